@@ -1,0 +1,53 @@
+# Everything a user or a developer does starts here; CI runs `make check` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: run demo test check fix bench env dev lock clean
+
+run: env           ## the gateway for real, on embedded defaults (Ctrl-C stops it)
+	$(BIN)/hongyan serve
+
+demo: env          ## the self-contained demonstration; ends by itself
+	$(BIN)/hongyan demo
+
+test: dev          ## the whole test suite
+	$(BIN)/pytest
+
+check: dev         ## lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: dev           ## what the tools can mend by themselves
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: dev         ## the base line: prints figures, asserts nothing
+	$(BIN)/python -m tests.bench
+
+env: $(VENV)/.env
+dev: $(VENV)/.dev
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "hongyan needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
+
+$(VENV)/.env: $(VENV)/bin/python requirements.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.env requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+lock: dev          ## pin anew what pyproject.toml asks for (needs uv)
+	uv pip compile -q --no-header --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.lock
+	uv pip compile -q --no-header --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""All that touches a modem or an SMSC; knows nothing of the gateway."""

@@ -1,0 +1,153 @@
+"""What can go wrong at a wire or in a codec: one class per reaction, not per place.
+
+::
+
+    DriverError
+    ├── CodecError
+    │   ├── EncodeError(field, reason)
+    │   └── DecodeError(field, offset, reason)
+    ├── ProtocolError
+    │   ├── LocalProtocolError          our bug: we asked for something illegal
+    │   └── RemoteProtocolError(recoverable)
+    ├── WireError
+    │   ├── WireLost(reason, by_peer)
+    │   ├── WireTimeout(what, after_s)
+    │   └── WireRefused(reason)         bind rejected, wrong PIN: trying again does harm
+    └── DeviceError
+        ├── AtError                     a bare ERROR
+        ├── CmeError(code)
+        ├── CmsError(code)
+        └── SmppStatusError(command_status)
+
+No error carries a message text, a PIN, a password or a full number.
+"""
+
+
+class DriverError(Exception):
+    """Root of everything the drivers raise."""
+
+
+class CodecError(DriverError):
+    """Octets and values that don't fit each other."""
+
+
+class EncodeError(CodecError):
+    """A value can't be put on the wire.
+
+    Args:
+        field: dotted path in the spec's spelling, such as ``tp_da``.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class DecodeError(CodecError):
+    """Octets from outside can't be read.
+
+    Args:
+        field: dotted path in the spec's spelling, such as ``ud.udh.ie``.
+        offset: octets from the start of the outermost unit.
+        reason: what is wrong there.
+    """
+
+    def __init__(self, field: str, offset: int, reason: str) -> None:
+        super().__init__(f"{field} at octet {offset}: {reason}")
+        self.field = field
+        self.offset = offset
+        self.reason = reason
+
+    def nested(self, field: str, offset: int) -> "DecodeError":
+        """The same fault as seen from the unit that encloses it at ``offset``."""
+        return DecodeError(f"{field}.{self.field}", offset + self.offset, self.reason)
+
+
+class ProtocolError(DriverError):
+    """A peer, or we, broke the rules of a session."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We asked for something that the state of the session forbids: our bug."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer broke the rules.
+
+    Args:
+        reason: what it did.
+        recoverable: True when framing is intact, so that an answer can be sent and the link kept.
+    """
+
+    def __init__(self, reason: str, *, recoverable: bool) -> None:
+        super().__init__(reason)
+        self.recoverable = recoverable
+
+
+class WireError(DriverError):
+    """The link itself."""
+
+
+class WireLost(WireError):
+    """The link is gone.
+
+    Args:
+        reason: what was seen.
+        by_peer: True when the other side closed it.
+    """
+
+    def __init__(self, reason: str, *, by_peer: bool) -> None:
+        super().__init__(reason)
+        self.by_peer = by_peer
+
+
+class WireTimeout(WireError):
+    """An answer did not come.
+
+    Args:
+        what: the command or PDU that was not answered.
+        after_s: seconds waited.
+    """
+
+    def __init__(self, what: str, after_s: float) -> None:
+        super().__init__(f"no answer to {what} after {after_s:g} s")
+        self.what = what
+        self.after_s = after_s
+
+
+class WireRefused(WireError):
+    """The peer does not want us (bind rejected, wrong PIN); trying again does harm."""
+
+
+class DeviceError(DriverError):
+    """The device or SMSC answered with an error code."""
+
+
+class AtError(DeviceError):
+    """A bare ``ERROR`` (or ``NO CARRIER``, ``COMMAND NOT SUPPORT``) as final result."""
+
+
+class CmeError(DeviceError):
+    """``+CME ERROR: <code>`` (3GPP TS 27.007 9.2); -1 when the code was not a number."""
+
+    def __init__(self, code: int, detail: str = "") -> None:
+        super().__init__(f"+CME ERROR: {code}{f' {detail}' if detail else ''}")
+        self.code = code
+
+
+class CmsError(DeviceError):
+    """``+CMS ERROR: <code>`` (3GPP TS 27.005 3.2.5); -1 when the code was not a number."""
+
+    def __init__(self, code: int, detail: str = "") -> None:
+        super().__init__(f"+CMS ERROR: {code}{f' {detail}' if detail else ''}")
+        self.code = code
+
+
+class SmppStatusError(DeviceError):
+    """A response PDU with a ``command_status`` other than 0 (SMPP 3.4 5.1.3)."""
+
+    def __init__(self, command_status: int) -> None:
+        super().__init__(f"command_status 0x{command_status:08x}")
+        self.command_status = command_status

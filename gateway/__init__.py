@@ -1,0 +1,1 @@
+"""SMS gateway: the product. Composition is in `runtime/app.py`."""

@@ -1,0 +1,1 @@
+"""The command `hongyan`: one file a family of commands."""

@@ -1,0 +1,1 @@
+"""What a message is and how it lives: values and tables, no I/O."""

@@ -1,0 +1,56 @@
+"""Events: the durable timeline that the delivery log, SSE and webhooks read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The data of a ``message.*`` event: what changed, never the text.
+
+    Args:
+        id: the message.
+        to: recipient, E.164.
+        part: the segment that caused it, in messages of several.
+        ref: the network's reference of that segment.
+        attempt: which attempt of that segment, from 1.
+        error: code and sentence joined by ``: ``; None when all is well.
+    """
+
+    id: str
+    to: str
+    status: str
+    category: str | None = None
+    channel: str | None = None
+    segments: int = 1
+    part: int | None = None
+    ref: str | None = None
+    attempt: int | None = None
+    reference: str | None = None
+    batch_id: str | None = None
+    tags: tuple[str, ...] = ()
+    error: str | None = None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the timeline.
+
+    Args:
+        seq: order of commit over the whole store; 0 until the store gives it.
+        type: ``message.sent``, ``inbound.received``, ``subscription.opted_out``, ``channel.up`` ...
+        subject: the message's, inbound message's, number's or channel's id.
+        data: JSON object, already encoded.
+    """
+
+    seq: int = 0
+    type: str
+    at: datetime
+    subject: str
+    data: bytes
+
+
+def make_event(kind: str, at: datetime, subject: str, data: object) -> Event:
+    """An event whose data is encoded here, once."""
+    return Event(type=kind, at=at, subject=subject, data=msgspec.json.encode(data))

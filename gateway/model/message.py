@@ -1,0 +1,193 @@
+"""The Message, its segments, and what came in: the values that the whole product passes around."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from gateway.ids import BatchId, InboundId, KeyId, MessageId
+
+
+class MessageStatus(StrEnum):
+    """INTERFACE section 3; the transitions are in `gateway.model.lifecycle`."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+    BLOCKED = "blocked"
+    UNCERTAIN = "uncertain"
+
+
+class SegmentStatus(StrEnum):
+    """The life of one segment; the message's verdict follows from all of them."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+
+
+class Category(StrEnum):
+    """Why a message is sent; decides which policies apply."""
+
+    TRANSACTIONAL = "transactional"
+    OTP = "otp"
+    MARKETING = "marketing"
+    EMERGENCY = "emergency"
+
+
+class MessageError(msgspec.Struct, frozen=True, kw_only=True):
+    """Why it went wrong: a stable code and a sentence."""
+
+    code: str
+    detail: str
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """One part on the wire.
+
+    Args:
+        part: 1..n.
+        payload: as in `drivers.base.OutboundSegment`, without header.
+        reference: what receipts name; None until accepted.
+        attempts: submits that reached a network's answer or an unknown end.
+    """
+
+    part: int
+    status: SegmentStatus = SegmentStatus.QUEUED
+    payload: bytes
+    channel: str | None = None
+    reference: str | None = None
+    attempts: int = 0
+    sent_at: datetime | None = None
+    delivered_at: datetime | None = None
+    error: MessageError | None = None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asked for: one text, one recipient.
+
+    Args:
+        recipient: E.164 with ``+``, or a short code's digits.
+        text: None for binary messages, which have ``data`` (and perhaps ``udh`` with its length octet).
+        sender: the channel group asked for; None means the default group.
+        channel: the channel it is pinned to, or the one that took it.
+        encoding: ``gsm7``, ``ucs2`` or ``binary``: what was decided.
+        concat_ref: 0..255 for messages of several segments, else None.
+        queue: ``group:NAME`` or ``channel:NAME``: who may claim it.
+        valid_for_s: seconds from creation (or schedule) until it expires.
+        key_id: the API key that sent it; None for the gateway's own.
+    """
+
+    id: MessageId
+    recipient: str
+    text: str | None
+    data: bytes | None = None
+    udh: bytes | None = None
+    category: Category = Category.TRANSACTIONAL
+    sender: str | None = None
+    channel: str | None = None
+    priority: int = 5
+    encoding: str
+    flash: bool = False
+    schedule_at: datetime | None = None
+    valid_for_s: int | None = None
+    report: bool = True
+    callback_url: str | None = None
+    reference: str | None = None
+    tags: tuple[str, ...] = ()
+    status: MessageStatus
+    n_segments: int
+    concat_ref: int | None = None
+    queue: str
+    error: MessageError | None = None
+    created_at: datetime
+    updated_at: datetime
+    sent_at: datetime | None = None
+    delivered_at: datetime | None = None
+    expires_at: datetime | None = None
+    batch_id: BatchId | None = None
+    key_id: KeyId | None = None
+
+
+class Keyword(StrEnum):
+    """What an inbound text asks of us."""
+
+    OPT_OUT = "opt_out"
+    OPT_IN = "opt_in"
+    HELP = "help"
+
+
+class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A mobile-originated message, its parts joined.
+
+    Args:
+        sender: E.164, short code or alphanumeric.
+        recipient: our number or port, if known.
+        text: None for binary, which has ``data``.
+        parts: how many parts it had.
+        complete: False when parts were still missing after the wait.
+    """
+
+    id: InboundId
+    sender: str
+    recipient: str | None
+    channel: str
+    text: str | None
+    data: bytes | None = None
+    encoding: str
+    parts: int
+    complete: bool
+    received_at: datetime
+    network_time: datetime | None = None
+    keyword: Keyword | None = None
+    in_reply_to: MessageId | None = None
+
+
+class Suppression(msgspec.Struct, frozen=True, kw_only=True):
+    """A number that wants no marketing.
+
+    Args:
+        source: ``inbound`` (the person wrote), ``api`` or ``cli``.
+        keyword: the word they used, if they wrote.
+    """
+
+    number: str
+    source: str
+    keyword: str | None = None
+    reason: str | None = None
+    created_at: datetime
+
+
+class Scope(StrEnum):
+    """What an API key may do; ``admin`` includes all."""
+
+    SEND = "send"
+    READ = "read"
+    MANAGE = "manage"
+    ADMIN = "admin"
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key as stored: never the secret, only its SHA-256 (the secret has 160 random bits)."""
+
+    id: KeyId
+    name: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+    def allows(self, scope: Scope) -> bool:
+        """Whether the key may do what needs ``scope``."""
+        return self.revoked_at is None and (scope in self.scopes or Scope.ADMIN in self.scopes)

@@ -1,0 +1,1 @@
+"""Who may be sent what: pure decisions."""

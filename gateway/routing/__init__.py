@@ -1,0 +1,1 @@
+"""Which channel takes what: pure functions over snapshots."""

@@ -1,0 +1,84 @@
+"""A channel as routing and operators see it: a snapshot value, and the directory that hands them out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+
+class ChannelState(StrEnum):
+    """What a channel is doing."""
+
+    STARTING = "starting"
+    UP = "up"
+    DOWN = "down"
+    PAUSED = "paused"
+    """By an operator: takes nothing new; receipts and inbound go on."""
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    """By a fault that a person must mend (wrong PIN, bind rejected)."""
+
+
+class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel at one moment.
+
+    Args:
+        kind: ``modem``, ``smpp`` or ``loopback``.
+        capacity: segments that may be in flight at once.
+        in_flight: segments on the wire now.
+        tokens: segments that its rate allows right now; None without a rate.
+        cooldown_s: seconds until it is tried again after faults; 0 when it is fit.
+        since: when ``state`` began.
+        error: why it is down or stopped.
+        sent, failed, uncertain, received: since the daemon started.
+        facts: see `drivers.base.ChannelInfo`.
+    """
+
+    name: str
+    kind: str
+    state: ChannelState
+    groups: tuple[str, ...] = ()
+    capacity: int = 1
+    in_flight: int = 0
+    tokens: int | None = None
+    cooldown_s: float = 0.0
+    rate: str | None = None
+    number: str | None = None
+    since: datetime
+    error: str | None = None
+    sent: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    received: int = 0
+    facts: dict[str, str | int | float | bool | None] = {}
+
+
+class ChannelDirectory(Protocol):
+    """The channels of a running daemon."""
+
+    def snapshots(self) -> list[ChannelSnapshot]:
+        """All channels, in the order of the config."""
+        ...
+
+    def snapshot(self, name: str) -> ChannelSnapshot | None:
+        """One channel; None when there is none of that name."""
+        ...
+
+    async def pause(self, name: str) -> ChannelSnapshot:
+        """Take nothing new on this channel; kept over restarts. Raises NotFound."""
+        ...
+
+    async def resume(self, name: str) -> ChannelSnapshot:
+        """Undo pause or drain. Raises NotFound."""
+        ...
+
+    async def drain(self, name: str) -> ChannelSnapshot:
+        """Finish what is on the wire, then stay paused. Raises NotFound."""
+        ...
+
+    async def reset(self, name: str) -> ChannelSnapshot:
+        """Close the wire and start the channel anew, also after STOPPED. Raises NotFound."""
+        ...

@@ -1,0 +1,1 @@
+"""Composition and supervision: the only place that opens stores and builds channels."""

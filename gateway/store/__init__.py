@@ -1,0 +1,1 @@
+"""Durable state: ports, engines, migrations and one repository per topic."""

@@ -1,0 +1,1 @@
+"""A simulated modem, SMSC and network; part of the product, never of the sending path."""
