@@ -1,0 +1,49 @@
+"""What a client may ask for, as it comes in JSON; bounds that JSON Schema can say stand here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from gateway.model.message import Category
+
+MAX_TEXT_CHARS = 39_015
+"""255 parts of 153 characters: the most that one message can carry (TS 23.040 9.2.3.24.1)."""
+MAX_BATCH = 10_000
+
+Tag = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """All fields of a message but its recipient (INTERFACE section 3)."""
+
+    text: str | None = None
+    category: Category = Category.TRANSACTIONAL
+    sender: Annotated[str, Meta(max_length=64)] | None = None
+    channel: Annotated[str, Meta(max_length=64)] | None = None
+    priority: Annotated[int, Meta(ge=0, le=9)] = 5
+    encoding: Annotated[str, Meta(pattern="^(auto|gsm7|ucs2)$")] = "auto"
+    flash: bool = False
+    schedule_at: Annotated[datetime, Meta(tz=True)] | None = None
+    valid_for: Annotated[int, Meta(ge=1, le=30 * 86_400)] | None = None
+    report: bool = True
+    callback_url: Annotated[str, Meta(max_length=2_000, pattern="^https?://")] | None = None
+    reference: Annotated[str, Meta(max_length=200)] | None = None
+    tags: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
+    data: Annotated[str, Meta(max_length=280, pattern="^([0-9A-Fa-f]{2})*$")] | None = None
+    udh: Annotated[str, Meta(max_length=280, pattern="^([0-9A-Fa-f]{2})*$")] | None = None
+
+
+class MessageRequest(CommonFields, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One message to one recipient."""
+
+    to: Annotated[str, Meta(max_length=64)]
+
+
+class FanOutRequest(CommonFields, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One text to many recipients: the second form of a batch."""
+
+    to: Annotated[list[str], Meta(min_length=1, max_length=MAX_BATCH)]
