@@ -1,0 +1,1 @@
+"""Real ptys, sockets and databases."""

@@ -1,0 +1,1 @@
+"""Against programs that are not ours."""
