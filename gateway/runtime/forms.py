@@ -1,0 +1,244 @@
+"""How single settings are written: pure parsers from TOML values, each with a sentence for what is wrong.
+
+A parser takes any TOML value and returns the setting, or raises `BadValue` with what is wrong and what
+to write. A `Form` in a field's annotation says which parser reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_RATE = re.compile(r"(\d+) ?/ ?(s|sec|min|h|hour|day)")
+_RATE_UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "day": 86400.0}
+_NUMBER = re.compile(r"\+[1-9]\d{6,14}")
+
+
+class BadValue(ValueError):
+    """A setting is written wrongly; the sentence says how and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Marks a field's annotation with the parser that reads it."""
+
+    parse: Callable[[Any], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many segments in so many seconds."""
+
+    count: int
+    per_s: float
+
+    def __str__(self) -> str:
+        unit = next(
+            (name for name, seconds in _RATE_UNITS.items() if seconds == self.per_s), f"{self.per_s:g}s"
+        )
+        return f"{self.count}/{unit}"
+
+
+class Listen(NamedTuple):
+    """Where a server listens; port 0 lets the system choose one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def show(value: object) -> str:
+    """A TOML value as it would stand in the file, cut short."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def parse_text(value: object) -> str:
+    """Any text."""
+    if not isinstance(value, str):
+        raise BadValue(f"{show(value)} is not text; write it in quotes")
+    return value
+
+
+def parse_filled(value: object) -> str:
+    """Text that is not empty."""
+    text = parse_text(value)
+    if not text.strip():
+        raise BadValue("is empty; write a value or leave the key out")
+    return text
+
+
+def parse_flag(value: object) -> bool:
+    """``true`` or ``false``."""
+    if not isinstance(value, bool):
+        raise BadValue(f"{show(value)} is neither true nor false; write one of them, without quotes")
+    return value
+
+
+def whole_number(low: int, high: int) -> Callable[[object], int]:
+    """A parser of whole numbers from ``low`` to ``high``."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise BadValue(f"{show(value)} will not do; write a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[object], str]:
+    """A parser of words from a fixed set."""
+
+    def parse(value: object) -> str:
+        if value not in choices:
+            raise BadValue(f"{show(value)} is not known; write one of {', '.join(choices)}")
+        return str(value)
+
+    return parse
+
+
+def digits(low: int, high: int) -> Callable[[object], str]:
+    """A parser of identities made of ``low`` to ``high`` digits, given as text."""
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or not value.isdecimal() or not low <= len(value) <= high:
+            raise BadValue(f"{show(value)} will not do; write {low} to {high} digits in quotes")
+        return value
+
+    return parse
+
+
+def short_text(n_chars: int) -> Callable[[object], str]:
+    """A parser of ASCII text of a bounded length, as SMPP's C-octet strings are."""
+
+    def parse(value: object) -> str:
+        text = parse_text(value)
+        if not text.isascii() or len(text) > n_chars:
+            raise BadValue(f"{show(value)} will not do; write at most {n_chars} characters, ASCII only")
+        return text
+
+    return parse
+
+
+def parse_duration(value: object) -> float:
+    """``"90s"``, ``"10m"``, ``"2h"``, ``"1d"`` in seconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise BadValue(f'{show(value)} has no unit; write "{value}s" for seconds, or m, h, d')
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None or (seconds := float(match[1]) * _DURATION_UNITS[match[2]]) <= 0:
+        raise BadValue(
+            f'{show(value)} is not a duration; write a number and a unit, such as "90s", "10m", "2h" or "1d"'
+        )
+    return seconds
+
+
+def parse_rate(value: object) -> Rate:
+    """``"10/min"``, ``"200/day"``, ``"100/s"``."""
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or (count := int(match[1])) == 0:
+        raise BadValue(f'{show(value)} is not a rate; write a number per s, min, h or day, such as "10/min"')
+    return Rate(count, _RATE_UNITS[match[2]])
+
+
+def parse_name(value: object) -> str:
+    """The name of a channel or a group."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise BadValue(
+            f"{show(value)} is not a name; write up to 64 letters, digits, dots, dashes and underscores"
+        )
+    return value
+
+
+def parse_number(value: object) -> str:
+    """A phone number of our own, E.164."""
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+        raise BadValue('is not a full number; write it with plus and country code: "+8613800138000"')
+    return value
+
+
+def parse_region(value: object) -> str:
+    """A region that the number plan knows, such as ``CN``."""
+    from phonenumbers import SUPPORTED_REGIONS  # noqa: PLC0415 - its tables take a while to load
+
+    if value not in SUPPORTED_REGIONS:
+        raise BadValue(f'{show(value)} is not a region; write two capital letters, such as "CN"')
+    return str(value)
+
+
+def parse_listen(value: object) -> Listen:
+    """``"127.0.0.1:8080"``, ``"[::1]:8080"``, ``"0.0.0.0:80"``."""
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    bare = host.removeprefix("[").removesuffix("]")
+    if not bare or (":" in bare) != host.startswith("[") or not port.isdecimal() or int(port) > 65535:
+        raise BadValue(f'{show(value)} is not an address; write host and port: "127.0.0.1:8080"')
+    return Listen(bare, int(port))
+
+
+def parse_file(value: object) -> Path:
+    """A file that is there and readable."""
+    path = Path(parse_filled(value))
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise BadValue(
+            f"cannot read {path}: {error.strerror}; write the path of a file this user may read"
+        ) from None
+    return path
+
+
+def parse_store_url(value: object) -> str:
+    """``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql://...``."""
+    text = parse_text(value)
+    sqlite = text.startswith("sqlite:///") and len(text) > len("sqlite:///")
+    if not sqlite and not text.startswith(("postgresql://", "postgres://")):
+        # Not shown: such a URL may carry a password.
+        raise BadValue('is not a store; write "sqlite:////var/lib/hongyan/hongyan.db" or "postgresql://..."')
+    return text
+
+
+def list_of(parse: Callable[[Any], str]) -> Callable[[object], tuple[str, ...]]:
+    """A parser of lists, each element read by ``parse``; none twice."""
+
+    def parse_all(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise BadValue(f"{show(value)} is not a list; write it in brackets: [{show(value)}]")
+        values = tuple(parse(element) for element in value)
+        if twice := next((v for v in values if values.count(v) > 1), None):
+            raise BadValue(f"{show(twice)} stands twice in the list; write it once")
+        return values
+
+    return parse_all
+
+
+def parse_groups(value: object) -> tuple[str, ...]:
+    """Channel groups: one at least."""
+    groups = list_of(parse_name)(value)
+    if not groups:
+        raise BadValue('is empty; write at least one group, such as ["default"]')
+    return groups
+
+
+Text = Annotated[str, Form(parse_text)]
+Filled = Annotated[str, Form(parse_filled)]
+Flag = Annotated[bool, Form(parse_flag)]
+Duration = Annotated[float, Form(parse_duration)]
+Name = Annotated[str, Form(parse_name)]
+Number = Annotated[str, Form(parse_number)]
+Region = Annotated[str, Form(parse_region)]
+Address = Annotated[Listen, Form(parse_listen)]
+File = Annotated[Path, Form(parse_file)]
+StoreUrl = Annotated[str, Form(parse_store_url)]
+Pace = Annotated[Rate, Form(parse_rate)]
+Groups = Annotated[tuple[str, ...], Form(parse_groups)]
+Words = Annotated[tuple[str, ...], Form(list_of(parse_filled))]
+TcpPort = Annotated[int, Form(whole_number(1, 65535))]

@@ -1,0 +1,355 @@
+"""The configuration: its frozen values, their defaults, and how they are read from a TOML file.
+
+Reading is strict: an unknown key is a fault, and all faults are reported at once. What the settings
+mean for channels and the store is decided by `gateway.runtime.app`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from gateway.errors import GatewayError, SettingsError
+from gateway.runtime.forms import (
+    Address,
+    Duration,
+    File,
+    Filled,
+    Flag,
+    Form,
+    Groups,
+    Listen,
+    Name,
+    Number,
+    Pace,
+    Region,
+    StoreUrl,
+    TcpPort,
+    Text,
+    Words,
+    digits,
+    one_of,
+    short_text,
+    whole_number,
+)
+from gateway.runtime.reader import read_table
+from gateway.runtime.secrets import Secret
+
+DEFAULT_CONFIG = Path("/etc/hongyan/hongyan.toml")
+"""Read by `serve` and `check` when no file is named."""
+
+_BINDS = ("transceiver", "transmitter", "receiver")
+_PIN = re.compile(r"\d{4,8}")
+
+
+class SettingsErrors(GatewayError):
+    """The configuration has faults: all of them.
+
+    Args:
+        source: the file as the user named it.
+        errors: in the order of the file's structs.
+    """
+
+    code = "settings"
+
+    def __init__(self, source: str, errors: list[SettingsError]) -> None:
+        super().__init__("\n".join(f"{source}:{'' if e.key_path else ' '}{e}" for e in errors))
+        self.source = source
+        self.errors = errors
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of the file."""
+
+
+class HttpSettings(_Table, frozen=True, kw_only=True):
+    """``[http]``: the API.
+
+    Args:
+        listen: address and port of the API; port 0 takes a free one.
+        tls_cert: certificate chain in PEM; makes it HTTPS, together with ``tls_key``.
+        tls_key: the certificate's private key in PEM.
+    """
+
+    listen: Address = Listen("127.0.0.1", 8080)
+    tls_cert: File | None = None
+    tls_key: File | None = None
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """A certificate and its key come together."""
+        if self.tls_cert and not self.tls_key:
+            yield "tls_key", "is missing; write the private key that belongs to tls_cert"
+        if self.tls_key and not self.tls_cert:
+            yield "tls_cert", "is missing; write the certificate that belongs to tls_key"
+
+
+class StoreSettings(_Table, frozen=True, kw_only=True):
+    """``[store]``: where everything durable lives.
+
+    Args:
+        url: ``sqlite:///PATH`` (from the working directory), ``sqlite:////PATH`` (absolute) or ``postgresql://...``.
+    """
+
+    url: StoreUrl = "sqlite:///./var/hongyan.db"
+
+
+class LogSettings(_Table, frozen=True, kw_only=True):
+    """``[log]``: what the daemon writes down.
+
+    Args:
+        level: the least that the program's log holds: debug, info, warning or error.
+        format: json, console (for people), or auto: console on a terminal and json elsewhere.
+        delivery: file of the delivery log, one JSON object a line; ``-`` is stdout.
+        mask_numbers: hide most digits of numbers in the delivery log too; the program's log always does.
+    """
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Form(one_of("debug", "info", "warning", "error"))
+    ] = "info"
+    format: Annotated[Literal["auto", "json", "console"], Form(one_of("auto", "json", "console"))] = "auto"
+    delivery: Filled = "./var/delivery.jsonl"
+    mask_numbers: Flag = False
+
+
+class NumberSettings(_Table, frozen=True, kw_only=True):
+    """``[numbers]``: how numbers are read.
+
+    Args:
+        region: ISO 3166 code of the country whose national numbers need no prefix.
+    """
+
+    region: Region = "CN"
+
+
+class QueueSettings(_Table, frozen=True, kw_only=True):
+    """``[queue]``: how hard we try.
+
+    Args:
+        on_uncertain: what becomes of a segment that may or may not have gone out: ``hold`` keeps it for a
+            receipt or an operator, ``retry`` sends it again, ``fail`` gives it up.
+        max_attempts: how often one segment is tried.
+        valid_for_s: how long a message may wait when it does not say itself.
+        retry_first_s: the pause after the first failed attempt; later ones double it.
+        retry_cap_s: the longest pause between two attempts.
+    """
+
+    on_uncertain: Annotated[Literal["hold", "retry", "fail"], Form(one_of("hold", "retry", "fail"))] = "hold"
+    max_attempts: Annotated[int, Form(whole_number(1, 100))] = 5
+    valid_for_s: Duration = msgspec.field(default=72 * 3600.0, name="valid_for")
+    retry_first_s: Duration = msgspec.field(default=15.0, name="retry_first")
+    retry_cap_s: Duration = msgspec.field(default=1800.0, name="retry_cap")
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """The first pause is not longer than the longest."""
+        if self.retry_first_s > self.retry_cap_s:
+            yield "retry_first", "is longer than retry_cap; write a shorter one"
+
+
+class ModemSettings(_Table, frozen=True, kw_only=True):
+    """``[[modems]]``: one SIM in one modem.
+
+    Args:
+        name: the channel's name; unique.
+        port: the serial port for AT commands; a path under /dev/serial stays the same over reboots.
+        imei: find the modem by its own number instead, wherever it is plugged in.
+        iccid: find it by its SIM card's number instead.
+        baudrate: of a real serial line; USB sticks ignore it.
+        pin: the SIM's PIN, if it asks for one.
+        number: the SIM's own number, E.164.
+        groups: the channel groups it serves.
+        rate: the most segments it sends in so much time, evenly spread.
+        quota: the most segments in a day (or whichever time is given), to the last one.
+        answer_timeout_s: how long the modem may take to answer a send.
+        keepalive_s: how often a silent modem is asked whether it lives.
+        init_commands: AT commands of your own, run after ours at each start.
+    """
+
+    name: Name
+    port: Filled | None = None
+    imei: Annotated[str, Form(digits(14, 17))] | None = None
+    iccid: Annotated[str, Form(digits(18, 22))] | None = None
+    baudrate: Annotated[int, Form(whole_number(300, 4_000_000))] = 115_200
+    pin: Secret | None = None
+    number: Number | None = None
+    groups: Groups = ("default",)
+    rate: Pace | None = None
+    quota: Pace | None = None
+    answer_timeout_s: Duration = msgspec.field(default=60.0, name="answer_timeout")
+    keepalive_s: Duration = msgspec.field(default=30.0, name="keepalive")
+    init_commands: Words = ()
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """One way to find the modem, and a PIN that a SIM can have."""
+        given = [key for key in ("port", "imei", "iccid") if getattr(self, key)]
+        if not given:
+            yield "port", 'is missing; write port = "/dev/serial/...", or imei or iccid'
+        if len(given) > 1:
+            yield given[1], f"{' and '.join(given)} are given; write only one of them"
+        if self.pin and not _PIN.fullmatch(self.pin.reveal()):
+            yield "pin", "is not a PIN; write 4 to 8 digits"
+
+
+class SmppSettings(_Table, frozen=True, kw_only=True):
+    """``[[smpp]]``: one account at an SMSC.
+
+    Args:
+        name: the channel's name; unique.
+        host: the SMSC's name or address.
+        port: the SMSC's TCP port.
+        system_id: the account's user name.
+        password: the account's password.
+        system_type: only where the carrier asks for one.
+        bind: transceiver, transmitter (only sends) or receiver (only takes in).
+        window: how many segments may wait for the SMSC's answer at once.
+        rate: the most segments it sends in so much time.
+        source_address: the sender's number or name that messages carry.
+        groups: the channel groups it serves.
+        enquire_link_s: how often a silent link is asked whether it lives.
+        response_timeout_s: how long the SMSC may take to answer a segment.
+        bind_timeout_s: how long it may take to accept the bind.
+    """
+
+    name: Name
+    host: Filled
+    port: TcpPort = 2775
+    system_id: Annotated[str, Form(short_text(15))]
+    password: Secret
+    system_type: Annotated[str, Form(short_text(12))] = ""
+    bind: Annotated[Literal["transceiver", "transmitter", "receiver"], Form(one_of(*_BINDS))] = "transceiver"
+    window: Annotated[int, Form(whole_number(1, 10_000))] = 10
+    rate: Pace | None = None
+    source_address: Annotated[str, Form(short_text(20))] = ""
+    groups: Groups = ("default",)
+    enquire_link_s: Duration = msgspec.field(default=30.0, name="enquire_link")
+    response_timeout_s: Duration = msgspec.field(default=60.0, name="response_timeout")
+    bind_timeout_s: Duration = msgspec.field(default=30.0, name="bind_timeout")
+
+
+class OptOutSettings(_Table, frozen=True, kw_only=True):
+    """``[opt_out]``: how a person says no to marketing.
+
+    Args:
+        keywords: texts that mean it; case, width and surrounding punctuation don't matter.
+        reply: the confirmation that is sent back; empty for none.
+    """
+
+    keywords: Words = ("TD", "T", "退订", "STOP", "UNSUBSCRIBE")
+    reply: Text = "您已退订,不再接收此类短信。"
+
+
+class OptInSettings(_Table, frozen=True, kw_only=True):
+    """``[opt_in]``: how a person takes that back.
+
+    Args:
+        keywords: texts that mean it.
+        reply: the confirmation that is sent back; empty for none.
+    """
+
+    keywords: Words = ("START", "YES", "UNSTOP", "订阅", "恢复")
+    reply: Text = "您已恢复订阅。"
+
+
+class HelpSettings(_Table, frozen=True, kw_only=True):
+    """``[help]``: how a person asks who we are.
+
+    Args:
+        keywords: texts that mean it.
+        reply: what is sent back; empty for nothing.
+    """
+
+    keywords: Words = ("HELP", "INFO", "帮助")
+    reply: Text = ""
+
+
+class Settings(_Table, frozen=True, kw_only=True):
+    """The whole file.
+
+    Args:
+        http: the API.
+        store: where everything durable lives.
+        log: what the daemon writes down.
+        numbers: how numbers are read.
+        queue: how hard we try.
+        modems: the SIMs, in the order of the file.
+        smpp: the SMSC accounts, in the order of the file.
+        opt_out: how a person says no to marketing.
+        opt_in: how a person takes that back.
+        help: how a person asks who we are.
+    """
+
+    http: HttpSettings = HttpSettings()
+    store: StoreSettings = StoreSettings()
+    log: LogSettings = LogSettings()
+    numbers: NumberSettings = NumberSettings()
+    queue: QueueSettings = QueueSettings()
+    modems: tuple[ModemSettings, ...] = ()
+    smpp: tuple[SmppSettings, ...] = ()
+    opt_out: OptOutSettings = OptOutSettings()
+    opt_in: OptInSettings = OptInSettings()
+    help: HelpSettings = HelpSettings()
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """One text can't mean two things."""
+        meaning: dict[str, str] = {}
+        for key, words in (("opt_out", self.opt_out), ("opt_in", self.opt_in), ("help", self.help)):
+            for word in words.keywords:
+                other = meaning.setdefault(word.casefold(), key)
+                if other != key:
+                    yield f"{key}.keywords", f"{word} stands in {other}.keywords too; write it in one of them"
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read a config file.
+
+    Args:
+        path: the file; None for the embedded defaults, which need none.
+
+    Raises:
+        SettingsErrors: with every fault that was found.
+    """
+    if path is None:
+        return Settings()
+    try:
+        document = msgspec.toml.decode(path.read_bytes())
+    except OSError as error:
+        reason = f"cannot read it: {error.strerror}; name a file that this user may read"
+        raise SettingsErrors(str(path), [SettingsError("", reason)]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SettingsErrors(str(path), [SettingsError("", f"is not valid TOML: {error}")]) from None
+    faults: list[SettingsError] = []
+    settings = read_table(Settings, document, "", faults)
+    faults.extend(_shared_values(document))
+    if settings is None or faults:
+        raise SettingsErrors(str(path), faults)
+    return settings
+
+
+def _shared_values(document: dict[str, object]) -> Iterator[SettingsError]:
+    """Names and ports that two channels claim; from the raw tables, so that other faults don't hide them."""
+    for key, sections in (
+        ("name", ("modems", "smpp")),
+        ("port", ("modems",)),
+        ("imei", ("modems",)),
+        ("iccid", ("modems",)),
+    ):
+        owner: dict[str, str] = {}
+        for path, table in _channel_tables(document, sections):
+            value = table.get(key)
+            if isinstance(value, str) and owner.setdefault(value, path) != path:
+                yield SettingsError(
+                    f"{path}.{key}", f'"{value}" is that of {owner[value]} too; write another'
+                )
+
+
+def _channel_tables(
+    document: dict[str, object], sections: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, object]]]:
+    for section in sections:
+        tables = document.get(section)
+        for i, table in enumerate(tables if isinstance(tables, list) else ()):
+            if isinstance(table, dict):
+                yield f"{section}[{i}]", table
