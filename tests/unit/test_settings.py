@@ -1,0 +1,375 @@
+"""Settings as a user meets them: what is refused, in which words, and that the shipped files are right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.runtime.forms import Listen, Rate
+from gateway.runtime.reader import known_keys, table_kind
+from gateway.runtime.secrets import Secret
+from gateway.runtime.settings import Settings, SettingsErrors, load_settings
+
+pytestmark = pytest.mark.unit
+
+CONFIG = Path(__file__).parents[2] / "config"
+MODEM = '[[modems]]\nname = "sim-1"\nport = "/dev/ttyUSB0"\n'
+SMPP = '[[smpp]]\nname = "a"\nhost = "h"\nsystem_id = "s"\n'
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "hongyan.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(SettingsErrors) as caught:
+        load_settings(write(tmp_path, text))
+    return str(caught.value).replace(f"{tmp_path}/hongyan.toml", "FILE").splitlines()
+
+
+BAD = {
+    "unknown table": ("[htp]\n", "FILE:htp: unknown key; did you mean http?"),
+    "unknown key": ('[http]\nlisten_on = "1"\n', "FILE:http.listen_on: unknown key; did you mean listen?"),
+    "unknown key, nothing near": (
+        "[numbers]\nzzz = 1\n",
+        "FILE:numbers.zzz: unknown key; known here: region",
+    ),
+    "key in a channel": (MODEM + "baud = 9600\n", "FILE:modems[0].baud: unknown key; did you mean baudrate?"),
+    "table for an array": (
+        '[modems]\nname = "x"\n',
+        "FILE:modems: is one table and may be many; write [[modems]] with two brackets",
+    ),
+    "value for a table": ("http = 1\n", "FILE:http: 1 is not a table; write [http] on a line of its own"),
+    "listen without host": (
+        '[http]\nlisten = "8080"\n',
+        'FILE:http.listen: "8080" is not an address; write host and port: "127.0.0.1:8080"',
+    ),
+    "listen, bare IPv6": (
+        '[http]\nlisten = "::1:8080"\n',
+        'FILE:http.listen: "::1:8080" is not an address; write host and port: "127.0.0.1:8080"',
+    ),
+    "certificate that is not there": (
+        '[http]\ntls_cert = "/nowhere/x"\ntls_key = "/dev/null"\n',
+        (
+            "FILE:http.tls_cert: cannot read /nowhere/x: No such file or directory; "
+            "write the path of a file this user may read"
+        ),
+    ),
+    "certificate without key": (
+        '[http]\ntls_cert = "/dev/null"\n',
+        "FILE:http.tls_key: is missing; write the private key that belongs to tls_cert",
+    ),
+    "key without certificate": (
+        '[http]\ntls_key = "/dev/null"\n',
+        "FILE:http.tls_cert: is missing; write the certificate that belongs to tls_key",
+    ),
+    "store": (
+        '[store]\nurl = "mysql://root:hunter2@h/x"\n',
+        'FILE:store.url: is not a store; write "sqlite:////var/lib/hongyan/hongyan.db" or "postgresql://..."',
+    ),
+    "log level": (
+        '[log]\nlevel = "verbose"\n',
+        'FILE:log.level: "verbose" is not known; write one of debug, info, warning, error',
+    ),
+    "flag in quotes": (
+        '[log]\nmask_numbers = "yes"\n',
+        'FILE:log.mask_numbers: "yes" is neither true nor false; write one of them, without quotes',
+    ),
+    "empty text": (
+        '[log]\ndelivery = ""\n',
+        "FILE:log.delivery: is empty; write a value or leave the key out",
+    ),
+    "region": (
+        '[numbers]\nregion = "China"\n',
+        'FILE:numbers.region: "China" is not a region; write two capital letters, such as "CN"',
+    ),
+    "on_uncertain": (
+        '[queue]\non_uncertain = "drop"\n',
+        'FILE:queue.on_uncertain: "drop" is not known; write one of hold, retry, fail',
+    ),
+    "number in quotes": (
+        '[queue]\nmax_attempts = "5"\n',
+        'FILE:queue.max_attempts: "5" will not do; write a whole number from 1 to 100',
+    ),
+    "a flag for a number": (
+        "[queue]\nmax_attempts = true\n",
+        "FILE:queue.max_attempts: true will not do; write a whole number from 1 to 100",
+    ),
+    "duration without unit": (
+        "[queue]\nvalid_for = 90\n",
+        'FILE:queue.valid_for: 90 has no unit; write "90s" for seconds, or m, h, d',
+    ),
+    "duration of nothing": (
+        '[queue]\nvalid_for = "0s"\n',
+        (
+            'FILE:queue.valid_for: "0s" is not a duration; write a number and a unit, '
+            'such as "90s", "10m", "2h" or "1d"'
+        ),
+    ),
+    "backoff upside down": (
+        '[queue]\nretry_first = "2h"\n',
+        "FILE:queue.retry_first: is longer than retry_cap; write a shorter one",
+    ),
+    "rate": (
+        MODEM + 'rate = "20"\n',
+        'FILE:modems[0].rate: "20" is not a rate; write a number per s, min, h or day, such as "10/min"',
+    ),
+    "channel name": (
+        '[[modems]]\nname = "sim 1"\nport = "/dev/x"\n',
+        (
+            'FILE:modems[0].name: "sim 1" is not a name; '
+            "write up to 64 letters, digits, dots, dashes and underscores"
+        ),
+    ),
+    "no way to find the modem": (
+        '[[modems]]\nname = "x"\n',
+        'FILE:modems[0].port: is missing; write port = "/dev/serial/...", or imei or iccid',
+    ),
+    "two ways to find the modem": (
+        MODEM + 'imei = "861234567890123"\n',
+        "FILE:modems[0].imei: port and imei are given; write only one of them",
+    ),
+    "imei": (
+        '[[modems]]\nname = "x"\nimei = 861234567890123\n',
+        "FILE:modems[0].imei: 861234567890123 will not do; write 14 to 17 digits in quotes",
+    ),
+    "own number": (
+        MODEM + 'number = "13800138000"\n',
+        'FILE:modems[0].number: is not a full number; write it with plus and country code: "+8613800138000"',
+    ),
+    "groups not a list": (
+        MODEM + 'groups = "otp"\n',
+        'FILE:modems[0].groups: "otp" is not a list; write it in brackets: ["otp"]',
+    ),
+    "no groups": (
+        MODEM + "groups = []\n",
+        'FILE:modems[0].groups: is empty; write at least one group, such as ["default"]',
+    ),
+    "a group twice": (
+        MODEM + 'groups = ["a", "a"]\n',
+        'FILE:modems[0].groups: "a" stands twice in the list; write it once',
+    ),
+    "PIN too short": (MODEM + 'pin = "12"\n', "FILE:modems[0].pin: is not a PIN; write 4 to 8 digits"),
+    "PIN as a number": (
+        MODEM + "pin = 1234\n",
+        'FILE:modems[0].pin: pin is not text; write it in quotes: pin = "..."',
+    ),
+    "PIN twice": (
+        MODEM + 'pin = "1234"\npin_file = "/x"\n',
+        "FILE:modems[0].pin: pin and pin_file are given; write only one of them",
+    ),
+    "PIN file not there": (
+        MODEM + 'pin_file = "/nowhere/pin"\n',
+        (
+            "FILE:modems[0].pin: cannot read /nowhere/pin (pin_file): No such file or directory; "
+            "make it readable to this user"
+        ),
+    ),
+    "empty PIN file": (
+        MODEM + 'pin_file = "/dev/null"\n',
+        "FILE:modems[0].pin: /dev/null (pin_file) is empty; write the secret alone into it",
+    ),
+    "no password": (
+        SMPP,
+        (
+            "FILE:smpp[0].password: is missing; "
+            "write password = ... or password_file = ... or password_env = ..."
+        ),
+    ),
+    "password variable not set": (
+        SMPP + 'password_env = "HONGYAN_TEST_UNSET"\n',
+        (
+            "FILE:smpp[0].password: the environment variable HONGYAN_TEST_UNSET (password_env) is not set; "
+            "set it before the start"
+        ),
+    ),
+    "tcp port": (
+        SMPP + 'password = "p"\nport = 70000\n',
+        "FILE:smpp[0].port: 70000 will not do; write a whole number from 1 to 65535",
+    ),
+    "system_id": (
+        SMPP.replace('"s"', '"sixteen-letters!"') + 'password = "p"\n',
+        'FILE:smpp[0].system_id: "sixteen-letters!" will not do; write at most 15 characters, ASCII only',
+    ),
+    "bind": (
+        SMPP + 'password = "p"\nbind = "trx"\n',
+        'FILE:smpp[0].bind: "trx" is not known; write one of transceiver, transmitter, receiver',
+    ),
+    "a name twice": (
+        MODEM + SMPP.replace('"a"', '"sim-1"') + 'password = "p"\n',
+        'FILE:smpp[0].name: "sim-1" is that of modems[0] too; write another',
+    ),
+    "a port twice": (
+        MODEM + MODEM.replace("sim-1", "sim-2"),
+        'FILE:modems[1].port: "/dev/ttyUSB0" is that of modems[0] too; write another',
+    ),
+    "a word with two meanings": (
+        '[help]\nkeywords = ["td"]\n',
+        "FILE:help.keywords: td stands in opt_out.keywords too; write it in one of them",
+    ),
+    "not TOML": (
+        "[http\n",
+        "FILE: is not valid TOML: Expected ']' at the end of a table declaration (at line 1, column 6)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_setting_is_named_with_what_to_write(case: str, tmp_path: Path) -> None:
+    text, expected = BAD[case]
+    assert faults(tmp_path, text) == [expected]
+
+
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
+    text = (
+        '[htp]\n[queue]\nmax_attempts = 0\n[[modems]]\nname = "x"\nport = "p"\nrate = "1"\n'
+        + SMPP.replace('"a"', '"x"')
+    )
+    keys = [line.split(": ")[0] for line in faults(tmp_path, text)]
+    assert keys == [
+        "FILE:htp",
+        "FILE:queue.max_attempts",
+        "FILE:modems[0].rate",
+        "FILE:smpp[0].password",
+        "FILE:smpp[0].name",
+    ]
+
+
+def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(SettingsErrors, match=r"gone\.toml: cannot read it: No such file or directory"):
+        load_settings(tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize(
+    "form", ['password = "{}"', 'password_env = "HONGYAN_TEST_PW"', 'password_file = "{file}"']
+)
+def test_a_secret_may_be_given_in_three_ways(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "pw"
+    file.write_text("s3cret\n")
+    monkeypatch.setenv("HONGYAN_TEST_PW", "s3cret")
+    settings = load_settings(write(tmp_path, SMPP + form.format("s3cret", file=file)))
+    assert settings.smpp[0].password == Secret("s3cret")
+    assert settings.smpp[0].password.reveal() == "s3cret"
+
+
+def test_no_repr_shows_a_secret(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, SMPP + 'password = "s3cret"\n' + MODEM + 'pin = "7391"\n'))
+    for shown in (
+        repr(settings),
+        str(settings),
+        f"{settings.smpp[0].password}",
+        repr([settings.modems[0].pin]),
+    ):
+        assert "s3cret" not in shown
+        assert "7391" not in shown
+
+
+def test_values_are_read_into_their_units(tmp_path: Path) -> None:
+    text = (
+        '[http]\nlisten = "[::1]:80"\n[queue]\nvalid_for = "1.5h"\nretry_first = "500ms"\n'
+        + MODEM
+        + 'rate = "20/min"\nquota = "200/day"\nanswer_timeout = "2m"\n'
+    )
+    settings = load_settings(write(tmp_path, text))
+    assert settings.http.listen == Listen("::1", 80)
+    assert str(settings.http.listen) == "[::1]:80"
+    assert settings.queue.valid_for_s == 5400.0
+    assert settings.queue.retry_first_s == 0.5
+    modem = settings.modems[0]
+    assert (modem.rate, modem.quota, modem.answer_timeout_s) == (Rate(20, 60.0), Rate(200, 86400.0), 120.0)
+    assert str(modem.rate) == "20/min"
+    assert modem.groups == ("default",)
+
+
+def test_no_file_gives_the_embedded_defaults() -> None:
+    settings = load_settings(None)
+    assert settings.store.url == "sqlite:///./var/hongyan.db"
+    assert settings.log.delivery == "./var/delivery.jsonl"
+    assert str(settings.http.listen) == "127.0.0.1:8080"
+    assert (settings.modems, settings.smpp) == ((), ())
+
+
+def uncommented(tmp_path: Path) -> str:
+    """The complete file with every example switched on, and the files it names made."""
+    text = re.sub(
+        r"^#(?=[a-z[])", "", (CONFIG / "hongyan.toml").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    for name in ("tls.crt", "tls.key", "sim-1.pin", "carrier-a.password"):
+        (tmp_path / name).write_text("1234\n")
+    return text.replace("/etc/hongyan/", f"{tmp_path}/")
+
+
+def paths(kind: type[msgspec.Struct]) -> list[tuple[str, str]]:
+    """Every (table, key) that a user may write."""
+    found = []
+    for field in msgspec.structs.fields(kind):
+        inner = table_kind(field.type)
+        assert inner, f"{field.name} is no table"
+        found += [(field.encode_name, key) for key in known_keys(inner[0])]
+    return found
+
+
+def test_the_shipped_files_load() -> None:
+    load_settings(CONFIG / "minimal.toml")
+    load_settings(CONFIG / "hongyan.toml")
+
+
+def test_every_setting_is_in_the_complete_file(tmp_path: Path) -> None:
+    text = uncommented(tmp_path)
+    sections = dict(
+        zip(*[iter(re.split(r"^\[+([a-z_]+)\]+", text, flags=re.MULTILINE)[1:])] * 2, strict=True)
+    )
+    missing = [
+        f"{table}.{key}"
+        for table, key in paths(Settings)
+        if not key.endswith(("_env",))
+        and not re.search(rf"\b{key.removesuffix('_file')}(_file)? = ", sections[table])
+    ]
+    assert missing == []
+
+
+def test_the_examples_of_the_complete_file_load_and_its_defaults_are_the_true_ones(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, uncommented(tmp_path)))
+    defaults = Settings()
+    assert (settings.queue, settings.numbers) == (defaults.queue, defaults.numbers)
+    assert (settings.opt_out, settings.opt_in, settings.help) == (
+        defaults.opt_out,
+        defaults.opt_in,
+        defaults.help,
+    )
+    assert settings.http.listen == defaults.http.listen
+    own = {
+        "url",
+        "delivery",
+        "tls_cert",
+        "tls_key",
+        "name",
+        "host",
+        "rate",
+        "quota",
+        "pin",
+        "number",
+        "groups",
+    }
+    own |= {"system_id", "password", "source_address", "init_commands", "port"}
+    for table in (settings.modems[0], settings.smpp[0], settings.log):
+        for field in msgspec.structs.fields(table):
+            if field.name not in own:
+                assert getattr(table, field.name) == field.default, field.name
+
+
+def test_every_setting_is_documented() -> None:
+    for field in msgspec.structs.fields(Settings):
+        inner = table_kind(field.type)
+        assert inner
+        for setting in msgspec.structs.fields(inner[0]):
+            assert f"        {setting.name}: " in (inner[0].__doc__ or ""), (
+                f"{inner[0].__name__}.{setting.name}"
+            )
