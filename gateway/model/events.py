@@ -6,6 +6,10 @@ from datetime import datetime
 
 import msgspec
 
+from gateway.model.message import Message
+
+_encode = msgspec.json.Encoder().encode
+
 
 class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The data of a ``message.*`` event: what changed, never the text.
@@ -53,4 +57,39 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_event(kind: str, at: datetime, subject: str, data: object) -> Event:
     """An event whose data is encoded here, once."""
-    return Event(type=kind, at=at, subject=subject, data=msgspec.json.encode(data))
+    return Event(type=kind, at=at, subject=subject, data=_encode(data))
+
+
+def message_event(
+    message: Message,
+    at: datetime,
+    *,
+    part: int | None = None,
+    ref: str | None = None,
+    attempt: int | None = None,
+) -> Event:
+    """The event that ``message`` has come to the status it shows.
+
+    Args:
+        part: segment that caused it; dropped for messages of one segment.
+        ref: the network's reference of that segment.
+        attempt: which attempt of that segment, from 1.
+    """
+    status = message.status.value
+    error = message.error
+    data = MessageEvent(
+        id=message.id,
+        to=message.recipient,
+        status=status,
+        category=message.category.value,
+        channel=message.channel,
+        segments=message.n_segments,
+        part=part if message.n_segments > 1 else None,
+        ref=ref,
+        attempt=attempt,
+        reference=message.reference,
+        batch_id=message.batch_id,
+        tags=message.tags,
+        error=f"{error.code}: {error.detail}" if error else None,
+    )
+    return Event(type=f"message.{status}", at=at, subject=message.id, data=_encode(data))

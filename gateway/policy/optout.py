@@ -1,0 +1,79 @@
+"""What an inbound text asks of us: opt-out, opt-in, help. Pure.
+
+People write the words in every form: full width, in quotes, with the 回 of the printed hint, with a full stop.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.model.message import Category, Keyword
+
+_LEADS = ("回复", "回")
+"""The printed hint says 回T退订 (reply T to opt out); many send the hint's own words back."""
+_MAX_CHARS = 32
+"""Longer texts are letters to a person, not commands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keywords:
+    """The configured words, each in its matching form.
+
+    Args:
+        opt_out: words that stop marketing.
+        opt_in: words that allow it again.
+        help: words that ask who we are.
+    """
+
+    opt_out: frozenset[str]
+    opt_in: frozenset[str]
+    help: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, opt_out: Iterable[str], opt_in: Iterable[str], help_: Iterable[str] = ()) -> Keywords:
+        """From words as configured."""
+        return cls(
+            opt_out=frozenset(map(fold_word, opt_out)),
+            opt_in=frozenset(map(fold_word, opt_in)),
+            help=frozenset(map(fold_word, help_)),
+        )
+
+
+def fold_word(text: str) -> str:
+    """A text in the form in which words are compared.
+
+    NFKC (full width becomes ASCII), case folded, without white space, quotes, punctuation, symbols and
+    invisible characters.
+
+    >>> fold_word("“ＴＤ。”")
+    'td'
+    >>> fold_word(" 退 订! ")
+    '退订'
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(c for c in folded if unicodedata.category(c)[0] not in "PSZC")
+
+
+def find_keyword(text: str, keywords: Keywords) -> tuple[Keyword, str] | None:
+    """What a text asks for, with the word in its matching form; None for any other text.
+
+    Opt-out wins where a word was configured twice: when in doubt, we do not send.
+    """
+    if len(text) > _MAX_CHARS:
+        return None
+    word = fold_word(text)
+    for form in (word, *(word.removeprefix(lead) for lead in _LEADS if word.startswith(lead))):
+        if form in keywords.opt_out:
+            return Keyword.OPT_OUT, form
+        if form in keywords.opt_in:
+            return Keyword.OPT_IN, form
+        if form in keywords.help:
+            return Keyword.HELP, form
+    return None
+
+
+def is_stopped(category: Category, *, suppressed: bool) -> bool:
+    """Whether the opt-out list forbids a message (INTERFACE section 5)."""
+    return suppressed and category is Category.MARKETING

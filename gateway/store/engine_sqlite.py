@@ -1,0 +1,361 @@
+"""SQLite behind the store's ports: one writer thread that commits in groups, a few reader threads.
+
+Operations are coroutines over a `Tx` that never suspends here: the engine drives each to its end on the
+writer's thread, so a group of any size costs one hop between threads and one durable commit.
+
+It does not retry and does not decide: what fails is rolled back and raised to its caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, NamedTuple, TypeVar
+
+from gateway.clock import format_ms
+from gateway.errors import StoreBusy, StoreError, StoreFull, StoreUnavailable
+from gateway.model.events import Event
+from gateway.store.migrate import migrate
+from gateway.store.ports import Operation, Row
+
+T = TypeVar("T")
+
+MAX_GROUP = 500
+"""Operations in one commit; more wait for the next, so that no caller waits for an endless one."""
+READERS = 2
+BUSY_TIMEOUT_S = 5.0
+"""How long another process (``hongyan keys create``) may hold the write lock before we give up."""
+
+
+class SqliteTx:
+    """One transaction on one connection; used on that connection's thread only."""
+
+    __slots__ = ("_db", "events")
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.events: list[Event] = []
+
+    async def fetch(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """All rows."""
+        return self._db.execute(sql, params).fetchall()
+
+    async def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; the number of rows it changed."""
+        return self._db.execute(sql, params).rowcount
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once per row."""
+        self._db.executemany(sql, rows)
+
+    def record(self, event: Event) -> None:
+        """Append to the timeline when the group commits."""
+        self.events.append(event)
+
+
+class _Waiting(NamedTuple):
+    op: Operation[Any]
+    done: asyncio.Future[Any]
+
+
+class CommitFigures(NamedTuple):
+    """What one group commit cost.
+
+    Args:
+        n_operations: operations in the group.
+        seconds: from BEGIN to the end of COMMIT.
+    """
+
+    n_operations: int
+    seconds: float
+
+
+class SqliteStore:
+    """An open SQLite database file (WAL, ``synchronous=FULL``); made by `open`.
+
+    Args:
+        path: the database file.
+        on_commit: told of each group commit, for metrics.
+    """
+
+    def __init__(self, path: Path, on_commit: Callable[[CommitFigures], None] | None = None) -> None:
+        self._path = path
+        self._on_commit = on_commit
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._idle_readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        self._waiting: deque[_Waiting] = deque()
+        self._wake = asyncio.Event()
+        self._last_seq = 0
+        self._committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lock_file: int | None = None
+        self._closing = False
+        self._db: sqlite3.Connection
+        self._task: asyncio.Task[None]
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        exclusive: bool = False,
+        on_commit: Callable[[CommitFigures], None] | None = None,
+    ) -> SqliteStore:
+        """Open the file, made and migrated if need be.
+
+        Args:
+            path: the database file; its folder is made.
+            exclusive: be the one daemon of this store.
+            on_commit: told of each group commit.
+
+        Raises:
+            StoreBusy: ``exclusive``, and another daemon runs on this store.
+            StoreUnavailable: the file can't be opened or is not a database.
+            MigrationError: its schema does not fit this program.
+        """
+        store = cls(path, on_commit)
+        loop = asyncio.get_running_loop()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if exclusive:
+                store._lock_file = _lock(path)
+            store._db = await loop.run_in_executor(store._writer, store._open_writer)
+            for _ in range(READERS):
+                store._idle_readers.put(_connect(path))
+        except (sqlite3.Error, OSError, StoreError) as exc:
+            store._writer.shutdown()
+            store._readers.shutdown()
+            store._unlock()
+            raise exc if isinstance(exc, StoreError) else StoreUnavailable(f"{path}: {exc}") from exc
+        store._task = asyncio.create_task(store._write_groups(), name="store-writer")
+        return store
+
+    def _open_writer(self) -> sqlite3.Connection:
+        db = _connect(self._path)
+        migrate(db)
+        self._last_seq = _newest_seq(db)
+        return db
+
+    async def close(self) -> None:
+        """Commit what waits, then close. Cancel: may leave the files open until the process ends."""
+        if self._closing:
+            return
+        self._closing = True
+        self._wake.set()
+        await self._task
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writer, self._db.close)
+        self._writer.shutdown()
+        self._readers.shutdown()
+        while not self._idle_readers.empty():
+            self._idle_readers.get().close()
+        self._unlock()
+        if not self._committed.done():
+            self._committed.set_result(None)
+
+    def _unlock(self) -> None:
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    async def write(self, op: Operation[T]) -> T:
+        """See `gateway.store.ports.Store.write`."""
+        if self._closing:
+            raise StoreUnavailable("the store is closed")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(op, done))
+        self._wake.set()
+        return await done
+
+    async def read(self, op: Operation[T]) -> T:
+        """See `gateway.store.ports.Store.read`."""
+        if self._closing:
+            raise StoreUnavailable("the store is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, op)
+
+    async def wait_events(self, after_seq: int) -> int:
+        """See `gateway.store.ports.Store.wait_events`."""
+        while self._last_seq <= after_seq and not self._closing:
+            await asyncio.shield(self._committed)
+        if self._closing:
+            raise StoreUnavailable("the store is closed")
+        return self._last_seq
+
+    # --- on the loop: gather, hand over, release ---
+
+    async def _write_groups(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
+            results, last_seq, seconds = await loop.run_in_executor(self._writer, self._commit_group, group)
+            if self._on_commit is not None:
+                self._on_commit(CommitFigures(len(group), seconds))
+            if last_seq > self._last_seq:
+                self._last_seq = last_seq
+                self._committed.set_result(None)
+                self._committed = loop.create_future()
+            for (_, done), (result, error) in zip(group, results, strict=True):
+                if done.cancelled():
+                    continue
+                if error is None:
+                    done.set_result(result)
+                else:
+                    done.set_exception(error)
+
+    # --- on the writer's thread ---
+
+    def _commit_group(
+        self, group: list[_Waiting]
+    ) -> tuple[list[tuple[Any, BaseException | None]], int, float]:
+        started = time.perf_counter()
+        try:
+            results, last_seq = self._run_group(group, guarded=False)
+        except Exception:  # noqa: BLE001 - one operation failed: run the group again, each in a savepoint
+            try:
+                results, last_seq = self._run_group(group, guarded=True)
+            except Exception as exc:  # noqa: BLE001 - the commit itself failed: every caller learns it
+                error = _translate(exc)
+                results, last_seq = [(None, error)] * len(group), 0
+        return results, last_seq, time.perf_counter() - started
+
+    def _run_group(
+        self,
+        group: list[_Waiting],
+        *,
+        guarded: bool,
+    ) -> tuple[list[tuple[Any, BaseException | None]], int]:
+        db = self._db
+        tx = SqliteTx(db)
+        results: list[tuple[Any, BaseException | None]] = []
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for op, _ in group:
+                results.append(self._run_guarded(tx, op) if guarded else (_drive(op(tx)), None))
+            last_seq = 0
+            if tx.events:
+                db.executemany(
+                    "INSERT INTO events (type, at, subject, data) VALUES (?, ?, ?, ?)",
+                    [(e.type, format_ms(e.at), e.subject, e.data) for e in tx.events],
+                )
+                last_seq = _newest_seq(db)
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:  # SQLite itself rolls back on some errors, a full disk among them
+                db.execute("ROLLBACK")
+            raise
+        return results, last_seq
+
+    def _run_guarded(self, tx: SqliteTx, op: Operation[Any]) -> tuple[Any, BaseException | None]:
+        n_events = len(tx.events)
+        self._db.execute("SAVEPOINT op")
+        try:
+            result = _drive(op(tx))
+        except Exception as exc:
+            if not self._db.in_transaction:
+                raise
+            del tx.events[n_events:]
+            self._db.execute("ROLLBACK TO op")
+            self._db.execute("RELEASE op")
+            return None, _translate(exc)
+        self._db.execute("RELEASE op")
+        return result, None
+
+    def _read(self, op: Operation[T]) -> T:
+        db = self._idle_readers.get()
+        try:
+            db.execute("BEGIN")
+            try:
+                return _drive(op(SqliteTx(db)))
+            finally:
+                db.execute("ROLLBACK")
+        except sqlite3.Error as exc:
+            raise _translate(exc) from exc
+        finally:
+            self._idle_readers.put(db)
+
+    async def backup(self, target: Path) -> None:
+        """Copy the whole store into ``target`` while it is in use.
+
+        Raises:
+            StoreFull, StoreUnavailable: the copy is not usable.
+        """
+
+        def copy() -> None:
+            source = _connect(self._path)
+            copied = sqlite3.connect(target)
+            try:
+                source.backup(copied)
+            except sqlite3.Error as exc:
+                raise _translate(exc) from exc
+            finally:
+                copied.close()
+                source.close()
+
+        await asyncio.get_running_loop().run_in_executor(self._readers, copy)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        path,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA temp_store = MEMORY")
+    db.execute("PRAGMA cache_size = -32768")
+    return db
+
+
+def _newest_seq(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
+
+
+def _drive(coroutine: Awaitable[T]) -> T:
+    """Run an operation to its end; it can't suspend, since `SqliteTx` never does."""
+    steps = coroutine.__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise RuntimeError("a store operation awaited something other than its transaction")
+
+
+def _lock(path: Path) -> int:
+    lock_path = path.with_name(path.name + ".lock")
+    handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        os.close(handle)
+        raise StoreBusy(f"{path}: another hongyan is running on this store; stop it first") from exc
+    return handle
+
+
+def _translate(exc: BaseException) -> BaseException:
+    """A driver's error as one of ours; anything else as it is."""
+    if not isinstance(exc, sqlite3.Error):
+        return exc
+    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFull("no room left where the store is; nothing was taken, try again when there is room")
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusy("another process holds the store; try again")
+    return StoreUnavailable(f"the store failed: {exc}")

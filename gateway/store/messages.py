@@ -1,0 +1,209 @@
+"""Messages and their segments: stored at accept, looked up by people and programs.
+
+What happens between claim and receipt is in `gateway.store.queue`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from gateway.clock import format_ms, parse_ms
+from gateway.ids import BatchId, KeyId, MessageId
+from gateway.model.message import Category, Message, MessageError, MessageStatus, Segment, SegmentStatus
+from gateway.store.ports import Row, Tx
+
+_NAMES = (
+    "id", "recipient", "text", "data", "udh", "category", "sender", "channel", "priority", "encoding", "flash",
+    "schedule_at", "valid_for_s", "report", "callback_url", "reference", "tags", "status", "n_segments",
+    "concat_ref", "queue", "error_code", "error_detail", "created_at", "updated_at", "sent_at", "delivered_at",
+    "expires_at", "batch_id", "key_id",
+)  # fmt: skip
+MESSAGE_COLUMNS = ", ".join(f"m.{name}" for name in _NAMES)
+SEGMENT_COLUMNS = (
+    "s.message_id, s.part, s.status, s.payload, s.channel, s.reference, s.attempts, s.sent_at, s.delivered_at,"
+    " s.error_code, s.error_detail"
+)
+_INSERT_MESSAGE = (
+    f"INSERT INTO messages ({', '.join(_NAMES)}, hidden_until) VALUES ({', '.join('?' * (len(_NAMES) + 1))})"
+)
+_INSERT_SEGMENT = (
+    "INSERT INTO segments (message_id, part, status, payload, attempts) VALUES (?, ?, 'queued', ?, 0)"
+)
+
+
+class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a listing of messages is narrowed to; None means all.
+
+    Args:
+        to: recipient as stored.
+        since, until: creation time, both inclusive.
+    """
+
+    status: str | None = None
+    to: str | None = None
+    tag: str | None = None
+    channel: str | None = None
+    reference: str | None = None
+    batch: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def save_messages(tx: Tx, accepted: Sequence[tuple[Message, Sequence[Segment]]]) -> None:
+    """Store new messages with their segments; a scheduled one is hidden until its time."""
+    await tx.execute_many(_INSERT_MESSAGE, [_message_params(message) for message, _ in accepted])
+    await tx.execute_many(
+        _INSERT_SEGMENT,
+        [(message.id, s.part, s.payload) for message, segments in accepted for s in segments],
+    )
+
+
+async def take_concat_ref(tx: Tx, recipient: str) -> int:
+    """The next concatenation reference for this recipient, 0..255, never the one before."""
+    rows = await tx.fetch(
+        "INSERT INTO concat_refs (recipient, reference) VALUES (?, 1)"
+        " ON CONFLICT (recipient) DO UPDATE SET reference = (concat_refs.reference + 1) % 256 RETURNING reference",
+        (recipient,),
+    )
+    return int(rows[0][0])
+
+
+async def find_message(tx: Tx, message_id: str) -> Message | None:
+    """One message."""
+    rows = await tx.fetch(f"SELECT {MESSAGE_COLUMNS} FROM messages m WHERE id = ?", (message_id,))
+    return parse_message(rows[0]) if rows else None
+
+
+async def load_segments(tx: Tx, message_ids: Sequence[str]) -> dict[str, list[Segment]]:
+    """The segments of some messages, by part; ids without segments are absent."""
+    found: dict[str, list[Segment]] = {}
+    for start in range(0, len(message_ids), 500):
+        chunk = list(message_ids[start : start + 500])
+        sql = (
+            f"SELECT {SEGMENT_COLUMNS} FROM segments s WHERE s.message_id IN ({_marks(chunk)})"
+            " ORDER BY s.message_id, s.part"
+        )
+        for row in await tx.fetch(sql, chunk):
+            found.setdefault(row[0], []).append(parse_segment(row))
+    return found
+
+
+async def list_messages(tx: Tx, query: MessageFilter, *, limit: int, before: str | None) -> list[Message]:
+    """Messages newest first, those with a smaller id than ``before``."""
+    clauses = {
+        "m.id < ?": before,
+        "m.status = ?": query.status,
+        "m.recipient = ?": query.to,
+        "m.channel = ?": query.channel,
+        "m.reference = ?": query.reference,
+        "m.batch_id = ?": query.batch,
+        "m.tags LIKE ? ESCAPE '!'": _tag_pattern(query.tag),
+        "m.created_at >= ?": format_ms(query.since),
+        "m.created_at <= ?": format_ms(query.until),
+    }
+    asked = {clause: value for clause, value in clauses.items() if value is not None}
+    where = f"WHERE {' AND '.join(asked)}" if asked else ""
+    sql = f"SELECT {MESSAGE_COLUMNS} FROM messages m {where} ORDER BY m.id DESC LIMIT ?"
+    return [parse_message(row) for row in await tx.fetch(sql, [*asked.values(), limit])]
+
+
+async def count_by_status(tx: Tx, statuses: Sequence[str]) -> dict[str, int]:
+    """How many messages stand in each of ``statuses``; for gauges."""
+    sql = f"SELECT status, count(*) FROM messages WHERE status IN ({_marks(statuses)}) GROUP BY status"
+    counted = dict((await tx.fetch(sql, list(statuses))) or [])
+    return {status: counted.get(status, 0) for status in statuses}
+
+
+async def find_latest_sent(tx: Tx, recipient: str, channel: str) -> MessageId | None:
+    """The latest message to ``recipient`` that went out by ``channel``: what a reply answers."""
+    rows = await tx.fetch(
+        "SELECT id FROM messages WHERE recipient = ? AND channel = ? AND sent_at IS NOT NULL"
+        " ORDER BY id DESC LIMIT 1",
+        (recipient, channel),
+    )
+    return MessageId(rows[0][0]) if rows else None
+
+
+def _tag_pattern(tag: str | None) -> str | None:
+    if tag is None:
+        return None
+    quoted = json.dumps(tag, ensure_ascii=False)
+    return "%" + quoted.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _message_params(m: Message) -> tuple[Any, ...]:
+    schedule_at = format_ms(m.schedule_at)
+    return (
+        m.id, m.recipient, m.text, m.data, m.udh, m.category.value, m.sender, m.channel, m.priority, m.encoding,
+        int(m.flash), schedule_at, m.valid_for_s, int(m.report), m.callback_url, m.reference,
+        json.dumps(m.tags, ensure_ascii=False) if m.tags else "[]", m.status.value, m.n_segments, m.concat_ref,
+        m.queue, m.error and m.error.code, m.error and m.error.detail, format_ms(m.created_at),
+        format_ms(m.updated_at), format_ms(m.sent_at), format_ms(m.delivered_at), format_ms(m.expires_at),
+        m.batch_id, m.key_id, schedule_at if m.status is MessageStatus.SCHEDULED else None,
+    )  # fmt: skip
+
+
+def parse_message(row: Row) -> Message:
+    """A row of ``MESSAGE_COLUMNS`` (more columns may follow) as a value."""
+    created_at, updated_at = parse_ms(row[23]), parse_ms(row[24])
+    assert created_at is not None
+    assert updated_at is not None
+    return Message(
+        id=MessageId(row[0]),
+        recipient=row[1],
+        text=row[2],
+        data=row[3],
+        udh=row[4],
+        category=Category(row[5]),
+        sender=row[6],
+        channel=row[7],
+        priority=row[8],
+        encoding=row[9],
+        flash=bool(row[10]),
+        schedule_at=parse_ms(row[11]),
+        valid_for_s=row[12],
+        report=bool(row[13]),
+        callback_url=row[14],
+        reference=row[15],
+        tags=() if row[16] == "[]" else tuple(json.loads(row[16])),
+        status=MessageStatus(row[17]),
+        n_segments=row[18],
+        concat_ref=row[19],
+        queue=row[20],
+        error=_error(row[21], row[22]),
+        created_at=created_at,
+        updated_at=updated_at,
+        sent_at=parse_ms(row[25]),
+        delivered_at=parse_ms(row[26]),
+        expires_at=parse_ms(row[27]),
+        batch_id=None if row[28] is None else BatchId(row[28]),
+        key_id=None if row[29] is None else KeyId(row[29]),
+    )
+
+
+def parse_segment(row: Row) -> Segment:
+    """A row of ``SEGMENT_COLUMNS`` as a value; the first column is the message's id."""
+    return Segment(
+        part=row[1],
+        status=SegmentStatus(row[2]),
+        payload=row[3],
+        channel=row[4],
+        reference=row[5],
+        attempts=row[6],
+        sent_at=parse_ms(row[7]),
+        delivered_at=parse_ms(row[8]),
+        error=_error(row[9], row[10]),
+    )
+
+
+def _error(code: str | None, detail: str | None) -> MessageError | None:
+    return None if code is None else MessageError(code=code, detail=detail or "")

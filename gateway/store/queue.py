@@ -1,0 +1,183 @@
+"""The queue: messages that are due, who takes them, and what became of their segments.
+
+The database is the queue. A segment is marked ``sending`` in the transaction that claims it, before any octet
+of it can be on a wire; what is found in that state after a crash is therefore of unknown fate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from gateway.clock import format_ms
+from gateway.model.message import Message, Segment
+from gateway.routing.balancer import Candidate
+from gateway.store.messages import MESSAGE_COLUMNS, parse_message
+from gateway.store.ports import Tx
+
+
+class Due(NamedTuple):
+    """A message that waits and is due.
+
+    Args:
+        candidate: what the balancer sees.
+        recipient: for the opt-out list.
+        category: for the opt-out list.
+        expired: its time is over.
+    """
+
+    candidate: Candidate
+    recipient: str
+    category: str
+    expired: bool
+
+
+async def find_due(tx: Tx, wanted: Mapping[str, int], now: datetime) -> list[Due]:
+    """The first due messages of each queue: by priority, then by age, at most ``wanted[queue]`` of each."""
+    now_ms = format_ms(now) or 0
+    found = []
+    for queue, limit in wanted.items():
+        rows = await tx.fetch(
+            "SELECT id, priority, recipient, category, expires_at FROM messages"
+            " WHERE queue = ? AND status = 'queued' AND hidden_until IS NULL ORDER BY priority DESC, id LIMIT ?",
+            (queue, limit),
+        )
+        found += [Due(Candidate(row[0], row[1], queue), row[2], row[3], row[4] <= now_ms) for row in rows]
+    return found
+
+
+async def claim_messages(tx: Tx, channels: Mapping[str, str], owner: str, now: datetime) -> None:
+    """Give messages to channels: ``sending``, and their first waiting segment with them.
+
+    Args:
+        channels: message id -> channel name.
+        owner: this instance.
+    """
+    at = format_ms(now)
+    await tx.execute_many(
+        "UPDATE messages SET status = 'sending', channel = ?, owner = ?, updated_at = ?, error_code = NULL,"
+        " error_detail = NULL WHERE id = ?",
+        [(channel, owner, at, message_id) for message_id, channel in channels.items()],
+    )
+    await tx.execute_many(
+        "UPDATE segments SET status = 'sending', channel = ?, attempts = attempts + 1 WHERE message_id = ? AND part ="
+        " (SELECT min(part) FROM segments WHERE message_id = ? AND status = 'queued')",
+        [(channel, message_id, message_id) for message_id, channel in channels.items()],
+    )
+
+
+async def load_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, Message]:
+    """Messages by id."""
+    found = {}
+    for start in range(0, len(message_ids), 500):
+        chunk = list(message_ids[start : start + 500])
+        marks = ",".join("?" * len(chunk))
+        rows = await tx.fetch(f"SELECT {MESSAGE_COLUMNS} FROM messages m WHERE m.id IN ({marks})", chunk)
+        found.update((row[0], parse_message(row)) for row in rows)
+    return found
+
+
+async def save_state(
+    tx: Tx,
+    message: Message,
+    *,
+    hidden_until: datetime | None = None,
+    owner: str | None = None,
+) -> None:
+    """Write what may change of a message after it was accepted."""
+    error = message.error
+    await tx.execute(
+        "UPDATE messages SET status = ?, channel = ?, queue = ?, error_code = ?, error_detail = ?, updated_at = ?,"
+        " sent_at = ?, delivered_at = ?, expires_at = ?, hidden_until = ?, owner = ? WHERE id = ?",
+        (
+            message.status.value, message.channel, message.queue, error and error.code, error and error.detail,
+            format_ms(message.updated_at), format_ms(message.sent_at), format_ms(message.delivered_at),
+            format_ms(message.expires_at), format_ms(hidden_until), owner, message.id,
+        ),
+    )  # fmt: skip
+
+
+async def save_segments(tx: Tx, message_id: str, segments: Iterable[Segment]) -> None:
+    """Write what may change of segments."""
+    await tx.execute_many(
+        "UPDATE segments SET status = ?, channel = ?, reference = ?, attempts = ?, sent_at = ?, delivered_at = ?,"
+        " error_code = ?, error_detail = ? WHERE message_id = ? AND part = ?",
+        [
+            (
+                s.status.value, s.channel, s.reference, s.attempts, format_ms(s.sent_at), format_ms(s.delivered_at),
+                s.error and s.error.code, s.error and s.error.detail, message_id, s.part,
+            )
+            for s in segments
+        ],
+    )  # fmt: skip
+
+
+async def find_hidden_due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """``(id, status)`` of messages whose schedule or pause is over."""
+    rows = await tx.fetch(
+        "SELECT id, status FROM messages WHERE hidden_until <= ? ORDER BY hidden_until LIMIT ?",
+        (format_ms(now), limit),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def unhide(tx: Tx, message_ids: Iterable[str]) -> None:
+    """Let messages be claimed again."""
+    await tx.execute_many("UPDATE messages SET hidden_until = NULL WHERE id = ?", [(i,) for i in message_ids])
+
+
+async def find_expired(tx: Tx, now: datetime, limit: int) -> list[str]:
+    """Ids of waiting messages whose time is over."""
+    rows = await tx.fetch(
+        "SELECT id FROM messages WHERE expires_at <= ? AND status IN ('queued', 'scheduled') LIMIT ?",
+        (format_ms(now), limit),
+    )
+    return [row[0] for row in rows]
+
+
+async def find_orphans(tx: Tx, alive_since: datetime, limit: int) -> list[str]:
+    """Ids of messages owned by an instance without a heartbeat since ``alive_since``."""
+    rows = await tx.fetch(
+        "SELECT m.id FROM messages m LEFT JOIN instances i ON i.id = m.owner"
+        " WHERE m.owner IS NOT NULL AND (i.id IS NULL OR i.heartbeat_at < ?) LIMIT ?",
+        (format_ms(alive_since), limit),
+    )
+    return [row[0] for row in rows]
+
+
+async def beat(tx: Tx, instance: str, now: datetime) -> None:
+    """Say that this instance lives."""
+    await tx.execute(
+        "INSERT INTO instances (id, heartbeat_at) VALUES (?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at",
+        (instance, format_ms(now)),
+    )
+
+
+async def forget_instances(tx: Tx, *, keep: str) -> None:
+    """Drop all heartbeats but one: on an exclusive store no other instance can be alive."""
+    await tx.execute("DELETE FROM instances WHERE id <> ?", (keep,))
+
+
+async def load_paused(tx: Tx) -> set[str]:
+    """Channels that an operator paused."""
+    return {row[0] for row in await tx.fetch("SELECT channel FROM channel_controls WHERE paused = 1")}
+
+
+async def save_paused(tx: Tx, channel: str, *, paused: bool) -> None:
+    """Remember an operator's pause or resume."""
+    await tx.execute(
+        "INSERT INTO channel_controls (channel, paused) VALUES (?, ?)"
+        " ON CONFLICT (channel) DO UPDATE SET paused = excluded.paused",
+        (channel, int(paused)),
+    )
+
+
+async def count_sent(tx: Tx, channel: str, since: datetime) -> int:
+    """Segments that went out by a channel since an instant: what its quota has used."""
+    rows = await tx.fetch(
+        "SELECT count(*) FROM segments WHERE channel = ? AND sent_at >= ?",
+        (channel, format_ms(since)),
+    )
+    return int(rows[0][0])
