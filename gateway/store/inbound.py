@@ -144,10 +144,22 @@ _SELECT_PARTS = (
 
 
 def _part(row: Row) -> StoredPart:
-    *head, network_time, received_at, dedupe_key = row
-    received = parse_ms(received_at)
-    assert received is not None
-    return StoredPart(*head, parse_ms(network_time), received, dedupe_key)
+    received_at = parse_ms(row[10])
+    assert received_at is not None
+    return StoredPart(
+        id=row[0],
+        channel=row[1],
+        sender=row[2],
+        recipient=row[3],
+        encoding=row[4],
+        payload=row[5],
+        concat_key=row[6],
+        part=row[7],
+        total=row[8],
+        network_time=parse_ms(row[9]),
+        received_at=received_at,
+        dedupe_key=row[11],
+    )
 
 
 def _inbound(row: Row) -> InboundMessage:

@@ -115,7 +115,7 @@ async def list_messages(tx: Tx, query: MessageFilter, *, limit: int, before: str
 async def count_by_status(tx: Tx, statuses: Sequence[str]) -> dict[str, int]:
     """How many messages stand in each of ``statuses``; for gauges."""
     sql = f"SELECT status, count(*) FROM messages WHERE status IN ({_marks(statuses)}) GROUP BY status"
-    counted = dict((await tx.fetch(sql, list(statuses))) or [])
+    counted: dict[str, int] = {row[0]: row[1] for row in await tx.fetch(sql, list(statuses))}
     return {status: counted.get(status, 0) for status in statuses}
 
 

@@ -69,7 +69,7 @@ async def claim_messages(tx: Tx, channels: Mapping[str, str], owner: str, now: d
 
 async def load_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, Message]:
     """Messages by id."""
-    found = {}
+    found: dict[str, Message] = {}
     for start in range(0, len(message_ids), 500):
         chunk = list(message_ids[start : start + 500])
         marks = ",".join("?" * len(chunk))

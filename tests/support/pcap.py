@@ -95,7 +95,7 @@ def _tcp_packets(chunks: Iterable[Chunk], ports: tuple[int, int]) -> list[bytes]
 
     def send(side: Side, flags: int, octets: bytes = b"") -> None:
         acknowledged = sequence[1 - side] if flags & _ACK else 0
-        packets.append(_ip_tcp(side, ports, sequence[side], acknowledged, flags, octets))
+        packets.append(_ip_tcp(side, ports, _Tcp(sequence[side], acknowledged, flags), octets))
         sequence[side] += len(octets) + (1 if flags & (_SYN | _FIN) else 0)
 
     send(Side.CLIENT, _SYN)
@@ -110,14 +110,16 @@ def _tcp_packets(chunks: Iterable[Chunk], ports: tuple[int, int]) -> list[bytes]
     return packets
 
 
-def _ip_tcp(
-    side: Side, ports: tuple[int, int], sequence: int, acknowledged: int, flags: int, octets: bytes
-) -> bytes:
+class _Tcp(NamedTuple):
+    sequence: int
+    acknowledged: int
+    flags: int
+
+
+def _ip_tcp(side: Side, ports: tuple[int, int], header: _Tcp, octets: bytes) -> bytes:
     addresses = (bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2]))
     source, target = addresses[side], addresses[1 - side]
-    tcp = struct.pack(
-        ">HHIIBBHHH", ports[side], ports[1 - side], sequence, acknowledged, 5 << 4, flags, 65_535, 0, 0
-    )
+    tcp = struct.pack(">HHIIBBHHH", ports[side], ports[1 - side], *header[:2], 5 << 4, header.flags, 65_535, 0, 0)
     pseudo_header = source + target + struct.pack(">BBH", 0, 6, len(tcp) + len(octets))
     checksum = _checksum(pseudo_header + tcp + octets)
     tcp = tcp[:16] + struct.pack(">H", checksum) + tcp[18:]
