@@ -197,12 +197,13 @@ def parse_file(value: object) -> Path:
 
 
 def parse_store_url(value: object) -> str:
-    """``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql://...``."""
+    """``sqlite:///relative`` or ``sqlite:////absolute``."""
     text = parse_text(value)
-    sqlite = text.startswith("sqlite:///") and len(text) > len("sqlite:///")
-    if not sqlite and not text.startswith(("postgresql://", "postgres://")):
+    if text.startswith(("postgresql://", "postgres://")):
+        raise BadValue('is PostgreSQL, which this version cannot open yet; write "sqlite:///PATH"')
+    if not text.startswith("sqlite:///") or text == "sqlite:///":
         # Not shown: such a URL may carry a password.
-        raise BadValue('is not a store; write "sqlite:////var/lib/hongyan/hongyan.db" or "postgresql://..."')
+        raise BadValue('is not a store; write "sqlite:////var/lib/hongyan/hongyan.db"')
     return text
 
 

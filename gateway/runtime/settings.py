@@ -91,7 +91,7 @@ class StoreSettings(_Table, frozen=True, kw_only=True):
     """``[store]``: where everything durable lives.
 
     Args:
-        url: ``sqlite:///PATH`` (from the working directory), ``sqlite:////PATH`` (absolute) or ``postgresql://...``.
+        url: ``sqlite:///PATH`` (from the working directory) or ``sqlite:////PATH`` (absolute).
     """
 
     url: StoreUrl = "sqlite:///./var/hongyan.db"

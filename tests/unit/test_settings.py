@@ -70,7 +70,11 @@ BAD = {
     ),
     "store": (
         '[store]\nurl = "mysql://root:hunter2@h/x"\n',
-        'FILE:store.url: is not a store; write "sqlite:////var/lib/hongyan/hongyan.db" or "postgresql://..."',
+        'FILE:store.url: is not a store; write "sqlite:////var/lib/hongyan/hongyan.db"',
+    ),
+    "PostgreSQL": (
+        '[store]\nurl = "postgresql://h/x"\n',
+        'FILE:store.url: is PostgreSQL, which this version cannot open yet; write "sqlite:///PATH"',
     ),
     "log level": (
         '[log]\nlevel = "verbose"\n',
