@@ -1,0 +1,283 @@
+"""The asyncio owner of one serial port: one task owns the wire, others send it requests.
+
+The owner feeds octets, time and requests to `drivers.at.transaction.AtDialogue` and does what it says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drivers.at.result_codes import FinalResult, ResultKind
+from drivers.at.transaction import (
+    Answered,
+    AtDialogue,
+    AtEvent,
+    Command,
+    Hung,
+    PayloadDue,
+    Phase,
+    Stray,
+    TimedOut,
+)
+from drivers.at.transport import open_serial
+from drivers.at.unsolicited import Urc
+from drivers.errors import (
+    AtError,
+    CmeError,
+    CmsError,
+    DriverError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    WireLost,
+    WireTimeout,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drivers.at.transport import OpenWire, Wire
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING = 32
+"""Requests that may wait for the port; its users are few, more is a bug."""
+MAX_UNREAD = 65_536
+"""Octets that may wait for the owner; a stick that says more has lost its mind."""
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    command: Command
+    answer: asyncio.Future[tuple[str, ...]]
+    on_payload: Callable[[], None] | None = None
+    payload_left: bool = False
+
+
+class AtPort:
+    """One open serial port.
+
+    `run` must be running for anything to happen. Requests are answered in the order they were made.
+
+    Args:
+        name: for logs.
+        on_urc: called on the loop with each unsolicited message, in order; must not block.
+    """
+
+    def __init__(self, name: str, on_urc: Callable[[Urc], None]) -> None:
+        self._name = name
+        self._on_urc = on_urc
+        self._loop = asyncio.get_running_loop()
+        self._dialogue = AtDialogue(self._loop.time())
+        self._wire: Wire | None = None
+        self._waiting: deque[_Request] = deque()
+        self._current: _Request | None = None
+        self._unread = bytearray()
+        self._awake = asyncio.Event()
+        self._lost: WireLost | None = None
+
+    async def open(self, path: str, baudrate: int, open_wire: OpenWire = open_serial) -> None:
+        """Open the wire. Raises WireLost. Cancel: nothing stays open."""
+        self._wire = await open_wire(path, baudrate, self)
+
+    async def run(self) -> None:
+        """Own the wire until it is lost or the task is cancelled.
+
+        Raises:
+            WireLost: the port died or the stick hangs.
+
+        Cancel: the wire is closed; each request ends with WireLost.
+        """
+        try:
+            while True:
+                self._step(self._loop.time())
+                if self._lost is not None:
+                    raise self._lost
+                await self._wait()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the wire and end each request with WireLost; may be called twice."""
+        if self._lost is None:
+            self._lost = WireLost("port closed", by_peer=False)
+        self._fail_requests(self._lost)
+        if self._wire is not None:
+            await self._wire.close()
+
+    async def request(self, text: str, *, timeout_s: float = 10.0) -> tuple[str, ...]:
+        """Send a command and wait for its end.
+
+        Args:
+            text: the command line, without line end.
+            timeout_s: from its start, not from this call.
+
+        Returns:
+            The information lines.
+
+        Raises:
+            AtError, CmeError, CmsError: what the stick answered.
+            WireTimeout: no final result code came.
+            WireLost: the port is gone.
+
+        Cancel: a command not yet started is dropped; one in flight goes on, its answer is thrown away.
+        """
+        return await self._enqueue(Command(text=text, timeout_s=timeout_s))
+
+    async def request_with_payload(
+        self,
+        text: str,
+        payload: bytes,
+        *,
+        on_payload: Callable[[], None],
+        timeout_s: float,
+        prompt_timeout_s: float = 10.0,
+    ) -> tuple[str, ...]:
+        """Send a command that prompts, then its payload and Ctrl-Z.
+
+        Args:
+            on_payload: called just before the first octet of the payload is written.
+            timeout_s: from the payload to the final result code.
+
+        Raises:
+            RemoteProtocolError: the stick said OK without ever prompting.
+            (others): as for `request`.
+
+        Cancel: before the payload the prompt is left with ESC; after it the exchange goes on.
+        """
+        command = Command(text=text, payload=payload, timeout_s=timeout_s, prompt_timeout_s=prompt_timeout_s)
+        return await self._enqueue(command, on_payload)
+
+    def octets_received(self, octets: bytes) -> None:
+        """Hear the wire (`drivers.at.transport.WireListener`)."""
+        self._unread += octets
+        if len(self._unread) > MAX_UNREAD:
+            self.wire_lost("the stick floods the port")
+        self._awake.set()
+
+    def wire_lost(self, reason: str) -> None:
+        """Hear that the wire is gone (`drivers.at.transport.WireListener`)."""
+        if self._lost is None:
+            self._lost = WireLost(reason, by_peer=True)
+        self._awake.set()
+
+    async def _enqueue(
+        self, command: Command, on_payload: Callable[[], None] | None = None
+    ) -> tuple[str, ...]:
+        if self._lost is not None:
+            raise self._lost
+        if len(self._waiting) >= MAX_WAITING:
+            raise LocalProtocolError(f"{MAX_WAITING} requests wait for the port already")
+        request = _Request(command, self._loop.create_future(), on_payload)
+        self._waiting.append(request)
+        self._awake.set()
+        try:
+            return await request.answer
+        except asyncio.CancelledError:
+            self._withdraw(request)
+            raise
+
+    def _withdraw(self, request: _Request) -> None:
+        with suppress(ValueError):
+            self._waiting.remove(request)
+        self._awake.set()
+
+    async def _wait(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._dialogue.deadline):
+                await self._awake.wait()
+        self._awake.clear()
+
+    def _step(self, now: float) -> None:
+        self._abandon_unwanted(now)
+        octets = bytes(self._unread)
+        self._unread.clear()
+        self._handle(self._dialogue.receive(octets, now))
+        self._handle(self._dialogue.tick(now))
+        while self._dialogue.phase is Phase.IDLE and self._waiting and self._lost is None:
+            self._start_next(now)
+        output = self._dialogue.take_output()
+        if output and self._wire is not None:
+            self._wire.write(output)
+
+    def _abandon_unwanted(self, now: float) -> None:
+        # Looked at before the octets are: they may hold the prompt, and then it would be too late.
+        if self._current and self._current.answer.done() and self._dialogue.phase is Phase.PROMPT:
+            self._dialogue.abandon(now)
+            self._current = None
+
+    def _start_next(self, now: float) -> None:
+        request = self._waiting.popleft()
+        if request.answer.done():
+            return
+        try:
+            self._dialogue.start(request.command, now)
+        except LocalProtocolError as error:
+            request.answer.set_exception(error)
+            return
+        self._current = request
+
+    def _handle(self, events: list[AtEvent]) -> None:
+        for event in events:
+            match event:
+                case Urc():
+                    self._on_urc(event)
+                case PayloadDue():
+                    self._payload_is_due()
+                case Answered(lines, final):
+                    self._end_current(lines, final)
+                case TimedOut(after_s):
+                    self._time_out_current(after_s)
+                case Stray(line):
+                    # Only the name: the rest may hold a number.
+                    logger.info("%s: stray line %r", self._name, line.partition(":")[0][:16])
+                case Hung():
+                    self.wire_lost("the stick does not answer")
+
+    def _payload_is_due(self) -> None:
+        request = self._current
+        assert request is not None
+        request.payload_left = True
+        if request.on_payload is not None:
+            request.on_payload()
+
+    def _end_current(self, lines: tuple[str, ...], final: FinalResult) -> None:
+        request, self._current = self._current, None
+        if request is None or request.answer.done():
+            return
+        error: DriverError | None = _error_of(final)
+        if error is None and request.command.payload is not None and not request.payload_left:
+            error = RemoteProtocolError(f"{request.command.label} ended without a prompt", recoverable=True)
+        if error is not None:
+            request.answer.set_exception(error)
+        else:
+            request.answer.set_result(lines)
+
+    def _time_out_current(self, after_s: float) -> None:
+        request, self._current = self._current, None
+        if request is not None and not request.answer.done():
+            request.answer.set_exception(WireTimeout(request.command.label, after_s))
+
+    def _fail_requests(self, lost: WireLost) -> None:
+        requests = [self._current, *self._waiting] if self._current else [*self._waiting]
+        self._current = None
+        self._waiting.clear()
+        for request in requests:
+            if not request.answer.done():
+                request.answer.set_exception(lost)
+
+
+def _error_of(final: FinalResult) -> AtError | CmeError | CmsError | None:
+    match final.kind:
+        case ResultKind.OK:
+            return None
+        case ResultKind.ERROR:
+            return AtError(final.detail)
+        case ResultKind.CME:
+            return CmeError(final.code, final.detail)
+        case ResultKind.CMS:
+            return CmsError(final.code, final.detail)

@@ -1,0 +1,237 @@
+"""Pure parsers of information lines. Each takes the lines of an answer and finds its own among them.
+
+What is absent or malformed is None or left out: a stick that answers oddly is not a reason to stop.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Lines = tuple[str, ...]
+
+_FIELD = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,"]*))\s*(?:,|$)')
+_QUOTED = re.compile(r'"([^"]*)"')
+_GROUP = re.compile(r"\(([^)]*)\)")
+_DIGITS = re.compile(r"[0-9]{14,22}F?", re.IGNORECASE)
+
+HOME, SEARCHING, DENIED, ROAMING = 1, 2, 3, 5
+REGISTRATION_NAMES = {
+    0: "not_searching",
+    HOME: "home",
+    SEARCHING: "searching",
+    DENIED: "denied",
+    4: "unknown",
+    ROAMING: "roaming",
+    6: "home_sms_only",
+    7: "roaming_sms_only",
+    8: "emergency_only",
+    9: "home_csfb_not_preferred",
+    10: "roaming_csfb_not_preferred",
+}
+"""``<stat>`` of ``+CREG`` (3GPP TS 27.007 7.2)."""
+REGISTERED = frozenset({HOME, ROAMING, 6, 7, 9, 10})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPdu:
+    """One message in the stick's storage, as octets.
+
+    Args:
+        index: its place; -1 when it was read by its index (``+CMGR``).
+        status: 0 received unread, 1 received read, 2 stored unsent, 3 stored sent.
+        n_octets: length of the TPDU as the stick says it; the service centre comes on top.
+        pdu: service centre and TPDU; None when the stick sent something that is not hex.
+    """
+
+    index: int
+    status: int
+    n_octets: int
+    pdu: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageUse:
+    """How full a storage is."""
+
+    name: str
+    n_used: int
+    n_total: int
+
+
+def split_fields(text: str) -> list[str]:
+    """Split comma-separated fields; commas within quotes stay, the quotes go.
+
+    >>> split_fields('0,0,"China, Mobile",7')
+    ['0', '0', 'China, Mobile', '7']
+    """
+    fields: list[str] = []
+    at = 0
+    while match := _FIELD.match(text, at):
+        fields.append(match[1] if match[1] is not None else match[2].strip())
+        at = match.end()
+        if at >= len(text):
+            if text.endswith(","):
+                fields.append("")
+            break
+    return fields
+
+
+def find_fields(lines: Iterable[str], prefix: str) -> list[str] | None:
+    """The fields of the first line with ``prefix`` (such as ``+CSQ:``); None when there is none."""
+    return next(
+        (split_fields(line[len(prefix) :].strip()) for line in lines if line.startswith(prefix)), None
+    )
+
+
+def parse_int(text: str) -> int | None:
+    """A decimal number, perhaps signed; None for anything else."""
+    text = text.strip()
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
+
+
+def parse_hex(text: str) -> bytes | None:
+    """Octets from hex digits; None when they are not whole octets in hex."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return None
+
+
+def parse_cmgs(lines: Lines) -> int | None:
+    """TP-MR from ``+CMGS: <mr>[,...]``; None when the stick gave none (3GPP TS 27.005 4.3)."""
+    fields = find_fields(lines, "+CMGS:")
+    mr = parse_int(fields[0]) if fields else None
+    return mr if mr is not None and 0 <= mr <= 255 else None
+
+
+def parse_cmgl(lines: Lines) -> list[StoredPdu]:
+    """All messages of a ``+CMGL: <index>,<stat>,[<alpha>],<length>`` listing (3GPP TS 27.005 4.1)."""
+    return [
+        StoredPdu(index=head[0], status=head[1], n_octets=head[-1], pdu=parse_hex(body))
+        for head, body in _pair_with_bodies(lines, "+CMGL:")
+        if len(head) >= 3
+    ]
+
+
+def parse_cmgr(lines: Lines) -> StoredPdu | None:
+    """The message of ``+CMGR: <stat>,[<alpha>],<length>``; None when the place is empty (3GPP TS 27.005 4.2)."""
+    for head, body in _pair_with_bodies(lines, "+CMGR:"):
+        if len(head) >= 2 and body:
+            return StoredPdu(index=-1, status=head[0], n_octets=head[-1], pdu=parse_hex(body))
+    return None
+
+
+def parse_cmti(line: str) -> tuple[str, int] | None:
+    """Storage and index from ``+CMTI: "ME",3`` or ``+CDSI:``; None when malformed."""
+    fields = split_fields(line.partition(":")[2])
+    index = parse_int(fields[1]) if len(fields) >= 2 else None
+    return (fields[0], index) if index is not None and fields[0] else None
+
+
+def parse_direct_length(line: str) -> int | None:
+    """TPDU length from ``+CMT: [<alpha>],<length>`` or ``+CDS: <length>``."""
+    return parse_int(split_fields(line.partition(":")[2])[-1])
+
+
+def parse_csq(lines: Lines) -> int | None:
+    """Signal in dBm from ``+CSQ: <rssi>,<ber>``; None when unknown (3GPP TS 27.007 8.5)."""
+    fields = find_fields(lines, "+CSQ:")
+    rssi = parse_int(fields[0]) if fields else None
+    return -113 + 2 * rssi if rssi is not None and 0 <= rssi <= 31 else None
+
+
+def parse_registration(lines: Lines) -> int | None:
+    """``<stat>`` from the answer to ``AT+CREG?``, ``+CGREG?`` or ``+CEREG?``.
+
+    The answer is ``<n>,<stat>[,...]``; a lone number, or a number followed by a quoted area code, is
+    unsolicited and says ``<stat>`` first.
+    """
+    for line in lines:
+        head, _, rest = line.partition(":")
+        if head not in {"+CREG", "+CGREG", "+CEREG"}:
+            continue
+        fields = split_fields(rest.strip())
+        second = parse_int(fields[1]) if len(fields) > 1 and '"' not in rest.split(",")[1] else None
+        return second if second is not None else parse_int(fields[0])
+    return None
+
+
+def parse_cops(lines: Lines) -> str | None:
+    """The operator's name, or its number, from ``+COPS: <mode>,<format>,<oper>``; None when there is none."""
+    fields = find_fields(lines, "+COPS:")
+    return fields[2] or None if fields and len(fields) >= 3 else None
+
+
+def parse_cpin(lines: Lines) -> str | None:
+    """What the SIM waits for: ``READY``, ``SIM PIN``, ``SIM PUK`` ... (3GPP TS 27.007 8.3)."""
+    fields = find_fields(lines, "+CPIN:")
+    return fields[0].upper() if fields else None
+
+
+def parse_cnum(lines: Lines) -> str | None:
+    """The SIM's own number from ``+CNUM: [<alpha>],<number>,<type>``; most SIMs don't know it."""
+    for line in lines:
+        fields = find_fields((line,), "+CNUM:")
+        if fields and len(fields) >= 2 and fields[1]:
+            return fields[1]
+    return None
+
+
+def parse_storage_choices(lines: Lines) -> list[frozenset[str]]:
+    """Storages per memory (read, write, receive) from ``+CPMS: ("ME","SM"),(...),(...)``."""
+    line = next((line for line in lines if line.startswith("+CPMS:")), "")
+    groups = _GROUP.findall(line)
+    if not groups and line:
+        # Some sticks leave the brackets out when each memory has one choice.
+        groups = [f'"{name}"' for name in _QUOTED.findall(line)]
+    return [frozenset(_QUOTED.findall(group)) for group in groups[:3]]
+
+
+def parse_cpms(lines: Lines) -> StorageUse | None:
+    """Use of the reading storage, from ``AT+CPMS?`` (with names) or ``AT+CPMS=`` (numbers only)."""
+    fields = find_fields(lines, "+CPMS:")
+    if not fields:
+        return None
+    name = "" if parse_int(fields[0]) is not None else fields[0]
+    numbers = [parse_int(field) for field in fields[bool(name) :][:2]]
+    if len(numbers) < 2 or numbers[0] is None or numbers[1] is None:
+        return None
+    return StorageUse(name=name, n_used=numbers[0], n_total=numbers[1])
+
+
+def parse_digits(lines: Lines) -> str | None:
+    """The IMEI or ICCID in an answer, with or without a prefix and quotes; None when there is none."""
+    for line in lines:
+        match = _DIGITS.search(line.rpartition(":")[2])
+        if match:
+            return match[0].upper().rstrip("F")
+    return None
+
+
+def parse_text(lines: Lines) -> str | None:
+    """The first line of a free-text answer (``AT+CGMM``), without prefix and quotes."""
+    if not lines:
+        return None
+    head, colon, rest = lines[0].partition(":")
+    text = rest if colon and head.startswith("+") else lines[0]
+    return text.strip().strip('"') or None
+
+
+def _pair_with_bodies(lines: Lines, prefix: str) -> Iterable[tuple[list[int], str]]:
+    """Head fields that are numbers, with the line behind each head (empty when another head follows).
+
+    An empty ``<alpha>`` makes no number and falls out; index, status and length keep their order.
+    """
+    for at, line in enumerate(lines):
+        if not line.startswith(prefix):
+            continue
+        fields = split_fields(line[len(prefix) :].strip())
+        numbers = [parse_int(field) for field in fields]
+        body = lines[at + 1] if at + 1 < len(lines) else ""
+        head = [number for number in numbers if number is not None]
+        yield head, "" if body.startswith(prefix) else body

@@ -1,0 +1,72 @@
+"""Final result codes: the lines that end an answer, told by exact match of the whole line.
+
+A line that merely begins with ``OK`` is not one; that slip ends answers at the text of an SMS.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ResultKind(StrEnum):
+    """What a final result code says."""
+
+    OK = "ok"
+    ERROR = "error"
+    CME = "cme"
+    CMS = "cms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalResult:
+    """One final result code.
+
+    Args:
+        kind: its family.
+        code: the number behind ``+CME ERROR:`` or ``+CMS ERROR:``; -1 when a text stood there, 0 for the others.
+        detail: that text, or the line of a bare error.
+    """
+
+    kind: ResultKind
+    code: int = 0
+    detail: str = ""
+
+
+_EXACT = {
+    "OK": ResultKind.OK,
+    "ERROR": ResultKind.ERROR,
+    "NO CARRIER": ResultKind.ERROR,
+    "NO ANSWER": ResultKind.ERROR,
+    "NO DIALTONE": ResultKind.ERROR,
+    "NO DIAL TONE": ResultKind.ERROR,
+    "BUSY": ResultKind.ERROR,
+    "ABORTED": ResultKind.ERROR,
+    # Huawei and ZTE for commands their firmware does not have.
+    "COMMAND NOT SUPPORT": ResultKind.ERROR,
+    "COMMAND NOT SUPPORTED": ResultKind.ERROR,
+    "TOO MANY PARAMETERS": ResultKind.ERROR,
+    "OPERATION NOT SUPPORTED": ResultKind.ERROR,
+}
+
+_EXTENDED = re.compile(r"\+(CME|CMS) ERROR: ?(.*)")
+_NUMBER = re.compile(r"[0-9]{1,5}")
+
+
+def parse_final(line: str) -> FinalResult | None:
+    """Read a line as a final result code; None when it is none.
+
+    Spec: 3GPP TS 27.007 4.3 and 9.2, TS 27.005 3.2.5, ITU-T V.250 5.7.1.
+    """
+    kind = _EXACT.get(line)
+    if kind is not None:
+        return FinalResult(kind=kind, detail="" if kind is ResultKind.OK else line)
+    match = _EXTENDED.fullmatch(line)
+    if match is None:
+        return None
+    family = ResultKind(match[1].lower())
+    rest = match[2].strip()
+    if _NUMBER.fullmatch(rest):
+        return FinalResult(kind=family, code=int(rest))
+    return FinalResult(kind=family, code=-1, detail=rest)

@@ -1,0 +1,1 @@
+"""SMS over AT commands, and the life of a stick."""
