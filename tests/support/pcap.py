@@ -119,7 +119,9 @@ class _Tcp(NamedTuple):
 def _ip_tcp(side: Side, ports: tuple[int, int], header: _Tcp, octets: bytes) -> bytes:
     addresses = (bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2]))
     source, target = addresses[side], addresses[1 - side]
-    tcp = struct.pack(">HHIIBBHHH", ports[side], ports[1 - side], *header[:2], 5 << 4, header.flags, 65_535, 0, 0)
+    tcp = struct.pack(
+        ">HHIIBBHHH", ports[side], ports[1 - side], *header[:2], 5 << 4, header.flags, 65_535, 0, 0
+    )
     pseudo_header = source + target + struct.pack(">BBH", 0, 6, len(tcp) + len(octets))
     checksum = _checksum(pseudo_header + tcp + octets)
     tcp = tcp[:16] + struct.pack(">H", checksum) + tcp[18:]

@@ -1,0 +1,83 @@
+"""Delivery receipts as SMSCs write them: a line of text, and the same again as parameters. Pure.
+
+Written apart from `drivers.smpp.wire.receipt`, which reads them, so that one mistake is not on both sides.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from drivers.base import Encoding, ReceiptState
+from drivers.codec.gsm7 import encode_gsm7
+from drivers.smpp.wire.constants import ESM_TYPE_RECEIPT, MessageState, Tag
+from simulators.smsc.translate import address_deliver
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from drivers.smpp.wire.pdus import DeliverSm
+    from simulators.traffic import NetworkReceipt
+
+_STATES: Final = {
+    ReceiptState.DELIVERED: ("DELIVRD", MessageState.DELIVERED),
+    ReceiptState.ENROUTE: ("ENROUTE", MessageState.ENROUTE),
+    ReceiptState.EXPIRED: ("EXPIRED", MessageState.EXPIRED),
+    ReceiptState.REJECTED: ("REJECTD", MessageState.REJECTED),
+    ReceiptState.UNDELIVERABLE: ("UNDELIV", MessageState.UNDELIVERABLE),
+    ReceiptState.DELETED: ("DELETED", MessageState.DELETED),
+    ReceiptState.UNKNOWN: ("UNKNOWN", MessageState.UNKNOWN),
+}
+_GSM_NETWORK: Final = 3
+"""Network type in ``network_error_code`` (SMPP 3.4 5.3.2.31)."""
+_ABSENT_SUBSCRIBER: Final = 27
+_TEXT_CHARS: Final = 20
+
+
+class MessageIds(StrEnum):
+    """How an SMSC spells one message id in submit_sm_resp and in the receipt."""
+
+    DECIMAL = "decimal"
+    HEX = "hex"
+    MIXED = "mixed"
+    """Hexadecimal in the response, decimal in the receipt: the old custom that breaks matching."""
+
+    def in_response(self, reference: str) -> str:
+        """The network's reference as submit_sm_resp names it."""
+        return reference if self is MessageIds.DECIMAL else f"{int(reference):x}"
+
+    def in_receipt(self, reference: str) -> str:
+        """The network's reference as the receipt names it."""
+        return f"{int(reference):x}" if self is MessageIds.HEX else reference
+
+
+def write_receipt(receipt: NetworkReceipt, message_ids: MessageIds) -> DeliverSm:
+    """The deliver_sm that tells the ESME what became of its segment.
+
+    Spec: SMPP 3.4 appendix B; parameters 5.3.2.12, 5.3.2.31, 5.3.2.35.
+    """
+    message_id = message_ids.in_receipt(receipt.reference)
+    word, state = _STATES[receipt.state]
+    error = 0 if receipt.state is ReceiptState.DELIVERED else _ABSENT_SUBSCRIBER
+    delivered = 1 if receipt.state is ReceiptState.DELIVERED else 0
+    message = receipt.message
+    text = (
+        f"id:{message_id} sub:001 dlvrd:{delivered:03} submit date:{_minutes(message.at)} "
+        f"done date:{_minutes(receipt.done_at)} stat:{word} err:{error:03} text:"
+    )
+    if message.encoding is Encoding.GSM7:
+        text += message.text[:_TEXT_CHARS]
+    tlvs = [(Tag.RECEIPTED_MESSAGE_ID, f"{message_id}\0".encode()), (Tag.MESSAGE_STATE, bytes((state,)))]
+    if error:
+        tlvs.append((Tag.NETWORK_ERROR_CODE, bytes((_GSM_NETWORK, 0, error))))
+    return address_deliver(
+        message.recipient,
+        message.sender,
+        esm_class=ESM_TYPE_RECEIPT,
+        short_message=encode_gsm7(text),
+        tlvs=tuple(tlvs),
+    )
+
+
+def _minutes(at: datetime) -> str:
+    return at.strftime("%y%m%d%H%M")

@@ -1,0 +1,1 @@
+"""Simulators, as far as they are pure."""
