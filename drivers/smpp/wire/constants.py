@@ -1,0 +1,236 @@
+"""Numbers of SMPP 3.4: commands, statuses, parameter tags, bits. Names follow the specification."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+HEADER_OCTETS: Final = 16
+MAX_COMMAND_LENGTH: Final = 64 * 1024
+"""No PDU of ours or of a sane peer comes near; a longer length means that framing is lost."""
+MAX_SEQUENCE_NUMBER: Final = 0x7FFFFFFF
+RESPONSE_BIT: Final = 0x80000000
+INTERFACE_VERSION_34: Final = 0x34
+
+
+class CommandId(IntEnum):
+    """Spec: SMPP 3.4 5.1.2.1."""
+
+    GENERIC_NACK = 0x80000000
+    BIND_RECEIVER = 0x00000001
+    BIND_RECEIVER_RESP = 0x80000001
+    BIND_TRANSMITTER = 0x00000002
+    BIND_TRANSMITTER_RESP = 0x80000002
+    QUERY_SM = 0x00000003
+    QUERY_SM_RESP = 0x80000003
+    SUBMIT_SM = 0x00000004
+    SUBMIT_SM_RESP = 0x80000004
+    DELIVER_SM = 0x00000005
+    DELIVER_SM_RESP = 0x80000005
+    UNBIND = 0x00000006
+    UNBIND_RESP = 0x80000006
+    REPLACE_SM = 0x00000007
+    REPLACE_SM_RESP = 0x80000007
+    CANCEL_SM = 0x00000008
+    CANCEL_SM_RESP = 0x80000008
+    BIND_TRANSCEIVER = 0x00000009
+    BIND_TRANSCEIVER_RESP = 0x80000009
+    OUTBIND = 0x0000000B
+    ENQUIRE_LINK = 0x00000015
+    ENQUIRE_LINK_RESP = 0x80000015
+    SUBMIT_MULTI = 0x00000021
+    SUBMIT_MULTI_RESP = 0x80000021
+    ALERT_NOTIFICATION = 0x00000102
+    DATA_SM = 0x00000103
+    DATA_SM_RESP = 0x80000103
+
+
+class CommandStatus(IntEnum):
+    """Spec: SMPP 3.4 5.1.3, without the common prefix ``ESME_``."""
+
+    ROK = 0x00
+    RINVMSGLEN = 0x01
+    RINVCMDLEN = 0x02
+    RINVCMDID = 0x03
+    RINVBNDSTS = 0x04
+    RALYBND = 0x05
+    RINVPRTFLG = 0x06
+    RINVREGDLVFLG = 0x07
+    RSYSERR = 0x08
+    RINVSRCADR = 0x0A
+    RINVDSTADR = 0x0B
+    RINVMSGID = 0x0C
+    RBINDFAIL = 0x0D
+    RINVPASWD = 0x0E
+    RINVSYSID = 0x0F
+    RCANCELFAIL = 0x11
+    RREPLACEFAIL = 0x13
+    RMSGQFUL = 0x14
+    RINVSERTYP = 0x15
+    RINVNUMDESTS = 0x33
+    RINVDLNAME = 0x34
+    RINVDESTFLAG = 0x40
+    RINVSUBREP = 0x42
+    RINVESMCLASS = 0x43
+    RCNTSUBDL = 0x44
+    RSUBMITFAIL = 0x45
+    RINVSRCTON = 0x48
+    RINVSRCNPI = 0x49
+    RINVDSTTON = 0x50
+    RINVDSTNPI = 0x51
+    RINVSYSTYP = 0x53
+    RINVREPFLAG = 0x54
+    RINVNUMMSGS = 0x55
+    RTHROTTLED = 0x58
+    RINVSCHED = 0x61
+    RINVEXPIRY = 0x62
+    RINVDFTMSGID = 0x63
+    RX_T_APPN = 0x64
+    RX_P_APPN = 0x65
+    RX_R_APPN = 0x66
+    RQUERYFAIL = 0x67
+    RINVOPTPARSTREAM = 0xC0
+    ROPTPARNOTALLWD = 0xC1
+    RINVPARLEN = 0xC2
+    RMISSINGOPTPARAM = 0xC3
+    RINVOPTPARAMVAL = 0xC4
+    RDELIVERYFAILURE = 0xFE
+    RUNKNOWNERR = 0xFF
+
+
+class Tag(IntEnum):
+    """Optional parameter tags. Spec: SMPP 3.4 5.3.2; ``CONGESTION_STATE`` is 5.0."""
+
+    DEST_ADDR_SUBUNIT = 0x0005
+    DEST_NETWORK_TYPE = 0x0006
+    DEST_BEARER_TYPE = 0x0007
+    DEST_TELEMATICS_ID = 0x0008
+    SOURCE_ADDR_SUBUNIT = 0x000D
+    SOURCE_NETWORK_TYPE = 0x000E
+    SOURCE_BEARER_TYPE = 0x000F
+    SOURCE_TELEMATICS_ID = 0x0010
+    QOS_TIME_TO_LIVE = 0x0017
+    PAYLOAD_TYPE = 0x0019
+    ADDITIONAL_STATUS_INFO_TEXT = 0x001D
+    RECEIPTED_MESSAGE_ID = 0x001E
+    MS_MSG_WAIT_FACILITIES = 0x0030
+    PRIVACY_INDICATOR = 0x0201
+    SOURCE_SUBADDRESS = 0x0202
+    DEST_SUBADDRESS = 0x0203
+    USER_MESSAGE_REFERENCE = 0x0204
+    USER_RESPONSE_CODE = 0x0205
+    SOURCE_PORT = 0x020A
+    DESTINATION_PORT = 0x020B
+    SAR_MSG_REF_NUM = 0x020C
+    LANGUAGE_INDICATOR = 0x020D
+    SAR_TOTAL_SEGMENTS = 0x020E
+    SAR_SEGMENT_SEQNUM = 0x020F
+    SC_INTERFACE_VERSION = 0x0210
+    CALLBACK_NUM_PRES_IND = 0x0302
+    CALLBACK_NUM_ATAG = 0x0303
+    NUMBER_OF_MESSAGES = 0x0304
+    CALLBACK_NUM = 0x0381
+    DPF_RESULT = 0x0420
+    SET_DPF = 0x0421
+    MS_AVAILABILITY_STATUS = 0x0422
+    NETWORK_ERROR_CODE = 0x0423
+    MESSAGE_PAYLOAD = 0x0424
+    DELIVERY_FAILURE_REASON = 0x0425
+    MORE_MESSAGES_TO_SEND = 0x0426
+    MESSAGE_STATE = 0x0427
+    CONGESTION_STATE = 0x0428
+    USSD_SERVICE_OP = 0x0501
+    DISPLAY_TIME = 0x1201
+    SMS_SIGNAL = 0x1203
+    MS_VALIDITY = 0x1204
+    ALERT_ON_MESSAGE_DELIVERY = 0x130C
+    ITS_REPLY_TYPE = 0x1380
+    ITS_SESSION_INFO = 0x1383
+
+
+class MessageState(IntEnum):
+    """Spec: SMPP 3.4 5.2.28; ``SCHEDULED`` and ``SKIPPED`` are 5.0."""
+
+    SCHEDULED = 0
+    ENROUTE = 1
+    DELIVERED = 2
+    EXPIRED = 3
+    DELETED = 4
+    UNDELIVERABLE = 5
+    ACCEPTED = 6
+    UNKNOWN = 7
+    REJECTED = 8
+    SKIPPED = 9
+
+
+class Ton(IntEnum):
+    """Type of number. Spec: SMPP 3.4 5.2.5."""
+
+    UNKNOWN = 0
+    INTERNATIONAL = 1
+    NATIONAL = 2
+    NETWORK_SPECIFIC = 3
+    SUBSCRIBER = 4
+    ALPHANUMERIC = 5
+    ABBREVIATED = 6
+
+
+class Npi(IntEnum):
+    """Numbering plan. Spec: SMPP 3.4 5.2.6."""
+
+    UNKNOWN = 0
+    ISDN = 1
+    DATA = 3
+    TELEX = 4
+    LAND_MOBILE = 6
+    NATIONAL = 8
+    PRIVATE = 9
+    ERMES = 10
+    INTERNET = 14
+    WAP = 18
+
+
+# esm_class (SMPP 3.4 5.2.12): bits 5..2 say what kind of message a deliver_sm is, bits 7..6 GSM features.
+ESM_TYPE_MASK: Final = 0x3C
+ESM_TYPE_RECEIPT: Final = 0x04
+ESM_TYPE_DELIVERY_ACK: Final = 0x08
+ESM_TYPE_USER_ACK: Final = 0x10
+ESM_TYPE_CONVERSATION_ABORT: Final = 0x18
+ESM_TYPE_INTERMEDIATE: Final = 0x20
+ESM_UDHI: Final = 0x40
+ESM_REPLY_PATH: Final = 0x80
+
+# registered_delivery (SMPP 3.4 5.2.17)
+REGISTERED_NONE: Final = 0x00
+REGISTERED_FINAL: Final = 0x01
+REGISTERED_FAILURE: Final = 0x02
+REGISTERED_INTERMEDIATE: Final = 0x10
+
+# data_coding (SMPP 3.4 5.2.19); from 0x10 on it is read as a GSM TP-DCS
+DATA_CODING_DEFAULT: Final = 0x00
+DATA_CODING_ASCII: Final = 0x01
+DATA_CODING_OCTETS_2: Final = 0x02
+DATA_CODING_LATIN_1: Final = 0x03
+DATA_CODING_OCTETS: Final = 0x04
+DATA_CODING_JIS: Final = 0x05
+DATA_CODING_CYRILLIC: Final = 0x06
+DATA_CODING_HEBREW: Final = 0x07
+DATA_CODING_UCS2: Final = 0x08
+DATA_CODING_ISO_2022_JP: Final = 0x0A
+DATA_CODING_KS_C_5601: Final = 0x0E
+
+
+def status_name(command_status: int) -> str:
+    """``ESME_RTHROTTLED`` for 0x58; ``0x00000400`` when the specification has no name for it."""
+    try:
+        return f"ESME_{CommandStatus(command_status).name}"
+    except ValueError:
+        return f"0x{command_status:08x}"
+
+
+def command_name(command_id: int) -> str:
+    """``submit_sm`` for 4; ``0x00000099`` when the specification has no name for it."""
+    try:
+        return CommandId(command_id).name.lower()
+    except ValueError:
+        return f"0x{command_id:08x}"
