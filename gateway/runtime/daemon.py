@@ -1,0 +1,166 @@
+"""The daemon process around a `Gateway`: event loop, signals, service manager, log, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+import uvloop
+
+from gateway.clock import SystemClock
+from gateway.errors import StoreError
+from gateway.routing.channel import ChannelDirectory, ChannelState
+from gateway.runtime.first_start import describe_start, make_first_key
+from gateway.runtime.notify import notify, watchdog_interval_s
+from gateway.runtime.settings import Settings
+from gateway.store.ports import Store, Tx
+from gateway.telemetry.log import configure_log
+
+STOP_DEADLINE_S = 20.0
+"""For what is on the wire at the end; below systemd's TimeoutStopSec, so that we end ourselves."""
+STATUS_INTERVAL_S = 10.0
+
+_log = structlog.get_logger("gateway.daemon")
+
+
+class RunningGateway(Protocol):
+    """What the daemon needs of `gateway.runtime.app.Gateway`."""
+
+    store: Any
+    channels: Any
+    http_port: int | None
+
+    async def start(self) -> None:
+        """Bring the channels and the API up."""
+        ...
+
+    async def stop(self, deadline_s: float) -> None:
+        """Finish what is on the wire, then close."""
+        ...
+
+    def reopen_logs(self) -> None:
+        """Open the delivery log's file anew."""
+        ...
+
+
+OpenGateway = Callable[[Settings], Awaitable[RunningGateway]]
+
+
+def run(settings: Settings, *, simulate: bool = False, first_start: bool = False) -> None:
+    """Run the daemon until it is told to stop.
+
+    Args:
+        simulate: add simulated channels.
+        first_start: there is no config file: make a first key and say what to do with it.
+
+    Raises:
+        GatewayError: it can't start.
+        OSError: it can't start: a port is taken, a file can't be written.
+    """
+    configure_log(settings.log.level, settings.log.format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings, _open_gateway, simulate=simulate, first_start=first_start))
+
+
+async def _open_gateway(settings: Settings) -> RunningGateway:
+    from gateway.runtime.app import Gateway  # noqa: PLC0415 - the whole product hangs on it
+
+    return await Gateway.open(settings)
+
+
+async def _run(settings: Settings, open_gateway: OpenGateway, *, simulate: bool, first_start: bool) -> None:
+    stopping = asyncio.Event()
+    _watch_stop_signals(stopping)
+    async with AsyncExitStack() as stack:
+        if simulate:
+            settings = await _with_simulated(stack, settings)
+        gateway = await open_gateway(settings)
+        stack.push_async_callback(_stop, gateway)
+        await gateway.start()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reopen_logs)
+        if first_start:
+            await _greet(gateway, settings, simulated=simulate)
+        notify("READY=1", f"STATUS={describe_channels(gateway.channels)}")
+        _log.info("ready", listen=str(settings.http.listen), port=gateway.http_port)
+        keeper = asyncio.create_task(keep_notified(gateway.store, gateway.channels), name="service-manager")
+        stack.callback(keeper.cancel)
+        await stopping.wait()
+
+
+async def _with_simulated(stack: AsyncExitStack, settings: Settings) -> Settings:
+    from gateway.runtime.simulated import simulated_world  # noqa: PLC0415 - real daemons never load it
+
+    world = await stack.enter_async_context(simulated_world())
+    return msgspec.structs.replace(
+        settings, modems=settings.modems + world.modems, smpp=settings.smpp + world.smpp
+    )
+
+
+def _watch_stop_signals(stopping: asyncio.Event) -> None:
+    """The first signal asks for an orderly end; whoever sends a second one will not wait for it."""
+
+    def stop(name: str) -> None:
+        if stopping.is_set():
+            _log.warning("stopped at once", signal=name)
+            os._exit(1)  # what is on a wire becomes uncertain at the next start; nothing is lost
+        _log.info("stopping", signal=name)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number.name)
+
+
+async def _stop(gateway: RunningGateway) -> None:
+    notify("STOPPING=1", "STATUS=finishing what is on the wire")
+    await gateway.stop(STOP_DEADLINE_S)
+    _log.info("stopped")
+
+
+async def _greet(gateway: RunningGateway, settings: Settings, *, simulated: bool) -> None:
+    secret = await make_first_key(gateway.store, SystemClock())
+    listen = settings.http.listen
+    url = f"http://{listen.host}:{gateway.http_port or listen.port}"
+    print("\n".join(describe_start(url, secret, simulated=simulated)), flush=True)  # noqa: T201 - for the user
+
+
+async def keep_notified(store: Store, channels: ChannelDirectory) -> None:
+    """Tell the service manager that we live, as long as the loop turns and the store commits.
+
+    Cancel: leaves nothing behind.
+    """
+    interval_s = watchdog_interval_s()
+    while True:
+        if interval_s is None:
+            notify(f"STATUS={describe_channels(channels)}")
+        elif await store_lives(store, interval_s):
+            notify("WATCHDOG=1", f"STATUS={describe_channels(channels)}")
+        await asyncio.sleep(interval_s or STATUS_INTERVAL_S)
+
+
+async def store_lives(store: Store, within_s: float) -> bool:
+    """Whether the store commits, be it nothing, in time."""
+
+    async def nothing(tx: Tx) -> None:
+        await tx.fetch("SELECT 1")
+
+    try:
+        async with asyncio.timeout(within_s):
+            await store.write(nothing)
+    except (StoreError, TimeoutError) as error:
+        _log.error("the store does not answer", error=str(error) or "timeout")
+        return False
+    return True
+
+
+def describe_channels(channels: ChannelDirectory) -> str:
+    """One line for ``systemctl status``."""
+    snapshots = channels.snapshots()
+    n_up = sum(snapshot.state is ChannelState.UP for snapshot in snapshots)
+    down = [s.name for s in snapshots if s.state in {ChannelState.DOWN, ChannelState.STOPPED}]
+    return f"{n_up} of {len(snapshots)} channels up" + (f"; down: {', '.join(down)}" if down else "")

@@ -1,0 +1,90 @@
+"""What a start without a config file does for its user: finds modems, makes a first key, says what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gateway.clock import Clock
+from gateway.ids import KeyId, make_id
+from gateway.model.message import ApiKey, Scope
+from gateway.runtime.settings import ModemSettings, Settings
+from gateway.runtime.sticks import Stick
+from gateway.store.keys import hash_secret, list_keys, make_secret, save_key
+from gateway.store.ports import Store, Tx
+
+_EXAMPLE_NUMBER = "+8613900139000"
+"""Behind simulated channels nobody is disturbed by it."""
+
+
+def with_sticks(settings: Settings, sticks: Iterable[Stick]) -> Settings:
+    """The settings with a channel for each modem that is plugged in."""
+    modems = [stick for stick in sticks if stick.is_modem]
+    found = tuple(ModemSettings(name=f"modem-{i}", port=stick.at_port) for i, stick in enumerate(modems, 1))
+    return msgspec.structs.replace(settings, modems=settings.modems + found)
+
+
+def describe_sticks(sticks: list[Stick], *, simulated: bool) -> list[str]:
+    """One line for each thing found, and which channels there will be."""
+    lines = []
+    for stick in sticks:
+        what = f"{stick.vendor or 'unknown maker'} {stick.product} ({stick.usb_id})"
+        taken = (
+            "taken as a modem"
+            if stick.is_modem
+            else "left alone: not known as a modem; name it in a config file"
+        )
+        lines.append(f"found {what} at {stick.at_port}: {taken}")
+    if simulated:
+        lines.append(
+            "no modem is plugged in: using two SIMULATED modems and a SIMULATED SMSC; nothing leaves this machine"
+        )
+    return lines
+
+
+async def make_first_key(store: Store, clock: Clock, name: str = "first") -> str | None:
+    """An admin key when the store has none at all; its secret can't be had a second time.
+
+    Returns:
+        The secret, or None when there is a key already.
+    """
+    secret = make_secret()
+    key = ApiKey(id=KeyId(make_id()), name=name, scopes=frozenset({Scope.ADMIN}), created_at=clock.now())
+
+    async def save_if_none(tx: Tx) -> bool:
+        if await list_keys(tx):
+            return False
+        await save_key(tx, key, hash_secret(secret))
+        return True
+
+    return secret if await store.write(save_if_none) else None
+
+
+def describe_start(url: str, secret: str | None, *, simulated: bool) -> list[str]:
+    """What to type next.
+
+    Args:
+        secret: of the first key, when this start made it.
+        simulated: an example number may be used as it is.
+    """
+    number = _EXAMPLE_NUMBER if simulated else "+86..."
+    lines = [f"hongyan listens on {url}; Ctrl-C stops it"]
+    if secret is None:
+        lines.append(
+            "API keys were made before; for another: hongyan keys create --name NAME --scopes send,read"
+        )
+    else:
+        lines += ["your first API key, shown only this once:", "", f"    {secret}", ""]
+    lines += [
+        "send a message:",
+        "",
+        f"    curl {url}/v1/messages -H 'Authorization: Bearer {secret or 'KEY'}' \\",
+        f"""         -H 'Content-Type: application/json' -d '{{"to": "{number}", "text": "hello"}}'""",
+        "",
+        "or:",
+        "",
+        f"    HONGYAN_KEY={secret or 'KEY'} hongyan send {number} hello --wait --url {url}",
+        "",
+    ]
+    return lines
