@@ -1,0 +1,73 @@
+"""Many simulated modems under stable names, for the demo, for tests and as a program of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any
+
+from simulators.modem.dialect import DIALECTS
+from simulators.modem.modem import SimulatedModem
+from simulators.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+FIRST_NUMBER = 8613800138000
+KEEP = 10_000
+"""Entries a long-running network remembers."""
+
+
+async def start_modems(
+    network: Network, n: int, directory: Path, *, dialects: Sequence[str] = tuple(DIALECTS), **options: Any
+) -> list[SimulatedModem]:
+    """Start ``n`` modems with the ports ``directory/sim-1`` … and numbers that follow one another.
+
+    Args:
+        network: the operator they all use.
+        n: how many.
+        directory: made when it is missing.
+        dialects: used in turn.
+        options: as for `SimulatedModem`, the same for all.
+
+    Returns:
+        The modems, started; the caller stops them.
+    """
+    modems = [
+        SimulatedModem(
+            network,
+            number=f"+{FIRST_NUMBER + place}",
+            dialect=dialect,
+            link=directory / f"sim-{place}",
+            **options,
+        )
+        for place, dialect in enumerate(islice(cycle(dialects), n), start=1)
+    ]
+    for modem in modems:
+        await modem.start()
+    return modems
+
+
+async def run_modems(
+    *,
+    n: int,
+    directory: Path,
+    dialects: Sequence[str] = tuple(DIALECTS),
+    network_time_s: float = 0.0,
+    announce: Callable[[str], None],
+) -> None:
+    """Run ``n`` modems on one network until cancelled, and say where each is.
+
+    Cancel: the ports hang up and their names are removed.
+    """
+    network = Network(keep=KEEP)
+    modems = await start_modems(network, n, directory, dialects=dialects, network_time_s=network_time_s)
+    try:
+        for modem in modems:
+            announce(f"{modem.port}  {modem.number}  {modem.device.dialect.model}")
+        await asyncio.get_running_loop().create_future()
+    finally:
+        for modem in modems:
+            await modem.stop()
+        await network.close()

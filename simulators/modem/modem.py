@@ -1,0 +1,157 @@
+"""A simulated stick on a pseudo-terminal: what a program opens instead of /dev/ttyUSB0.
+
+All bytes to and from programs pass `SimulatedModem._receive` and `SimulatedModem._transmit`, and all
+submits pass `Device.submit`: misbehaviour (`simulators.faults.ModemFault`) belongs into these three places
+and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tty
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulators.modem.device import Device
+from simulators.modem.dialect import DIALECTS
+from simulators.modem.machine import Machine
+from simulators.modem.sim_card import SimCard
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from simulators.network import Network
+
+MAX_UNREAD = 65_536
+"""Bytes kept for a program that does not read; the oldest are lost, as in a UART."""
+USSD_ANSWERS = {"*100#": "Balance 42.00 CNY", "*101#": "No such service"}
+
+
+class SimulatedModem:
+    """One modem with its SIM in it.
+
+    Args:
+        network: the operator.
+        number: the SIM's number, E.164.
+        dialect: a key of `DIALECTS`.
+        pin: the SIM asks for it; None for a SIM without.
+        link: stable name for the port, made at start and removed at stop.
+        name: in the network's ledger; by default the name of the link or the number.
+        network_time_s: from the end of a PDU to ``+CMGS``.
+        noise_every_s: how often lines such as ``^RSSI`` come by themselves; 0 for never.
+        acknowledge_time_s: how long a routed message waits for AT+CNMA.
+        ussd: answers by code.
+
+    Attributes:
+        device: the stick itself: SIM, storages, settings.
+    """
+
+    def __init__(
+        self, network: Network, *, number: str, dialect: str = "huawei", pin: str | None = None,
+        link: Path | None = None, name: str | None = None, network_time_s: float = 0.0,
+        noise_every_s: float = 3.0, acknowledge_time_s: float = 15.0, ussd: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self._network = network
+        self._link = link
+        self._noise_every_s = noise_every_s
+        self.device = Device(
+            name=name or (link.name if link else number),
+            network=network,
+            sim=SimCard(number, pin=pin),
+            dialect=DIALECTS[dialect],
+            network_time_s=network_time_s,
+            acknowledge_time_s=acknowledge_time_s,
+            ussd=USSD_ANSWERS if ussd is None else ussd,
+        )
+        self._machine = Machine(self.device, self._transmit)
+        self._unread = bytearray()
+        self._master = self._slave = -1
+        self._noise_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def port(self) -> str:
+        """What a program opens: the stable name, or else that of the terminal."""
+        return str(self._link) if self._link else os.ttyname(self._slave)
+
+    @property
+    def number(self) -> str:
+        """The SIM's own."""
+        return self.device.sim.number
+
+    async def start(self) -> None:
+        """Plug it in."""
+        self._master, self._slave = os.openpty()
+        # The slave stays open here, or the master would hang up each time a program closes its end.
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self._make_link()
+        asyncio.get_running_loop().add_reader(self._master, self._receive)
+        self._network.attach(self.number, self.device)
+        self._schedule_noise()
+
+    async def stop(self) -> None:
+        """Pull it out: programs see the port hang up, messages wait in the network."""
+        if self._master < 0:
+            return
+        self._network.detach(self.number)
+        if self._noise_timer:
+            self._noise_timer.cancel()
+        await self._machine.close()
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._master)
+        loop.remove_writer(self._master)
+        if self._link:
+            self._link.unlink(missing_ok=True)
+        os.close(self._master)
+        os.close(self._slave)
+        self._master = self._slave = -1
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _make_link(self) -> None:
+        if self._link:
+            self._link.parent.mkdir(parents=True, exist_ok=True)
+            self._link.unlink(missing_ok=True)
+            self._link.symlink_to(os.ttyname(self._slave))
+
+    def _receive(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._machine.feed(os.read(self._master, 4_096))
+
+    def _transmit(self, octets: bytes) -> None:
+        if not self._unread:  # one write for all that is said in this turn of the loop
+            asyncio.get_running_loop().call_soon(self._write)
+        self._unread += octets
+        del self._unread[:-MAX_UNREAD]
+
+    def _write(self) -> None:
+        if self._master < 0:
+            return
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(BlockingIOError):
+            n_written = os.write(self._master, self._unread)
+            del self._unread[:n_written]
+        if self._unread:
+            loop.add_writer(self._master, self._write)
+        else:
+            loop.remove_writer(self._master)
+
+    def _schedule_noise(self) -> None:
+        if self._noise_every_s > 0 and self.device.dialect.noise:
+            loop = asyncio.get_running_loop()
+            self._noise_timer = loop.call_later(self._noise_every_s, self._make_noise)
+
+    def _make_noise(self) -> None:
+        for line in self.device.dialect.noise:
+            self._machine.notify([line])
+        self._schedule_noise()
