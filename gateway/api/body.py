@@ -1,0 +1,80 @@
+"""Bodies in and out: bounded reading, strict decoding, ready-made answers."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from gateway.api.explain import explain
+from gateway.api.problem import BadEncoding, Malformed, PayloadTooLarge
+from gateway.errors import FieldError, InvalidRequest
+
+T = TypeVar("T")
+
+SINGLE_MAX_OCTETS = 1 << 20
+BATCH_MAX_OCTETS = 32 << 20
+
+encode = msgspec.json.Encoder().encode
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """The whole body.
+
+    Args:
+        limit: octets, after any transfer and content coding is undone.
+
+    Raises:
+        PayloadTooLarge: it is longer; at most ``limit`` octets and one buffer of the connection were kept.
+    """
+    if (request.content_length or 0) > limit:
+        raise PayloadTooLarge(limit)
+    chunks: list[bytes] = []
+    n_octets = 0
+    while chunk := await request.content.readany():
+        n_octets += len(chunk)
+        if n_octets > limit:
+            raise PayloadTooLarge(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def decode_body(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
+    """A body as typed values.
+
+    Raises:
+        Malformed: no JSON.
+        BadEncoding: no UTF-8.
+        InvalidRequest: JSON of another shape.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(explain(error, decoder.type)) from error
+    except msgspec.DecodeError as error:
+        raise Malformed(f"the body is not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise Malformed("the body is nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise BadEncoding(f"the body is not UTF-8: wrong octet in a text, {error.reason}") from error
+
+
+def check_empty(body: bytes) -> None:
+    """Refuse a body where none belongs; ``{}`` is none.
+
+    Raises:
+        InvalidRequest: there is something in it.
+    """
+    if body.strip() not in {b"", b"{}"}:
+        raise InvalidRequest(FieldError("", "unexpected_body", "this call takes no body"))
+
+
+def answer(body: bytes, *, status: int = 200) -> web.Response:
+    """An answer whose JSON is made already."""
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+def answer_value(value: Any, *, status: int = 200) -> web.Response:
+    """An answer that is encoded here."""
+    return answer(encode(value), status=status)

@@ -1,0 +1,64 @@
+"""Channels: their state, and the four things an operator may do to one."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+
+from gateway.api.body import SINGLE_MAX_OCTETS, answer_value, check_empty, decode_body, read_body
+from gateway.api.context import Call
+from gateway.api.problem import NotImplementedYet
+from gateway.api.schema import ChannelPage, UssdRequest
+from gateway.errors import NotFound
+from gateway.routing.channel import ChannelSnapshot
+
+_ussd = msgspec.json.Decoder(UssdRequest)
+
+
+async def get_channels(call: Call) -> web.Response:
+    """All channels."""
+    return answer_value(ChannelPage(items=call.context.channels.snapshots()))
+
+
+async def get_channel(call: Call) -> web.Response:
+    """One channel."""
+    return answer_value(_find(call))
+
+
+async def pause_channel(call: Call) -> web.Response:
+    """Let the channel take nothing new; receipts and inbound go on. Kept over restarts."""
+    return answer_value(await call.context.channels.pause(await _named(call)))
+
+
+async def resume_channel(call: Call) -> web.Response:
+    """Undo pause or drain."""
+    return answer_value(await call.context.channels.resume(await _named(call)))
+
+
+async def drain_channel(call: Call) -> web.Response:
+    """Finish what is on the wire, then stay paused."""
+    return answer_value(await call.context.channels.drain(await _named(call)))
+
+
+async def reset_channel(call: Call) -> web.Response:
+    """Close the wire and start the channel anew, also after a fault that stopped it."""
+    return answer_value(await call.context.channels.reset(await _named(call)))
+
+
+async def send_ussd(call: Call) -> web.Response:
+    """Send a USSD code by the channel; this version answers 501."""
+    _find(call)
+    decode_body(_ussd, await read_body(call.request, SINGLE_MAX_OCTETS))
+    raise NotImplementedYet("USSD is not served by this version yet")
+
+
+async def _named(call: Call) -> str:
+    check_empty(await read_body(call.request, SINGLE_MAX_OCTETS))
+    return _find(call).name
+
+
+def _find(call: Call) -> ChannelSnapshot:
+    snapshot = call.context.channels.snapshot(call.request.match_info["name"])
+    if snapshot is None:
+        raise NotFound("there is no channel of this name; GET /v1/channels lists them")
+    return snapshot

@@ -1,0 +1,50 @@
+"""What every handler gets: the parts of the product that the API stands on, and the call at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from gateway.clock import Clock
+from gateway.model.message import ApiKey
+from gateway.pipeline.accept import Intake
+from gateway.routing.channel import ChannelDirectory
+from gateway.store.ports import Store
+from gateway.telemetry.metrics import Metrics, make_metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiContext:
+    """The product as the API sees it.
+
+    Args:
+        region: how national numbers in requests are read.
+        ready: None when the daemon can serve, else the reason why not.
+        metrics: where requests are counted and what ``/metrics`` shows.
+    """
+
+    store: Store
+    intake: Intake
+    channels: ChannelDirectory
+    clock: Clock
+    region: str
+    ready: Callable[[], str | None]
+    metrics: Metrics = field(default_factory=make_metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that may be served.
+
+    Args:
+        key: who calls; None on the calls that need no key.
+    """
+
+    request: web.Request
+    context: ApiContext
+    key: ApiKey | None = None
+
+
+CallHandler = Callable[[Call], Awaitable[web.StreamResponse]]

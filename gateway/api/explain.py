@@ -1,0 +1,104 @@
+"""msgspec's complaints as field errors: a JSON pointer, a stable code, a sentence that says what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import Enum
+from functools import lru_cache
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+
+from gateway.errors import FieldError
+
+_MAX_ECHO_CHARS = 40
+_PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+_LOCATED = re.compile(r"(?s)(?P<what>.*?)(?: - at `(?:key` in `)?(?P<path>\$[^`]*)`)?")
+_NAMED_FIELD = re.compile(r"(?s)Object (?P<fault>missing required|contains unknown) field `(?P<name>.*)`")
+
+_CODES = (
+    ("Invalid enum value", "unknown_value"),
+    ("Invalid RFC3339", "wrong_time"),
+    ("Expected `datetime` with", "wrong_time"),
+    ("Expected `str` of length >=", "too_short"),
+    ("Expected `str` of length <=", "too_long"),
+    ("Expected `str` matching", "wrong_format"),
+    ("Expected `array` of length", "wrong_count"),
+    ("Expected `int` ", "out_of_range"),
+    ("Number out of range", "out_of_range"),
+    ("Integer value out of range", "out_of_range"),
+    ("Expected `", "wrong_type"),
+)
+"""How msgspec's sentences begin, and the code for each; the first that fits counts."""
+
+
+def explain(error: msgspec.ValidationError, shape: Any) -> FieldError:
+    """The fault that msgspec found (it stops at the first).
+
+    Args:
+        error: from decoding into ``shape``.
+        shape: the struct; it knows the fields and values that would have been right.
+    """
+    fields = _field_types(shape)
+    text = str(error)
+    path = ""
+    # An unknown field's name is the client's own text and may look like a path: it is cut off first.
+    if (located := _LOCATED.fullmatch(text)) is not None:
+        text, path = located["what"], located["path"] or ""
+    pointer = to_pointer(path)
+    if (named := _NAMED_FIELD.fullmatch(text)) is not None:
+        name = named["name"]
+        if named["fault"] == "missing required":
+            return FieldError(f"{pointer}/{escape(name)}", "missing_field", f"`{name}` is required")
+        return FieldError(f"{pointer}/{escape(_clip(name))}", "unknown_field", unknown_name(name, fields))
+    code = next((code for start, code in _CODES if text.startswith(start)), "invalid")
+    if code == "unknown_value":
+        text = _list_values(fields.get(pointer.rpartition("/")[2])) or text
+    return FieldError(pointer, code, text)
+
+
+def unknown_name(name: str, known: Iterable[str]) -> str:
+    """The sentence about a name that we don't know; it names the nearest that we do."""
+    names = list(known)
+    nearest = get_close_matches(name[:_MAX_ECHO_CHARS], names, n=1, cutoff=0.5)
+    hint = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(names)}"
+    return f"`{_clip(name)}` is not known here; {hint}"
+
+
+def to_pointer(path: str) -> str:
+    """The path in a complaint as a JSON pointer.
+
+    >>> to_pointer("$.messages[3].to")
+    '/messages/3/to'
+    """
+    return "".join(f"/{escape(name or index)}" for name, index in _PATH_STEP.findall(path))
+
+
+def escape(name: str) -> str:
+    """One step of a JSON pointer (RFC 6901 section 3)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _clip(name: str) -> str:
+    return name if len(name) <= _MAX_ECHO_CHARS else name[:_MAX_ECHO_CHARS] + "…"
+
+
+@lru_cache(maxsize=64)
+def _field_types(shape: Any) -> dict[str, Any]:
+    if not isinstance(shape, type) or not issubclass(shape, msgspec.Struct):
+        return {}
+    hints = get_type_hints(shape)
+    return {
+        spelled: hints[name]
+        for name, spelled in zip(shape.__struct_fields__, shape.__struct_encode_fields__, strict=True)
+    }
+
+
+def _list_values(hint: Any) -> str | None:
+    """``write one of a, b, c``, when the type is an enumeration (perhaps or null)."""
+    for choice in (hint, *get_args(hint)):
+        if isinstance(choice, type) and issubclass(choice, Enum):
+            return f"write one of {', '.join(str(member.value) for member in choice)}"
+    return None

@@ -1,0 +1,107 @@
+"""Messages: send one, look at one or many, cancel, resend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from aiohttp import web
+
+from gateway.api.accepted import answer_accepted, read_idempotency
+from gateway.api.body import SINGLE_MAX_OCTETS, answer_value, check_empty, decode_body, read_body
+from gateway.api.context import Call
+from gateway.api.query import MessageQuery, make_page, read_cursor, read_number, read_query
+from gateway.api.schema import MessageOut, MessagePage, show_message
+from gateway.errors import NotFound
+from gateway.ids import is_id
+from gateway.model.message import Message
+from gateway.model.request import MessageRequest
+from gateway.pipeline.verbs import cancel_message, resend_message
+from gateway.store.events import load_timeline
+from gateway.store.messages import MessageFilter, find_message, list_messages, load_segments
+from gateway.store.ports import Tx
+
+_request = msgspec.json.Decoder(MessageRequest)
+
+
+async def send_message(call: Call) -> web.Response:
+    """Send one message.
+
+    Once 202 is sent the message is on disk. With an `Idempotency-Key` the same request may be repeated
+    safely: it gets the first answer again, with `Idempotency-Replayed: true`.
+    """
+    body = await read_body(call.request, SINGLE_MAX_OCTETS)
+    wanted = decode_body(_request, body)
+    idempotency = read_idempotency(call.request, body)
+    return answer_accepted(await call.context.intake.accept(wanted, key=call.key, idempotency=idempotency))
+
+
+async def get_message(call: Call) -> web.Response:
+    """One message with its segments and its timeline."""
+    return answer_value(await _load(call, read_id(call)))
+
+
+async def get_messages(call: Call) -> web.Response:
+    """Messages, newest first."""
+    query = read_query(call.request, MessageQuery)
+    before = read_cursor(query.cursor)
+    to = None if query.to is None else read_number(query.to, call.context.region, "to")
+    wanted = MessageFilter(
+        status=query.status,
+        to=to,
+        tag=query.tag,
+        channel=query.channel,
+        reference=query.reference,
+        batch=query.batch,
+        since=query.since,
+        until=query.until,
+    )
+
+    async def load(tx: Tx) -> MessagePage:
+        rows = await list_messages(tx, wanted, limit=query.limit + 1, before=before)
+        page, following = make_page(rows, query.limit, lambda message: message.id)
+        return MessagePage(items=await _show_all(tx, page), next=following)
+
+    return answer_value(await call.context.store.read(load))
+
+
+async def cancel(call: Call) -> web.Response:
+    """Cancel a message that is not on its way yet; 409 names the state that forbids it."""
+    check_empty(await read_body(call.request, SINGLE_MAX_OCTETS))
+    message = await cancel_message(call.context.store, call.context.clock, read_id(call))
+    return answer_value(await _load(call, message.id))
+
+
+async def resend(call: Call) -> web.Response:
+    """Send a message again that failed or whose fate is unknown; 409 names the state that forbids it."""
+    check_empty(await read_body(call.request, SINGLE_MAX_OCTETS))
+    message = await resend_message(call.context.store, call.context.clock, read_id(call))
+    return answer_value(await _load(call, message.id))
+
+
+def read_id(call: Call) -> str:
+    """The id in the path.
+
+    Raises:
+        NotFound: it has not the form of an id, so nothing bears it.
+    """
+    text = call.request.match_info["id"]
+    if not is_id(text):
+        raise NotFound("nothing here has this id")
+    return text
+
+
+async def _load(call: Call, message_id: str) -> MessageOut:
+    async def load(tx: Tx) -> MessageOut:
+        message = await find_message(tx, message_id)
+        if message is None:
+            raise NotFound("there is no message with this id")
+        segments = (await load_segments(tx, [message_id])).get(message_id, [])
+        return show_message(message, segments, await load_timeline(tx, message_id))
+
+    return await call.context.store.read(load)
+
+
+async def _show_all(tx: Tx, messages: Sequence[Message]) -> list[MessageOut]:
+    segments = await load_segments(tx, [message.id for message in messages])
+    return [show_message(message, segments.get(message.id, ())) for message in messages]

@@ -1,0 +1,150 @@
+"""Query strings as typed values, and the cursors that walk through long lists."""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from gateway.api.explain import explain
+from gateway.errors import FieldError, InvalidRequest
+from gateway.ids import is_id
+from gateway.model.message import MessageStatus
+from gateway.model.msisdn import InvalidNumber, parse_number
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+Item = TypeVar("Item")
+
+Instant = Annotated[datetime, Meta(tz=True)]
+Limit = Annotated[int, Meta(ge=1, le=1_000)]
+_LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)|^ ")
+_MAX_DIGITS = 18
+
+
+class NoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call without parameters."""
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every list takes.
+
+    Args:
+        limit: items in one answer.
+        cursor: the ``next`` of the answer before.
+    """
+
+    limit: Limit = 50
+    cursor: str | None = None
+
+
+class MessageQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which messages; ``since`` and ``until`` look at the creation, both included."""
+
+    status: MessageStatus | None = None
+    to: str | None = None
+    tag: str | None = None
+    channel: str | None = None
+    reference: str | None = None
+    batch: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class InboundQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which inbound messages."""
+
+    sender: str | None = msgspec.field(default=None, name="from")
+    to: str | None = None
+    since: Instant | None = None
+
+
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events; ``type`` may list several, joined by commas."""
+
+    status: MessageStatus | None = None
+    to: str | None = None
+    tag: str | None = None
+    channel: str | None = None
+    reference: str | None = None
+    batch: str | None = None
+    type: str | None = None
+    last_event_id: Annotated[int, Meta(ge=0)] | None = None
+
+
+def read_query(request: web.Request, shape: type[Q]) -> Q:
+    """The query string as a value of ``shape``.
+
+    Raises:
+        InvalidRequest: a parameter is unknown, given twice, or of the wrong form.
+    """
+    values: dict[str, str | int] = {}
+    for name, value in request.query.items():
+        if name in values:
+            raise InvalidRequest(FieldError(name, "given_twice", f"give `{name}` once"))
+        values[name] = _read_value(name, value)
+    try:
+        return msgspec.convert(values, shape)
+    except msgspec.ValidationError as error:
+        fault = explain(error, shape)
+        raise InvalidRequest(fault._replace(pointer=fault.pointer.removeprefix("/"))) from error
+
+
+def _read_value(name: str, value: str) -> str | int:
+    if name in {"limit", "last_event_id"}:
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS else value
+    # A plus sign that was not written as %2B arrives as a space: in numbers in front, in times before the zone.
+    return _LOST_PLUS.sub("+", value) if name in {"to", "from", "since", "until"} else value
+
+
+def read_number(text: str, region: str, pointer: str) -> str:
+    """A number as the store spells it.
+
+    Raises:
+        InvalidRequest: it is none; ``pointer`` is named.
+    """
+    try:
+        return parse_number(text, region)
+    except InvalidNumber as error:
+        raise InvalidRequest(FieldError(pointer, "invalid_number", str(error))) from error
+
+
+def make_page(
+    rows: Sequence[Item], limit: int, name: Callable[[Item], str]
+) -> tuple[Sequence[Item], str | None]:
+    """One page out of up to ``limit + 1`` rows, and the cursor for the next.
+
+    Args:
+        name: what a row is ordered by.
+    """
+    if len(rows) <= limit:
+        return rows, None
+    page = rows[:limit]
+    return page, urlsafe_b64encode(name(page[-1]).encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None, *, ids: bool = True) -> str | None:
+    """Where the page before ended.
+
+    Args:
+        ids: the list is ordered by ids, so a cursor must hold one.
+
+    Raises:
+        InvalidRequest: no answer of ours contained this cursor.
+    """
+    if cursor is None:
+        return None
+    try:
+        name = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (Base64Error, ValueError):
+        name = ""
+    if not name or (ids and not is_id(name)):
+        detail = "give the `next` of the answer before, unchanged, or leave it out"
+        raise InvalidRequest(FieldError("cursor", "invalid_cursor", detail))
+    return name

@@ -1,0 +1,207 @@
+"""Every call of the API in one table: it registers the handlers, and the OpenAPI document is made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from gateway.api import batch, channels, events, inbound, messages, schema, suppressions, system
+from gateway.api.context import CallHandler
+from gateway.api.query import EventQuery, InboundQuery, MessageQuery, NoQuery, PageQuery
+from gateway.model.message import Scope, Suppression
+from gateway.model.request import FanOutRequest, MessageRequest
+from gateway.routing.channel import ChannelSnapshot
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One call.
+
+    Args:
+        handler: its name is the operation's id, its docstring the description.
+        scope: what the key must allow; None for calls without a key.
+        query: the shape of the query string; calls with a key refuse any other parameter.
+        bodies: the shapes that the body may have; none for calls without a body.
+        body_required: False when the body may be left out.
+        answers: status -> shape of the JSON, or a media type, or None for no content.
+        problems: statuses of the refusals that are particular to this call.
+        headers: request headers with a meaning here -> what they are for.
+    """
+
+    method: str
+    path: str
+    handler: CallHandler
+    group: str
+    scope: Scope | None
+    query: type[msgspec.Struct] = NoQuery
+    bodies: tuple[type[msgspec.Struct], ...] = ()
+    body_required: bool = True
+    answers: dict[int, type[msgspec.Struct] | str | None]
+    problems: tuple[int, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer has no end of its own."""
+        return self.answers.get(200) == EVENT_STREAM
+
+
+EVENT_STREAM = "text/event-stream"
+_IDEMPOTENCY = (
+    ("Idempotency-Key", "repeat a request safely: 1 to 255 printable characters, such as a UUID"),
+)
+_RESUME = (("Last-Event-ID", "the `id` of the last event that came"),)
+
+_send = partial(Route, group="messages", scope=Scope.SEND)
+_read = partial(Route, method="GET", scope=Scope.READ)
+_manage = partial(Route, scope=Scope.MANAGE)
+_open = partial(Route, method="GET", group="system", scope=None)
+
+
+def _operate(verb: str, handler: CallHandler) -> Route:
+    return _manage(
+        method="POST",
+        path=f"/v1/channels/{{name}}/{verb}",
+        handler=handler,
+        group="channels",
+        answers={200: ChannelSnapshot},
+        problems=(404,),
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    _send(
+        method="POST",
+        path="/v1/messages",
+        handler=messages.send_message,
+        bodies=(MessageRequest,),
+        answers={202: schema.MessageOut},
+        problems=(507,),
+        headers=_IDEMPOTENCY,
+    ),
+    _send(
+        method="POST",
+        path="/v1/messages/batch",
+        handler=batch.send_batch,
+        bodies=(batch.BatchRequest, FanOutRequest),
+        answers={202: schema.BatchOut},
+        problems=(507,),
+        headers=_IDEMPOTENCY,
+    ),
+    _read(
+        path="/v1/messages",
+        handler=messages.get_messages,
+        group="messages",
+        query=MessageQuery,
+        answers={200: schema.MessagePage},
+    ),
+    _read(
+        path="/v1/messages/{id}",
+        handler=messages.get_message,
+        group="messages",
+        answers={200: schema.MessageOut},
+        problems=(404,),
+    ),
+    _send(
+        method="POST",
+        path="/v1/messages/{id}/cancel",
+        handler=messages.cancel,
+        answers={200: schema.MessageOut},
+        problems=(404, 409),
+    ),
+    _send(
+        method="POST",
+        path="/v1/messages/{id}/resend",
+        handler=messages.resend,
+        answers={200: schema.MessageOut},
+        problems=(404, 409),
+    ),
+    _read(
+        path="/v1/inbound",
+        handler=inbound.get_inbound_messages,
+        group="inbound",
+        query=InboundQuery,
+        answers={200: schema.InboundPage},
+    ),
+    _read(
+        path="/v1/inbound/{id}",
+        handler=inbound.get_inbound_message,
+        group="inbound",
+        answers={200: schema.InboundOut},
+        problems=(404,),
+    ),
+    _read(
+        path="/v1/channels",
+        handler=channels.get_channels,
+        group="channels",
+        answers={200: schema.ChannelPage},
+    ),
+    _read(
+        path="/v1/channels/{name}",
+        handler=channels.get_channel,
+        group="channels",
+        answers={200: ChannelSnapshot},
+        problems=(404,),
+    ),
+    _operate("pause", channels.pause_channel),
+    _operate("resume", channels.resume_channel),
+    _operate("drain", channels.drain_channel),
+    _operate("reset", channels.reset_channel),
+    _manage(
+        method="POST",
+        path="/v1/channels/{name}/ussd",
+        handler=channels.send_ussd,
+        group="channels",
+        bodies=(schema.UssdRequest,),
+        answers={},
+        problems=(404, 501),
+    ),
+    _read(
+        path="/v1/suppressions",
+        handler=suppressions.get_suppressions,
+        group="suppressions",
+        query=PageQuery,
+        answers={200: schema.SuppressionPage},
+    ),
+    _read(
+        path="/v1/suppressions/{number}",
+        handler=suppressions.get_suppression,
+        group="suppressions",
+        answers={200: Suppression},
+        problems=(404,),
+    ),
+    _manage(
+        method="PUT",
+        path="/v1/suppressions/{number}",
+        handler=suppressions.put_suppression,
+        group="suppressions",
+        bodies=(schema.SuppressionRequest,),
+        body_required=False,
+        answers={200: Suppression, 201: Suppression},
+    ),
+    _manage(
+        method="DELETE",
+        path="/v1/suppressions/{number}",
+        handler=suppressions.delete_suppression,
+        group="suppressions",
+        answers={204: None},
+        problems=(404,),
+    ),
+    _read(
+        path="/v1/events",
+        handler=events.stream_events,
+        group="events",
+        query=EventQuery,
+        answers={200: EVENT_STREAM},
+        headers=_RESUME,
+    ),
+    _open(path="/livez", handler=system.get_livez, answers={200: schema.Status}),
+    _open(path="/readyz", handler=system.get_readyz, answers={200: schema.Status}, problems=(503,)),
+    _open(path="/metrics", handler=system.get_metrics, answers={200: "text/plain"}),
+    _open(path="/openapi.json", handler=system.get_openapi, answers={200: JSON}),
+    _open(path="/docs", handler=system.get_docs, answers={200: "text/html"}),
+)

@@ -1,0 +1,288 @@
+"""What the API answers with: one struct per thing, and how it is made from the product's own values.
+
+These structs are the contract (INTERFACE section 3) and the source of the OpenAPI document; the product's
+values may change without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from gateway.model.events import Event
+from gateway.model.message import (
+    Category,
+    InboundMessage,
+    Keyword,
+    Message,
+    MessageError,
+    MessageStatus,
+    Segment,
+    SegmentStatus,
+    Suppression,
+)
+from gateway.routing.channel import ChannelSnapshot
+
+Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class SegmentOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One part on the wire.
+
+    Args:
+        ref: the network's own reference; null until the network took the part.
+        attempts: submits that reached an answer or an unknown end.
+    """
+
+    part: int
+    status: SegmentStatus
+    channel: str | None
+    ref: str | None
+    attempts: int
+    sent_at: Instant | None
+    delivered_at: Instant | None
+    error: MessageError | None
+
+
+class EventOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the timeline, as webhooks and server-sent events carry it too.
+
+    Args:
+        type: ``message.sent``, ``inbound.received``, ``channel.down`` ...
+        data: what the step changed.
+    """
+
+    type: str
+    timestamp: Instant
+    data: msgspec.Raw
+
+
+class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A message.
+
+    Args:
+        to: E.164, or the digits of a short code.
+        encoding: what was decided: ``gsm7``, ``ucs2`` or ``binary``.
+        data: hex; null unless it is a binary message.
+        udh: hex, with its length octet.
+        valid_for: seconds.
+        events: the timeline; left out in lists.
+    """
+
+    id: str
+    status: MessageStatus
+    to: str
+    text: str | None
+    data: str | None
+    udh: str | None
+    category: Category
+    sender: str | None
+    channel: str | None
+    priority: int
+    encoding: str
+    flash: bool
+    schedule_at: Instant | None
+    valid_for: int | None
+    report: bool
+    callback_url: str | None
+    reference: str | None
+    tags: tuple[str, ...]
+    segments: list[SegmentOut]
+    error: MessageError | None
+    created_at: Instant
+    updated_at: Instant
+    sent_at: Instant | None
+    delivered_at: Instant | None
+    expires_at: Instant | None
+    batch_id: str | None
+    events: list[EventOut] | msgspec.UnsetType = msgspec.UNSET
+
+
+class BatchItemOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One accepted message of a batch.
+
+    Args:
+        index: its place in the request, from 0.
+        segments: how many parts it has.
+    """
+
+    index: int
+    id: str
+    to: str
+    status: MessageStatus
+    segments: int
+
+
+class RejectedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of a batch that was not accepted.
+
+    Args:
+        index: its place in the request, from 0.
+    """
+
+    index: int
+    code: str
+    detail: str
+
+
+class BatchOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a batch.
+
+    Args:
+        accepted: how many messages were accepted.
+    """
+
+    batch_id: str
+    accepted: int
+    rejected: list[RejectedOut]
+    messages: list[BatchItemOut]
+
+
+class InboundOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A mobile-originated message, its parts joined.
+
+    Args:
+        data: hex; null unless it is binary.
+        complete: false when parts were still missing after the wait.
+        in_reply_to: the latest message sent to that number from that channel.
+    """
+
+    id: str
+    sender: str = msgspec.field(name="from")
+    to: str | None
+    channel: str
+    text: str | None
+    data: str | None
+    encoding: str
+    parts: int
+    complete: bool
+    received_at: Instant
+    network_time: Instant | None
+    keyword: Keyword | None
+    in_reply_to: str | None
+
+
+class MessagePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages, newest first; ``next`` is the cursor of the following page, null on the last."""
+
+    items: list[MessageOut]
+    next: str | None
+
+
+class InboundPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Inbound messages, newest first; ``next`` is the cursor of the following page, null on the last."""
+
+    items: list[InboundOut]
+    next: str | None
+
+
+class SuppressionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers in order; ``next`` is the cursor of the following page, null on the last."""
+
+    items: Sequence[Suppression]
+    next: str | None
+
+
+class ChannelPage(msgspec.Struct, frozen=True, kw_only=True):
+    """All channels, in the order of the config; ``next`` is always null."""
+
+    items: list[ChannelSnapshot]
+    next: str | None = None
+
+
+class SuppressionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a number is put on the list."""
+
+    reason: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class UssdRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A USSD code, such as ``*100#``."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=182)]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """A probe's answer."""
+
+    status: str
+
+
+def show_message(
+    message: Message, segments: Iterable[Segment], events: Iterable[Event] | None = None
+) -> MessageOut:
+    """A message for the outside; without ``events`` that field is left out."""
+    return MessageOut(
+        id=message.id,
+        status=message.status,
+        to=message.recipient,
+        text=message.text,
+        data=_hex(message.data),
+        udh=_hex(message.udh),
+        category=message.category,
+        sender=message.sender,
+        channel=message.channel,
+        priority=message.priority,
+        encoding=message.encoding,
+        flash=message.flash,
+        schedule_at=message.schedule_at,
+        valid_for=message.valid_for_s,
+        report=message.report,
+        callback_url=message.callback_url,
+        reference=message.reference,
+        tags=message.tags,
+        segments=[_show_segment(segment) for segment in segments],
+        error=message.error,
+        created_at=message.created_at,
+        updated_at=message.updated_at,
+        sent_at=message.sent_at,
+        delivered_at=message.delivered_at,
+        expires_at=message.expires_at,
+        batch_id=message.batch_id,
+        events=msgspec.UNSET if events is None else [show_event(event) for event in events],
+    )
+
+
+def show_event(event: Event) -> EventOut:
+    """An event for the outside; its data goes out as it was stored."""
+    return EventOut(type=event.type, timestamp=event.at, data=msgspec.Raw(event.data))
+
+
+def show_inbound(inbound: InboundMessage) -> InboundOut:
+    """An inbound message for the outside."""
+    return InboundOut(
+        id=inbound.id,
+        sender=inbound.sender,
+        to=inbound.recipient,
+        channel=inbound.channel,
+        text=inbound.text,
+        data=_hex(inbound.data),
+        encoding=inbound.encoding,
+        parts=inbound.parts,
+        complete=inbound.complete,
+        received_at=inbound.received_at,
+        network_time=inbound.network_time,
+        keyword=inbound.keyword,
+        in_reply_to=inbound.in_reply_to,
+    )
+
+
+def _show_segment(segment: Segment) -> SegmentOut:
+    return SegmentOut(
+        part=segment.part,
+        status=segment.status,
+        channel=segment.channel,
+        ref=segment.reference,
+        attempts=segment.attempts,
+        sent_at=segment.sent_at,
+        delivered_at=segment.delivered_at,
+        error=segment.error,
+    )
+
+
+def _hex(octets: bytes | None) -> str | None:
+    return None if octets is None else octets.hex()

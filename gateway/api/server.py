@@ -1,0 +1,105 @@
+"""The application: the table of routes on aiohttp, with keys, problems and figures around every handler."""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from gateway.api.auth import KeyRing
+from gateway.api.body import BATCH_MAX_OCTETS, encode
+from gateway.api.context import ApiContext, Call
+from gateway.api.docs import render_page
+from gateway.api.events import HEARTBEAT_S, STREAMS, Streams
+from gateway.api.openapi import make_document
+from gateway.api.problem import supervise
+from gateway.api.query import NoQuery, read_query
+from gateway.api.routes import ROUTES, Route
+from gateway.api.system import DOCUMENT, PAGE, QUEUE, watch
+from gateway.telemetry.metrics import Metrics
+
+KEEPALIVE_S = 75.0
+"""Longer than the pause between two requests of common clients and proxies (60 s)."""
+
+
+def build_app(context: ApiContext, *, heartbeat_s: float = HEARTBEAT_S) -> web.Application:
+    """The whole API, ready to be served; no request is taken yet.
+
+    Args:
+        context: what the handlers stand on; owned by the caller, who closes it after the application.
+        heartbeat_s: how often an idle event stream shows that it lives.
+    """
+    app = web.Application(
+        middlewares=[_count_requests(context.metrics), supervise],
+        client_max_size=BATCH_MAX_OCTETS,  # Handlers that read bodies have tighter limits of their own.
+    )
+    keys = KeyRing(context.store, context.clock)
+    streams = Streams(keys, heartbeat_s)
+    document = make_document(ROUTES)
+    app[STREAMS] = streams
+    app[DOCUMENT] = encode(document)
+    app[PAGE] = render_page(document)
+    app[QUEUE] = {}
+    watch(context, app[QUEUE])
+    for route in ROUTES:
+        _register(app, route, context, keys)
+
+    async def end_streams(_app: web.Application) -> None:
+        streams.close()
+
+    app.on_shutdown.append(end_streams)
+    return app
+
+
+def make_runner(app: web.Application, *, shutdown_timeout_s: float = 10.0) -> web.AppRunner:
+    """What serves ``app``: no access log (paths and queries hold numbers), connections kept open."""
+    return web.AppRunner(
+        app, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=shutdown_timeout_s
+    )
+
+
+def _register(app: web.Application, route: Route, context: ApiContext, keys: KeyRing) -> None:
+    handler = _endpoint(route, context, keys)
+    if route.method == hdrs.METH_GET:
+        app.router.add_get(route.path, handler, allow_head=not route.streams)
+    else:
+        app.router.add_route(route.method, route.path, handler)
+
+
+def _endpoint(route: Route, context: ApiContext, keys: KeyRing) -> Handler:
+    """The aiohttp handler of one route: the key first, so that strangers cost us no reading."""
+    serve, scope = route.handler, route.scope
+    if scope is None:
+
+        async def serve_anyone(request: web.Request) -> web.StreamResponse:
+            return await serve(Call(request, context))
+
+        return serve_anyone
+    checks_query = route.query is NoQuery
+
+    async def serve_key(request: web.Request) -> web.StreamResponse:
+        key = await keys.authorize(request, scope)
+        if checks_query and request.query_string:
+            read_query(request, NoQuery)
+        return await serve(Call(request, context, key))
+
+    return serve_key
+
+
+def _count_requests(metrics: Metrics) -> Middleware:
+    """The outermost middleware: how many, how fast, with what status."""
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        response = await handler(request)
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "unmatched"
+        method = request.method if request.method in hdrs.METH_ALL else "other"
+        metrics.http_requests.labels(method, route, response.status).inc()
+        if response.content_type != "text/event-stream":
+            metrics.http_request_seconds.labels(route).observe(time.perf_counter() - started)
+        return response
+
+    return count

@@ -1,0 +1,89 @@
+"""Probes, figures, and the description of the API itself: calls that need no key."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from aiohttp import web
+
+from gateway.api.body import answer, answer_value
+from gateway.api.context import ApiContext, Call
+from gateway.api.problem import NotReady
+from gateway.api.schema import Status
+from gateway.errors import StoreError
+from gateway.model.message import MessageStatus
+from gateway.routing.channel import ChannelState
+from gateway.store.messages import count_by_status
+from gateway.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
+
+QUEUE = web.AppKey("queue", dict[str, float])
+"""How many messages wait in each status, as last counted."""
+DOCUMENT = web.AppKey("document", bytes)
+PAGE = web.AppKey("page", bytes)
+
+_WAITING = tuple(
+    status.value
+    for status in (
+        MessageStatus.SCHEDULED,
+        MessageStatus.QUEUED,
+        MessageStatus.SENDING,
+        MessageStatus.UNCERTAIN,
+    )
+)
+_NO_OUTSIDE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
+
+
+async def get_livez(_call: Call) -> web.Response:
+    """Whether the process answers at all."""
+    return answer_value(Status(status="ok"))
+
+
+async def get_readyz(call: Call) -> web.Response:
+    """Whether messages are taken now; 503 says why not."""
+    reason = call.context.ready()
+    if reason is not None:
+        raise NotReady(reason)
+    return answer_value(Status(status="ready"))
+
+
+async def get_metrics(call: Call) -> web.Response:
+    """Figures for Prometheus."""
+    queue = call.request.app[QUEUE]
+    try:
+        queue.update(await call.context.store.read(partial(count_by_status, statuses=_WAITING)))
+    except StoreError:
+        queue.clear()  # All other figures are wanted most when the store fails.
+    body = call.context.metrics.render()
+    return web.Response(body=body, headers={"Content-Type": METRICS_TYPE})
+
+
+async def get_openapi(call: Call) -> web.Response:
+    """This description, as OpenAPI 3.1."""
+    return answer(call.request.app[DOCUMENT])
+
+
+async def get_docs(call: Call) -> web.Response:
+    """This description, as a page to read."""
+    return web.Response(
+        body=call.request.app[PAGE], content_type="text/html", charset="utf-8", headers=_NO_OUTSIDE
+    )
+
+
+def watch(context: ApiContext, queue: dict[str, float]) -> None:
+    """Add the gauges that are read when somebody looks."""
+    metrics, channels = context.metrics, context.channels
+    metrics.watch(
+        "hongyan_queue_messages", "Messages that wait or are on their way.", "status", lambda: queue
+    )
+    metrics.watch(
+        "hongyan_channel_up",
+        "1 while the channel can take segments.",
+        "channel",
+        lambda: {channel.name: float(channel.state is ChannelState.UP) for channel in channels.snapshots()},
+    )
+    metrics.watch(
+        "hongyan_channel_in_flight",
+        "Segments that are on the wire.",
+        "channel",
+        lambda: {channel.name: channel.in_flight for channel in channels.snapshots()},
+    )

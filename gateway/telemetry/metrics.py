@@ -1,0 +1,120 @@
+"""What Prometheus may know of a running gateway: every counter by name, in one registry of its own.
+
+Labels are few and small: states, channels, routes; never a number, an id or a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Of the exposition format that `Metrics.render` speaks."""
+
+_GROUP_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
+_DISK_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+_NETWORK_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 20, 30, 60)
+_HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """All instruments of one daemon; made by `make_metrics`, incremented where things happen.
+
+    Args:
+        registry: holds them; nothing is registered globally.
+        messages: by ``status`` reached and ``category``.
+        segments: by ``channel`` and ``outcome``: ``accepted``, ``uncertain`` or the kind of the fault.
+        receipts: delivery reports, by ``channel`` and ``state``.
+        inbound: joined messages, by ``channel``.
+        submit_seconds: from handing a segment to a driver to its result, by ``channel``.
+        commit_operations: operations that shared one durable transaction.
+        commit_seconds: how long such a transaction took.
+        http_requests: by ``method``, ``route`` (the pattern, not the path) and ``status``.
+        http_request_seconds: until the answer was made, by ``route``.
+        event_streams: open server-sent event streams.
+    """
+
+    registry: CollectorRegistry
+    messages: Counter
+    segments: Counter
+    receipts: Counter
+    inbound: Counter
+    submit_seconds: Histogram
+    commit_operations: Histogram
+    commit_seconds: Histogram
+    http_requests: Counter
+    http_request_seconds: Histogram
+    event_streams: Gauge
+
+    def watch(
+        self, name: str, documentation: str, label: str, read: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Add a gauge that is read when somebody looks.
+
+        Args:
+            name: with the prefix ``hongyan_``.
+            documentation: one sentence.
+            label: the name of its only label.
+            read: label value -> value; called in the event loop at every scrape, so it must not block.
+        """
+        self.registry.register(_Watched(name, documentation, label, read))
+
+    def render(self) -> bytes:
+        """Everything, in the text format of Prometheus."""
+        return generate_latest(self.registry)
+
+
+class _Watched(Collector):
+    """A gauge whose values are asked for at every scrape."""
+
+    def __init__(
+        self, name: str, documentation: str, label: str, read: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._label = label
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        return [GaugeMetricFamily(self._name, self._documentation, labels=[self._label])]
+
+    def collect(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(self._name, self._documentation, labels=[self._label])
+        for value, reading in self._read().items():
+            family.add_metric([value], reading)
+        return [family]
+
+
+def make_metrics() -> Metrics:
+    """A fresh set in a fresh registry, with the process's own figures (memory, CPU, descriptors)."""
+    registry = CollectorRegistry()
+    ProcessCollector(namespace="hongyan", registry=registry)
+
+    def counter(name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(f"hongyan_{name}", documentation, labels, registry=registry)
+
+    def histogram(name: str, documentation: str, buckets: Iterable[float], *labels: str) -> Histogram:
+        return Histogram(f"hongyan_{name}", documentation, labels, buckets=tuple(buckets), registry=registry)
+
+    return Metrics(
+        registry=registry,
+        messages=counter("messages_total", "Messages that reached a status.", "status", "category"),
+        segments=counter("segments_total", "Segments handed to a channel.", "channel", "outcome"),
+        receipts=counter("receipts_total", "Delivery reports.", "channel", "state"),
+        inbound=counter("inbound_total", "Mobile-originated messages.", "channel"),
+        submit_seconds=histogram(
+            "submit_seconds", "From a segment to the network's answer.", _NETWORK_BUCKETS, "channel"
+        ),
+        commit_operations=histogram("commit_operations", "Operations in one transaction.", _GROUP_BUCKETS),
+        commit_seconds=histogram("commit_seconds", "Time of one durable transaction.", _DISK_BUCKETS),
+        http_requests=counter("http_requests_total", "Requests answered.", "method", "route", "status"),
+        http_request_seconds=histogram(
+            "http_request_seconds", "Time until the answer was made.", _HTTP_BUCKETS, "route"
+        ),
+        event_streams=Gauge("hongyan_event_streams", "Open server-sent event streams.", registry=registry),
+    )
