@@ -62,8 +62,8 @@ def decide_verdict(segments: Collection[S]) -> M:
 
     Returns:
         ``sending`` while one is on the wire; ``uncertain`` while the fate of one is unknown; ``failed`` when
-        one was refused for good; ``queued`` while one waits; then ``undelivered`` as soon as one did not
-        arrive (the handset can't show the whole), ``delivered`` when all arrived, else ``sent``.
+        one was refused for good; ``undelivered`` as soon as one did not arrive (the handset can't show the
+        whole, so the rest need not go); ``queued`` while one waits; ``sent`` until all arrived.
     """
     present = frozenset(segments)
     for status, verdict in _PRECEDENCE:
@@ -76,7 +76,7 @@ _PRECEDENCE = (
     (S.SENDING, M.SENDING),
     (S.UNCERTAIN, M.UNCERTAIN),
     (S.FAILED, M.FAILED),
-    (S.QUEUED, M.QUEUED),
     (S.UNDELIVERED, M.UNDELIVERED),
+    (S.QUEUED, M.QUEUED),
     (S.SENT, M.SENT),
 )

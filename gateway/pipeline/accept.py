@@ -1,0 +1,362 @@
+"""Accept: from a request to a message on disk. After `Intake.accept` has returned nothing loses it.
+
+Numbers are normalised, the opt-out list is asked, the segments are planned, and message, segments and timeline
+are committed in one transaction, together with the answer that an Idempotency-Key will repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from drivers.base import Encoding
+from drivers.codec.segment import Plan, PlannedSegment, plan_segments
+from drivers.codec.udh import decode_udh
+from drivers.errors import DecodeError, EncodeError
+from gateway.clock import Clock, truncate_ms
+from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
+from gateway.ids import BatchId, MessageId, make_id
+from gateway.model.events import message_event
+from gateway.model.message import ApiKey, Message, MessageError, MessageStatus, Segment
+from gateway.model.msisdn import InvalidNumber, parse_number
+from gateway.model.request import MAX_TEXT_CHARS, MessageRequest
+from gateway.policy.optout import is_stopped
+from gateway.routing.rules import choose_queue
+from gateway.store.keys import find_answer, save_answer
+from gateway.store.messages import save_messages, take_concat_ref
+from gateway.store.ports import Store, Tx
+from gateway.store.suppressions import find_suppressed
+
+MAX_AHEAD = timedelta(days=366)
+"""How far ahead a message may be scheduled."""
+MAX_BINARY_OCTETS = 140
+"""TP-UD with its header (3GPP TS 23.040 9.2.3.24)."""
+_OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
+
+
+class AcceptedMessage(NamedTuple):
+    """A message on disk."""
+
+    message: Message
+    segments: list[Segment]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A batch item that was not taken.
+
+    Args:
+        index: in the request, from 0.
+    """
+
+    index: int
+    code: str
+    detail: str
+
+
+class AcceptedBatch(NamedTuple):
+    """What became of a batch.
+
+    Args:
+        items: ``(index in the request, message)``.
+    """
+
+    batch_id: BatchId
+    items: list[tuple[int, AcceptedMessage]]
+    rejected: list[Rejected]
+
+
+class Idempotency(NamedTuple):
+    """An Idempotency-Key with what it stands for.
+
+    Args:
+        body_hash: of the request's body.
+        render: makes the answer's body, which is stored with the message.
+    """
+
+    key: str
+    body_hash: bytes
+    render: Callable[[AcceptedMessage | AcceptedBatch], bytes]
+
+
+class IntakeSettings(NamedTuple):
+    """What accepting depends on.
+
+    Args:
+        region: how national numbers are read.
+        channels: name -> groups of every configured channel.
+        valid_for_s: for messages that do not say.
+    """
+
+    region: str
+    channels: Mapping[str, Sequence[str]]
+    valid_for_s: float
+
+
+class Intake:
+    """The one door through which messages come in, from whichever side.
+
+    Args:
+        store: where they go.
+        clock: the time.
+        settings: see `IntakeSettings`.
+        on_accepted: called after each commit, to wake who sends.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        settings: IntakeSettings,
+        on_accepted: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._on_accepted = on_accepted
+
+    async def accept(
+        self,
+        request: MessageRequest,
+        *,
+        key: ApiKey | None,
+        idempotency: Idempotency | None = None,
+    ) -> AcceptedMessage | bytes:
+        """Take one message.
+
+        Args:
+            request: well-formed JSON; what it means is checked here.
+            key: who sends it; None for the gateway itself.
+            idempotency: makes a repeated request harmless.
+
+        Returns:
+            The message, committed; or the first answer's body when the Idempotency-Key came before.
+
+        Raises:
+            InvalidRequest: each fault with its pointer; nothing was stored.
+            IdempotencyMismatch: the key came before with another body.
+            StoreError: nothing was stored.
+        """
+        draft = self._draft(request, self._clock.now(), key, None)
+
+        async def op(tx: Tx) -> AcceptedMessage | bytes:
+            if idempotency is not None and (answer := await _replay(tx, key, idempotency)) is not None:
+                return answer
+            accepted = (await _save(tx, [draft]))[0]
+            if idempotency is not None:
+                await _keep_answer(tx, key, idempotency, accepted, draft.message.created_at)
+            return accepted
+
+        result = await self._store.write(op)
+        self._on_accepted()
+        return result
+
+    async def accept_batch(
+        self,
+        requests: Sequence[MessageRequest | Rejected],
+        *,
+        key: ApiKey | None,
+        idempotency: Idempotency | None = None,
+    ) -> AcceptedBatch | bytes:
+        """Take many messages in one transaction; a bad one never spoils the others.
+
+        Args:
+            requests: in the order of the request; those that were already refused keep their place.
+            key: who sends them.
+            idempotency: for the batch as a whole.
+
+        Raises:
+            IdempotencyMismatch, StoreError: nothing was stored.
+        """
+        batch_id = BatchId(make_id())
+        now = self._clock.now()
+        drafts: list[tuple[int, _Draft]] = []
+        rejected: list[Rejected] = []
+        for index, request in enumerate(requests):
+            if isinstance(request, Rejected):
+                rejected.append(request)
+                continue
+            try:
+                drafts.append((index, self._draft(request, now, key, batch_id)))
+            except InvalidRequest as exc:
+                first = exc.errors[0]
+                rejected.append(Rejected(index, first.code, f"{first.pointer}: {first.detail}"))
+
+        async def op(tx: Tx) -> AcceptedBatch | bytes:
+            if idempotency is not None and (answer := await _replay(tx, key, idempotency)) is not None:
+                return answer
+            saved = await _save(tx, [draft for _, draft in drafts])
+            items = [(index, accepted) for (index, _), accepted in zip(drafts, saved, strict=True)]
+            batch = AcceptedBatch(batch_id, items, rejected)
+            if idempotency is not None:
+                await _keep_answer(tx, key, idempotency, batch, now)
+            return batch
+
+        result = await self._store.write(op)
+        self._on_accepted()
+        return result
+
+    def draft_own(self, recipient: str, text: str, *, channel: str) -> _Draft:
+        """A message of the gateway's own (an opt-out confirmation), pinned to the channel it answers on."""
+        request = MessageRequest(to=recipient, text=text, channel=channel)
+        return self._draft(request, self._clock.now(), None, None)
+
+    def _draft(
+        self, request: MessageRequest, now: datetime, key: ApiKey | None, batch_id: BatchId | None
+    ) -> _Draft:
+        errors: list[FieldError] = []
+        recipient = ""
+        try:
+            recipient = parse_number(request.to, self._settings.region)
+        except InvalidNumber as exc:
+            errors.append(FieldError("/to", "invalid_number", str(exc)))
+        queue = choose_queue(self._settings.channels, channel=request.channel, sender=request.sender)
+        if queue is None:
+            errors.append(_no_channel(request))
+        now = truncate_ms(now)
+        starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
+        if starts_at and starts_at > now + MAX_AHEAD:
+            errors.append(FieldError("/schedule_at", "too_far", "schedule it within the next 366 days"))
+        plan = _plan(request, errors)
+        if errors or plan is None or queue is None:
+            raise InvalidRequest(*errors)
+        valid_for_s = request.valid_for or self._settings.valid_for_s
+        message = Message(
+            id=MessageId(make_id()),
+            recipient=recipient,
+            # The plan's text: halves of surrogate pairs, which JSON can carry, are replaced in it.
+            text=None if request.text is None else "".join(s.text for s in plan.segments),
+            data=bytes.fromhex(request.data) if request.data is not None else None,
+            udh=bytes.fromhex(request.udh) if request.udh else None,
+            category=request.category,
+            sender=request.sender,
+            channel=request.channel,
+            priority=request.priority,
+            encoding=plan.encoding.value,
+            flash=request.flash,
+            schedule_at=starts_at and truncate_ms(starts_at),
+            valid_for_s=request.valid_for,
+            report=request.report,
+            callback_url=request.callback_url,
+            reference=request.reference,
+            tags=request.tags,
+            status=MessageStatus.SCHEDULED if starts_at else MessageStatus.QUEUED,
+            n_segments=len(plan.segments),
+            queue=queue,
+            created_at=now,
+            updated_at=now,
+            expires_at=truncate_ms((starts_at or now) + timedelta(seconds=valid_for_s)),
+            batch_id=batch_id,
+            key_id=key.id if key else None,
+        )
+        segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
+        return _Draft(message, segments)
+
+
+class _Draft(NamedTuple):
+    """A message that is ready to be stored."""
+
+    message: Message
+    segments: list[Segment]
+
+
+async def save_draft(tx: Tx, draft: _Draft) -> Message:
+    """Store one of the gateway's own messages inside another operation."""
+    return (await _save(tx, [draft]))[0].message
+
+
+async def _save(tx: Tx, drafts: Sequence[_Draft]) -> list[AcceptedMessage]:
+    marketing = {d.message.recipient for d in drafts if is_stopped(d.message.category, suppressed=True)}
+    suppressed = await find_suppressed(tx, marketing)
+    accepted = []
+    for draft in drafts:
+        message = draft.message
+        if is_stopped(message.category, suppressed=message.recipient in suppressed):
+            message = msgspec.structs.replace(message, status=MessageStatus.BLOCKED, error=_OPTED_OUT)
+        if message.n_segments > 1:
+            message = msgspec.structs.replace(
+                message, concat_ref=await take_concat_ref(tx, message.recipient)
+            )
+        tx.record(message_event(message, message.created_at))
+        accepted.append(AcceptedMessage(message, draft.segments))
+    await save_messages(tx, accepted)
+    return accepted
+
+
+async def _replay(tx: Tx, key: ApiKey | None, idempotency: Idempotency) -> bytes | None:
+    kept = await find_answer(tx, key.id if key else "", idempotency.key)
+    if kept is None:
+        return None
+    body_hash, answer = kept
+    if body_hash != idempotency.body_hash:
+        raise IdempotencyMismatch(
+            "this Idempotency-Key was used with another body; use a new key for a new request"
+        )
+    return answer
+
+
+async def _keep_answer(
+    tx: Tx,
+    key: ApiKey | None,
+    idempotency: Idempotency,
+    accepted: AcceptedMessage | AcceptedBatch,
+    now: datetime,
+) -> None:
+    answer = idempotency.render(accepted)
+    await save_answer(tx, key.id if key else "", idempotency.key, idempotency.body_hash, answer, now)
+
+
+def _no_channel(request: MessageRequest) -> FieldError:
+    if request.channel is not None:
+        return FieldError(
+            "/channel", "unknown_channel", "no channel has this name; GET /v1/channels lists them"
+        )
+    return FieldError(
+        "/sender", "unknown_sender", "no channel serves this group; GET /v1/channels lists the groups"
+    )
+
+
+def _plan(request: MessageRequest, errors: list[FieldError]) -> Plan | None:
+    if request.data is not None:
+        return _plan_binary(request, errors)
+    if not request.text:
+        errors.append(FieldError("/text", "empty_text", "write a text, or data for a binary message"))
+    elif request.udh is not None:
+        errors.append(FieldError("/udh", "needs_data", "udh goes with data; texts get their own header"))
+    elif len(request.text) > MAX_TEXT_CHARS:
+        errors.append(
+            FieldError("/text", "text_too_long", f"at most {MAX_TEXT_CHARS} characters fit into a message")
+        )
+    else:
+        try:
+            return plan_segments(
+                request.text, None if request.encoding == "auto" else Encoding(request.encoding)
+            )
+        except EncodeError as exc:
+            errors.append(FieldError("/text", "text_not_encodable", exc.reason))
+    return None
+
+
+def _plan_binary(request: MessageRequest, errors: list[FieldError]) -> Plan | None:
+    data, udh = bytes.fromhex(request.data or ""), bytes.fromhex(request.udh or "")
+    if request.text is not None:
+        errors.append(FieldError("/data", "text_and_data", "send either text or data"))
+    elif not data and not udh:
+        errors.append(FieldError("/data", "empty_data", "write at least one octet in hex"))
+    elif len(data) + len(udh) > MAX_BINARY_OCTETS:
+        errors.append(
+            FieldError("/data", "data_too_long", f"udh and data together hold {MAX_BINARY_OCTETS} octets")
+        )
+    else:
+        try:
+            if udh:
+                decode_udh(udh)
+        except DecodeError as exc:
+            errors.append(FieldError("/udh", "bad_udh", f"not a user data header: {exc.reason}"))
+        else:
+            return Plan(encoding=Encoding.BINARY, segments=(PlannedSegment(text="", payload=data),))
+    return None

@@ -1,0 +1,276 @@
+"""Dispatch: put the segments of a claimed message on the wire, one after the other, and write what became of them.
+
+Before a segment is handed to a driver it is on disk as ``sending``: the claim does that for the first one,
+the write that records a segment's success for the next. So a crash leaves at most one segment a message of
+unknown fate, and never one that was sent and is not known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from drivers.base import (
+    Accepted,
+    Concat,
+    Encoding,
+    OutboundSegment,
+    Refused,
+    SegmentId,
+    SubmitResult,
+    Uncertain,
+)
+from drivers.codec.udh import encode_concat_udh
+from gateway.clock import Clock, truncate_ms
+from gateway.errors import StoreError
+from gateway.model.events import message_event
+from gateway.model.lifecycle import check_transition, decide_verdict
+from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
+from gateway.pipeline.lane import Lane
+from gateway.pipeline.receipts import apply_early
+from gateway.pipeline.retry import Decision, GiveUp, Hold, RetryPolicy, TryAgain, decide_retry
+from gateway.pipeline.schedule import Claim
+from gateway.routing.rules import channel_queue
+from gateway.store.messages import load_segments
+from gateway.store.ports import Store, Tx
+from gateway.store.queue import save_segments, save_state
+from gateway.telemetry.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+STORE_RETRY_S = 1.0
+
+_STATUS_AFTER: dict[type[Decision], tuple[SegmentStatus, MessageStatus]] = {
+    Hold: (SegmentStatus.UNCERTAIN, MessageStatus.UNCERTAIN),
+    GiveUp: (SegmentStatus.FAILED, MessageStatus.FAILED),
+    TryAgain: (SegmentStatus.QUEUED, MessageStatus.QUEUED),
+}
+
+
+class _Outcome(NamedTuple):
+    """What a submit came to.
+
+    Args:
+        submitted_at: when the driver got it; older receipts are not its own.
+        at: when the result was there.
+    """
+
+    result: SubmitResult
+    submitted_at: datetime
+    at: datetime
+
+
+class Dispatcher:
+    """Runs one task per claimed message.
+
+    Args:
+        release: called when a lane has finished a message.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        policy: RetryPolicy,
+        release: Callable[[Lane], None],
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._release = release
+        self._metrics = metrics
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def n_running(self) -> int:
+        """Messages on the wire or being recorded."""
+        return len(self._tasks)
+
+    def start(self, claim: Claim) -> None:
+        """Begin to send a claimed message."""
+        task = asyncio.create_task(self._deliver(claim), name=f"dispatch {claim.message.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self, timeout_s: float) -> int:
+        """Wait for what is on the wire; how many messages were still there at the end.
+
+        Those are left as ``sending``; the sweep of the next start makes them uncertain.
+        """
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        left = len(self._tasks)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return left
+
+    async def _deliver(self, claim: Claim) -> None:
+        message, segments, lane = claim
+        try:
+            on_wire: Segment | None = next(s for s in segments if s.status is SegmentStatus.SENDING)
+            while on_wire is not None:
+                outcome = await self._submit(lane, message, on_wire)
+                on_wire = await self._record(claim, on_wire, outcome)
+        except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
+            _log.exception("dispatch of message %s broke; it stays as it is on disk", message.id)
+        finally:
+            self._release(lane)
+
+    async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
+        submitted_at = truncate_ms(self._clock.now())
+        started = self._clock.monotonic()
+        result = await lane.submit(outbound_segment(message, segment, submitted_at))
+        self._metrics.submit_seconds.labels(lane.name).observe(self._clock.monotonic() - started)
+        return _Outcome(result, submitted_at, truncate_ms(self._clock.now()))
+
+    async def _record(self, claim: Claim, segment: Segment, outcome: _Outcome) -> Segment | None:
+        """Write an outcome; the next segment to send, already on disk as sending, or None."""
+        message, lane = claim.message, claim.lane
+        result = outcome.result
+        match result:
+            case Accepted(reference=reference):
+                self._metrics.segments.labels(lane.name, "accepted").inc()
+                sent = msgspec.structs.replace(
+                    segment,
+                    status=SegmentStatus.SENT,
+                    reference=reference,
+                    sent_at=outcome.at,
+                    error=None,
+                )
+                return await self._patiently(
+                    lambda tx: record_accepted(tx, message, sent, outcome.submitted_at)
+                )
+            case Refused() | Uncertain():
+                name = result.fault.kind.value if isinstance(result, Refused) else "uncertain"
+                self._metrics.segments.labels(lane.name, name).inc()
+                decision = decide_retry(self._policy, result, segment.attempts, random.random())
+                await self._patiently(
+                    lambda tx: record_refused(tx, message, segment, result, decision, outcome.at),
+                )
+                return None
+
+    async def _patiently(self, op: Callable[[Tx], Awaitable[T]]) -> T:
+        """Write even if the disk is full now: what has happened on a wire must not be forgotten."""
+        while True:
+            try:
+                return await self._store.write(op)
+            except StoreError as exc:
+                _log.error("cannot record the outcome of a segment, trying again: %s", exc)
+                await asyncio.sleep(STORE_RETRY_S)
+
+
+async def record_accepted(tx: Tx, message: Message, sent: Segment, submitted_at: datetime) -> Segment | None:
+    """The network took a segment: write it, and mark the next one as sending or the message as sent."""
+    assert sent.sent_at is not None
+    if message.n_segments == 1:
+        segments: Sequence[Segment] = [sent]
+        following = None
+    else:
+        stored = (await load_segments(tx, [message.id]))[message.id]
+        segments = [sent if s.part == sent.part else s for s in stored]
+        following = next((s for s in segments if s.status is SegmentStatus.QUEUED), None)
+    if following is not None:
+        following = msgspec.structs.replace(
+            following,
+            status=SegmentStatus.SENDING,
+            channel=sent.channel,
+            attempts=following.attempts + 1,
+        )
+        await save_segments(tx, message.id, [sent, following])
+        segments = [following if s.part == following.part else s for s in segments]
+        await apply_early(tx, message, segments, sent.part, since=submitted_at, now=sent.sent_at)
+        return following
+    await save_segments(tx, message.id, [sent])
+    done = msgspec.structs.replace(
+        message,
+        status=check_transition(message.status, MessageStatus.SENT),
+        error=None,
+        updated_at=sent.sent_at,
+        sent_at=sent.sent_at,
+    )
+    await save_state(tx, done)
+    tx.record(message_event(done, sent.sent_at, part=sent.part, ref=sent.reference, attempt=sent.attempts))
+    done = await apply_early(tx, done, segments, sent.part, since=submitted_at, now=sent.sent_at)
+    if done.status is MessageStatus.SENT:
+        await _settle_by_segments(tx, done, segments, sent.sent_at)
+    return None
+
+
+async def _settle_by_segments(tx: Tx, message: Message, segments: Sequence[Segment], now: datetime) -> None:
+    """Receipts of earlier segments may have settled the message before its last one was sent."""
+    verdict = decide_verdict([s.status for s in segments])
+    if verdict is message.status:
+        return
+    error = next((s.error for s in segments if s.error), None)
+    settled = msgspec.structs.replace(message, status=verdict, error=error, updated_at=now)
+    await save_state(tx, settled)
+    tx.record(message_event(settled, now))
+
+
+async def record_refused(
+    tx: Tx,
+    message: Message,
+    segment: Segment,
+    result: Refused | Uncertain,
+    decision: Decision,
+    now: datetime,
+) -> None:
+    """A segment was not accepted, or nobody knows: write it with the decision on the message."""
+    fault = result.fault if isinstance(result, Refused) else result
+    error = MessageError(code=fault.code, detail=fault.detail)
+    hidden_until = None
+    queue, channel, attempts = message.queue, message.channel, segment.attempts
+    part_status, status = _STATUS_AFTER[type(decision)]
+    if isinstance(decision, TryAgain):
+        hidden_until = now + timedelta(seconds=decision.after_s) if decision.after_s > 0 else None
+        attempts -= not decision.counted
+        if segment.part > 1:  # parts went out already: the rest must come from the same number
+            queue = channel_queue(segment.channel or "")
+        if not queue.startswith("channel:"):
+            channel = None
+    changed = msgspec.structs.replace(segment, status=part_status, attempts=attempts, error=error)
+    await save_segments(tx, message.id, [changed])
+    state = msgspec.structs.replace(
+        message,
+        status=check_transition(message.status, status),
+        channel=channel,
+        queue=queue,
+        error=error,
+        updated_at=now,
+    )
+    await save_state(tx, state, hidden_until=hidden_until)
+    tx.record(message_event(state, now, part=segment.part, attempt=segment.attempts))
+
+
+def outbound_segment(message: Message, segment: Segment, now: datetime) -> OutboundSegment:
+    """A segment as drivers take it."""
+    n = message.n_segments
+    if n > 1:
+        udh = encode_concat_udh(Concat(reference=message.concat_ref or 0, total=n, part=segment.part))
+    else:
+        udh = message.udh or b""
+    left_s = (
+        (message.expires_at - now).total_seconds() if message.valid_for_s and message.expires_at else None
+    )
+    return OutboundSegment(
+        segment_id=SegmentId(f"{message.id}:{segment.part}"),
+        recipient=message.recipient,
+        encoding=Encoding(message.encoding),
+        payload=segment.payload,
+        udh=udh,
+        flash=message.flash,
+        report=message.report,
+        valid_for_s=None if left_s is None else max(60.0, left_s),
+        priority=message.priority,
+        more_to_come=segment.part < n,
+    )

@@ -1,0 +1,164 @@
+"""Publish: the timeline as a delivery log that operators can tail.
+
+Readers of the timeline follow the store by ``seq``; nothing is handed over in memory, so a reader that stops
+goes on where it was. The delivery log's place is the ``seq`` in its own last line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from gateway.errors import StoreUnavailable
+from gateway.model.events import Event
+from gateway.store.events import last_seq, load_events
+from gateway.store.ports import Store
+from gateway.telemetry.redact import mask_number
+
+_log = logging.getLogger(__name__)
+
+BATCH = 500
+WRITE_RETRY_S = 1.0
+_TAIL_OCTETS = 65_536
+"""Enough for the last line: a line is bounded by the fields of a message event."""
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+async def follow_events(store: Store, after_seq: int) -> AsyncIterator[list[Event]]:
+    """Batches of events after ``after_seq``, in order of commit, for ever; ends when the store closes."""
+    while True:
+        try:
+            await store.wait_events(after_seq)
+        except StoreUnavailable:
+            return
+        while events := await store.read(lambda tx, after=after_seq: load_events(tx, after, BATCH)):  # type: ignore[misc]
+            yield events
+            after_seq = events[-1].seq
+
+
+class DeliveryLog:
+    """JSON lines, one per state change, in order for each message.
+
+    Args:
+        store: whose timeline it follows.
+        target: a file's path, or ``-`` for stdout.
+        mask_numbers: hide all but the first and last digits of numbers.
+    """
+
+    def __init__(self, store: Store, target: str, *, mask_numbers: bool) -> None:
+        self._store = store
+        self._path = None if target == "-" else Path(target)
+        self._mask = mask_numbers
+        self._file: int | None = None
+        self._seq = 0
+
+    async def open(self) -> None:
+        """Open the file and find the place to go on from: its last line, else the present."""
+        newest = await self._store.read(last_seq)
+        if self._path is None:
+            self._file, self._seq = sys.stdout.fileno(), newest
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        written = _last_seq_of(self._path)
+        self._seq = newest if written is None else min(written, newest)
+        self._file = _open(self._path)
+
+    def reopen(self) -> None:
+        """Open the file anew, after it was moved away by logrotate; no line is lost or split."""
+        if self._path is not None and self._file is not None:
+            fresh = _open(self._path)
+            os.close(self._file)
+            self._file = fresh
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._path is not None and self._file is not None:
+            os.close(self._file)
+        self._file = None
+
+    async def run(self) -> None:
+        """Write until the store closes. Cancel: whole lines are written; `write_rest` goes on from there."""
+        async for events in follow_events(self._store, self._seq):
+            await self._write(events)
+
+    async def write_rest(self) -> None:
+        """At stop: write what was committed since `run` was cancelled, once; no room leaves it to the next start."""
+        while events := await self._store.read(lambda tx: load_events(tx, self._seq, BATCH)):
+            if not self._append(self._lines(events)):
+                return
+            self._seq = events[-1].seq
+
+    async def _write(self, events: list[Event]) -> None:
+        lines = self._lines(events)
+        while not self._append(lines):
+            await asyncio.sleep(WRITE_RETRY_S)  # noqa: ASYNC110 - nothing tells us when a disk has room again
+        self._seq = events[-1].seq
+
+    def _lines(self, events: list[Event]) -> bytes:
+        return b"".join(line for event in events if (line := self._line(event)))
+
+    def _append(self, lines: bytes) -> bool:
+        assert self._file is not None
+        start = os.fstat(self._file).st_size if self._path else 0
+        try:
+            written = os.write(self._file, lines)
+            if written == len(lines):
+                return True
+            reason = "no room"
+        except OSError as exc:
+            reason = exc.strerror or str(exc)
+        if self._path:  # a line that was cut would be there twice after the next try
+            os.ftruncate(self._file, start)
+        _log.error("cannot write the delivery log, trying again: %s", reason)
+        return False
+
+    def _line(self, event: Event) -> bytes | None:
+        kind, _, verb = event.type.partition(".")
+        if kind == "channel":
+            return None
+        data = _decode(event.data)
+        fields = {"seq": event.seq, "at": event.at, "type": event.type}
+        if kind == "message":
+            fields |= data
+        elif kind == "inbound":
+            fields |= {"id": event.subject, "from": data["sender"], "channel": data["channel"]}
+            fields |= {"parts": data["parts"], "keyword": data["keyword"]}
+        else:
+            fields |= {"number": event.subject, "status": verb, "source": data.get("source")}
+        if self._mask:
+            for name in ("to", "from", "number"):
+                if name in fields:
+                    fields[name] = mask_number(str(fields[name]))
+        return bytes(_encode(fields)) + b"\n"
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+
+
+def _last_seq_of(path: Path) -> int | None:
+    """The ``seq`` of the last whole line; a half line (power loss) is cut off. None for a new file."""
+    try:
+        with path.open("r+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            start = file.seek(max(0, end - _TAIL_OCTETS))
+            tail = file.read()
+            whole = tail.rfind(b"\n") + 1
+            if whole < len(tail):
+                file.truncate(start + whole)
+    except FileNotFoundError:
+        return None
+    for line in reversed(tail[:whole].splitlines()):
+        try:
+            return int(_decode(line)["seq"])
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+            continue
+    return None

@@ -1,0 +1,205 @@
+"""Schedule: claim what is due for the channels that have room, and hand it to dispatch.
+
+One loop serves all channels: while a claim is being committed more messages and more room gather, so that
+under load each commit moves many messages, and at rest one moves at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from gateway.clock import Clock, truncate_ms
+from gateway.errors import StoreError
+from gateway.model.events import message_event
+from gateway.model.lifecycle import check_transition
+from gateway.model.message import Category, Message, MessageError, MessageStatus, Segment, SegmentStatus
+from gateway.pipeline.lane import Lane
+from gateway.policy.optout import is_stopped
+from gateway.routing.balancer import Taker, choose_channels, wanted_per_queue
+from gateway.store.messages import load_segments
+from gateway.store.ports import Store, Tx
+from gateway.store.queue import claim_messages, find_due, load_messages, save_state
+from gateway.store.suppressions import find_suppressed
+
+_log = logging.getLogger(__name__)
+
+MAX_CLAIM = 500
+"""Messages claimed in one transaction."""
+STORE_RETRY_S = 1.0
+"""Pause after the store failed (a full disk); what was accepted waits in it."""
+
+EXPIRED = MessageError(code="expired", detail="Its time was over before a channel could take it.")
+OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
+
+
+class Claim(NamedTuple):
+    """A message given to a channel; its first waiting segment is marked as sending.
+
+    Args:
+        segments: all of the message's, by part.
+    """
+
+    message: Message
+    segments: list[Segment]
+    lane: Lane
+
+
+class Scheduler:
+    """Claims for all lanes.
+
+    Args:
+        lanes: every channel.
+        start: takes each claim; must not block.
+        instance: this daemon's id; owner of what it claims.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        lanes: Sequence[Lane],
+        start: Callable[[Claim], None],
+        instance: str,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._lanes = list(lanes)
+        self._start = start
+        self._instance = instance
+        self._wake = asyncio.Event()
+        self._stopped = False
+
+    def wake(self) -> None:
+        """Something is due, or a channel came up: look at every lane."""
+        for lane in self._lanes:
+            lane.filled = True
+        self._wake.set()
+
+    def release(self, lane: Lane) -> None:
+        """A lane has finished a message; look again if the queue may hold more for it."""
+        lane.in_flight -= 1
+        if lane.filled:
+            self._wake.set()
+
+    def stop(self) -> None:
+        """Claim no more; what is claimed goes on."""
+        self._stopped = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Claim until stopped. Cancel: a claim may be committed and not started; the sweep finds it."""
+        while not self._stopped:
+            self._wake.clear()
+            takers = self._takers()
+            if takers:
+                try:
+                    await self._claim_for(takers)
+                except StoreError as exc:
+                    _log.warning("cannot claim messages, trying again in %g s: %s", STORE_RETRY_S, exc)
+                    await asyncio.sleep(STORE_RETRY_S)
+                    self._wake.set()
+                # Give the tasks just started the loop, so that their results join the next commit.
+                await asyncio.sleep(0)
+            else:
+                await self._wait()
+
+    def _takers(self) -> list[Taker]:
+        now = self._clock.monotonic()
+        self._lanes.append(self._lanes.pop(0))  # equals take turns
+        return [
+            Taker(lane.name, lane.queues, min(free, MAX_CLAIM))
+            for lane in self._lanes
+            if lane.filled and (free := lane.free(now)) > 0
+        ]
+
+    async def _wait(self) -> None:
+        now = self._clock.monotonic()
+        pause_s = min((lane.ready_in_s(now) for lane in self._lanes if lane.filled), default=3_600.0)
+        try:
+            await asyncio.wait_for(self._wake.wait(), pause_s)
+        except TimeoutError:
+            return
+
+    async def _claim_for(self, takers: list[Taker]) -> None:
+        lanes = {lane.name: lane for lane in self._lanes}
+        for taker in takers:
+            lanes[taker.name].filled = False  # before the claim: what is accepted meanwhile sets it again
+        claimed, stopped = await self._store.write(lambda tx: self._claim(tx, takers))
+        given = dict.fromkeys((taker.name for taker in takers), 0)
+        for message, segments, name in claimed:
+            lane = lanes[name]
+            lane.in_flight += 1
+            given[name] += 1
+            self._start(Claim(message, segments, lane))
+        for taker in takers:
+            if given[taker.name] >= taker.free or stopped:
+                lanes[taker.name].filled = True
+
+    async def _claim(
+        self,
+        tx: Tx,
+        takers: list[Taker],
+    ) -> tuple[list[tuple[Message, list[Segment], str]], int]:
+        """Claimed messages with their channels' names, and how many were stopped instead."""
+        now = truncate_ms(self._clock.now())
+        due = await find_due(tx, wanted_per_queue(takers), now)
+        if not due:
+            return [], 0
+        marketing = {d.recipient for d in due if d.category == Category.MARKETING}
+        suppressed = await find_suppressed(tx, marketing)
+        expired = [d.candidate.message_id for d in due if d.expired]
+        blocked = [
+            d.candidate.message_id
+            for d in due
+            if not d.expired and is_stopped(Category(d.category), suppressed=d.recipient in suppressed)
+        ]
+        await self._end(tx, expired, MessageStatus.EXPIRED, EXPIRED)
+        await self._end(tx, blocked, MessageStatus.BLOCKED, OPTED_OUT)
+        ended = {*expired, *blocked}
+        channels = choose_channels((d.candidate for d in due if d.candidate.message_id not in ended), takers)
+        await claim_messages(tx, channels, self._instance, now)
+        messages = await load_messages(tx, list(channels))
+        segments = await load_segments(tx, list(channels))
+        claimed = []
+        for message_id, channel in channels.items():
+            message, parts = messages[message_id], segments[message_id]
+            on_wire = next(s for s in parts if s.status is SegmentStatus.SENDING)
+            tx.record(message_event(message, now, part=on_wire.part, attempt=on_wire.attempts))
+            claimed.append((message, parts, channel))
+        return claimed, len(ended)
+
+    async def _end(self, tx: Tx, message_ids: list[str], status: MessageStatus, error: MessageError) -> None:
+        await end_messages(tx, message_ids, status, error, self._clock)
+
+
+async def end_messages(
+    tx: Tx,
+    message_ids: Sequence[str],
+    status: MessageStatus,
+    error: MessageError,
+    clock: Clock,
+) -> None:
+    """End waiting messages without sending them."""
+    if not message_ids:
+        return
+    now = truncate_ms(clock.now())
+    for message in (await load_messages(tx, message_ids)).values():
+        ended = msgspec.structs.replace(
+            message,
+            status=check_transition(message.status, status),
+            error=error,
+            updated_at=now,
+        )
+        await save_state(tx, ended)
+        tx.record(message_event(ended, now))
+
+
+def is_expired(message: Message, clock: Clock, margin: timedelta = timedelta(0)) -> bool:
+    """Whether a message's time is over."""
+    return message.expires_at is not None and message.expires_at <= clock.now() + margin

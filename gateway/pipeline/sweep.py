@@ -1,0 +1,198 @@
+"""Sweep: what time alone does. Schedules and pauses that end, messages that expire, owners that died, old rows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from drivers.base import Uncertain
+from gateway.clock import Clock, truncate_ms
+from gateway.errors import StoreError
+from gateway.model.events import message_event
+from gateway.model.lifecycle import check_transition, decide_verdict
+from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
+from gateway.pipeline.dispatch import record_refused
+from gateway.pipeline.inbound import Inbox
+from gateway.pipeline.retry import RetryPolicy, decide_retry
+from gateway.pipeline.schedule import EXPIRED, end_messages
+from gateway.store.inbound import forget_parts
+from gateway.store.keys import forget_answers
+from gateway.store.messages import load_segments
+from gateway.store.ports import Store, Tx
+from gateway.store.queue import (
+    beat,
+    find_expired,
+    find_hidden_due,
+    find_orphans,
+    forget_instances,
+    load_messages,
+    save_state,
+    unhide,
+)
+from gateway.store.receipts import forget_early
+
+_log = logging.getLogger(__name__)
+
+TICK_S = 0.5
+"""How late a schedule or the end of a pause may be noticed."""
+SLOW_TICK_S = 10.0
+"""Heartbeat, expiry and dead owners."""
+HOURLY_S = 3_600.0
+OWNER_TIMEOUT = timedelta(seconds=60)
+"""An instance without a heartbeat for so long is dead."""
+BATCH = 500
+
+KEEP_ANSWERS = timedelta(hours=24)
+"""How long an Idempotency-Key is remembered."""
+KEEP_EARLY_RECEIPTS = timedelta(days=14)
+KEEP_PARTS = timedelta(days=7)
+"""How long the network may repeat an inbound part that we have."""
+
+_DIED = Uncertain(
+    code="interrupted",
+    detail="The gateway stopped while this segment was on the wire; it may or may not have gone out.",
+)
+
+
+class Sweeper:
+    """Does the work of time.
+
+    Args:
+        instance: this daemon's id.
+        policy: what becomes of segments whose owner died.
+        wake: called when messages became due.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        inbox: Inbox,
+        *,
+        instance: str,
+        policy: RetryPolicy,
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._inbox = inbox
+        self._instance = instance
+        self._policy = policy
+        self._wake = wake
+
+    async def recover(self) -> int:
+        """At start, on a store that is ours alone: settle what earlier instances left; how many messages."""
+
+        async def take_over(tx: Tx) -> None:
+            await forget_instances(tx, keep=self._instance)
+            await beat(tx, self._instance, self._clock.now())
+
+        await self._store.write(take_over)
+        total = 0
+        while n := await self._adopt_orphans():
+            total += n
+        if total:
+            _log.warning(
+                "%d messages were being sent when the gateway stopped; their fate is on record", total
+            )
+        return total
+
+    async def run(self) -> None:
+        """Sweep until cancelled. Cancel: nothing is left half done."""
+        slow_at = hourly_at = self._clock.monotonic()
+        while True:
+            now = self._clock.monotonic()
+            try:
+                await self.promote_due()
+                if now >= slow_at:
+                    slow_at = now + SLOW_TICK_S
+                    await self._store.write(lambda tx: beat(tx, self._instance, self._clock.now()))
+                    await self.expire()
+                    await self._adopt_orphans()
+                    await self._inbox.give_out_stale()
+                if now >= hourly_at:
+                    hourly_at = now + HOURLY_S
+                    await self._store.write(self._forget)
+            except StoreError as exc:
+                _log.warning("sweep skipped: %s", exc)
+            await asyncio.sleep(TICK_S)
+
+    async def promote_due(self) -> int:
+        """Make scheduled messages queued, and paused ones claimable, when their time has come; how many."""
+        now = self._clock.now()
+        if not await self._store.read(lambda tx: find_hidden_due(tx, now, 1)):
+            return 0
+
+        async def op(tx: Tx) -> int:
+            due = await find_hidden_due(tx, now, BATCH)
+            await unhide(tx, [message_id for message_id, _ in due])
+            scheduled = [message_id for message_id, status in due if status == MessageStatus.SCHEDULED]
+            for message in (await load_messages(tx, scheduled)).values():
+                await _requeue(tx, message, truncate_ms(now))
+            return len(due)
+
+        n = await self._store.write(op)
+        self._wake()
+        return n
+
+    async def expire(self) -> int:
+        """End waiting messages whose time is over; how many."""
+
+        async def op(tx: Tx) -> int:
+            expired = await find_expired(tx, self._clock.now(), BATCH)
+            await end_messages(tx, expired, MessageStatus.EXPIRED, EXPIRED, self._clock)
+            return len(expired)
+
+        if not await self._store.read(lambda tx: find_expired(tx, self._clock.now(), 1)):
+            return 0
+        return await self._store.write(op)
+
+    async def _adopt_orphans(self) -> int:
+        alive_since = self._clock.now() - OWNER_TIMEOUT
+
+        async def op(tx: Tx) -> int:
+            orphans = await load_messages(tx, await find_orphans(tx, alive_since, BATCH))
+            segments = await load_segments(tx, list(orphans))
+            now = truncate_ms(self._clock.now())
+            for message_id, message in orphans.items():
+                await self._adopt(tx, message, segments[message_id], now)
+            return len(orphans)
+
+        n = await self._store.write(op)
+        if n:
+            self._wake()
+        return n
+
+    async def _adopt(self, tx: Tx, message: Message, segments: list[Segment], now: datetime) -> None:
+        on_wire = next((s for s in segments if s.status is SegmentStatus.SENDING), None)
+        if on_wire is None:
+            # Nothing of it can be on a wire: its owner died between two writes.
+            status = decide_verdict([s.status for s in segments])
+            state = msgspec.structs.replace(
+                message, status=check_transition(message.status, status), updated_at=now
+            )
+            await save_state(tx, state)
+            tx.record(message_event(state, now))
+        else:
+            decision = decide_retry(self._policy, _DIED, on_wire.attempts, 0.5)
+            await record_refused(tx, message, on_wire, _DIED, decision, now)
+
+    async def _forget(self, tx: Tx) -> None:
+        now = self._clock.now()
+        await forget_answers(tx, now - KEEP_ANSWERS)
+        await forget_early(tx, now - KEEP_EARLY_RECEIPTS)
+        await forget_parts(tx, now - KEEP_PARTS)
+
+
+async def _requeue(tx: Tx, message: Message, now: datetime) -> None:
+    queued = msgspec.structs.replace(
+        message,
+        status=check_transition(message.status, MessageStatus.QUEUED),
+        updated_at=now,
+    )
+    await save_state(tx, queued)
+    tx.record(message_event(queued, now))

@@ -1,0 +1,136 @@
+"""What people may do to a message and to the opt-out list, besides sending."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from gateway.clock import Clock, truncate_ms
+from gateway.errors import Conflict, NotFound
+from gateway.model.events import make_event, message_event
+from gateway.model.lifecycle import CANCELABLE, RESENDABLE, check_transition
+from gateway.model.message import Message, MessageStatus, SegmentStatus, Suppression
+from gateway.store.messages import find_message, load_segments
+from gateway.store.ports import Store, Tx
+from gateway.store.queue import save_segments, save_state
+from gateway.store.suppressions import delete_suppression, find_suppression, save_suppression
+
+DEFAULT_VALID_FOR = timedelta(hours=72)
+"""How long a resent message may wait when it did not say itself."""
+
+
+async def cancel_message(store: Store, clock: Clock, message_id: str) -> Message:
+    """Take a waiting message back.
+
+    Raises:
+        NotFound: no such message.
+        Conflict: it is already on the wire or has ended; the detail names its state.
+    """
+
+    async def op(tx: Tx) -> Message:
+        message = await _existing(tx, message_id)
+        segments = (await load_segments(tx, [message_id]))[message_id]
+        gone = any(s.status not in {SegmentStatus.QUEUED, SegmentStatus.FAILED} for s in segments)
+        if message.status not in CANCELABLE or gone:
+            state = "partly sent" if message.status in CANCELABLE else message.status.value
+            raise Conflict(f"the message is {state}; only a scheduled or queued one can be canceled")
+        now = truncate_ms(clock.now())
+        canceled = msgspec.structs.replace(
+            message,
+            status=check_transition(message.status, MessageStatus.CANCELED),
+            updated_at=now,
+        )
+        await save_state(tx, canceled)
+        tx.record(message_event(canceled, now))
+        return canceled
+
+    return await store.write(op)
+
+
+async def resend_message(store: Store, clock: Clock, message_id: str) -> Message:
+    """Send a message again, by an operator's decision: segments that did not arrive, or that nobody knows of.
+
+    This is the one way out of a final state, and the one way in which an uncertain segment goes out twice.
+
+    Raises:
+        NotFound: no such message.
+        Conflict: its state forbids it; the detail names it.
+    """
+
+    async def op(tx: Tx) -> Message:
+        message = await _existing(tx, message_id)
+        if message.status not in RESENDABLE:
+            allowed = ", ".join(sorted(RESENDABLE))
+            raise Conflict(f"the message is {message.status.value}; only these can be resent: {allowed}")
+        now = truncate_ms(clock.now())
+        segments = (await load_segments(tx, [message_id]))[message_id]
+        await save_segments(
+            tx,
+            message_id,
+            [
+                msgspec.structs.replace(
+                    s, status=SegmentStatus.QUEUED, attempts=0, reference=None, error=None
+                )
+                for s in segments
+                if s.status not in {SegmentStatus.SENT, SegmentStatus.DELIVERED}
+            ],
+        )
+        valid_for = timedelta(seconds=message.valid_for_s) if message.valid_for_s else DEFAULT_VALID_FOR
+        queued = msgspec.structs.replace(
+            message,
+            status=MessageStatus.QUEUED,  # not by the table: an operator's word is above it
+            error=None,
+            updated_at=now,
+            expires_at=now + valid_for,
+        )
+        await save_state(tx, queued)
+        tx.record(message_event(queued, now))
+        return queued
+
+    return await store.write(op)
+
+
+async def opt_out(
+    store: Store,
+    clock: Clock,
+    number: str,
+    *,
+    source: str,
+    reason: str | None = None,
+) -> Suppression:
+    """Put a number on the opt-out list; the entry that stands there afterwards."""
+    suppression = Suppression(
+        number=number, source=source, reason=reason, created_at=truncate_ms(clock.now())
+    )
+    return await store.write(lambda tx: record_opt_out(tx, suppression))
+
+
+async def record_opt_out(tx: Tx, suppression: Suppression) -> Suppression:
+    """`opt_out` inside another operation; an earlier entry stays."""
+    if await save_suppression(tx, suppression):
+        tx.record(
+            make_event("subscription.opted_out", suppression.created_at, suppression.number, suppression)
+        )
+    return await find_suppression(tx, suppression.number) or suppression
+
+
+async def opt_in(store: Store, clock: Clock, number: str, *, source: str) -> bool:
+    """Take a number off the opt-out list; False when it was not there."""
+    return await store.write(lambda tx: record_opt_in(tx, clock, number, source))
+
+
+async def record_opt_in(tx: Tx, clock: Clock, number: str, source: str) -> bool:
+    """`opt_in` inside another operation."""
+    if not await delete_suppression(tx, number):
+        return False
+    data = {"number": number, "source": source}
+    tx.record(make_event("subscription.opted_in", clock.now(), number, data))
+    return True
+
+
+async def _existing(tx: Tx, message_id: str) -> Message:
+    message = await find_message(tx, message_id)
+    if message is None:
+        raise NotFound("no message has this id")
+    return message
