@@ -1,0 +1,214 @@
+"""From error codes of sticks and networks to the reaction asked for: one table per family.
+
+Codes that stand in no table (vendor ones, and those above the specified ranges) are TEMPORARY: the same
+channel may try again, and the attempt limit ends it.
+"""
+
+from __future__ import annotations
+
+from drivers.base import Fault, FaultKind
+from drivers.errors import AtError, CmeError, CmsError, DriverError, WireError, WireLost, WireTimeout
+
+_TEMPORARY = FaultKind.TEMPORARY
+_THROTTLED = FaultKind.THROTTLED
+_CHANNEL = FaultKind.CHANNEL
+_PERMANENT = FaultKind.PERMANENT
+_CONFIG = FaultKind.CONFIG
+
+CMS_NETWORK_TIMEOUT = 332
+
+CMS_FAULTS: dict[int, tuple[FaultKind, str]] = {
+    # RP-cause of the network, 3GPP TS 24.011 E-2.
+    1: (_PERMANENT, "unassigned number"),
+    8: (_PERMANENT, "operator determined barring"),
+    10: (_CHANNEL, "call barred for this SIM"),
+    11: (_TEMPORARY, "reserved"),
+    17: (_TEMPORARY, "network failure"),
+    21: (_PERMANENT, "short message transfer rejected"),
+    22: (_TEMPORARY, "congestion, or memory capacity exceeded"),
+    27: (_TEMPORARY, "destination out of service"),
+    28: (_PERMANENT, "unidentified subscriber"),
+    29: (_CHANNEL, "facility rejected"),
+    30: (_CHANNEL, "this SIM is unknown to the network"),
+    38: (_TEMPORARY, "network out of order"),
+    41: (_TEMPORARY, "temporary failure"),
+    42: (_THROTTLED, "congestion"),
+    47: (_TEMPORARY, "resources unavailable"),
+    50: (_CHANNEL, "requested facility not subscribed"),
+    69: (_CHANNEL, "requested facility not implemented"),
+    81: (_TEMPORARY, "invalid short message transfer reference"),
+    95: (_PERMANENT, "semantically incorrect message"),
+    96: (_PERMANENT, "invalid mandatory information"),
+    97: (_PERMANENT, "message type non-existent or not implemented"),
+    98: (_TEMPORARY, "message not compatible with the state of the protocol"),
+    99: (_PERMANENT, "information element non-existent or not implemented"),
+    111: (_TEMPORARY, "protocol error"),
+    127: (_TEMPORARY, "interworking, unspecified"),
+    # TP-FCS of the service centre, 3GPP TS 23.040 9.2.3.22.
+    128: (_PERMANENT, "telematic interworking not supported"),
+    129: (_PERMANENT, "short message type 0 not supported"),
+    130: (_PERMANENT, "cannot replace short message"),
+    143: (_PERMANENT, "unspecified TP-PID error"),
+    144: (_PERMANENT, "alphabet not supported"),
+    145: (_PERMANENT, "message class not supported"),
+    159: (_PERMANENT, "unspecified TP-DCS error"),
+    160: (_PERMANENT, "command cannot be actioned"),
+    161: (_PERMANENT, "command unsupported"),
+    175: (_PERMANENT, "unspecified TP-command error"),
+    176: (_PERMANENT, "TPDU not supported"),
+    192: (_THROTTLED, "service centre busy"),
+    193: (_CHANNEL, "no subscription at the service centre"),
+    194: (_TEMPORARY, "service centre system failure"),
+    195: (_PERMANENT, "invalid recipient address"),
+    196: (_PERMANENT, "recipient barred"),
+    197: (_PERMANENT, "rejected as a duplicate"),
+    198: (_PERMANENT, "TP-VPF not supported"),
+    199: (_PERMANENT, "TP-VP not supported"),
+    208: (_TEMPORARY, "SIM storage full"),
+    209: (_CHANNEL, "no storage capability in the SIM"),
+    210: (_TEMPORARY, "error in the mobile station"),
+    211: (_TEMPORARY, "memory capacity exceeded"),
+    212: (_TEMPORARY, "SIM application toolkit busy"),
+    213: (_TEMPORARY, "SIM data download error"),
+    **dict.fromkeys(range(224, 255), (_TEMPORARY, "application specific error")),
+    255: (_TEMPORARY, "unspecified error cause"),
+    # The stick itself, 3GPP TS 27.005 3.2.5.
+    300: (_CHANNEL, "stick failure"),
+    301: (_CHANNEL, "message service of the stick is reserved"),
+    302: (_CHANNEL, "operation not allowed"),
+    303: (_CHANNEL, "operation not supported"),
+    304: (_PERMANENT, "invalid PDU mode parameter"),
+    305: (_PERMANENT, "invalid text mode parameter"),
+    310: (_CHANNEL, "SIM not inserted"),
+    311: (_CHANNEL, "SIM PIN required"),
+    312: (_CONFIG, "PH-SIM PIN required"),
+    313: (_CHANNEL, "SIM failure"),
+    314: (_TEMPORARY, "SIM busy"),
+    315: (_CONFIG, "SIM wrong"),
+    316: (_CONFIG, "SIM PUK required"),
+    317: (_CHANNEL, "SIM PIN2 required"),
+    318: (_CHANNEL, "SIM PUK2 required"),
+    320: (_TEMPORARY, "memory failure"),
+    321: (_TEMPORARY, "invalid memory index"),
+    322: (_TEMPORARY, "memory full"),
+    330: (_CHANNEL, "service centre address unknown"),
+    331: (_CHANNEL, "no network service"),
+    # See `drivers.modem.outbound`: behind a PDU this is no answer but the lack of one.
+    CMS_NETWORK_TIMEOUT: (_TEMPORARY, "network timeout"),
+    340: (_TEMPORARY, "no acknowledgement expected"),
+    500: (_TEMPORARY, "unknown error"),
+}
+"""``+CMS ERROR`` codes."""
+
+CME_FAULTS: dict[int, tuple[FaultKind, str]] = {
+    # General, 3GPP TS 27.007 9.2.1.
+    0: (_CHANNEL, "stick failure"),
+    1: (_CHANNEL, "no connection to the stick"),
+    2: (_CHANNEL, "adaptor link reserved"),
+    3: (_CHANNEL, "operation not allowed"),
+    4: (_CHANNEL, "operation not supported"),
+    5: (_CONFIG, "PH-SIM PIN required"),
+    6: (_CONFIG, "PH-FSIM PIN required"),
+    7: (_CONFIG, "PH-FSIM PUK required"),
+    10: (_CHANNEL, "SIM not inserted"),
+    11: (_CHANNEL, "SIM PIN required"),
+    12: (_CONFIG, "SIM PUK required"),
+    13: (_CHANNEL, "SIM failure"),
+    14: (_TEMPORARY, "SIM busy"),
+    15: (_CONFIG, "SIM wrong"),
+    16: (_CONFIG, "incorrect password"),
+    17: (_CHANNEL, "SIM PIN2 required"),
+    18: (_CHANNEL, "SIM PUK2 required"),
+    20: (_TEMPORARY, "memory full"),
+    21: (_TEMPORARY, "invalid index"),
+    22: (_TEMPORARY, "not found"),
+    23: (_TEMPORARY, "memory failure"),
+    24: (_PERMANENT, "text string too long"),
+    25: (_PERMANENT, "invalid characters in text string"),
+    26: (_PERMANENT, "dial string too long"),
+    27: (_PERMANENT, "invalid characters in dial string"),
+    30: (_CHANNEL, "no network service"),
+    31: (_TEMPORARY, "network timeout"),
+    32: (_CHANNEL, "network allows emergency calls only"),
+    **dict.fromkeys(
+        range(40, 48), (_CONFIG, "personalization lock: a PIN or PUK of the operator is required")
+    ),
+    48: (_CONFIG, "hidden key required"),
+    49: (_CHANNEL, "EAP method not supported"),
+    50: (_PERMANENT, "incorrect parameters"),
+    51: (_CHANNEL, "command disabled"),
+    52: (_TEMPORARY, "command aborted"),
+    53: (_CHANNEL, "not attached to the network"),
+    54: (_CHANNEL, "restricted to emergency calls"),
+    55: (_CHANNEL, "restricted functionality"),
+    56: (_PERMANENT, "only fixed dial numbers are allowed"),
+    57: (_TEMPORARY, "out of service for another use"),
+    58: (_PERMANENT, "alphabet not supported"),
+    59: (_PERMANENT, "unexpected data value"),
+    60: (_TEMPORARY, "system failure"),
+    61: (_PERMANENT, "data missing"),
+    62: (_CHANNEL, "call barred"),
+    63: (_TEMPORARY, "message waiting subscription failure"),
+    100: (_TEMPORARY, "unknown"),
+    # The network's rejections and packet service, 9.2.2: they concern the SIM, not the segment.
+    **dict.fromkeys((103, 106), (_CONFIG, "the network bans this SIM or stick")),
+    **dict.fromkeys(
+        (107, 108, 111, 112, 113, 114, 115, 125), (_CHANNEL, "not allowed in this network or place")
+    ),
+    122: (_THROTTLED, "congestion"),
+    126: (_TEMPORARY, "insufficient resources"),
+    **dict.fromkeys((*range(127, 135), *range(140, 147)), (_CHANNEL, "packet service refused")),
+    148: (_TEMPORARY, "unspecified packet service error"),
+    149: (_CHANNEL, "packet service authentication failure"),
+    150: (_CHANNEL, "invalid mobile class"),
+    # Group calls, 9.2.3.
+    **dict.fromkeys((151, 152, 153, 154, 155, 156), (_CHANNEL, "group call refused")),
+    157: (_THROTTLED, "congestion"),
+    158: (_TEMPORARY, "network failure"),
+    159: (_TEMPORARY, "uplink busy"),
+    **dict.fromkeys(range(160, 166), (_CHANNEL, "group call refused")),
+    171: (_CHANNEL, "last packet connection must stay"),
+    **dict.fromkeys(range(172, 177), (_TEMPORARY, "protocol error")),
+    177: (_CHANNEL, "operator determined barring"),
+    **dict.fromkeys(range(178, 182), (_CHANNEL, "packet service refused")),
+    182: (_THROTTLED, "control plane congested"),
+}
+"""``+CME ERROR`` codes."""
+
+SIM_GONE = frozenset({"cms_310", "cms_311", "cms_313", "cms_316", "cme_10", "cme_11", "cme_12", "cme_13"})
+"""Faults after which the stick must be brought up again: it lost its SIM or has restarted."""
+
+
+def classify_cms(code: int) -> Fault:
+    """The fault for a ``+CMS ERROR`` code; total."""
+    kind, detail = CMS_FAULTS.get(code, (_TEMPORARY, "error unknown to the specifications"))
+    return Fault(kind=kind, code="cms_unknown" if code < 0 else f"cms_{code}", detail=_sentence(detail))
+
+
+def classify_cme(code: int) -> Fault:
+    """The fault for a ``+CME ERROR`` code; total."""
+    kind, detail = CME_FAULTS.get(code, (_TEMPORARY, "error unknown to the specifications"))
+    return Fault(kind=kind, code="cme_unknown" if code < 0 else f"cme_{code}", detail=_sentence(detail))
+
+
+def classify_error(error: DriverError) -> Fault:
+    """The fault for anything that `drivers.at.port` raises; total."""
+    match error:
+        case CmsError():
+            return classify_cms(error.code)
+        case CmeError():
+            return classify_cme(error.code)
+        case AtError():
+            return Fault(kind=_TEMPORARY, code="at_error", detail="The stick answered ERROR without a code.")
+        case WireLost():
+            return Fault(kind=_CHANNEL, code="link_lost", detail=_sentence(str(error)))
+        case WireTimeout():
+            return Fault(kind=_CHANNEL, code="no_answer", detail=_sentence(str(error)))
+        case WireError():
+            return Fault(kind=_CONFIG, code="refused", detail=_sentence(str(error)))
+        case _:
+            return Fault(kind=_CHANNEL, code="protocol_error", detail=_sentence(str(error)))
+
+
+def _sentence(detail: str) -> str:
+    return f"{detail[:1].upper()}{detail[1:]}."

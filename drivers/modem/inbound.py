@@ -1,0 +1,216 @@
+"""Messages and status reports in: read, handed to the sink, and only then deleted or acknowledged.
+
+Stored messages (``+CMTI``, ``+CDSI``) are read by index; a sweep of all storages at the start and every few
+minutes finds what a notification was missed for, or what the sink could not take before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from drivers.at.responses import parse_cmti, parse_direct_length, parse_hex
+from drivers.base import DriverEvent, InboundPart, Receipt
+from drivers.codec.address import split_sca
+from drivers.codec.status import classify_tp_st
+from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, decode_incoming
+from drivers.errors import DecodeError, DeviceError, WireTimeout
+from drivers.modem.bringup import try_request
+from drivers.modem.storage import StorageReader
+
+if TYPE_CHECKING:
+    from drivers.at.port import AtPort
+    from drivers.at.responses import StoredPdu
+    from drivers.at.unsolicited import Urc
+    from drivers.base import EventSink
+    from drivers.modem.bringup import Setup
+    from drivers.modem.timing import ModemTiming
+
+logger = logging.getLogger(__name__)
+
+MAX_JOBS = 256
+"""Notifications that may wait; beyond that a sweep finds what is stored."""
+MAX_REPORTED = 1024
+"""Unreadable messages that are remembered, so that each is reported once and not at every sweep."""
+
+_RECEIVED = frozenset({0, 1})
+_STORED = ("+CMTI:", "+CDSI:")
+_DIRECT = ("+CMT:", "+CDS:")
+
+
+class Inbound:
+    """The inbound side of one session.
+
+    `on_urc` may be called before `run`: what comes during bring-up waits.
+    """
+
+    def __init__(self, channel: str, sink: EventSink, timing: ModemTiming) -> None:
+        self._channel = channel
+        self._sink = sink
+        self._timing = timing
+        self._jobs: deque[Urc] = deque()
+        self._awake = asyncio.Event()
+        self._sweep_due = True
+        self._reported: set[str] = set()
+
+    def on_urc(self, urc: Urc) -> None:
+        """Note an unsolicited message; those that are not ours are ignored."""
+        if not urc.line.startswith(_STORED + _DIRECT):
+            return
+        if len(self._jobs) < MAX_JOBS:
+            self._jobs.append(urc)
+        elif urc.line.startswith(_STORED):
+            self._sweep_due = True
+        else:
+            logger.error("%s: too many messages at once; the network must repeat one", self._channel)
+        self._awake.set()
+
+    async def run(self, port: AtPort, setup: Setup) -> None:
+        """Handle what comes until cancelled.
+
+        Raises:
+            WireLost: the port died.
+
+        Cancel: a message that the sink has taken may stay on the stick; it comes again with the same
+        ``dedupe_key``.
+        """
+        reader = StorageReader(port, setup.storage)
+        next_sweep = 0.0
+        while True:
+            if self._sweep_due or _now() >= next_sweep:
+                self._sweep_due = False
+                well = await self._sweep(port, setup, reader)
+                next_sweep = _now() + (self._timing.sweep_s if well else self._timing.sweep_after_failure_s)
+            while self._jobs and not self._sweep_due:
+                if not await self._handle(self._jobs.popleft(), port, setup, reader):
+                    next_sweep = min(next_sweep, _now() + self._timing.sweep_after_failure_s)
+            await self._wait_until(next_sweep)
+
+    async def _wait_until(self, deadline: float) -> None:
+        if not self._jobs and not self._sweep_due:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await self._awake.wait()
+        self._awake.clear()
+
+    async def _sweep(self, port: AtPort, setup: Setup, reader: StorageReader) -> bool:
+        """Take everything that is stored; True when nothing of it was left for want of a sink."""
+        if setup.notify_command is not None:
+            # A stick that missed an acknowledgement stops notifying (TS 27.005 3.4.1): arm it again.
+            await try_request(port, setup.notify_command)
+        well = True
+        for memory in setup.storage.readable or (None,):
+            try:
+                entries = await reader.list_all(memory)
+            except (DeviceError, WireTimeout) as error:
+                logger.warning("%s: can't list storage %s: %s", self._channel, memory, error)
+                continue
+            for entry in entries:
+                well &= await self._take_stored(entry, memory, entry.index, reader)
+        return well
+
+    async def _handle(self, urc: Urc, port: AtPort, setup: Setup, reader: StorageReader) -> bool:
+        if urc.line.startswith(_DIRECT):
+            return await self._take_direct(urc, port, setup)
+        place = parse_cmti(urc.line)
+        if place is None:
+            self._sweep_due = True
+            return True
+        memory, index = place
+        try:
+            entry = await reader.read(memory, index)
+        except (DeviceError, WireTimeout) as error:
+            # The sweep may have been faster; if not, the next one finds it.
+            logger.info("%s: can't read %s %d: %s", self._channel, memory, index, error)
+            return False
+        return entry is None or await self._take_stored(entry, memory, index, reader)
+
+    async def _take_stored(
+        self, entry: StoredPdu, memory: str | None, index: int, reader: StorageReader
+    ) -> bool:
+        if entry.status not in _RECEIVED:
+            return True
+        where = f"{memory or 'storage'} {index}"
+        event = self._decode(entry.pdu, entry.n_octets, where)
+        if event is None:
+            return True
+        if not await deliver(self._sink, event, self._channel):
+            return False
+        try:
+            await reader.delete(memory, index)
+        except (DeviceError, WireTimeout) as error:
+            logger.warning("%s: can't delete %s: %s", self._channel, where, error)
+            return False
+        return True
+
+    async def _take_direct(self, urc: Urc, port: AtPort, setup: Setup) -> bool:
+        name = urc.line.partition(":")[0]
+        if not urc.body:
+            logger.warning("%s: %s came without its PDU; the network must repeat it", self._channel, name)
+            return False
+        event = self._decode(parse_hex(urc.body), parse_direct_length(urc.line) or 0, name)
+        # What can't be read now never can be: acknowledged, lest the network repeats it for ever.
+        if event is not None and not await deliver(self._sink, event, self._channel):
+            return False
+        if setup.acknowledges and await try_request(port, "AT+CNMA") is None:
+            logger.info("%s: acknowledgement of %s came too late", self._channel, name)
+        return True
+
+    def _decode(self, pdu: bytes | None, n_octets: int, where: str) -> DriverEvent | None:
+        digest = hashlib.sha256(pdu or b"").hexdigest()
+        try:
+            if pdu is None:
+                raise DecodeError("pdu", 0, "not in hex")
+            return event_of(_strip_sca(pdu, n_octets))
+        except DecodeError as error:
+            if digest not in self._reported and len(self._reported) < MAX_REPORTED:
+                self._reported.add(digest)
+                logger.warning("%s: unreadable message left in %s: %s", self._channel, where, error)
+            return None
+
+
+def event_of(tpdu: bytes) -> InboundPart | Receipt:
+    """What the gateway is to know of a received TPDU. Raises DecodeError."""
+    match decode_incoming(tpdu):
+        case SmsDeliver() as pdu:
+            return InboundPart(
+                sender=pdu.tp_oa,
+                encoding=pdu.encoding,
+                payload=pdu.payload,
+                concat=pdu.concat,
+                flash=pdu.flash,
+                network_time=pdu.tp_scts,
+                dedupe_key=hashlib.sha256(tpdu).hexdigest(),
+            )
+        case SmsStatusReport() as pdu:
+            state, code = classify_tp_st(pdu.tp_st)
+            return Receipt(
+                references=(str(pdu.tp_mr),),
+                recipient=pdu.tp_ra or None,
+                state=state,
+                code=code,
+                done_at=pdu.tp_dt,
+            )
+
+
+async def deliver(sink: EventSink, event: DriverEvent, channel: str) -> bool:
+    """Hand an event to the sink; False when it could not be stored. Cancel: unknown whether it was."""
+    try:
+        await sink.handle(event)
+    except Exception as error:  # noqa: BLE001 - the contract: a sink raises whatever its store raised
+        logger.warning("%s: %s not taken: %s", channel, type(event).__name__, type(error).__name__)
+        return False
+    return True
+
+
+def _strip_sca(pdu: bytes, n_octets: int) -> bytes:
+    # The length never counts the service centre; some sticks leave that out altogether.
+    return pdu if len(pdu) == n_octets else split_sca(pdu)[1]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,103 @@
+"""The message storages of a stick: which there are, which one takes new messages, which one is being read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drivers.at.responses import parse_cmgl, parse_cmgr, parse_storage_choices
+from drivers.errors import AtError, CmeError, CmsError
+
+if TYPE_CHECKING:
+    from drivers.at.port import AtPort
+    from drivers.at.responses import StoredPdu
+
+PREFERENCE = ("ME", "SM", "MT")
+"""The stick's own memory is larger and does not wear the SIM out."""
+_REPORTS = "SR"
+"""Some sticks keep status reports apart."""
+
+LIST_TIMEOUT_S = 60.0
+"""A full storage of 255 messages takes a while on a slow SIM."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSetup:
+    """What `set_up_storage` found.
+
+    Args:
+        preferred: where new messages go; None when the stick keeps its own choice to itself.
+        readable: all storages that messages may lie in, ``preferred`` first.
+    """
+
+    preferred: str | None
+    readable: tuple[str, ...]
+
+
+async def set_up_storage(port: AtPort) -> StorageSetup:
+    """Choose where new messages go (3GPP TS 27.005 3.2.2).
+
+    Raises and Cancel: as `AtPort.request`; refusals are tolerated.
+    """
+    try:
+        choices = parse_storage_choices(await port.request("AT+CPMS=?"))
+    except (AtError, CmeError, CmsError):
+        choices = []
+    for names in _candidates(choices):
+        try:
+            await port.request("AT+CPMS=" + ",".join(f'"{name}"' for name in names))
+        except (AtError, CmeError, CmsError):
+            continue
+        return StorageSetup(preferred=names[0], readable=_readable(names, choices))
+    return StorageSetup(preferred=None, readable=())
+
+
+def _candidates(choices: list[frozenset[str]]) -> list[tuple[str, ...]]:
+    if not choices:
+        return [(name,) * 3 for name in PREFERENCE]
+    return [tuple(_choose(name, allowed) for allowed in choices) for name in PREFERENCE if name in choices[0]]
+
+
+def _choose(name: str, allowed: frozenset[str]) -> str:
+    if name in allowed or not allowed:
+        return name
+    return next((other for other in PREFERENCE if other in allowed), min(allowed))
+
+
+def _readable(names: tuple[str, ...], choices: list[frozenset[str]]) -> tuple[str, ...]:
+    offered = choices[0] if choices else frozenset(names)
+    # MT is ME and SM taken together: reading it as well would show everything twice.
+    wanted = ("ME", "SM", _REPORTS) if offered & {"ME", "SM"} else ("MT", _REPORTS)
+    found = [name for name in wanted if name in offered]
+    return tuple(sorted(found, key=lambda name: name != names[0]))
+
+
+class StorageReader:
+    """Reads and deletes stored messages; one user at a time."""
+
+    def __init__(self, port: AtPort, setup: StorageSetup) -> None:
+        self._port = port
+        self._selected = setup.preferred
+
+    async def list_all(self, memory: str | None) -> list[StoredPdu]:
+        """Every message in a storage; raises and Cancel as `AtPort.request`."""
+        await self._select(memory)
+        return parse_cmgl(await self._port.request("AT+CMGL=4", timeout_s=LIST_TIMEOUT_S))
+
+    async def read(self, memory: str | None, index: int) -> StoredPdu | None:
+        """One message; None when its place is empty. Raises and Cancel as `AtPort.request`."""
+        await self._select(memory)
+        return parse_cmgr(await self._port.request(f"AT+CMGR={index}"))
+
+    async def delete(self, memory: str | None, index: int) -> None:
+        """Free one place. Raises and Cancel as `AtPort.request`."""
+        await self._select(memory)
+        await self._port.request(f"AT+CMGD={index}")
+
+    async def _select(self, memory: str | None) -> None:
+        if memory is None or memory == self._selected:
+            return
+        # Unknown until it succeeds: a refusal or a lost answer leaves the stick where it was, perhaps.
+        self._selected = None
+        await self._port.request(f'AT+CPMS="{memory}"')
+        self._selected = memory

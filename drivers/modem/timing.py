@@ -1,0 +1,27 @@
+"""How long the driver waits for what; the defaults suit real sticks and networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModemTiming:
+    """All in seconds.
+
+    Args:
+        poll_s: between two looks at a SIM that is busy or a network that is searched.
+        sim_busy_s: how long a SIM may be busy after power-on.
+        registration_s: how long a network may be searched before the stick is started anew.
+        sweep_s: between two sweeps of the message storage.
+        sweep_after_failure_s: until the next sweep when something could not be stored.
+        backoff_s, backoff_cap_s: first and longest wait before the port is opened again.
+    """
+
+    poll_s: float = 1.0
+    sim_busy_s: float = 20.0
+    registration_s: float = 180.0
+    sweep_s: float = 180.0
+    sweep_after_failure_s: float = 15.0
+    backoff_s: float = 1.0
+    backoff_cap_s: float = 60.0
