@@ -120,7 +120,7 @@ def decode_by_layout(command_id: int, octets: bytes) -> Body:
     for field in fields:
         values[field.name], offset = _read_field(kind, field, octets, offset)
     try:
-        tlvs = read_tlvs(octets, offset)
+        tlvs = read_tlvs(octets, offset, strict=_is_strict(command_id))
     except DecodeError as error:
         raise error.nested(command_name(command_id), 0) from None
     values["tlvs"] = tlvs
@@ -145,6 +145,11 @@ def encode_by_layout(body: Body) -> bytes:
 def next_sequence_number(last: int) -> int:
     """The number after ``last``: 1..0x7FFFFFFF, then 1 again. Spec: SMPP 3.4 5.1.4."""
     return 1 if last >= MAX_SEQUENCE_NUMBER else last + 1
+
+
+def _is_strict(command_id: int) -> bool:
+    """Whether a mangled last parameter is an error: it is our client's to mend, never an SMSC's."""
+    return not command_id & RESPONSE_BIT and command_id != CommandId.DELIVER_SM
 
 
 def _read_field(kind: type[Body], field: Field, octets: bytes, offset: int) -> tuple[Any, int]:
@@ -252,7 +257,7 @@ def _decode_short_message(kind: type[SubmitSm | DeliverSm], octets: bytes) -> Su
         data_coding=octets[validity_end + 3],
         sm_default_msg_id=octets[validity_end + 4],
         short_message=octets[content:end],
-        tlvs=read_tlvs(octets, end) if end < len(octets) else (),
+        tlvs=read_tlvs(octets, end, strict=kind is SubmitSm) if end < len(octets) else (),
     )
 
 

@@ -119,11 +119,17 @@ def read_cstring(octets: bytes, offset: int) -> tuple[str, int]:
     return octets[offset:end].decode("latin-1"), end + 1
 
 
-def read_tlvs(octets: bytes, offset: int) -> tuple[Tlv, ...]:
+def read_tlvs(octets: bytes, offset: int, *, strict: bool = True) -> tuple[Tlv, ...]:
     """All optional parameters from ``offset`` to the end, in order, unknown tags included.
 
+    Args:
+        octets: the whole PDU.
+        offset: where the first parameter starts.
+        strict: False takes what is left as the value of a last parameter that announces more, as at
+            least one carrier's receipts do; refused, they would only be sent again.
+
     Raises:
-        DecodeError: a parameter is cut off.
+        DecodeError: a parameter is cut off (when strict).
 
     Spec: SMPP 3.4 3.2.4.
     """
@@ -131,11 +137,13 @@ def read_tlvs(octets: bytes, offset: int) -> tuple[Tlv, ...]:
     end = len(octets)
     while offset < end:
         if offset + _TLV_HEADER.size > end:
+            if not strict:
+                break
             raise DecodeError("tlv", offset, "cut off in tag and length")
         tag, length = _TLV_HEADER.unpack_from(octets, offset)
         start = offset + _TLV_HEADER.size
         offset = start + length
-        if offset > end:
+        if offset > end and strict:
             raise DecodeError(f"tlv.0x{tag:04x}", start, f"{end - start} octets where {length} are announced")
         tlvs.append((tag, octets[start:offset]))
     return tuple(tlvs)
