@@ -89,6 +89,7 @@ class Dispatcher:
         self._release = release
         self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     @property
     def n_running(self) -> int:
@@ -102,10 +103,11 @@ class Dispatcher:
         task.add_done_callback(self._tasks.discard)
 
     async def finish(self, timeout_s: float) -> int:
-        """Wait for what is on the wire; how many messages were still there at the end.
+        """Wait for the segments on the wire and release the rest; how many were still there at the end.
 
         Those are left as ``sending``; the sweep of the next start makes them uncertain.
         """
+        self._stopping = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
         left = len(self._tasks)
@@ -169,17 +171,34 @@ class Dispatcher:
                 await asyncio.sleep(STORE_RETRY_S)
 
 
-async def record_accepted(tx: Tx, message: Message, sent: Segment, submitted_at: datetime) -> Segment | None:
-    """The network took a segment: write it, and mark the next one as sending or the message as sent."""
+async def record_accepted(
+    tx: Tx,
+    message: Message,
+    sent: Segment,
+    submitted_at: datetime,
+    *,
+    go_on: bool,
+) -> Segment | None:
+    """The network took a segment: write it, and what comes next.
+
+    Args:
+        submitted_at: when the driver got it; receipts from before speak of another segment.
+        go_on: False when the gateway is stopping: segments that remain are released, pinned to their channel.
+
+    Returns:
+        The next segment, written as sending; None when there is none to send now.
+    """
     assert sent.sent_at is not None
-    if message.n_segments == 1:
-        segments: Sequence[Segment] = [sent]
-        following = None
-    else:
+    segments = [sent]
+    if message.n_segments > 1:
         stored = (await load_segments(tx, [message.id]))[message.id]
         segments = [sent if s.part == sent.part else s for s in stored]
-        following = next((s for s in segments if s.status is SegmentStatus.QUEUED), None)
-    if following is not None:
+    following = next((s for s in segments if s.status is SegmentStatus.QUEUED), None)
+    if following is None:
+        await save_segments(tx, message.id, [sent])
+        await _finish_sent(tx, message, segments, sent, submitted_at)
+        return None
+    if go_on:
         following = msgspec.structs.replace(
             following,
             status=SegmentStatus.SENDING,
@@ -187,23 +206,42 @@ async def record_accepted(tx: Tx, message: Message, sent: Segment, submitted_at:
             attempts=following.attempts + 1,
         )
         await save_segments(tx, message.id, [sent, following])
-        segments = [following if s.part == following.part else s for s in segments]
-        await apply_early(tx, message, segments, sent.part, since=submitted_at, now=sent.sent_at)
-        return following
-    await save_segments(tx, message.id, [sent])
-    done = msgspec.structs.replace(
+        segments[following.part - 1] = following
+    else:
+        await save_segments(tx, message.id, [sent])
+        message = msgspec.structs.replace(
+            message,
+            status=check_transition(message.status, MessageStatus.QUEUED),
+            queue=channel_queue(sent.channel or ""),
+            updated_at=sent.sent_at,
+        )
+        await save_state(tx, message)
+        tx.record(message_event(message, sent.sent_at, part=following.part))
+    await apply_early(tx, message, segments, sent.part, since=submitted_at, now=sent.sent_at)
+    return following if go_on else None
+
+
+async def _finish_sent(
+    tx: Tx,
+    message: Message,
+    segments: Sequence[Segment],
+    last: Segment,
+    submitted_at: datetime,
+) -> None:
+    """All segments are out: the message is sent, or further where receipts were faster."""
+    assert last.sent_at is not None
+    sent = msgspec.structs.replace(
         message,
         status=check_transition(message.status, MessageStatus.SENT),
         error=None,
-        updated_at=sent.sent_at,
-        sent_at=sent.sent_at,
+        updated_at=last.sent_at,
+        sent_at=last.sent_at,
     )
-    await save_state(tx, done)
-    tx.record(message_event(done, sent.sent_at, part=sent.part, ref=sent.reference, attempt=sent.attempts))
-    done = await apply_early(tx, done, segments, sent.part, since=submitted_at, now=sent.sent_at)
-    if done.status is MessageStatus.SENT:
-        await _settle_by_segments(tx, done, segments, sent.sent_at)
-    return None
+    await save_state(tx, sent)
+    tx.record(message_event(sent, last.sent_at, part=last.part, ref=last.reference, attempt=last.attempts))
+    sent = await apply_early(tx, sent, segments, last.part, since=submitted_at, now=last.sent_at)
+    if sent.status is MessageStatus.SENT:
+        await _settle_by_segments(tx, sent, segments, last.sent_at)
 
 
 async def _settle_by_segments(tx: Tx, message: Message, segments: Sequence[Segment], now: datetime) -> None:

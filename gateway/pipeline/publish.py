@@ -98,8 +98,8 @@ class DeliveryLog:
 
     async def _write(self, events: list[Event]) -> None:
         lines = self._lines(events)
-        while not self._append(lines):
-            await asyncio.sleep(WRITE_RETRY_S)  # noqa: ASYNC110 - nothing tells us when a disk has room again
+        while not self._append(lines):  # noqa: ASYNC110 - nothing tells us when a disk has room again
+            await asyncio.sleep(WRITE_RETRY_S)
         self._seq = events[-1].seq
 
     def _lines(self, events: list[Event]) -> bytes:

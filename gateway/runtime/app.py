@@ -1,0 +1,276 @@
+"""Composition: from settings to a running gateway. Everything is built, started and stopped here, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from drivers.modem.driver import ModemConfig
+from drivers.pacing import TokenBucket
+from drivers.registry import build_driver
+from drivers.smpp.driver import SmppConfig
+from gateway.api.context import ApiContext
+from gateway.api.server import build_app, make_runner
+from gateway.clock import Clock, SystemClock
+from gateway.errors import SettingsError
+from gateway.ids import make_id
+from gateway.pipeline.accept import Intake, IntakeSettings
+from gateway.pipeline.dispatch import Dispatcher
+from gateway.pipeline.inbound import Inbox, KeywordPolicy
+from gateway.pipeline.lane import Lane
+from gateway.pipeline.publish import DeliveryLog
+from gateway.pipeline.receipts import Receipts
+from gateway.pipeline.retry import OnUncertain, RetryPolicy
+from gateway.pipeline.schedule import Scheduler
+from gateway.pipeline.sweep import Sweeper
+from gateway.policy.optout import Keywords
+from gateway.routing.limits import Quota
+from gateway.runtime.channels import Channels, LaneSink
+from gateway.runtime.forms import Rate
+from gateway.runtime.settings import ModemSettings, Settings, SmppSettings
+from gateway.runtime.stores import open_store
+from gateway.store.engine_sqlite import CommitFigures, SqliteStore
+from gateway.store.queue import count_sent
+from gateway.telemetry.metrics import Metrics, make_metrics
+
+_log = logging.getLogger(__name__)
+
+BURST_S = 1.0
+"""A rate's bucket holds what may go in one second, and at least one segment."""
+
+
+class Gateway:
+    """A gateway: opened, started, stopped, once each; made by `open`.
+
+    Attributes:
+        store: the open store.
+        intake: where messages come in.
+        channels: the directory of channels.
+        metrics: its instruments.
+    """
+
+    def __init__(self, settings: Settings, store: SqliteStore, clock: Clock, metrics: Metrics) -> None:
+        self.store = store
+        self.metrics = metrics
+        self._settings = settings
+        self._clock = clock
+        policy = RetryPolicy(
+            on_uncertain=OnUncertain(settings.queue.on_uncertain),
+            max_attempts=settings.queue.max_attempts,
+            first_s=settings.queue.retry_first_s,
+            cap_s=settings.queue.retry_cap_s,
+        )
+        instance = make_id()
+        self._lanes = [_make_lane(channel, clock) for channel in (*settings.modems, *settings.smpp)]
+        self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics)
+        self._scheduler = Scheduler(store, clock, self._lanes, self._dispatcher.start, instance)
+        wake = self._scheduler.wake
+        self.intake = Intake(store, clock, _intake_settings(settings), wake)
+        inbox = Inbox(store, clock, self.intake, _keyword_policy(settings), settings.numbers.region, metrics)
+        receipts = Receipts(store, clock, metrics)
+        self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy, wake=wake)
+        self.channels = Channels(
+            self._lanes,
+            store,
+            lambda lane: LaneSink(lane, store=store, clock=clock, inbox=inbox, receipts=receipts, wake=wake),
+            wake,
+        )
+        self._delivery_log = DeliveryLog(store, settings.log.delivery, mask_numbers=settings.log.mask_numbers)
+        self._runner: web.AppRunner | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._not_ready: str | None = "starting"
+        self.http_port: int | None = None
+
+    @classmethod
+    async def open(cls, settings: Settings, *, clock: Clock | None = None) -> Gateway:
+        """Open the store and build everything; nothing runs yet.
+
+        Raises:
+            SettingsError: a setting can't be carried out on this machine.
+            StoreError: see `gateway.store.engine_sqlite.SqliteStore.open`.
+        """
+        metrics = make_metrics()
+
+        def observe(figures: CommitFigures) -> None:
+            metrics.commit_operations.observe(figures.n_operations)
+            metrics.commit_seconds.observe(figures.seconds)
+
+        _check(settings)
+        store = await open_store(settings.store.url, exclusive=True, on_commit=observe)
+        return cls(settings, store, clock or SystemClock(), metrics)
+
+    async def start(self) -> None:
+        """Settle what a crash left, then bring up delivery log, channels and API.
+
+        Raises:
+            OSError: the address of the API is taken, or the delivery log can't be written.
+        """
+        await self._delivery_log.open()
+        await self._sweeper.recover()
+        for lane in self._lanes:
+            if lane.quota is not None:
+                since = datetime.fromtimestamp(lane.quota.starts_at(self._clock.now().timestamp()), UTC)
+                used = await self.store.read(lambda tx, name=lane.name, at=since: count_sent(tx, name, at))  # type: ignore[misc]
+                lane.quota = lane.quota.take(used, self._clock.now().timestamp())
+        for name, job in (
+            ("delivery log", self._delivery_log.run()),
+            ("scheduler", self._scheduler.run()),
+            ("sweeper", self._sweeper.run()),
+        ):
+            self._tasks[name] = asyncio.create_task(job, name=name)
+            self._tasks[name].add_done_callback(self._worker_ended)
+        await self.channels.start()
+        await self._serve_http()
+        self._not_ready = None
+
+    async def stop(self, deadline_s: float) -> None:
+        """Stop in order: take nothing more, finish what is on the wire, release the rest, close.
+
+        Args:
+            deadline_s: for what is on the wire; what has no answer then will be uncertain.
+        """
+        self._not_ready = "stopping"
+        self._scheduler.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        left = await self._dispatcher.finish(deadline_s)
+        if left:
+            _log.warning("%d messages were still on the wire; they will be uncertain", left)
+        await self.channels.stop()
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._delivery_log.write_rest()
+        self._delivery_log.close()
+        await self.store.close()
+
+    def reopen_logs(self) -> None:
+        """Open the delivery log's file anew (SIGHUP, after logrotate)."""
+        self._delivery_log.reopen()
+
+    def _release(self, lane: Lane) -> None:
+        self._scheduler.release(lane)
+
+    def _worker_ended(self, task: asyncio.Task[None]) -> None:
+        """A worker must not end while we run; the service manager restarts us when the probe says so."""
+        if task.get_name() in self._tasks and not task.cancelled():
+            self._not_ready = f"{task.get_name()} ended"
+            _log.critical("%s ended; restart the gateway", task.get_name(), exc_info=task.exception())
+
+    def _ready(self) -> str | None:
+        return self._not_ready
+
+    async def _serve_http(self) -> None:
+        http = self._settings.http
+        context = ApiContext(
+            store=self.store,
+            intake=self.intake,
+            channels=self.channels,
+            clock=self._clock,
+            region=self._settings.numbers.region,
+            ready=self._ready,
+            metrics=self.metrics,
+        )
+        tls = None
+        if http.tls_cert and http.tls_key:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(http.tls_cert, http.tls_key)
+        self._runner = make_runner(build_app(context))
+        await self._runner.setup()
+        await web.TCPSite(self._runner, http.listen.host, http.listen.port, ssl_context=tls).start()
+        self.http_port = self._runner.addresses[0][1]
+
+
+def _check(settings: Settings) -> None:
+    for i, modem in enumerate(settings.modems):
+        if modem.port is None:
+            key = "imei" if modem.imei else "iccid"
+            raise SettingsError(
+                f"modems[{i}].{key}", "finding a modem by this is not built yet; write its port"
+            )
+
+
+def _make_lane(channel: ModemSettings | SmppSettings, clock: Clock) -> Lane:
+    rate, quota = channel.rate, None
+    if isinstance(channel, ModemSettings):
+        quota = _make_quota(channel.quota)
+    return Lane(
+        build_driver(_driver_config(channel)),
+        kind="modem" if isinstance(channel, ModemSettings) else "smpp",
+        groups=channel.groups,
+        clock=clock,
+        rate=_make_bucket(rate, clock.monotonic()),
+        rate_text=str(rate) if rate else None,
+        quota=quota,
+        number=channel.number if isinstance(channel, ModemSettings) else channel.source_address or None,
+    )
+
+
+def _driver_config(channel: ModemSettings | SmppSettings) -> ModemConfig | SmppConfig:
+    if isinstance(channel, SmppSettings):
+        return SmppConfig(
+            name=channel.name,
+            host=channel.host,
+            port=channel.port,
+            system_id=channel.system_id,
+            password=channel.password.reveal(),
+            system_type=channel.system_type,
+            bind=channel.bind,
+            window=channel.window,
+            source_address=channel.source_address,
+            enquire_link_s=channel.enquire_link_s,
+            response_timeout_s=channel.response_timeout_s,
+            bind_timeout_s=channel.bind_timeout_s,
+        )
+    assert channel.port is not None  # _check saw to it
+    return ModemConfig(
+        name=channel.name,
+        port=channel.port,
+        baudrate=channel.baudrate,
+        pin=channel.pin.reveal() if channel.pin else None,
+        number=channel.number,
+        answer_timeout_s=channel.answer_timeout_s,
+        keepalive_s=channel.keepalive_s,
+        init_commands=channel.init_commands,
+    )
+
+
+def _make_bucket(rate: Rate | None, now: float) -> TokenBucket | None:
+    if rate is None:
+        return None
+    per_s = rate.count / rate.per_s
+    return TokenBucket(per_s, max(1.0, per_s * BURST_S), now)
+
+
+def _make_quota(rate: Rate | None) -> Quota | None:
+    if rate is None:
+        return None
+    offset = datetime.now(UTC).astimezone().utcoffset()
+    return Quota(limit=rate.count, period_s=rate.per_s, offset_s=offset.total_seconds() if offset else 0.0)
+
+
+def _intake_settings(settings: Settings) -> IntakeSettings:
+    return IntakeSettings(
+        region=settings.numbers.region,
+        channels={c.name: c.groups for c in (*settings.modems, *settings.smpp) if _sends(c)},
+        valid_for_s=settings.queue.valid_for_s,
+    )
+
+
+def _sends(channel: ModemSettings | SmppSettings) -> bool:
+    return isinstance(channel, ModemSettings) or channel.bind != "receiver"
+
+
+def _keyword_policy(settings: Settings) -> KeywordPolicy:
+    return KeywordPolicy(
+        keywords=Keywords.of(settings.opt_out.keywords, settings.opt_in.keywords, settings.help.keywords),
+        opt_out_reply=settings.opt_out.reply,
+        opt_in_reply=settings.opt_in.reply,
+        help_reply=settings.help.reply,
+    )

@@ -1,0 +1,205 @@
+"""Channels: one supervised task per driver, the sink of its events, and the verbs that operators have.
+
+A supervisor is one of the few places that catch everything: a driver that breaks is logged and started anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from drivers.base import ChannelDown, ChannelInfo, ChannelUp, DriverEvent, FaultKind, InboundPart, Receipt
+from drivers.pacing import Backoff
+from gateway.clock import Clock
+from gateway.errors import NotFound, StoreError
+from gateway.model.events import make_event
+from gateway.pipeline.inbound import Inbox
+from gateway.pipeline.lane import Lane
+from gateway.pipeline.receipts import Receipts
+from gateway.routing.channel import ChannelSnapshot, ChannelState
+from gateway.store.ports import Store, Tx
+from gateway.store.queue import load_paused, save_paused
+
+_log = logging.getLogger(__name__)
+
+STOP_S = 5.0
+"""For a driver to close its wire (unbind) at the end."""
+
+
+class LaneSink:
+    """Where the events of one driver go; see `drivers.base.EventSink`."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        *,
+        store: Store,
+        clock: Clock,
+        inbox: Inbox,
+        receipts: Receipts,
+        wake: Callable[[], None],
+    ) -> None:
+        self._lane = lane
+        self._store = store
+        self._clock = clock
+        self._inbox = inbox
+        self._receipts = receipts
+        self._wake = wake
+
+    async def handle(self, event: DriverEvent) -> None:
+        """Take one event; raises StoreError when it could not be stored."""
+        match event:
+            case Receipt():
+                await self._receipts.handle(self._lane, event)
+            case InboundPart():
+                if await self._inbox.handle(self._lane, event):
+                    self._wake()
+            case ChannelInfo(facts=facts):
+                self._lane.facts = {**self._lane.facts, **facts}
+            case ChannelUp():
+                await self._change(ChannelState.UP, None)
+                self._wake()
+            case ChannelDown(fault=fault):
+                stopped = fault.kind is FaultKind.CONFIG
+                await self._change(
+                    ChannelState.STOPPED if stopped else ChannelState.DOWN,
+                    f"{fault.code}: {fault.detail}",
+                )
+
+    async def _change(self, state: ChannelState, error: str | None) -> None:
+        if state is self._lane.state:
+            self._lane.set_state(state, error)
+            return
+        self._lane.set_state(state, error)
+        name = self._lane.name
+        up = state is ChannelState.UP
+        _log.log(
+            logging.INFO if up else logging.WARNING,
+            "channel %s is %s%s",
+            name,
+            state,
+            f": {error}" * (not up),
+        )
+        data = {"name": name, "state": state.value, "error": error}
+        event = make_event("channel.up" if up else "channel.down", self._clock.now(), name, data)
+
+        async def op(tx: Tx) -> None:
+            tx.record(event)
+
+        try:
+            await self._store.write(op)
+        except StoreError as exc:  # the channel works all the same
+            _log.warning("the state of channel %s is not in the timeline: %s", name, exc)
+
+
+class Channels:
+    """All channels of a daemon; a `gateway.routing.channel.ChannelDirectory`.
+
+    Args:
+        lanes: in the order of the config.
+        make_sink: the sink of a lane's events.
+        wake: called when a channel may take work again.
+    """
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        store: Store,
+        make_sink: Callable[[Lane], LaneSink],
+        wake: Callable[[], None],
+    ) -> None:
+        self._lanes = {lane.name: lane for lane in lanes}
+        self._store = store
+        self._make_sink = make_sink
+        self._wake = wake
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        """Start every driver; paused channels come up too, and take nothing."""
+        for name in await self._store.read(load_paused):
+            if name in self._lanes:
+                self._lanes[name].paused = True
+        for lane in self._lanes.values():
+            self._start(lane)
+
+    async def stop(self) -> None:
+        """Close every wire."""
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STOP_S)
+            for task in late:
+                _log.warning("%s did not close within %g s", task.get_name(), STOP_S)
+
+    def snapshots(self) -> list[ChannelSnapshot]:
+        """All channels, in the order of the config."""
+        return [lane.snapshot() for lane in self._lanes.values()]
+
+    def snapshot(self, name: str) -> ChannelSnapshot | None:
+        """One channel; None when there is none of that name."""
+        lane = self._lanes.get(name)
+        return None if lane is None else lane.snapshot()
+
+    async def pause(self, name: str) -> ChannelSnapshot:
+        """Take nothing new on this channel; kept over restarts."""
+        lane = await self._set_paused(name, paused=True)
+        lane.paused = True
+        return lane.snapshot()
+
+    async def resume(self, name: str) -> ChannelSnapshot:
+        """Undo pause or drain."""
+        lane = await self._set_paused(name, paused=False)
+        lane.paused = lane.draining = False
+        self._wake()
+        return lane.snapshot()
+
+    async def drain(self, name: str) -> ChannelSnapshot:
+        """Finish what is on the wire, then stay paused."""
+        lane = await self._set_paused(name, paused=True)
+        lane.draining = True
+        return lane.snapshot()
+
+    async def reset(self, name: str) -> ChannelSnapshot:
+        """Close the wire and start the channel anew, also after STOPPED."""
+        lane = self._lane(name)
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task], timeout=STOP_S)
+        self._start(lane)
+        return lane.snapshot()
+
+    def _lane(self, name: str) -> Lane:
+        lane = self._lanes.get(name)
+        if lane is None:
+            raise NotFound("no channel has this name")
+        return lane
+
+    async def _set_paused(self, name: str, *, paused: bool) -> Lane:
+        lane = self._lane(name)
+        await self._store.write(lambda tx: save_paused(tx, name, paused=paused))
+        return lane
+
+    def _start(self, lane: Lane) -> None:
+        lane.set_state(ChannelState.STARTING)
+        self._tasks[lane.name] = asyncio.create_task(self._supervise(lane), name=f"channel {lane.name}")
+
+    async def _supervise(self, lane: Lane) -> None:
+        """Run a driver until it is cancelled, or stops by itself for a fault that a person must mend."""
+        sink = self._make_sink(lane)
+        backoff = Backoff()
+        while True:
+            try:
+                await lane.driver.run(sink)
+            except Exception as exc:  # noqa: BLE001 - the supervisor of one channel
+                pause_s = backoff.next_s()
+                _log.exception("driver of channel %s broke; starting it anew in %.0f s", lane.name, pause_s)
+                lane.set_state(ChannelState.DOWN, f"driver_broke: {type(exc).__name__}")
+                await asyncio.sleep(pause_s)
+            else:
+                _log.error("channel %s stopped; mend it and reset it", lane.name)
+                lane.set_state(ChannelState.STOPPED, lane.snapshot().error)
+                return
