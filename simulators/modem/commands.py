@@ -175,6 +175,14 @@ def _functionality(device: Device, command: Command) -> list[str]:
     return []
 
 
+def _noise(device: Device, command: Command) -> list[str]:
+    if not device.dialect.noise:
+        raise Failed
+    if command.form is Form.SET:
+        device.settings.noise = one_of(command.number(0), (0, 1, 2)) != 0
+    return []
+
+
 def _own_number(device: Device, _command: Command) -> list[str]:
     check_sim(device)
     number = device.sim.number
@@ -248,6 +256,7 @@ COMMANDS: dict[str, Handler] = {
     "+CMEE": _cmee,
     "+CPIN": _pin,
     "^CPIN": _pin_attempts,
+    "^CURC": _noise,
     "+CREG": _registration,
     "+CGREG": _registration,
     "+CEREG": _registration,

@@ -44,7 +44,8 @@ class Machine:
         self._input = bytearray()
         self._line = bytearray()
         self._prompt: Prompt | None = None
-        self._running: asyncio.Task[None] | None = None
+        self._running: asyncio.Future[None] | None = None
+        self._answering = False  # from the end of a command line to its result, prompt and network included
         self._unsolicited: deque[list[str]] = deque(maxlen=MAX_UNSOLICITED)
         device.notify = self.notify
 
@@ -105,6 +106,7 @@ class Machine:
         start = line.upper().find("AT")
         if start < 0:
             return
+        self._answering = True
         lines: list[str] = []
         try:
             for command in parse_line(line[start + 2 :]):
@@ -145,12 +147,11 @@ class Machine:
         if lines:
             self._print(lines)
         self._print([final])
+        self._answering = False
         self._flush()
 
     def _flush(self) -> None:
-        if self._prompt is not None or self._running is not None:
-            return
-        while self._unsolicited:
+        while self._unsolicited and not self._answering:
             self._print(self._unsolicited.popleft())
 
     def _print(self, lines: list[str]) -> None:

@@ -152,6 +152,6 @@ class SimulatedModem:
             self._noise_timer = loop.call_later(self._noise_every_s, self._make_noise)
 
     def _make_noise(self) -> None:
-        for line in self.device.dialect.noise:
+        for line in self.device.dialect.noise if self.device.settings.noise else ():
             self._machine.notify([line])
         self._schedule_noise()

@@ -5,6 +5,7 @@ Spec: 3GPP TS 27.005 3.1, 3.4 (text mode parameters and result codes), 4.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from drivers.base import Encoding
@@ -13,6 +14,7 @@ from drivers.codec.dcs import encode_dcs
 from drivers.codec.segment import decode_payload
 from drivers.codec.tpdu import decode_deliver, decode_status_report, decode_submit
 from simulators.modem.sim_card import SlotStatus
+from simulators.modem.tpdus import OPERATOR_ZONE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -123,8 +125,8 @@ def _in_ucs2(text: str) -> str:
 
 
 def _scts(at: datetime | None) -> str:
-    offset = at.utcoffset() if at else None
-    if at is None or offset is None:
+    if at is None:
         return ""
-    quarters = int(offset.total_seconds() // 900)
-    return f"{at:%y/%m/%d,%H:%M:%S}{quarters:+03d}"
+    local = at.astimezone(OPERATOR_ZONE)
+    quarters = OPERATOR_ZONE.utcoffset(None) // timedelta(minutes=15)
+    return f"{local:%y/%m/%d,%H:%M:%S}{quarters:+03d}"

@@ -23,6 +23,7 @@ class Settings:
         csmp: first octet, validity, protocol and data coding for text mode.
         cnmi: mode, mt, bm, ds, bfr.
         memories: for reading and deleting, for writing and sending, for receiving.
+        noise: the stick says how it is without being asked (AT^CURC).
         reports: which of +CREG, +CGREG, +CEREG, +CLIP ... were switched to what.
     """
 
@@ -35,6 +36,7 @@ class Settings:
     csmp: tuple[int, int, int, int] = (17, 167, 0, 0)
     cnmi: tuple[int, ...] = (0, 0, 0, 0, 0)
     memories: list[str]
+    noise: bool = True
     reports: dict[str, int] = field(default_factory=dict)
 
     @property
