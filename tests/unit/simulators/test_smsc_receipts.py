@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -13,17 +14,15 @@ from simulators.traffic import NetworkMessage, NetworkReceipt
 pytestmark = pytest.mark.unit
 
 
-def receipt(state: ReceiptState = ReceiptState.DELIVERED, **fields: object) -> NetworkReceipt:
-    message = NetworkMessage(
-        **{
-            "sender": "10690000",
-            "recipient": "+8613800138000",
-            "encoding": Encoding.GSM7,
-            "payload": b"Dear customer, your parcel is here",
-            "at": datetime(2026, 11, 21, 12, 30, 59, tzinfo=UTC),
-            **fields,
-        }
-    )
+def receipt(state: ReceiptState = ReceiptState.DELIVERED, **fields: Any) -> NetworkReceipt:
+    values: dict[str, Any] = {
+        "sender": "10690000",
+        "recipient": "+8613800138000",
+        "encoding": Encoding.GSM7,
+        "payload": b"Dear customer, your parcel is here",
+        "at": datetime(2026, 11, 21, 12, 30, 59, tzinfo=UTC),
+    }
+    message = NetworkMessage(**(values | fields))
     done_at = datetime(2026, 11, 21, 12, 31, 4, tzinfo=UTC)
     return NetworkReceipt(reference="123456789", message=message, state=state, done_at=done_at)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from drivers.base import Concat, Encoding
@@ -13,9 +15,9 @@ pytestmark = pytest.mark.unit
 HEADER = bytes.fromhex("050003070201")
 
 
-def read(**fields: object) -> NetworkMessage:
-    body = SubmitSm(**{"destination_addr": "8613800138000", "dest_addr_ton": Ton.INTERNATIONAL, **fields})
-    return read_submit(body, number="10690000", via="hongyan")
+def read(**fields: Any) -> NetworkMessage:
+    values: dict[str, Any] = {"destination_addr": "8613800138000", "dest_addr_ton": Ton.INTERNATIONAL}
+    return read_submit(SubmitSm(**(values | fields)), number="10690000", via="hongyan")
 
 
 def test_a_plain_submit_becomes_a_gsm_segment_from_the_accounts_number():

@@ -1,0 +1,156 @@
+"""The simulated SMSC as a whole: a TCP server with accounts, in front of a simulated operator."""
+
+from __future__ import annotations
+
+import asyncio
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Self
+
+from simulators.network import Network
+from simulators.smsc.account import Account
+from simulators.smsc.behaviour import DEFAULT_TIMERS, SmscBehaviour
+from simulators.smsc.receipts import MessageIds
+from simulators.smsc.session import SmscSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from drivers.smpp.session import SessionTimers
+
+DEFAULT_ACCOUNTS: Final[Mapping[str, str]] = MappingProxyType({"hongyan": "secret"})
+_CLOSING_S: Final = 1.0
+"""For an ESME that does not read what it is still sent."""
+_KEPT_MESSAGES: Final = 1_000
+"""What the operator behind a stand-alone SMSC remembers."""
+
+
+class SimulatedSmsc:
+    """An SMSC of SMPP 3.4 that takes any number of binds of any kind.
+
+    Args:
+        network: the operator behind it.
+        host: address to listen on.
+        port: 0 for any free one; afterwards `port` says which.
+        accounts: password by system_id.
+        number: the first account's; each further account has it with 1, 2, ... appended.
+        latency_s, message_ids, deliver_window, resend_s, timers: see `SmscBehaviour`.
+
+    Attributes:
+        port: where it listens, once started; the same again after a stop.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        accounts: Mapping[str, str] = DEFAULT_ACCOUNTS,
+        number: str = "10690000",
+        latency_s: float = 0.0,
+        message_ids: MessageIds = MessageIds.DECIMAL,
+        deliver_window: int = 100,
+        resend_s: float = 1.0,
+        timers: SessionTimers = DEFAULT_TIMERS,
+    ) -> None:
+        self.port = port
+        self._network = network
+        self._host = host
+        self._behaviour = SmscBehaviour(
+            latency_s=latency_s,
+            message_ids=message_ids,
+            deliver_window=deliver_window,
+            resend_s=resend_s,
+            timers=timers,
+        )
+        self._sessions: set[SmscSession] = set()
+        self._server: asyncio.Server | None = None
+        self._accounts = {
+            system_id: Account(
+                system_id=system_id,
+                password=password,
+                number=f"{number}{index or ''}",
+                message_ids=self._behaviour.message_ids,
+                resend_s=self._behaviour.resend_s,
+                network=network,
+            )
+            for index, (system_id, password) in enumerate(accounts.items())
+        }
+        for account in self._accounts.values():
+            network.attach(account.number, account)
+
+    @property
+    def n_binds(self) -> int:
+        """ESMEs that are logged in."""
+        return sum(session.bound for session in self._sessions)
+
+    @property
+    def n_owed(self) -> int:
+        """Inbound messages and receipts that no ESME has acknowledged."""
+        return sum(account.n_owed for account in self._accounts.values())
+
+    def number_of(self, system_id: str) -> str:
+        """What handsets write to in order to reach this account."""
+        return self._accounts[system_id].number
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.get_running_loop().create_server(
+            self._make_session, self._host, self.port
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Listen no more and close all connections, without unbind; what is owed stays owed."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        for session in list(self._sessions):
+            session.close()
+        try:
+            async with asyncio.timeout(_CLOSING_S):
+                await self._network.wait_for(lambda: not self._sessions)
+        except TimeoutError:
+            for session in list(self._sessions):
+                session.abort()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _make_session(self) -> SmscSession:
+        return SmscSession(
+            behaviour=self._behaviour,
+            network=self._network,
+            accounts=self._accounts,
+            sessions=self._sessions,
+        )
+
+
+async def run_smsc(
+    *, host: str, port: int, accounts: Mapping[str, str], latency_s: float, announce: Callable[[str], None]
+) -> None:
+    """An SMSC with an operator of its own, until cancelled.
+
+    Args:
+        announce: called with lines for people: where it listens, and for whom.
+
+    Cancel: connections are closed.
+    """
+    network = Network(keep=_KEPT_MESSAGES)
+    smsc = SimulatedSmsc(network, host, port, accounts=accounts, latency_s=latency_s)
+    try:
+        async with smsc:
+            announce(f"SMSC listening on {host}:{smsc.port}")
+            for system_id in accounts:
+                announce(f"account {system_id}, number {smsc.number_of(system_id)}")
+            await asyncio.get_running_loop().create_future()
+    finally:
+        await network.close()
