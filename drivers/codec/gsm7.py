@@ -116,14 +116,12 @@ def pack_septets(septets: bytes, fill_bits: int = 0) -> bytes:
     """
     if not 0 <= fill_bits <= 6:
         raise EncodeError("ud.fill_bits", "must be 0..6")
-    if not septets:
-        return b""
     try:
         bits = "".join(map(_BITS.__getitem__, reversed(septets)))
     except IndexError:
         raise EncodeError("ud", "a septet is above 127") from None
     n_octets = (len(bits) + fill_bits + 7) // 8
-    return (int(bits, 2) << fill_bits).to_bytes(n_octets, "little")
+    return (int(bits or "0", 2) << fill_bits).to_bytes(n_octets, "little")
 
 
 def unpack_septets(octets: bytes, n_septets: int, fill_bits: int = 0) -> bytes:

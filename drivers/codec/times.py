@@ -76,15 +76,15 @@ def decode_scts(octets: bytes) -> datetime | None:
     """
     if len(octets) < SCTS_OCTETS:
         return None
-    quarters = _decode_digits(octets[6] & ~_ZONE_SIGN)
-    fields = [_decode_digits(octet) for octet in octets[:6]]
-    if quarters is None or None in fields:
+    fields = [_decode_digits(octet) for octet in (*octets[:6], octets[6] & ~_ZONE_SIGN)]
+    numbers = [number for number in fields if number is not None]
+    if len(numbers) < SCTS_OCTETS:
         return None
-    year, *rest = (field or 0 for field in fields)
-    offset = quarters * _QUARTER * (-1 if octets[6] & _ZONE_SIGN else 1)
-    century = 1900 if year >= _FIRST_YEAR % 100 else 2000
+    year, month, day, hour, minute, second, quarters = numbers
+    year += 1900 if year >= _FIRST_YEAR % 100 else 2000
+    offset = -quarters * _QUARTER if octets[6] & _ZONE_SIGN else quarters * _QUARTER
     try:
-        return datetime(century + year, *rest, tzinfo=timezone(offset)).astimezone(UTC)  # type: ignore[misc, arg-type]
+        return datetime(year, month, day, hour, minute, second, tzinfo=timezone(offset)).astimezone(UTC)
     except ValueError:
         return None
 
