@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -16,6 +14,7 @@ import uvloop
 from gateway.clock import SystemClock
 from gateway.errors import StoreError
 from gateway.routing.channel import ChannelDirectory, ChannelState
+from gateway.runtime.app import Gateway
 from gateway.runtime.first_start import describe_start, make_first_key
 from gateway.runtime.notify import notify, watchdog_interval_s
 from gateway.runtime.settings import Settings
@@ -27,29 +26,6 @@ STOP_DEADLINE_S = 20.0
 STATUS_INTERVAL_S = 10.0
 
 _log = structlog.get_logger("gateway.daemon")
-
-
-class RunningGateway(Protocol):
-    """What the daemon needs of `gateway.runtime.app.Gateway`."""
-
-    store: Any
-    channels: Any
-    http_port: int | None
-
-    async def start(self) -> None:
-        """Bring the channels and the API up."""
-        ...
-
-    async def stop(self, deadline_s: float) -> None:
-        """Finish what is on the wire, then close."""
-        ...
-
-    def reopen_logs(self) -> None:
-        """Open the delivery log's file anew."""
-        ...
-
-
-OpenGateway = Callable[[Settings], Awaitable[RunningGateway]]
 
 
 def run(settings: Settings, *, simulate: bool = False, first_start: bool = False) -> None:
@@ -65,22 +41,16 @@ def run(settings: Settings, *, simulate: bool = False, first_start: bool = False
     """
     configure_log(settings.log.level, settings.log.format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, _open_gateway, simulate=simulate, first_start=first_start))
+        runner.run(_run(settings, simulate=simulate, first_start=first_start))
 
 
-async def _open_gateway(settings: Settings) -> RunningGateway:
-    from gateway.runtime.app import Gateway  # noqa: PLC0415 - the whole product hangs on it
-
-    return await Gateway.open(settings)
-
-
-async def _run(settings: Settings, open_gateway: OpenGateway, *, simulate: bool, first_start: bool) -> None:
+async def _run(settings: Settings, *, simulate: bool, first_start: bool) -> None:
     stopping = asyncio.Event()
     _watch_stop_signals(stopping)
     async with AsyncExitStack() as stack:
         if simulate:
             settings = await _with_simulated(stack, settings)
-        gateway = await open_gateway(settings)
+        gateway = await Gateway.open(settings)
         stack.push_async_callback(_stop, gateway)
         await gateway.start()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reopen_logs)
@@ -116,13 +86,13 @@ def _watch_stop_signals(stopping: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop, number.name)
 
 
-async def _stop(gateway: RunningGateway) -> None:
+async def _stop(gateway: Gateway) -> None:
     notify("STOPPING=1", "STATUS=finishing what is on the wire")
     await gateway.stop(STOP_DEADLINE_S)
     _log.info("stopped")
 
 
-async def _greet(gateway: RunningGateway, settings: Settings, *, simulated: bool) -> None:
+async def _greet(gateway: Gateway, settings: Settings, *, simulated: bool) -> None:
     secret = await make_first_key(gateway.store, SystemClock())
     listen = settings.http.listen
     url = f"http://{listen.host}:{gateway.http_port or listen.port}"

@@ -62,11 +62,7 @@ class SettingsErrors(GatewayError):
         self.errors = errors
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of the file."""
-
-
-class HttpSettings(_Table, frozen=True, kw_only=True):
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[http]``: the API.
 
     Args:
@@ -87,7 +83,7 @@ class HttpSettings(_Table, frozen=True, kw_only=True):
             yield "tls_cert", "is missing; write the certificate that belongs to tls_key"
 
 
-class StoreSettings(_Table, frozen=True, kw_only=True):
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[store]``: where everything durable lives.
 
     Args:
@@ -97,7 +93,7 @@ class StoreSettings(_Table, frozen=True, kw_only=True):
     url: StoreUrl = "sqlite:///./var/hongyan.db"
 
 
-class LogSettings(_Table, frozen=True, kw_only=True):
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[log]``: what the daemon writes down.
 
     Args:
@@ -115,7 +111,7 @@ class LogSettings(_Table, frozen=True, kw_only=True):
     mask_numbers: Flag = False
 
 
-class NumberSettings(_Table, frozen=True, kw_only=True):
+class NumberSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[numbers]``: how numbers are read.
 
     Args:
@@ -125,7 +121,7 @@ class NumberSettings(_Table, frozen=True, kw_only=True):
     region: Region = "CN"
 
 
-class QueueSettings(_Table, frozen=True, kw_only=True):
+class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[queue]``: how hard we try.
 
     Args:
@@ -149,7 +145,7 @@ class QueueSettings(_Table, frozen=True, kw_only=True):
             yield "retry_first", "is longer than retry_cap; write a shorter one"
 
 
-class ModemSettings(_Table, frozen=True, kw_only=True):
+class ModemSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[[modems]]``: one SIM in one modem.
 
     Args:
@@ -186,14 +182,16 @@ class ModemSettings(_Table, frozen=True, kw_only=True):
         """One way to find the modem, and a PIN that a SIM can have."""
         given = [key for key in ("port", "imei", "iccid") if getattr(self, key)]
         if not given:
-            yield "port", 'is missing; write port = "/dev/serial/...", or imei or iccid'
+            yield "port", 'is missing; write port = "/dev/serial/..."'
         if len(given) > 1:
             yield given[1], f"{' and '.join(given)} are given; write only one of them"
+        if given in (["imei"], ["iccid"]):
+            yield given[0], "can't be used by this version yet; write the modem's port instead"
         if self.pin and not _PIN.fullmatch(self.pin.reveal()):
             yield "pin", "is not a PIN; write 4 to 8 digits"
 
 
-class SmppSettings(_Table, frozen=True, kw_only=True):
+class SmppSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[[smpp]]``: one account at an SMSC.
 
     Args:
@@ -229,7 +227,10 @@ class SmppSettings(_Table, frozen=True, kw_only=True):
     bind_timeout_s: Duration = msgspec.field(default=30.0, name="bind_timeout")
 
 
-class OptOutSettings(_Table, frozen=True, kw_only=True):
+ChannelSettings = ModemSettings | SmppSettings
+
+
+class OptOutSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[opt_out]``: how a person says no to marketing.
 
     Args:
@@ -241,7 +242,7 @@ class OptOutSettings(_Table, frozen=True, kw_only=True):
     reply: Text = "您已退订,不再接收此类短信。"
 
 
-class OptInSettings(_Table, frozen=True, kw_only=True):
+class OptInSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[opt_in]``: how a person takes that back.
 
     Args:
@@ -253,7 +254,7 @@ class OptInSettings(_Table, frozen=True, kw_only=True):
     reply: Text = "您已恢复订阅。"
 
 
-class HelpSettings(_Table, frozen=True, kw_only=True):
+class HelpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[help]``: how a person asks who we are.
 
     Args:
@@ -265,7 +266,7 @@ class HelpSettings(_Table, frozen=True, kw_only=True):
     reply: Text = ""
 
 
-class Settings(_Table, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole file.
 
     Args:
@@ -291,6 +292,11 @@ class Settings(_Table, frozen=True, kw_only=True):
     opt_out: OptOutSettings = OptOutSettings()
     opt_in: OptInSettings = OptInSettings()
     help: HelpSettings = HelpSettings()
+
+    @property
+    def channels(self) -> tuple[ChannelSettings, ...]:
+        """All channels: modems first, each kind in the order of the file."""
+        return (*self.modems, *self.smpp)
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """One text can't mean two things."""

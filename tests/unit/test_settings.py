@@ -132,11 +132,15 @@ BAD = {
     ),
     "no way to find the modem": (
         '[[modems]]\nname = "x"\n',
-        'FILE:modems[0].port: is missing; write port = "/dev/serial/...", or imei or iccid',
+        'FILE:modems[0].port: is missing; write port = "/dev/serial/..."',
     ),
     "two ways to find the modem": (
         MODEM + 'imei = "861234567890123"\n',
         "FILE:modems[0].imei: port and imei are given; write only one of them",
+    ),
+    "a way to find it that is yet to come": (
+        '[[modems]]\nname = "x"\nimei = "861234567890123"\n',
+        "FILE:modems[0].imei: can't be used by this version yet; write the modem's port instead",
     ),
     "imei": (
         '[[modems]]\nname = "x"\nimei = 861234567890123\n',

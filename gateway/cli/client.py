@@ -1,0 +1,222 @@
+"""The HTTP API from the command line's side.
+
+Built on the standard library's client: aiohttp alone would take longer to load than most commands run.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+import typer
+
+from gateway.cli.output import Failure
+
+TIMEOUT_S = 30.0
+STREAM_TIMEOUT_S = 60.0
+"""The gateway sends a comment every 15 s on a quiet stream; without one for so long the link is dead."""
+
+_HINTS = {
+    401: "give a key with --key or HONGYAN_KEY; `hongyan keys create --name NAME --scopes send,read` makes one",
+    503: "the gateway is starting, stopping, or its store fails; try again, then look into its log",
+}
+
+
+class ApiRefusal(Failure):
+    """The gateway said no; the sentence is its own, with what to do where it does not say that itself."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        super().__init__(describe_problem(status, problem))
+        self.status = status
+        self.code = str(problem.get("code", ""))
+
+
+class ServerEvent(NamedTuple):
+    """One server-sent event."""
+
+    id: str
+    type: str
+    data: str
+
+
+class Api:
+    """One gateway.
+
+    Args:
+        url: its address, with or without ``/v1``.
+        key: the API key.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        if not key:
+            raise typer.BadParameter(f"there is no API key; {_HINTS[401]}", param_hint="--key")
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise typer.BadParameter(f'"{url}" is no address; write http://HOST:PORT', param_hint="--url")
+        self._url, self._parts, self._key = url, parts, key
+        self._prefix = parts.path.rstrip("/").removesuffix("/v1")
+
+    def get(self, path: str, **query: object) -> Any:
+        """The answer to a GET, decoded."""
+        return self.call("GET", path + _query(query))
+
+    def list(self, path: str, limit: int, **query: object) -> Iterator[Any]:
+        """Items of a paged list, as many as there are and at most ``limit``."""
+        cursor = None
+        while limit > 0:
+            page = self.get(path, limit=min(limit, 1000), cursor=cursor, **query)
+            yield from page["items"]
+            limit -= len(page["items"])
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def call(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """One request.
+
+        Returns:
+            The answer's JSON, decoded; None when it has no body.
+
+        Raises:
+            ApiRefusal: the gateway said no.
+            Failure: there is no gateway, or something else answers.
+        """
+        encoded = None if body is None else msgspec.json.encode(body)
+        sent = {"Content-Type": "application/json"} if encoded is not None else {}
+        try:
+            wire, response = self._send(method, path, encoded, {**sent, **(headers or {})}, TIMEOUT_S)
+            with wire:
+                octets = response.read()
+        except (OSError, HTTPException) as error:
+            raise Failure(self.explain(error)) from None
+        return self._decode(response.status, octets)
+
+    def stream(
+        self, path: str, last_event_id: str | None = None, **query: object
+    ) -> Iterator[ServerEvent | None]:
+        """Server-sent events until the gateway ends the stream; None first, once it is open, and for each comment.
+
+        Raises:
+            ApiRefusal: the gateway said no.
+            OSError, HTTPException: the link died.
+        """
+        headers = {"Accept": "text/event-stream"} | (
+            {"Last-Event-ID": last_event_id} if last_event_id else {}
+        )
+        wire, response = self._send("GET", path + _query(query), None, headers, STREAM_TIMEOUT_S)
+        with wire:
+            if response.status != 200:
+                self._decode(response.status, response.read())
+            yield None
+            yield from parse_events(response)
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout_s: float
+    ) -> tuple[closing[HTTPConnection], HTTPResponse]:
+        kind = HTTPSConnection if self._parts.scheme == "https" else HTTPConnection
+        wire = kind(self._parts.hostname or "", self._parts.port, timeout=timeout_s)
+        authorization = {"Authorization": f"Bearer {self._key}", "User-Agent": "hongyan-cli"}
+        try:
+            wire.request(method, f"{self._prefix}/v1{path}", body, {**authorization, **headers})
+            return closing(wire), wire.getresponse()
+        except BaseException:
+            wire.close()
+            raise
+
+    def _decode(self, status: int, octets: bytes) -> Any:
+        try:
+            value = msgspec.json.decode(octets) if octets else None
+        except msgspec.DecodeError:
+            raise Failure(
+                f"what answers at {self._url} is not hongyan (HTTP {status}); check --url"
+            ) from None
+        if status >= 400:
+            raise ApiRefusal(status, value if isinstance(value, dict) else {})
+        return value
+
+    def explain(self, error: OSError | HTTPException) -> str:
+        """Why there is no link, and what to do."""
+        match error:
+            case ConnectionRefusedError():
+                return (
+                    f"nothing listens at {self._url}; start it with `hongyan serve`, or name the right --url"
+                )
+            case ssl.SSLError():
+                return (
+                    f"no secure link to {self._url}: {error.reason or error}; check --url and the certificate"
+                )
+            case socket.gaierror():
+                return f"there is no host {self._parts.hostname}; check --url"
+            case TimeoutError():
+                return (
+                    f"{self._url} did not answer in {TIMEOUT_S:g} s; is it overloaded, or a firewall between?"
+                )
+            case HTTPException():
+                return f"what answers at {self._url} does not speak HTTP; check --url (https?)"
+            case _:
+                return f"no link to {self._url}: {error.strerror or error}; check --url"
+
+
+def path_of(*names: str) -> str:
+    """A path of parts that may hold anything, a plus sign or a slash among it."""
+    return "".join(f"/{quote(name, safe='')}" for name in names)
+
+
+def describe_problem(status: int, problem: Mapping[str, Any]) -> str:
+    """A problem (RFC 9457) in sentences: what is wrong, field by field, and what to do."""
+    detail = str(problem.get("detail") or problem.get("title") or f"the gateway answered {status}")
+    lines = [detail]
+    errors = problem.get("errors") or []
+    if len(errors) == 1 and errors[0]["detail"] == detail:
+        lines = [f"{_field(errors[0])}: {detail}"]
+    elif errors:
+        lines += [f"  {_field(error)}: {error['detail']}" for error in errors]
+    if hint := _HINTS.get(status):
+        lines.append(hint)
+    return "\n".join(lines)
+
+
+def parse_events(lines: Iterable[bytes]) -> Iterator[ServerEvent | None]:
+    """Server-sent events out of their lines; None for a comment.
+
+    Spec: WHATWG HTML 9.2.6.
+    """
+    event_id, kind = "", ""
+    data: list[str] = []
+    for raw in lines:
+        line = raw.decode("utf-8", "replace").rstrip("\r\n")
+        if not line:
+            if data:
+                yield ServerEvent(event_id, kind, "\n".join(data))
+            kind, data = "", []
+            continue
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        match name:
+            case "":
+                yield None
+            case "id":
+                event_id = value
+            case "event":
+                kind = value
+            case "data":
+                data.append(value)
+            case _:  # "retry", and whatever comes to be
+                pass
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    return str(error["pointer"]).lstrip("/") or "the message"
+
+
+def _query(values: Mapping[str, object]) -> str:
+    given = {name: str(value) for name, value in values.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""

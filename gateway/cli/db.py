@@ -1,0 +1,101 @@
+"""`hongyan db`: the store's schema, health and copies. Works beside a running daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.options import Config, make_app
+from gateway.cli.output import Failure
+from gateway.cli.serve import read_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = make_app("The store.")
+    group.command("migrate", epilog="Example: hongyan db migrate")(migrate)
+    group.command("check", epilog="Example: hongyan db check")(check)
+    group.command("backup", epilog="Example: hongyan db backup /backup/hongyan-$(date +%F).db")(backup)
+    app.add_typer(group, name="db")
+
+
+def migrate(config: Config = None) -> None:
+    """Bring the schema up to date; `serve` does that too."""
+    from gateway.runtime.stores import store_path  # noqa: PLC0415 - the store takes a while to load
+    from gateway.store.migrate import migrate as run_migrations  # noqa: PLC0415
+    from gateway.store.migrate import schema_version  # noqa: PLC0415
+
+    path = store_path(read_settings(config).store.url)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            for name in run_migrations(db):
+                print(f"ran {name}")
+            print(f"{path}  schema {schema_version(db)}")
+    except (sqlite3.Error, OSError) as error:
+        raise Failure(f"cannot migrate {path}: {error}") from error
+
+
+def check(config: Config = None) -> None:
+    """Read the whole store and say whether it is sound and up to date."""
+    from gateway.store.migrate import load_migrations, schema_version  # noqa: PLC0415
+
+    path = _existing_store(config)
+    newest = load_migrations()[-1][0]
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            faults = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            faults += [
+                f"{row[0]} row {row[1]} points to nothing" for row in db.execute("PRAGMA foreign_key_check")
+            ]
+            version = schema_version(db)
+    except sqlite3.Error as error:
+        raise Failure(f"{path} cannot be read: {error}; put a backup back") from error
+    if version != newest:
+        advice = "run hongyan db migrate" if version < newest else "install the newer hongyan"
+        faults.append(f"the schema is {version}, this program's {newest}; {advice}")
+    for fault in faults:
+        print(f"{path}: {fault}")
+    if faults:
+        raise typer.Exit(1)
+    print(f"{path}: sound; schema {version}")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where the copy goes; must not exist.")], config: Config = None
+) -> None:
+    """Copy the store into FILE while it is in use; the copy is a store of its own."""
+    path = _existing_store(config)
+    if file.exists():
+        raise Failure(f"{file} exists; name a new file")
+    asyncio.run(_backup(path, file))
+    print(f"{file}  {file.stat().st_size} octets")
+
+
+async def _backup(path: Path, file: Path) -> None:
+    """Into a file beside the target first, so that under its name there is a whole copy or none."""
+    from gateway.runtime.stores import opened_store  # noqa: PLC0415
+
+    partial = file.with_name(f"{file.name}.partial")
+    try:
+        async with opened_store(f"sqlite:///{path}") as store:
+            await store.backup(partial)
+        partial.rename(file)
+    except OSError as error:
+        raise Failure(f"cannot write {file}: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _existing_store(config: Path | None) -> Path:
+    from gateway.runtime.stores import store_path  # noqa: PLC0415
+
+    path = store_path(read_settings(config).store.url)
+    if not path.exists():
+        raise Failure(f"there is no store at {path}; `hongyan serve` makes it, or name the right --config")
+    return path

@@ -1,0 +1,113 @@
+"""`hongyan keys`: API keys, made and revoked in the store itself; works with and without a running daemon."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from gateway.cli.options import Config, Json, make_app
+from gateway.cli.output import Failure, local_time, print_json, print_table, say
+from gateway.cli.serve import read_settings
+from gateway.model.message import ApiKey, Scope
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = make_app("API keys.")
+    group.command("create", epilog="Example: hongyan keys create --name shop --scopes send,read")(create)
+    group.command("list", epilog="Example: hongyan keys list --json")(list_all)
+    group.command("revoke", epilog="Example: hongyan keys revoke shop")(revoke)
+    app.add_typer(group, name="keys")
+
+
+def create(
+    name: Annotated[str, typer.Option(help="What you will know it by; unique.")],
+    scopes: Annotated[
+        str, typer.Option(help="Of send, read, manage, admin; joined by commas.")
+    ] = "send,read",
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key. Its secret is printed once, alone on its line, and can't be had again."""
+    wanted = read_scopes(scopes)
+    if not name.strip():
+        raise typer.BadParameter("is empty", param_hint="--name")
+    key, secret = asyncio.run(_create(read_settings(config).store.url, name, wanted))
+    if as_json:
+        print_json({"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "secret": secret})
+        return
+    print(secret)
+    say(f"key {key.name} with {', '.join(sorted(key.scopes))}; keep its secret safe, only its hash is stored")
+
+
+def list_all(config: Config = None, as_json: Json = False) -> None:
+    """List the keys, revoked ones included; never their secrets."""
+    keys = asyncio.run(_list(read_settings(config).store.url))
+    rows = [(k.id, k.name, ",".join(sorted(k.scopes)), k.created_at.isoformat(), _revoked(k)) for k in keys]
+    if as_json:
+        for row in rows:
+            print_json(dict(zip(("id", "name", "scopes", "created_at", "revoked_at"), row, strict=True)))
+        return
+    shown = [
+        (key_id, name, held, local_time(made), local_time(revoked))
+        for key_id, name, held, made, revoked in rows
+    ]
+    print_table(("id", "name", "scopes", "created", "revoked"), shown)
+
+
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="NAME|ID", help="The key's name or id.")],
+    config: Config = None,
+) -> None:
+    """Make a key worthless; a running gateway refuses it within a minute."""
+    if not asyncio.run(_revoke(read_settings(config).store.url, key)):
+        raise Failure(f"there is no key {key} that is still good; see hongyan keys list")
+    print(f"{key}  revoked")
+
+
+def read_scopes(text: str) -> frozenset[Scope]:
+    """Scopes as people write them."""
+    try:
+        scopes = frozenset(Scope(word.strip()) for word in text.split(",") if word.strip())
+    except ValueError:
+        scopes = frozenset()
+    if not scopes:
+        known = ", ".join(scope.value for scope in Scope)
+        raise typer.BadParameter(f'"{text}" will not do; write one or more of {known}', param_hint="--scopes")
+    return scopes
+
+
+def _revoked(key: ApiKey) -> str | None:
+    return key.revoked_at.isoformat() if key.revoked_at else None
+
+
+async def _create(url: str, name: str, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:
+    from gateway.clock import SystemClock  # noqa: PLC0415 - the store takes a while to load
+    from gateway.ids import KeyId, make_id  # noqa: PLC0415
+    from gateway.runtime.stores import opened_store  # noqa: PLC0415
+    from gateway.store.keys import hash_secret, make_secret, save_key  # noqa: PLC0415
+
+    key = ApiKey(id=KeyId(make_id()), name=name, scopes=scopes, created_at=SystemClock().now())
+    secret = make_secret()
+    async with opened_store(url) as store:
+        await store.write(lambda tx: save_key(tx, key, hash_secret(secret)))
+    return key, secret
+
+
+async def _list(url: str) -> list[ApiKey]:
+    from gateway.runtime.stores import opened_store  # noqa: PLC0415
+    from gateway.store.keys import list_keys  # noqa: PLC0415
+
+    async with opened_store(url) as store:
+        return await store.read(list_keys)
+
+
+async def _revoke(url: str, key: str) -> bool:
+    from gateway.clock import SystemClock  # noqa: PLC0415
+    from gateway.runtime.stores import opened_store  # noqa: PLC0415
+    from gateway.store.keys import revoke_key  # noqa: PLC0415
+
+    async with opened_store(url) as store:
+        return await store.write(lambda tx: revoke_key(tx, key, SystemClock().now()))

@@ -1,0 +1,62 @@
+"""The console script `hongyan`: puts the families of commands together and turns failures into exit codes.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from gateway.cli import channels, db, doctor, keys, messages, send, serve, simulate, suppress, tail
+from gateway.cli.options import make_app
+from gateway.cli.output import Failure, say
+from gateway.errors import GatewayError
+
+FAMILIES = (serve, send, messages, tail, channels, suppress, keys, db, doctor, simulate)
+"""In the order of the help; each adds its commands with ``register(app)``."""
+
+app = make_app("Self-hosted SMS gateway: USB modems and SMPP accounts behind one dependable HTTP API.")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - rarely asked for
+
+        print(f"hongyan {version('hongyan')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _family in FAMILIES:
+    _family.register(app)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    try:
+        app(args=argv, prog_name="hongyan")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except (Failure, GatewayError) as failure:
+        say(str(failure))
+        return 1
+    except BrokenPipeError:
+        # The reader (head, a pager) has seen enough; Python's own flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return 0

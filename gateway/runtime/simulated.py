@@ -1,0 +1,80 @@
+"""A small simulated world inside this process, for a start without hardware: modems on ptys and an SMSC.
+
+The channels over it are ordinary ones: the daemon opens the ptys and binds to the SMSC as it would for real.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.runtime.forms import Rate
+from gateway.runtime.secrets import Secret
+from gateway.runtime.settings import ModemSettings, SmppSettings
+from simulators.modem.modem import SimulatedModem
+from simulators.network import Network
+from simulators.smsc.server import SimulatedSmsc
+
+_KEEP = 1_000
+_ACCOUNT = ("hongyan", "simulate")
+_LATENCY_S = 0.3
+_DIALECTS = ("huawei", "quectel", "simcom")
+
+
+class SimulatedWorld(NamedTuple):
+    """What the daemon has to add to its channels.
+
+    Args:
+        network: the operator that joins all of them; handsets can be added to it.
+    """
+
+    network: Network
+    modems: tuple[ModemSettings, ...]
+    smpp: tuple[SmppSettings, ...]
+
+
+@asynccontextmanager
+async def simulated_world(n_modems: int = 2) -> AsyncIterator[SimulatedWorld]:
+    """Run the simulators as long as the context lasts.
+
+    Args:
+        n_modems: how many sticks; they take turns in the dialects that we simulate.
+    """
+    network = Network(latency_s=_LATENCY_S, receipt_delay_s=_LATENCY_S, keep=_KEEP)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(network.close)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hongyan-")))
+        modems = [await _start_modem(stack, network, folder, i) for i in range(n_modems)]
+        smsc = SimulatedSmsc(network, accounts=dict([_ACCOUNT]))
+        await smsc.start()
+        stack.push_async_callback(smsc.stop)
+        yield SimulatedWorld(network, tuple(modems), (_bind(smsc.port),))
+
+
+async def _start_modem(stack: AsyncExitStack, network: Network, folder: Path, i: int) -> ModemSettings:
+    name, number = f"simulated-{i + 1}", f"+86138001380{i + 1:02}"
+    modem = SimulatedModem(
+        network,
+        number=number,
+        dialect=_DIALECTS[i % len(_DIALECTS)],
+        link=folder / name,
+        network_time_s=_LATENCY_S,
+    )
+    await modem.start()
+    stack.push_async_callback(modem.stop)
+    return ModemSettings(name=name, port=modem.port, number=number, rate=Rate(600, 60.0))
+
+
+def _bind(port: int) -> SmppSettings:
+    system_id, password = _ACCOUNT
+    return SmppSettings(
+        name="simulated-smsc",
+        host="127.0.0.1",
+        port=port,
+        system_id=system_id,
+        password=Secret(password),
+        source_address="10690000",
+    )
