@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from drivers.base import Encoding
-from drivers.codec.gsm7 import decode_gsm7, encode_gsm7
+from drivers.codec.gsm7 import decode_gsm7, encode_gsm7, is_gsm7
 from drivers.codec.gsm7_tables import ESCAPE
 from drivers.errors import EncodeError
 
@@ -78,17 +78,17 @@ def plan_segments(text: str, encoding: Encoding | None = None) -> Plan:
     >>> [len(segment.payload) for segment in plan_segments("x" * 152 + "€" * 5).segments]
     [152, 10]
     """
-    if encoding is Encoding.BINARY:
-        raise EncodeError("encoding", "text can't be sent as binary")
-    if encoding is not Encoding.UCS2:
-        try:
-            codes = encode_gsm7(text)
-        except EncodeError:
-            if encoding is not None:
-                raise
-        else:
-            return _plan(Encoding.GSM7, text, codes)
-    return _plan(Encoding.UCS2, *_encode_ucs2(text))
+    if encoding is None:
+        # Asking first is cheaper than failing: the charmap codec gathers all that it can't encode.
+        encoding = Encoding.GSM7 if is_gsm7(text) else Encoding.UCS2
+    match encoding:
+        case Encoding.GSM7:
+            return _plan(encoding, text, encode_gsm7(text))
+        case Encoding.UCS2:
+            return _plan(encoding, *_encode_ucs2(text))
+        case Encoding.BINARY:
+            raise EncodeError("encoding", "text can't be sent as binary")
+    assert_never(encoding)
 
 
 def decode_payload(encoding: Encoding, payload: bytes) -> str:

@@ -19,11 +19,9 @@ from drivers.base import Concat, Encoding
 from drivers.codec import times
 from drivers.codec.address import decode_address, encode_address
 from drivers.codec.dcs import decode_dcs, encode_dcs
-from drivers.codec.gsm7 import pack_septets, unpack_septets
 from drivers.codec.udh import decode_udh
+from drivers.codec.user_data import decode_user_data, encode_user_data
 from drivers.errors import DecodeError, EncodeError
-
-MAX_UD_OCTETS: Final = 140
 
 # First octet. TP-MTI is bits 1..0; 0b11 is reserved, and a receiver takes it for SMS-DELIVER (9.2.3.1).
 _MTI_MASK: Final = 0b11
@@ -151,7 +149,7 @@ def encode_submit(pdu: SmsSubmit) -> bytes:
             _encode_octet(pdu.tp_pid, "tp_pid"),
             bytes((encode_dcs(pdu.encoding, flash=pdu.flash),)),
             vp,
-            _encode_ud(pdu.encoding, pdu.payload, pdu.udh),
+            encode_user_data(pdu.encoding, pdu.payload, pdu.udh),
         )
     )
 
@@ -177,7 +175,7 @@ def decode_submit(octets: bytes) -> SmsSubmit:
     dcs = decode_dcs(_read_octet(octets, at + 1, "tp_dcs"))
     vpf = first & _VPF_MASK
     vp = _read_octets(octets, at + 2, _VPF_OCTETS[vpf], "tp_vp")
-    udh, payload = _read_ud(octets, at + 2 + len(vp), dcs.encoding, udhi=bool(first & _TP_UDHI))
+    udh, payload = decode_user_data(octets, at + 2 + len(vp), dcs.encoding, udhi=bool(first & _TP_UDHI))
     return SmsSubmit(
         tp_mr=tp_mr,
         tp_da=tp_da,
@@ -210,7 +208,7 @@ def encode_deliver(pdu: SmsDeliver) -> bytes:
             _encode_octet(pdu.tp_pid, "tp_pid"),
             bytes((encode_dcs(pdu.encoding, flash=pdu.flash),)),
             _encode_time(pdu.tp_scts),
-            _encode_ud(pdu.encoding, pdu.payload, pdu.udh),
+            encode_user_data(pdu.encoding, pdu.payload, pdu.udh),
         )
     )
 
@@ -237,7 +235,7 @@ def decode_deliver(octets: bytes) -> SmsDeliver:
     tp_pid = _read_octet(octets, at, "tp_pid")
     dcs = decode_dcs(_read_octet(octets, at + 1, "tp_dcs"))
     scts = _read_octets(octets, at + 2, times.SCTS_OCTETS, "tp_scts")
-    udh, payload = _read_ud(octets, at + 9, dcs.encoding, udhi=bool(first & _TP_UDHI))
+    udh, payload = decode_user_data(octets, at + 9, dcs.encoding, udhi=bool(first & _TP_UDHI))
     return SmsDeliver(
         tp_oa=tp_oa,
         tp_scts=times.decode_scts(scts),
@@ -330,26 +328,6 @@ def _encode_time(at: datetime | None) -> bytes:
     return _NO_SCTS if at is None else times.encode_scts(at)
 
 
-def _encode_ud(encoding: Encoding, payload: bytes, udh: bytes) -> bytes:
-    """TP-UDL and TP-UD; the length counts septets for GSM 7-bit text, fill bits and header included."""
-    if udh and udh[0] + 1 != len(udh):
-        raise EncodeError("tp_ud.udh.udhl", f"announces {udh[0]} octets, {len(udh) - 1} are there")
-    if encoding is Encoding.GSM7:
-        n_header, fill_bits = _count_header_septets(len(udh))
-        body, tp_udl = pack_septets(payload, fill_bits), n_header + len(payload)
-    else:
-        body, tp_udl = payload, len(udh) + len(payload)
-    if len(udh) + len(body) > MAX_UD_OCTETS:
-        raise EncodeError("tp_ud", f"{len(udh) + len(body)} octets, {MAX_UD_OCTETS} are possible")
-    return bytes((tp_udl,)) + udh + body
-
-
-def _count_header_septets(n_octets: int) -> tuple[int, int]:
-    """Septets that a header of ``n_octets`` takes, and the fill bits behind it (9.2.3.24)."""
-    n_septets = -(-8 * n_octets // 7)
-    return n_septets, 7 * n_septets - 8 * n_octets
-
-
 def _read_first(octets: bytes, *expected: int) -> int:
     first = _read_octet(octets, 0, "tp_mti")
     if first & _MTI_MASK not in expected:
@@ -376,26 +354,6 @@ def _read_address(octets: bytes, at: int, field: str) -> tuple[str, int]:
         return decode_address(octets, at)
     except DecodeError as error:
         raise error.nested(field, 0) from None
-
-
-def _read_ud(octets: bytes, at: int, encoding: Encoding, *, udhi: bool) -> tuple[bytes, bytes]:
-    """Header (with its length octet) and payload of the user data whose TP-UDL stands at ``at``."""
-    tp_udl = _read_octet(octets, at, "tp_udl")
-    n_octets = (7 * tp_udl + 7) // 8 if encoding is Encoding.GSM7 else tp_udl
-    ud = _read_octets(octets, at + 1, n_octets, "tp_ud")
-    udh = _cut_header(ud, at + 1) if udhi and ud else b""
-    if encoding is not Encoding.GSM7:
-        return udh, ud[len(udh) :]
-    n_header, fill_bits = _count_header_septets(len(udh))
-    if n_header > tp_udl:  # the header ends in the spare bits of the last octet
-        raise DecodeError("tp_udl", at, f"{tp_udl} septets end inside the header")
-    return udh, unpack_septets(ud[len(udh) :], tp_udl - n_header, fill_bits)
-
-
-def _cut_header(ud: bytes, ud_at: int) -> bytes:
-    if ud[0] + 1 > len(ud):
-        raise DecodeError("tp_ud.udh.udhl", ud_at, f"announces {ud[0]} octets, {len(ud) - 1} are there")
-    return ud[: ud[0] + 1]
 
 
 def _find_concat(udh: bytes) -> Concat | None:
