@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.client import Api, path_of
-from gateway.cli.options import DEFAULT_URL, Json, Key, Url
+from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example
 from gateway.cli.output import local_time, paint, print_json, print_table
 
 
@@ -24,8 +24,8 @@ class Action(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(epilog="Example: hongyan channels --json")(channels)
-    app.command(epilog="Example: hongyan channel sim-1 ussd '*100#'")(channel)
+    app.command(epilog=example("hongyan channels --json"))(channels)
+    app.command(epilog=example("hongyan channel sim-1 ussd '*100#'"))(channel)
 
 
 def channels(url: Url = DEFAULT_URL, key: Key = "", as_json: Json = False) -> None:

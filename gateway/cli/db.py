@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.options import Config, make_app
+from gateway.cli.options import Config, example, make_app
 from gateway.cli.output import Failure
 from gateway.cli.serve import read_settings
 
@@ -18,9 +17,9 @@ from gateway.cli.serve import read_settings
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = make_app("The store.")
-    group.command("migrate", epilog="Example: hongyan db migrate")(migrate)
-    group.command("check", epilog="Example: hongyan db check")(check)
-    group.command("backup", epilog="Example: hongyan db backup /backup/hongyan-$(date +%F).db")(backup)
+    group.command("migrate", epilog=example("hongyan db migrate"))(migrate)
+    group.command("check", epilog=example("hongyan db check"))(check)
+    group.command("backup", epilog=example("hongyan db backup /backup/hongyan-$(date +%F).db"))(backup)
     app.add_typer(group, name="db")
 
 
@@ -73,23 +72,16 @@ def backup(
     path = _existing_store(config)
     if file.exists():
         raise Failure(f"{file} exists; name a new file")
-    asyncio.run(_backup(path, file))
-    print(f"{file}  {file.stat().st_size} octets")
-
-
-async def _backup(path: Path, file: Path) -> None:
-    """Into a file beside the target first, so that under its name there is a whole copy or none."""
-    from gateway.runtime.stores import opened_store  # noqa: PLC0415
-
-    partial = file.with_name(f"{file.name}.partial")
+    partial = file.with_name(f"{file.name}.partial")  # under FILE's own name there is a whole copy or none
     try:
-        async with opened_store(f"sqlite:///{path}") as store:
-            await store.backup(partial)
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as copy:
+            source.backup(copy)
         partial.rename(file)
-    except OSError as error:
-        raise Failure(f"cannot write {file}: {error.strerror}") from error
+    except (sqlite3.Error, OSError) as error:
+        raise Failure(f"cannot copy {path} to {file}: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
+    print(f"{file}  {file.stat().st_size} octets")
 
 
 def _existing_store(config: Path | None) -> Path:

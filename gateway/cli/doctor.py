@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from gateway.cli.options import Config
+from gateway.cli.options import Config, example
 from gateway.cli.serve import find_config
 from gateway.runtime.settings import ModemSettings, SettingsErrors, load_settings
 from gateway.runtime.sticks import Stick, find_sticks, stable_path
@@ -19,7 +19,7 @@ _USB_ID = "/sys/bus/usb/devices"
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: hongyan doctor --config /etc/hongyan/hongyan.toml")(doctor)
+    app.command(epilog=example("hongyan doctor --config /etc/hongyan/hongyan.toml"))(doctor)
 
 
 def doctor(config: Config = None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.options import Config, Json, make_app
+from gateway.cli.options import Config, Json, example, make_app
 from gateway.cli.output import Failure, local_time, print_json, print_table, say
 from gateway.cli.serve import read_settings
 from gateway.model.message import ApiKey, Scope
@@ -16,9 +16,9 @@ from gateway.model.message import ApiKey, Scope
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = make_app("API keys.")
-    group.command("create", epilog="Example: hongyan keys create --name shop --scopes send,read")(create)
-    group.command("list", epilog="Example: hongyan keys list --json")(list_all)
-    group.command("revoke", epilog="Example: hongyan keys revoke shop")(revoke)
+    group.command("create", epilog=example("hongyan keys create --name shop --scopes send,read"))(create)
+    group.command("list", epilog=example("hongyan keys list --json"))(list_all)
+    group.command("revoke", epilog=example("hongyan keys revoke shop"))(revoke)
     app.add_typer(group, name="keys")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.client import Api, path_of
-from gateway.cli.options import DEFAULT_URL, Json, Key, Url, read_instant
+from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, read_instant
 from gateway.cli.output import align, describe_error, local_time, paint, print_json, print_table
 from gateway.cli.send import describe
 
@@ -18,10 +18,10 @@ _TEXT_CHARS = 30
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(epilog="Example: hongyan messages --status failed --since 2026-12-24T08:00 --json")(messages)
-    app.command(epilog="Example: hongyan show 01kb3e5q7x8m2v9k4n6p0r1s2t")(show)
-    app.command(epilog="Example: hongyan cancel 01kb3e5q7x8m2v9k4n6p0r1s2t")(cancel)
-    app.command(epilog="Example: hongyan resend 01kb3e5q7x8m2v9k4n6p0r1s2t")(resend)
+    app.command(epilog=example("hongyan messages --status failed --since 2026-12-24T08:00 --json"))(messages)
+    app.command(epilog=example("hongyan show 01kb3e5q7x8m2v9k4n6p0r1s2t"))(show)
+    app.command(epilog=example("hongyan cancel 01kb3e5q7x8m2v9k4n6p0r1s2t"))(cancel)
+    app.command(epilog=example("hongyan resend 01kb3e5q7x8m2v9k4n6p0r1s2t"))(resend)
 
 
 def messages(
@@ -48,8 +48,8 @@ def messages(
         tag=tag,
         reference=reference,
         batch=batch,
-        since=_instant(since),
-        until=_instant(until),
+        since=_instant(since, "--since"),
+        until=_instant(until, "--until"),
     )
     if as_json:
         for message in found:
@@ -112,8 +112,8 @@ def _do(verb: str, message_id: str, api: Api, *, as_json: bool) -> None:
         print(describe(message))
 
 
-def _instant(text: str | None) -> str | None:
-    return read_instant(text, datetime.now(UTC)).isoformat() if text else None
+def _instant(text: str | None, option: str) -> str | None:
+    return read_instant(text, option, datetime.now(UTC)).isoformat() if text else None
 
 
 def _row(message: dict[str, Any]) -> tuple[object, ...]:

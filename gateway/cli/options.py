@@ -37,19 +37,25 @@ def make_app(text: str) -> typer.Typer:
     )
 
 
-def read_duration(text: str) -> float:
-    """``90s``, ``10m``, ``2h``, ``1d`` in seconds; anything else is a usage error."""
+def example(line: str) -> str:
+    """The end of a command's help: one line to copy, never wrapped."""
+    return f"\b\nExample:\n  {line}"
+
+
+def read_duration(text: str, option: str) -> float:
+    """``90s``, ``10m``, ``2h``, ``1d`` in seconds; anything else is a usage error of that option."""
     try:
         return parse_duration(text)
     except BadValue as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
-def read_instant(text: str, now: datetime) -> datetime:
+def read_instant(text: str, option: str, now: datetime) -> datetime:
     """An instant: ``2026-12-24T08:00`` by this machine's clock, the same with an offset, or ``+2h`` from now."""
     if text.startswith("+"):
-        return now + timedelta(seconds=read_duration(text[1:]))
+        return now + timedelta(seconds=read_duration(text[1:], option))
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
-        raise typer.BadParameter(f'"{text}" is no time; write 2026-12-24T08:00, or +2h from now') from None
+        detail = f'"{text}" is no time; write 2026-12-24T08:00, or +2h from now'
+        raise typer.BadParameter(detail, param_hint=option) from None

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.client import Api, path_of
-from gateway.cli.options import DEFAULT_URL, Json, Key, Url, read_duration, read_instant
+from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, read_duration, read_instant
 from gateway.cli.output import Failure, describe_error, paint, print_json, say
 
 FINAL = frozenset({"delivered", "undelivered", "failed", "expired", "canceled", "blocked", "uncertain"})
@@ -20,7 +20,7 @@ _POLL_FIRST_S, _POLL_CAP_S = 0.1, 2.0
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: hongyan send +8613800138000 'Your code is 4711' --category otp --wait")(send)
+    app.command(epilog=example("hongyan send +8613800138000 'Your code is 4711' --category otp --wait"))(send)
 
 
 def send(
@@ -52,7 +52,7 @@ def send(
     """Send one message."""
     if (text is None) == (data is None):
         raise typer.BadParameter("give a text, or --data", param_hint="TEXT")
-    timeout_s = read_duration(timeout)
+    timeout_s = read_duration(timeout, "--timeout")
     body = {
         "to": to,
         "text": sys.stdin.read().rstrip("\n") if text == "-" else text,
@@ -62,8 +62,8 @@ def send(
         "priority": priority,
         "encoding": encoding,
         "flash": flash or None,
-        "schedule_at": read_instant(at, datetime.now(UTC)) if at else None,
-        "valid_for": int(read_duration(valid_for)) if valid_for else None,
+        "schedule_at": read_instant(at, "--at", datetime.now(UTC)) if at else None,
+        "valid_for": int(read_duration(valid_for, "--valid-for")) if valid_for else None,
         "report": None if report else False,
         "callback_url": callback_url,
         "reference": reference,

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.options import Config
+from gateway.cli.options import Config, example
 from gateway.cli.output import Failure, say
 from gateway.runtime.settings import DEFAULT_CONFIG, Settings, SettingsErrors, load_settings
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(epilog="Example: hongyan serve --config /etc/hongyan/hongyan.toml")(serve)
-    app.command(epilog="Example: hongyan check --config /etc/hongyan/hongyan.toml")(check)
+    app.command(epilog=example("hongyan serve --config /etc/hongyan/hongyan.toml"))(serve)
+    app.command(epilog=example("hongyan check --config /etc/hongyan/hongyan.toml"))(check)
 
 
 def find_config(config: Path | None) -> Path | None:

@@ -9,17 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.options import make_app, read_duration
+from gateway.cli.options import example, make_app, read_duration
 from gateway.cli.output import Failure
 
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = make_app("Simulators, as programs of their own.")
-    group.command("modems", epilog="Example: hongyan simulate modems --modems 4 --dialects huawei,quectel")(
+    group.command("modems", epilog=example("hongyan simulate modems --modems 4 --dialects huawei,quectel"))(
         modems
     )
-    group.command("smsc", epilog="Example: hongyan simulate smsc --port 2775 --account hongyan:secret")(smsc)
+    group.command("smsc", epilog=example("hongyan simulate smsc --port 2775 --account hongyan:secret"))(smsc)
     app.add_typer(group, name="simulate")
 
 
@@ -46,7 +46,7 @@ def modems(
             n=n,
             directory=directory,
             dialects=chosen,
-            network_time_s=read_duration(network_time),
+            network_time_s=read_duration(network_time, "--network-time"),
             announce=_announce,
         )
     )
@@ -67,7 +67,11 @@ def smsc(
     accounts = dict(_read_account(given) for given in account or ["hongyan:secret"])
     _run(
         run_smsc(
-            host=host, port=port, accounts=accounts, latency_s=read_duration(latency), announce=_announce
+            host=host,
+            port=port,
+            accounts=accounts,
+            latency_s=read_duration(latency, "--latency"),
+            announce=_announce,
         )
     )
 

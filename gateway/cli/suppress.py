@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.client import Api, path_of
-from gateway.cli.options import DEFAULT_URL, Json, Key, Url, make_app
+from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, make_app
 from gateway.cli.output import local_time, print_json, print_table
 
 Number = Annotated[str, typer.Argument(help="The person's number.")]
@@ -16,9 +16,9 @@ Number = Annotated[str, typer.Argument(help="The person's number.")]
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = make_app("The opt-out list: who gets no marketing.")
-    group.command("list", epilog="Example: hongyan suppress list --limit 1000")(list_numbers)
-    group.command("add", epilog="Example: hongyan suppress add +8613800138000 --reason 'asked by phone'")(add)
-    group.command("remove", epilog="Example: hongyan suppress remove +8613800138000")(remove)
+    group.command("list", epilog=example("hongyan suppress list --limit 1000"))(list_numbers)
+    group.command("add", epilog=example("hongyan suppress add +8613800138000 --reason 'asked by phone'"))(add)
+    group.command("remove", epilog=example("hongyan suppress remove +8613800138000"))(remove)
     app.add_typer(group, name="suppress")
 
 

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from gateway.cli.client import Api, path_of
-from gateway.cli.options import DEFAULT_URL, Json, Key, Url
+from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example
 from gateway.cli.output import Failure, local_time, paint, print_json, say
 
 RETRY_S = 2.0
@@ -20,7 +20,7 @@ RETRY_S = 2.0
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: hongyan tail -f --to +8613800138000 --json")(tail)
+    app.command(epilog=example("hongyan tail -f --to +8613800138000 --json"))(tail)
 
 
 def tail(
