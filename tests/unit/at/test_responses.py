@@ -1,0 +1,160 @@
+import pytest
+
+from drivers.at import responses
+from drivers.at.responses import StorageUse, StoredPdu
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ('0,0,"China, Mobile",7', ["0", "0", "China, Mobile", "7"]),
+        ('"SM",3', ["SM", "3"]),
+        ("1,,24", ["1", "", "24"]),
+        ("1,", ["1", ""]),
+        (" 20 , 99 ", ["20", "99"]),
+        ("", [""]),
+        ('"","+8613800138000",145', ["", "+8613800138000", "145"]),
+    ],
+)
+def test_fields(text, fields):
+    assert responses.split_fields(text) == fields
+
+
+@pytest.mark.parametrize(
+    ("lines", "mr"),
+    [
+        (("+CMGS: 5",), 5),
+        (("+CMGS:255",), 255),
+        (('+CMGS: 5,"26/11/21,20:00:00+32"',), 5),
+        (("^NOTE", "+CMGS: 0"), 0),
+        (("+CMGS: -1",), None),
+        (("+CMGS: 256",), None),
+        (("+CMGS:",), None),
+        ((), None),
+    ],
+)
+def test_message_reference(lines, mr):
+    assert responses.parse_cmgs(lines) == mr
+
+
+def test_a_listing_of_stored_messages():
+    lines = ("+CMGL: 1,1,,4", "00AB", '+CMGL: 12,0,"Mum",4', "00CD", "+CMGL: 13,0,,4", "+CMGL: 14,1,,2", "zz")
+    assert responses.parse_cmgl(lines) == [
+        StoredPdu(index=1, status=1, n_octets=4, pdu=b"\x00\xab"),
+        StoredPdu(index=12, status=0, n_octets=4, pdu=b"\x00\xcd"),
+        StoredPdu(index=13, status=0, n_octets=4, pdu=b""),
+        StoredPdu(index=14, status=1, n_octets=2, pdu=None),
+    ]
+
+
+def test_one_stored_message():
+    entry = responses.parse_cmgr(("+CMGR: 0,,4", "00AB"))
+    assert entry == StoredPdu(index=-1, status=0, n_octets=4, pdu=b"\x00\xab")
+    assert responses.parse_cmgr(()) is None
+    assert responses.parse_cmgr(("+CMGR: 0,,0",)) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ('+CMTI: "SM",3', ("SM", 3)),
+        ('+CMTI:"ME",0', ("ME", 0)),
+        ('+CDSI: "SR",12', ("SR", 12)),
+        ('+CMTI: "SM"', None),
+        ("+CMTI:", None),
+    ],
+)
+def test_place_of_a_new_message(line, place):
+    assert responses.parse_cmti(line) == place
+
+
+def test_length_of_a_direct_message():
+    assert responses.parse_direct_length("+CMT: ,24") == 24
+    assert responses.parse_direct_length('+CMT: "",24') == 24
+    assert responses.parse_direct_length("+CDS: 25") == 25
+    assert responses.parse_direct_length("+CDS:") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "dbm"), [("+CSQ: 0,99", -113), ("+CSQ: 31,0", -51), ("+CSQ: 99,99", None), ("+CSQ:", None)]
+)
+def test_signal(line, dbm):
+    assert responses.parse_csq((line,)) == dbm
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("+CREG: 0,1", 1),
+        ("+CREG: 2,5,\"1A2B\",\"0C3D\",7", 5),
+        ("+CREG: 1", 1),
+        ('+CREG: 5,"1A2B","0C3D"', 5),
+        ("+CEREG: 0,3", 3),
+        ("+CREG: ", None),
+        ("+CSQ: 1,2", None),
+    ],
+)  # fmt: skip
+def test_registration(line, status):
+    assert responses.parse_registration((line,)) == status
+
+
+def test_operator():
+    assert responses.parse_cops(('+COPS: 0,0,"CHINA MOBILE",7',)) == "CHINA MOBILE"
+    assert responses.parse_cops(("+COPS: 0",)) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "state"),
+    [
+        (("+CPIN: READY",), "READY"),
+        (("+CPIN: SIM PIN",), "SIM PIN"),
+        (("+CPIN:SIM PUK",), "SIM PUK"),
+        ((), None),
+    ],
+)
+def test_pin_state(lines, state):
+    assert responses.parse_cpin(lines) == state
+
+
+def test_own_number():
+    assert responses.parse_cnum(('+CNUM: "","+8613800138000",145',)) == "+8613800138000"
+    assert responses.parse_cnum(('+CNUM: "","",129', '+CNUM: ,"13800138000",129')) == "13800138000"
+    assert responses.parse_cnum(()) is None
+
+
+def test_storage_choices():
+    lines = ('+CPMS: ("ME","MT","SM","SR"),("ME","SM"),("SM")',)
+    assert responses.parse_storage_choices(lines) == [{"ME", "MT", "SM", "SR"}, {"ME", "SM"}, {"SM"}]
+    assert responses.parse_storage_choices(('+CPMS: "SM","SM","SM"',)) == [{"SM"}] * 3
+    assert responses.parse_storage_choices(()) == []
+
+
+def test_storage_use():
+    named = responses.parse_cpms(('+CPMS: "SM",3,30,"SM",3,30,"SM",3,30',))
+    assert named == StorageUse(name="SM", n_used=3, n_total=30)
+    assert responses.parse_cpms(("+CPMS: 3,30,3,30,3,30",)) == StorageUse(name="", n_used=3, n_total=30)
+    assert responses.parse_cpms(("+CPMS: x",)) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "digits"),
+    [
+        (("861696001234567",), "861696001234567"),
+        (("+CCID: 89860012345678901234",), "89860012345678901234"),
+        (("^ICCID: 8986001234567890123F",), "8986001234567890123"),
+        (('+ICCID: "89860012345678901234"',), "89860012345678901234"),
+        (("+CGSN: 861696001234567",), "861696001234567"),
+        (("none",), None),
+    ],
+)
+def test_serial_numbers(lines, digits):
+    assert responses.parse_digits(lines) == digits
+
+
+def test_free_text():
+    assert responses.parse_text(("huawei",)) == "huawei"
+    assert responses.parse_text(('+CGMM: "E173"',)) == "E173"
+    assert responses.parse_text(("Revision:1418B05",)) == "Revision:1418B05"
+    assert responses.parse_text(()) is None

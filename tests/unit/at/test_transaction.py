@@ -1,0 +1,203 @@
+"""The AT dialogue, driven with octets and invented time."""
+
+import pytest
+
+from drivers.at.result_codes import FinalResult, ResultKind
+from drivers.at.transaction import (
+    BODY_S,
+    GUARD_S,
+    GUARD_TRIES,
+    SETTLE_S,
+    Answered,
+    AtDialogue,
+    Command,
+    Hung,
+    PayloadDue,
+    Phase,
+    Stray,
+    TimedOut,
+)
+from drivers.at.unsolicited import Urc
+from drivers.errors import LocalProtocolError
+
+pytestmark = pytest.mark.unit
+
+OK = FinalResult(kind=ResultKind.OK)
+CMGS = Command(text="AT+CMGS=23", payload=b"0011000B91", timeout_s=60, prompt_timeout_s=10)
+
+
+def idle_dialogue(now: float = 0.0) -> AtDialogue:
+    dialogue = AtDialogue(now)
+    assert dialogue.take_output() == b"\x1bAT\r"
+    dialogue.receive(b"\r\nOK\r\n", now)
+    dialogue.tick(now + SETTLE_S)
+    assert dialogue.phase is Phase.IDLE
+    return dialogue
+
+
+def ask(text: str, reply: bytes, now: float = 10.0):
+    dialogue = idle_dialogue()
+    dialogue.start(Command(text=text), now)
+    assert dialogue.take_output() == text.encode() + b"\r"
+    return dialogue.receive(reply, now)
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "events"),
+    [
+        ("AT+CSQ", b"\r\n+CSQ: 20,99\r\n\r\nOK\r\n", [Answered(("+CSQ: 20,99",), OK)]),
+        ("AT+CSQ", b"AT+CSQ\r\r\n+CSQ: 20,99\r\n\r\nOK\r\n", [Answered(("+CSQ: 20,99",), OK)]),
+        ("AT+CSQ", b"\r\n^RSSI:20\r\n\r\n+CSQ: 20,99\r\n\r\nOK\r\n",
+         [Urc("^RSSI:20"), Answered(("+CSQ: 20,99",), OK)]),
+        ("AT+CSQ", b"+CSQ: 20,99\r\nOK\r\n+CMTI: \"ME\",1\r\n",
+         [Answered(("+CSQ: 20,99",), OK), Urc('+CMTI: "ME",1')]),
+        ("AT+CMGR=1", b"+CMGR: \"REC\",\"1\"\r\nOK then\r\nOK\r\n",
+         [Answered(('+CMGR: "REC","1"', "OK then"), OK)]),
+        ("AT+CREG?", b"+CREG: 0,1\r\nOK\r\n", [Answered(("+CREG: 0,1",), OK)]),
+        ("AT+CSQ", b"+CREG: 1\r\n+CSQ: 9,99\r\nOK\r\n", [Urc("+CREG: 1"), Answered(("+CSQ: 9,99",), OK)]),
+        ("AT^ICCID?", b"^ICCID: 89860012345678901234\r\n^BOOT:1,0\r\nOK\r\n",
+         [Urc("^BOOT:1,0"), Answered(("^ICCID: 89860012345678901234",), OK)]),
+        ("AT+CGSN", b"861696001234567\r\nOK\r\n", [Answered(("861696001234567",), OK)]),
+        ("AT+CMGL=4", b"+CMGL: 1,1,,4\r\n0001\r\n+CDS: 25\r\n0006AB\r\n+CMGL: 2,1,,4\r\n0002\r\nOK\r\n",
+         [Urc("+CDS: 25", "0006AB"),
+          Answered(("+CMGL: 1,1,,4", "0001", "+CMGL: 2,1,,4", "0002"), OK)]),
+        ("AT", b"COMMAND NOT SUPPORT\r\n",
+         [Answered((), FinalResult(kind=ResultKind.ERROR, detail="COMMAND NOT SUPPORT"))]),
+        ("AT", b"> \r\nOK\r\n", [Answered((">",), OK)]),
+    ],
+)  # fmt: skip
+def test_a_command_gets_its_answer_and_nothing_else(command, reply, events):
+    assert ask(command, reply) == events
+
+
+def test_the_payload_waits_for_the_prompt_and_goes_out_once():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    assert dialogue.take_output() == b"AT+CMGS=23\r"
+    assert dialogue.receive(b"AT+CMGS=23\r\r\n", 10.1) == []
+    assert dialogue.take_output() == b""
+    assert dialogue.receive(b">", 10.2) == [PayloadDue()]
+    assert dialogue.take_output() == b"0011000B91\x1a"
+    assert dialogue.receive(b" \r\n> \r\n+CMGS: 7\r\n\r\nOK\r\n", 11.0) == [Answered(("+CMGS: 7",), OK)]
+    assert dialogue.take_output() == b""
+
+
+def test_an_echoed_payload_is_dropped():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.receive(b"AT+CMGS=23\r\r\n> ", 10.0)
+    events = dialogue.receive(b"0011000B91\x1a\r\n+CMGS: 7\r\nOK\r\n", 11.0)
+    assert events == [Answered(("+CMGS: 7",), OK)]
+
+
+def test_a_message_that_arrives_between_prompt_and_answer_is_not_part_of_it():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.receive(b"> ", 10.0)
+    events = dialogue.receive(b'+CMTI: "SM",4\r\n+CMT: ,23\r\n0791AB\r\n+CMGS: 7\r\nOK\r\n', 11.0)
+    assert events == [Urc('+CMTI: "SM",4'), Urc("+CMT: ,23", "0791AB"), Answered(("+CMGS: 7",), OK)]
+
+
+def test_an_error_instead_of_the_prompt_ends_the_command_without_payload():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.take_output()
+    events = dialogue.receive(b"+CMS ERROR: 310\r\n", 10.1)
+    assert events == [Answered((), FinalResult(kind=ResultKind.CMS, code=310))]
+    assert dialogue.take_output() == b""
+
+
+def test_after_a_timeout_the_late_answer_never_answers_the_next_command():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.receive(b"> ", 10.0)
+    dialogue.take_output()
+    assert dialogue.deadline == 70.0
+    assert dialogue.tick(70.0) == [TimedOut(60)]
+    assert dialogue.take_output() == b"\x1bAT\r"
+    # Both finals, of the old command and of the guard, arrive late and apart.
+    assert dialogue.receive(b"+CMGS: 7\r\nOK\r\n", 70.1) == [Stray("+CMGS: 7")]
+    assert dialogue.receive(b"OK\r\n", 70.2) == []
+    dialogue.tick(70.2 + SETTLE_S)
+    dialogue.start(Command(text="AT+CSQ"), 71.0)
+    assert dialogue.receive(b"+CSQ: 1,99\r\nOK\r\n", 71.1) == [Answered(("+CSQ: 1,99",), OK)]
+
+
+def test_a_prompt_that_does_not_come_is_left_with_esc():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.take_output()
+    assert dialogue.tick(20.0) == [TimedOut(10)]
+    assert dialogue.take_output().startswith(b"\x1b")
+    # The prompt comes after all: nobody falls for it.
+    assert dialogue.receive(b"> ", 20.1) == []
+    assert dialogue.take_output() == b""
+
+
+def test_an_abandoned_prompt_is_left_with_esc():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.take_output()
+    dialogue.abandon(10.5)
+    assert dialogue.take_output() == b"\x1bAT\r"
+    assert dialogue.receive(b"> ", 10.6) == []
+
+
+def test_an_abandoned_payload_goes_on_to_its_final():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.receive(b"> ", 10.0)
+    dialogue.take_output()
+    dialogue.abandon(10.5)
+    assert dialogue.take_output() == b""
+    with pytest.raises(LocalProtocolError):
+        dialogue.start(Command(text="AT"), 10.6)
+    assert dialogue.receive(b"+CMGS: 1\r\nOK\r\n", 12.0) == [Answered(("+CMGS: 1",), OK)]
+
+
+def test_a_stick_that_never_answers_counts_as_hung():
+    dialogue = AtDialogue(0.0)
+    events = []
+    for tries in range(1, GUARD_TRIES + 1):
+        assert dialogue.take_output() == b"\x1bAT\r"
+        events += dialogue.tick(tries * GUARD_S)
+    assert events == [Hung()]
+
+
+def test_noise_does_not_keep_a_resync_from_ending():
+    dialogue = AtDialogue(0.0)
+    dialogue.receive(b"\x1bAT\r\r\nOK\r\n", 0.0)
+    dialogue.receive(b"^RSSI:20\r\n", SETTLE_S / 2)
+    dialogue.tick(SETTLE_S)
+    assert dialogue.phase is Phase.IDLE
+
+
+def test_lines_between_commands_are_news_or_strays():
+    dialogue = idle_dialogue()
+    events = dialogue.receive(b"RING\r\nOK\r\nCall Ready\r\nwhat\r\n", 5.0)
+    assert events == [Urc("RING"), Stray("OK"), Urc("Call Ready"), Stray("what")]
+
+
+def test_a_message_whose_second_line_never_comes_is_given_up():
+    dialogue = idle_dialogue()
+    assert dialogue.receive(b"+CMT: ,23\r\n", 5.0) == []
+    assert dialogue.deadline == 5.0 + BODY_S
+    assert dialogue.tick(5.0 + BODY_S) == [Urc("+CMT: ,23")]
+
+
+def test_a_second_line_that_is_no_pdu_belongs_to_itself():
+    dialogue = idle_dialogue()
+    dialogue.start(Command(text="AT+CSQ"), 5.0)
+    events = dialogue.receive(b"+CDS: 25\r\n+CSQ: 5,99\r\nOK\r\n", 5.0)
+    assert events == [Urc("+CDS: 25"), Answered(("+CSQ: 5,99",), OK)]
+
+
+@pytest.mark.parametrize("text", ["AT\rATD112;", "AT\x1a", "AT\n"])
+def test_a_command_can_not_break_out_of_its_line(text):
+    with pytest.raises(LocalProtocolError):
+        idle_dialogue().start(Command(text=text), 5.0)
+
+
+def test_a_label_never_shows_parameters():
+    assert Command(text='AT+CPIN="1234"').label == "AT+CPIN"
+    assert Command(text="AT+CREG?").label == "AT+CREG?"
