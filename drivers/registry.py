@@ -1,0 +1,26 @@
+"""From a channel's config to its driver; the only file that names every driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from drivers.loopback import LoopbackConfig, LoopbackDriver
+from drivers.modem.driver import ModemConfig, ModemDriver
+from drivers.smpp.driver import SmppConfig, SmppDriver
+
+if TYPE_CHECKING:
+    from drivers.base import Driver
+
+ChannelConfig = ModemConfig | SmppConfig | LoopbackConfig
+
+
+def build_driver(config: ChannelConfig) -> Driver:
+    """The driver for one channel; it touches no wire before it is run."""
+    match config:
+        case ModemConfig():
+            return ModemDriver(config)
+        case SmppConfig():
+            return SmppDriver(config)
+        case LoopbackConfig():
+            return LoopbackDriver(config)
+    assert_never(config)
