@@ -12,12 +12,12 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import channels, db, doctor, keys, messages, send, serve, simulate, suppress, tail
+from gateway.cli import channels, db, demo, doctor, keys, messages, send, serve, simulate, suppress, tail
 from gateway.cli.options import make_app
 from gateway.cli.output import Failure, say
 from gateway.errors import GatewayError
 
-FAMILIES = (serve, send, messages, tail, channels, suppress, keys, db, doctor, simulate)
+FAMILIES = (serve, demo, send, messages, tail, channels, suppress, keys, db, doctor, simulate)
 """In the order of the help; each adds its commands with ``register(app)``."""
 
 app = make_app("Self-hosted SMS gateway: USB modems and SMPP accounts behind one dependable HTTP API.")

@@ -129,8 +129,8 @@ class Keyword(StrEnum):
     HELP = "help"
 
 
-class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A mobile-originated message, its parts joined.
+class InboundMessage(msgspec.Struct, frozen=True, kw_only=True, rename={"sender": "from", "recipient": "to"}):
+    """A mobile-originated message, its parts joined; in JSON as INTERFACE section 3 has it.
 
     Args:
         sender: E.164, short code or alphanumeric.

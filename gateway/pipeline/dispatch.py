@@ -150,7 +150,9 @@ class Dispatcher:
                     error=None,
                 )
                 return await self._patiently(
-                    lambda tx: record_accepted(tx, message, sent, outcome.submitted_at)
+                    lambda tx: record_accepted(
+                        tx, message, sent, outcome.submitted_at, go_on=not self._stopping
+                    )
                 )
             case Refused() | Uncertain():
                 name = result.fault.kind.value if isinstance(result, Refused) else "uncertain"

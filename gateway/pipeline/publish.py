@@ -129,7 +129,7 @@ class DeliveryLog:
         if kind == "message":
             fields |= data
         elif kind == "inbound":
-            fields |= {"id": event.subject, "from": data["sender"], "channel": data["channel"]}
+            fields |= {"id": event.subject, "from": data["from"], "channel": data["channel"]}
             fields |= {"parts": data["parts"], "keyword": data["keyword"]}
         else:
             fields |= {"number": event.subject, "status": verb, "source": data.get("source")}

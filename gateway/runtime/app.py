@@ -8,11 +8,11 @@ import ssl
 from datetime import UTC, datetime
 
 from aiohttp import web
+from drivers.smpp.driver import SmppConfig
 
 from drivers.modem.driver import ModemConfig
 from drivers.pacing import TokenBucket
 from drivers.registry import build_driver
-from drivers.smpp.driver import SmppConfig
 from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
 from gateway.clock import Clock, SystemClock
@@ -65,7 +65,7 @@ class Gateway:
             cap_s=settings.queue.retry_cap_s,
         )
         instance = make_id()
-        self._lanes = [_make_lane(channel, clock) for channel in (*settings.modems, *settings.smpp)]
+        self._lanes = [_make_lane(channel, clock) for channel in _channels(settings)]
         self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics)
         self._scheduler = Scheduler(store, clock, self._lanes, self._dispatcher.start, instance)
         wake = self._scheduler.wake
@@ -187,6 +187,10 @@ class Gateway:
         self.http_port = self._runner.addresses[0][1]
 
 
+def _channels(settings: Settings) -> list[ModemSettings | SmppSettings]:
+    return [*settings.modems, *settings.smpp]
+
+
 def _check(settings: Settings) -> None:
     for i, modem in enumerate(settings.modems):
         if modem.port is None:
@@ -258,7 +262,7 @@ def _make_quota(rate: Rate | None) -> Quota | None:
 def _intake_settings(settings: Settings) -> IntakeSettings:
     return IntakeSettings(
         region=settings.numbers.region,
-        channels={c.name: c.groups for c in (*settings.modems, *settings.smpp) if _sends(c)},
+        channels={c.name: c.groups for c in _channels(settings) if _sends(c)},
         valid_for_s=settings.queue.valid_for_s,
     )
 
