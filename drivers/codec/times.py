@@ -117,7 +117,7 @@ def encode_relative_vp(seconds: float) -> int:
         return 143 + math.ceil((seconds - 12 * _HOUR) / (30 * _MINUTE))
     if seconds <= 30 * _DAY:
         return 166 + math.ceil(seconds / _DAY)
-    return max(197, 192 + math.ceil(seconds / _WEEK))
+    return 192 + math.ceil(seconds / _WEEK)  # more than 30 days are at least 5 weeks
 
 
 def decode_relative_vp(tp_vp: int) -> int:
