@@ -31,7 +31,7 @@ _HIGH_SURROGATES: Final = range(0xD8, 0xDC)
 """First octets of the first unit of a surrogate pair."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSegment:
     """One segment of a plan.
 
@@ -45,7 +45,7 @@ class PlannedSegment:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How a text goes over the air.
 
@@ -126,12 +126,14 @@ def _encode_ucs2(text: str) -> tuple[str, bytes]:
 
 def _plan(encoding: Encoding, text: str, payload: bytes) -> Plan:
     if len(payload) <= (SINGLE_SEPTETS if encoding is Encoding.GSM7 else SINGLE_UCS2_OCTETS):
-        return Plan(encoding, (PlannedSegment(text, payload),))
+        return Plan(encoding=encoding, segments=(PlannedSegment(text=text, payload=payload),))
     cut = _cut_gsm7 if encoding is Encoding.GSM7 else _cut_ucs2
-    segments = tuple(PlannedSegment(decode_payload(encoding, part), part) for part in cut(payload))
+    segments = tuple(
+        PlannedSegment(text=decode_payload(encoding, part), payload=part) for part in cut(payload)
+    )
     if len(segments) > MAX_SEGMENTS:
         raise EncodeError("ud", f"needs {len(segments)} segments, {MAX_SEGMENTS} are possible")
-    return Plan(encoding, segments)
+    return Plan(encoding=encoding, segments=segments)
 
 
 def _cut_gsm7(codes: bytes) -> Iterator[bytes]:
