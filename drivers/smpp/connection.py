@@ -1,0 +1,356 @@
+"""One TCP (or TLS) connection that carries an ESME session: the only file of SMPP that touches asyncio streams.
+
+It moves octets between the socket and the session, keeps the window, and turns time into ticks. Writes of
+one turn of the event loop go out together. It knows no segments and no receipts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple, cast
+
+from drivers.errors import WireLost, WireTimeout
+from drivers.smpp.incidents import Incidents
+from drivers.smpp.session import (
+    NotificationReceived,
+    PduRejected,
+    RequestReceived,
+    ResponseReceived,
+    Session,
+    SessionEvent,
+    SessionFailed,
+    SessionTimers,
+    UnknownResponse,
+)
+from drivers.smpp.session_rules import Role
+from drivers.smpp.window import Window
+from drivers.smpp.wire.constants import command_name
+from drivers.smpp.wire.pdus import Body
+
+_LONGEST_TICK_S: Final = 1.0
+_SHORTEST_TICK_S: Final = 0.01
+_TICKS_PER_TIMER: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A request that got no answer.
+
+    Args:
+        code: ``answer_timeout`` or ``link_lost``.
+        detail: one sentence.
+        written: whether octets of it may have left us.
+    """
+
+    code: str
+    detail: str
+    written: bool
+
+
+Answer = ResponseReceived | Unanswered
+
+
+class _Waiter(NamedTuple):
+    future: asyncio.Future[Answer]
+    holds_slot: bool
+
+
+class SmppConnection(asyncio.Protocol):
+    """The ESME's end of one connection.
+
+    Attributes:
+        lost: done when the link is gone, with the reason.
+
+    Args:
+        capacity: how many `exchange` calls may wait for their answers.
+        response_timeout_s: after which a request is given up.
+        timers: of the session.
+        on_request: takes each request of the peer; answer with `respond`.
+        incidents: told of what goes otherwise than asked.
+    """
+
+    def __init__(
+        self,
+        *,
+        capacity: int,
+        response_timeout_s: float,
+        timers: SessionTimers,
+        on_request: Callable[[SmppConnection, RequestReceived], None],
+        incidents: Incidents,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._session = Session(Role.ESME, now=self._loop.time(), timers=timers)
+        self._window: Window[_Waiter] = Window()
+        self._slots = asyncio.Semaphore(capacity)
+        self._response_timeout_s = response_timeout_s
+        self._on_request = on_request
+        self._incidents = incidents
+        self._transport: asyncio.Transport | None = None
+        self._unflushed: list[int] = []
+        self._flush_scheduled = False
+        self._accepting = True
+        self._held: set[str] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._reason: WireLost | None = None
+        self.lost: asyncio.Future[WireLost] = self._loop.create_future()
+        shortest = min(timers.enquire_link_s, timers.response_s, timers.inactivity_s, response_timeout_s)
+        self._tick_s = min(max(shortest / _TICKS_PER_TIMER, _SHORTEST_TICK_S), _LONGEST_TICK_S)
+        self._ticker: asyncio.TimerHandle | None = None
+
+    # ---- for the driver ----
+
+    @property
+    def n_in_flight(self) -> int:
+        """Requests that wait for an answer."""
+        return len(self._window)
+
+    async def exchange(self, body: Body) -> Answer:
+        """Wait for a free slot of the window, send a request, and wait for its answer.
+
+        Raises:
+            EncodeError: a field breaks its bound; nothing was sent.
+
+        Cancel: while waiting for a slot, nothing has happened. Later the request is out; its answer is
+            still taken, counted and logged, and its slot is kept until then.
+        """
+        if not self._accepting:
+            return _NOT_WRITTEN
+        await self._slots.acquire()
+        if not self._accepting:
+            self._slots.release()
+            return _NOT_WRITTEN
+        try:
+            future = self._send(body, self._response_timeout_s, holds_slot=True)
+        except BaseException:
+            self._slots.release()
+            raise
+        return await future
+
+    async def ask(self, body: Body, timeout_s: float) -> ResponseReceived:
+        """Send a request outside the window (bind, unbind) and wait for its answer.
+
+        Raises:
+            WireLost, WireTimeout: there is none.
+            LocalProtocolError: the session does not allow it now.
+
+        Cancel: the request is out; its answer is dropped.
+        """
+        answer = await self._send(body, timeout_s, holds_slot=False)
+        if isinstance(answer, ResponseReceived):
+            return answer
+        if answer.code == "answer_timeout":
+            raise WireTimeout(command_name(body.command_id), timeout_s)
+        raise self._reason if self._reason is not None else WireLost(answer.detail, by_peer=True)
+
+    def respond(self, request: RequestReceived, body: Body, command_status: int = 0) -> None:
+        """Answer a request of the peer; nothing happens when the link is gone."""
+        if not self._session.closed:
+            self._session.respond(request, body, command_status)
+            self._schedule_flush()
+
+    def stop_accepting(self) -> None:
+        """Take no new `exchange`; those on the wire go on."""
+        self._accepting = False
+
+    async def wait_idle(self, deadline: float) -> bool:
+        """Wait until nothing is on the wire, or the loop's clock shows ``deadline``; whether it is idle.
+
+        Cancel: changes nothing.
+        """
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def hold_reading(self) -> None:
+        """Read no more for now: the driver has more deliveries in hand than it can store.
+
+        Time stands still for answers meanwhile, as theirs may lie unread.
+        """
+        self._hold("deliveries")
+
+    def resume_reading(self) -> None:
+        """Undo `hold_reading`."""
+        self._resume("deliveries")
+
+    def close(self, reason: str) -> None:
+        """Write what is queued and close; `lost` follows."""
+        if self._reason is None:
+            self._reason = WireLost(reason, by_peer=False)
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self, reason: str) -> None:
+        """Close at once, unwritten octets dropped; `lost` follows."""
+        if self._reason is None:
+            self._reason = WireLost(reason, by_peer=False)
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ---- asyncio.Protocol ----
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._ticker = self._loop.call_later(self._tick_s, self._tick)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets came."""
+        for event in self._session.receive_data(data, self._loop.time()):
+            self._take(event)
+        self._flush()
+
+    def pause_writing(self) -> None:
+        """The peer does not read; then we read no more of it, or our answers would pile up."""
+        self._hold("writing")
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self._resume("writing")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed: everyone who waits learns what may have happened to his request."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._accepting = False
+        self._session.close()
+        reason = self._reason
+        if reason is None:
+            reason = self._reason = WireLost(str(exc) if exc else "closed by the peer", by_peer=True)
+        unflushed = set(self._unflushed)
+        for sequence_number, waiter in self._window.take_all():
+            written = sequence_number not in unflushed
+            self._settle(waiter, Unanswered("link_lost", str(reason), written))
+        if not self.lost.done():
+            self.lost.set_result(reason)
+
+    # ---- inside ----
+
+    def _send(self, body: Body, timeout_s: float, *, holds_slot: bool) -> asyncio.Future[Answer]:
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        if self._session.closed:
+            if holds_slot:
+                self._slots.release()
+            future.set_result(_NOT_WRITTEN)
+            return future
+        now = self._loop.time()
+        sequence_number = self._session.request(body, now)
+        # The session has only queued it: the waiter is in the window before an octet leaves.
+        self._window.add(sequence_number, _Waiter(future, holds_slot), now + timeout_s)
+        self._idle.clear()
+        self._unflushed.append(sequence_number)
+        self._schedule_flush()
+        return future
+
+    def _settle(self, waiter: _Waiter, answer: Answer) -> None:
+        if waiter.holds_slot:
+            self._slots.release()
+        if not len(self._window):
+            self._idle.set()
+        if not waiter.future.done():
+            waiter.future.set_result(answer)
+        elif isinstance(answer, ResponseReceived):
+            self._incidents.note_unclaimed(answer)
+
+    def _take(self, event: SessionEvent) -> None:
+        match event:
+            case ResponseReceived(sequence_number=sequence_number):
+                waiter = self._window.take(sequence_number)
+                if waiter is not None:
+                    self._settle(waiter, event)
+                else:
+                    self._incidents.note_late(event)
+            case RequestReceived():
+                self._on_request(self, event)
+            case UnknownResponse() | PduRejected() | NotificationReceived():
+                self._incidents.note(event)
+            case SessionFailed():
+                self._fail(event)
+
+    def _fail(self, event: SessionFailed) -> None:
+        self._incidents.note_failure(event)
+        if self._reason is None:
+            self._reason = WireLost(f"{event.code}: {event.reason}", by_peer=False)
+        self._flush()
+        if self._transport is None:
+            return
+        # A silent peer takes no more octets: waiting for them to leave could take for ever.
+        if event.code == "framing_lost":
+            self._transport.close()
+        else:
+            self._transport.abort()
+
+    def _schedule_flush(self) -> None:
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        octets = self._session.data_to_send()
+        if octets:
+            transport.write(octets)
+            self._unflushed.clear()
+
+    def _tick(self) -> None:
+        self._ticker = self._loop.call_later(self._tick_s, self._tick)
+        if "deliveries" in self._held:
+            return
+        now = self._loop.time()
+        for sequence_number, waiter in self._window.take_expired(now):
+            self._session.give_up(sequence_number)
+            self._settle(waiter, _TIMED_OUT)
+        for event in self._session.tick(now):
+            self._take(event)
+        self._flush()
+
+    def _hold(self, why: str) -> None:
+        if not self._held and self._transport is not None:
+            self._transport.pause_reading()
+        self._held.add(why)
+
+    def _resume(self, why: str) -> None:
+        if why in self._held:
+            self._held.discard(why)
+            if not self._held and self._transport is not None and not self._transport.is_closing():
+                self._transport.resume_reading()
+
+
+_NOT_WRITTEN: Final = Unanswered("link_down", "the link is not up", written=False)
+_TIMED_OUT: Final = Unanswered("answer_timeout", "the SMSC did not answer in time", written=True)
+
+
+async def connect(
+    factory: Callable[[], SmppConnection],
+    *,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    timeout_s: float,
+) -> SmppConnection:
+    """Open the connection.
+
+    Raises:
+        WireTimeout, WireLost: it can't be opened.
+
+    Cancel: nothing stays open.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, connection = await loop.create_connection(factory, host, port, ssl=tls)
+    except TimeoutError:
+        raise WireTimeout("connect", timeout_s) from None
+    except OSError as error:
+        raise WireLost(f"connect: {error.strerror or type(error).__name__}", by_peer=True) from error
+    return connection

@@ -1,0 +1,98 @@
+"""What goes otherwise than asked on a link: logged and counted, so that nothing is dropped in silence."""
+
+from __future__ import annotations
+
+import logging
+
+from drivers.smpp.session import (
+    NotificationReceived,
+    PduRejected,
+    ResponseReceived,
+    SessionFailed,
+    UnknownResponse,
+)
+from drivers.smpp.wire.constants import command_name, status_name
+
+_log = logging.getLogger(__name__)
+
+
+class Incidents:
+    """Counters of one channel, over all its connections.
+
+    Args:
+        channel: name for the log.
+
+    Attributes:
+        late_responses: answers after their request had been given up; the segment is uncertain.
+        unclaimed_responses: answers whose asker had been cancelled.
+        unknown_responses: answers to nothing we asked.
+        rejected_pdus: PDUs of the peer that could not be read or were not allowed.
+        failed_deliveries: deliveries that we could not store and left with the SMSC.
+        nameless_receipts: receipts that name no message.
+    """
+
+    def __init__(self, channel: str) -> None:
+        self._channel = channel
+        self.late_responses = 0
+        self.unclaimed_responses = 0
+        self.unknown_responses = 0
+        self.rejected_pdus = 0
+        self.failed_deliveries = 0
+        self.nameless_receipts = 0
+
+    def note(self, event: UnknownResponse | PduRejected | NotificationReceived) -> None:
+        """A PDU that nobody waits for."""
+        match event:
+            case UnknownResponse():
+                self.unknown_responses += 1
+                _log.warning(
+                    "%s: answer to nothing we asked: %s sequence=%d status=%s",
+                    self._channel,
+                    command_name(event.command_id),
+                    event.sequence_number,
+                    status_name(event.command_status),
+                )
+            case PduRejected():
+                self.rejected_pdus += 1
+                _log.warning(
+                    "%s: rejected %s sequence=%d with %s: %s",
+                    self._channel,
+                    command_name(event.command_id),
+                    event.sequence_number,
+                    status_name(event.command_status),
+                    event.reason,
+                )
+            case NotificationReceived():
+                _log.info("%s: %s", self._channel, command_name(event.body.command_id))
+
+    def note_late(self, answer: ResponseReceived) -> None:
+        """An answer that came after its request was given up."""
+        self.late_responses += 1
+        _log.warning("%s: late answer: %s", self._channel, _describe(answer))
+
+    def note_unclaimed(self, answer: ResponseReceived) -> None:
+        """An answer whose asker is gone."""
+        self.unclaimed_responses += 1
+        _log.warning("%s: answer to a cancelled request: %s", self._channel, _describe(answer))
+
+    def note_failure(self, event: SessionFailed) -> None:
+        """The session ended itself."""
+        _log.warning("%s: session failed: %s: %s", self._channel, event.code, event.reason)
+
+    def note_nameless_receipt(self) -> None:
+        """A receipt without any message id."""
+        self.nameless_receipts += 1
+        _log.warning("%s: a receipt names no message; acknowledged and dropped", self._channel)
+
+    def note_failed_delivery(self, error: Exception) -> None:
+        """The sink could not store a delivery."""
+        self.failed_deliveries += 1
+        _log.error("%s: delivery left with the SMSC: %s", self._channel, type(error).__name__)
+
+
+def _describe(answer: ResponseReceived) -> str:
+    message_id = getattr(answer.body, "message_id", "")
+    return (
+        f"{command_name(answer.request_command_id)} sequence={answer.sequence_number} "
+        f"status={status_name(answer.command_status)} message_id={message_id}"
+    )

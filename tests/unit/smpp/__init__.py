@@ -1,0 +1,1 @@
+"""SMPP: wire, session, window, texts and faults."""
