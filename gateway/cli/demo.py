@@ -23,6 +23,7 @@ import aiohttp
 import typer
 
 from gateway.cli.demo_view import View, make_view
+from gateway.cli.options import example
 from gateway.cli.output import Failure
 from gateway.clock import SystemClock
 from gateway.runtime.first_start import make_first_key
@@ -46,7 +47,7 @@ _OFFER = "【鸿雁】新品上市,全场八折。回TD退订"
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: hongyan demo --modems 8 --messages 200")(demo)
+    app.command(epilog=example("hongyan demo --modems 8 --messages 200"))(demo)
 
 
 def demo(
@@ -55,9 +56,9 @@ def demo(
         int, typer.Option(min=2, max=2_000, help="How many messages in the main part.")
     ] = 100,
 ) -> None:
-    """Show the whole thing at work, without hardware, root or a config file.
+    """Show the whole thing at work.
 
-    Ends by itself with a summary; exit 1 if its numbers do not add up.
+    Needs no hardware, no root and no config file. Ends by itself with a summary; exit 1 if its numbers do not add up.
     """
     try:
         checks = asyncio.run(_run(modems, messages))
