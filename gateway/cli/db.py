@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     group = make_app("The store.")
     group.command("migrate", epilog=example("hongyan db migrate"))(migrate)
     group.command("check", epilog=example("hongyan db check"))(check)
-    group.command("backup", epilog=example("hongyan db backup /backup/hongyan-$(date +%F).db"))(backup)
+    group.command("backup", epilog=example("hongyan db backup /backup/hongyan.db"))(backup)
     app.add_typer(group, name="db")
 
 

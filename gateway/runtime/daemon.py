@@ -24,6 +24,8 @@ from gateway.telemetry.log import configure_log
 STOP_DEADLINE_S = 20.0
 """For what is on the wire at the end; below systemd's TimeoutStopSec, so that we end ourselves."""
 STATUS_INTERVAL_S = 10.0
+SAME_SIGNAL_S = 1.0
+"""A signal that comes twice within this is one: sent to us and to our process group, or passed on by a wrapper."""
 
 _log = structlog.get_logger("gateway.daemon")
 
@@ -74,16 +76,22 @@ async def _with_simulated(stack: AsyncExitStack, settings: Settings) -> Settings
 
 def _watch_stop_signals(stopping: asyncio.Event) -> None:
     """The first signal asks for an orderly end; whoever sends a second one will not wait for it."""
+    loop = asyncio.get_running_loop()
+    first_at = 0.0
 
     def stop(name: str) -> None:
+        nonlocal first_at
         if stopping.is_set():
+            if loop.time() - first_at < SAME_SIGNAL_S:
+                return
             _log.warning("stopped at once", signal=name)
             os._exit(1)  # what is on a wire becomes uncertain at the next start; nothing is lost
         _log.info("stopping", signal=name)
+        first_at = loop.time()
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop, number.name)
+        loop.add_signal_handler(number, stop, number.name)
 
 
 async def _stop(gateway: Gateway) -> None:

@@ -1,0 +1,1 @@
+"""The command line, without a gateway behind it."""
