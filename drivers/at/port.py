@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+COMMAND_TIMEOUT_S = 10.0
+"""For a command that asks nothing of the network."""
 MAX_WAITING = 32
 """Requests that may wait for the port; its users are few, more is a bug."""
 MAX_UNREAD = 65_536
@@ -66,10 +68,14 @@ class AtPort:
     Args:
         name: for logs.
         on_urc: called on the loop with each unsolicited message, in order; must not block.
+        command_timeout_s: for requests that name no other.
     """
 
-    def __init__(self, name: str, on_urc: Callable[[Urc], None]) -> None:
+    def __init__(
+        self, name: str, on_urc: Callable[[Urc], None], *, command_timeout_s: float = COMMAND_TIMEOUT_S
+    ) -> None:
         self._name = name
+        self._command_timeout_s = command_timeout_s
         self._on_urc = on_urc
         self._loop = asyncio.get_running_loop()
         self._dialogue = AtDialogue(self._loop.time())
@@ -109,12 +115,12 @@ class AtPort:
         if self._wire is not None:
             await self._wire.close()
 
-    async def request(self, text: str, *, timeout_s: float = 10.0) -> tuple[str, ...]:
+    async def request(self, text: str, *, timeout_s: float | None = None) -> tuple[str, ...]:
         """Send a command and wait for its end.
 
         Args:
             text: the command line, without line end.
-            timeout_s: from its start, not from this call.
+            timeout_s: from its start, not from this call; None for the port's own.
 
         Returns:
             The information lines.
@@ -126,6 +132,7 @@ class AtPort:
 
         Cancel: a command not yet started is dropped; one in flight goes on, its answer is thrown away.
         """
+        timeout_s = self._command_timeout_s if timeout_s is None else timeout_s
         return await self._enqueue(Command(text=text, timeout_s=timeout_s))
 
     async def request_with_payload(
@@ -135,7 +142,6 @@ class AtPort:
         *,
         on_payload: Callable[[], None],
         timeout_s: float,
-        prompt_timeout_s: float = 10.0,
     ) -> tuple[str, ...]:
         """Send a command that prompts, then its payload and Ctrl-Z.
 
@@ -149,7 +155,9 @@ class AtPort:
 
         Cancel: before the payload the prompt is left with ESC; after it the exchange goes on.
         """
-        command = Command(text=text, payload=payload, timeout_s=timeout_s, prompt_timeout_s=prompt_timeout_s)
+        command = Command(
+            text=text, payload=payload, timeout_s=timeout_s, prompt_timeout_s=self._command_timeout_s
+        )
         return await self._enqueue(command, on_payload)
 
     def octets_received(self, octets: bytes) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 Lines = tuple[str, ...]
 
-_FIELD = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,"]*))\s*(?:,|$)')
 _QUOTED = re.compile(r'"([^"]*)"')
 _GROUP = re.compile(r"\(([^)]*)\)")
 _DIGITS = re.compile(r"[0-9]{14,22}F?", re.IGNORECASE)
@@ -64,21 +63,21 @@ class StorageUse:
 
 
 def split_fields(text: str) -> list[str]:
-    """Split comma-separated fields; commas within quotes stay, the quotes go.
+    """Split comma-separated fields, at least one; commas within quotes stay, the quotes go.
 
     >>> split_fields('0,0,"China, Mobile",7')
     ['0', '0', 'China, Mobile', '7']
     """
-    fields: list[str] = []
-    at = 0
-    while match := _FIELD.match(text, at):
-        fields.append(match[1] if match[1] is not None else match[2].strip())
-        at = match.end()
-        if at >= len(text):
-            if text.endswith(","):
-                fields.append("")
-            break
-    return fields
+    fields = [""]
+    quoted = False
+    for char in text:
+        if char == '"':
+            quoted = not quoted
+        elif char == "," and not quoted:
+            fields.append("")
+        else:
+            fields[-1] += char
+    return [field.strip() for field in fields]
 
 
 def find_fields(lines: Iterable[str], prefix: str) -> list[str] | None:

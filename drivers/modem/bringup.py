@@ -214,7 +214,9 @@ class BringUp:
             await asyncio.sleep(self._timing.poll_s)
 
 
-async def try_request(port: AtPort, command: str, *, timeout_s: float = 10.0) -> tuple[str, ...] | None:
+async def try_request(
+    port: AtPort, command: str, *, timeout_s: float | None = None
+) -> tuple[str, ...] | None:
     """The answer to a command that the stick may refuse; None when it does. Raises and Cancel as the port's."""
     try:
         return await port.request(command, timeout_s=timeout_s)

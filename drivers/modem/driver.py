@@ -62,7 +62,7 @@ class ModemConfig:
     answer_timeout_s: float = 60.0
     keepalive_s: float = 30.0
     init_commands: tuple[str, ...] = ()
-    timing: ModemTiming = ModemTiming()
+    timing: ModemTiming = field(default_factory=ModemTiming)
 
 
 class _SessionOver(DriverError):
@@ -183,7 +183,7 @@ class ModemDriver(Driver):
         """One life of the port, from opening to its end, and why it ended."""
         config = self._config
         inbound = Inbound(config.name, sink, config.timing)
-        port = AtPort(config.name, inbound.on_urc)
+        port = AtPort(config.name, inbound.on_urc, command_timeout_s=config.timing.command_s)
         fault = _link_down()
         try:
             await port.open(config.port, config.baudrate, self._open_wire)

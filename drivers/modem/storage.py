@@ -19,6 +19,8 @@ _REPORTS = "SR"
 
 LIST_TIMEOUT_S = 60.0
 """A full storage of 255 messages takes a while on a slow SIM."""
+DELETE_TIMEOUT_S = 25.0
+"""Quectel's manuals allow their sticks that long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ class StorageReader:
     async def delete(self, memory: str | None, index: int) -> None:
         """Free one place. Raises and Cancel as `AtPort.request`."""
         await self._select(memory)
-        await self._port.request(f"AT+CMGD={index}")
+        await self._port.request(f"AT+CMGD={index}", timeout_s=DELETE_TIMEOUT_S)
 
     async def _select(self, memory: str | None) -> None:
         if memory is None or memory == self._selected:

@@ -10,6 +10,7 @@ class ModemTiming:
     """All in seconds.
 
     Args:
+        command_s: for the answer to a command that asks nothing of the network.
         poll_s: between two looks at a SIM that is busy or a network that is searched.
         sim_busy_s: how long a SIM may be busy after power-on.
         registration_s: how long a network may be searched before the stick is started anew.
@@ -18,6 +19,7 @@ class ModemTiming:
         backoff_s, backoff_cap_s: first and longest wait before the port is opened again.
     """
 
+    command_s: float = 10.0
     poll_s: float = 1.0
     sim_busy_s: float = 20.0
     registration_s: float = 180.0

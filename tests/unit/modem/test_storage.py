@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from drivers.errors import AtError
@@ -13,11 +15,15 @@ class ScriptedPort:
         self.replies = replies
         self.commands = []
 
-    async def request(self, text, *, timeout_s=10.0):
+    async def request(self, text, *, timeout_s=None):
         self.commands.append(text)
         if text not in self.replies:
             raise AtError("ERROR")
         return self.replies[text]
+
+
+def scripted_port(replies) -> Any:
+    return ScriptedPort(replies)
 
 
 @pytest.mark.parametrize(
@@ -37,12 +43,12 @@ async def test_the_stick_gets_the_best_storage_it_has(choices, accepted, expecte
         replies["AT+CPMS=?"] = (choices,)
     if accepted:
         replies[f"AT+CPMS={accepted}"] = ("+CPMS: 0,10,0,10,0,10",)
-    setup = await set_up_storage(ScriptedPort(replies))
+    setup = await set_up_storage(scripted_port(replies))
     assert (setup.preferred, setup.readable) == expected
 
 
 async def test_a_storage_is_selected_only_when_it_changes():
-    port = ScriptedPort({"AT+CMGD=1": (), "AT+CMGD=2": (), 'AT+CPMS="SM"': ()})
+    port = scripted_port({"AT+CMGD=1": (), "AT+CMGD=2": (), 'AT+CPMS="SM"': ()})
     reader = StorageReader(port, StorageSetup(preferred="ME", readable=("ME", "SM")))
     await reader.delete("ME", 1)
     await reader.delete("SM", 1)
@@ -51,7 +57,7 @@ async def test_a_storage_is_selected_only_when_it_changes():
 
 
 async def test_after_a_refused_selection_nothing_is_assumed():
-    port = ScriptedPort({"AT+CMGD=1": (), 'AT+CPMS="ME"': ()})
+    port = scripted_port({"AT+CMGD=1": (), 'AT+CPMS="ME"': ()})
     reader = StorageReader(port, StorageSetup(preferred="ME", readable=("ME",)))
     with pytest.raises(AtError):
         await reader.delete("SM", 1)
