@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gateway.api.explain import explain
 from gateway.api.problem import BadEncoding, Malformed, PayloadTooLarge
@@ -30,6 +30,8 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     """
     if (request.content_length or 0) > limit:
         raise PayloadTooLarge(limit)
+    if hdrs.EXPECT in request.headers:
+        await _say_continue(request)
     chunks: list[bytes] = []
     n_octets = 0
     while chunk := await request.content.readany():
@@ -38,6 +40,17 @@ async def read_body(request: web.Request, limit: int) -> bytes:
             raise PayloadTooLarge(limit)
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+async def defer_continue(_request: web.Request) -> None:
+    """Let a client that asks first (``Expect: 100-continue``) wait until its key and its length are checked."""
+
+
+async def _say_continue(request: web.Request) -> None:
+    if request.headers[hdrs.EXPECT].lower() != "100-continue":
+        raise web.HTTPExpectationFailed
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # aiohttp takes a written octet for a begun answer
 
 
 def decode_body(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:

@@ -42,7 +42,7 @@ def render_page(document: dict[str, Any]) -> bytes:
 
 def _section(group: str, document: dict[str, Any]) -> str:
     calls = "".join(
-        _call(method, path, operation)
+        _call(method, path, operation, document["components"]["responses"])
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
         if group in operation["tags"]
@@ -50,14 +50,15 @@ def _section(group: str, document: dict[str, Any]) -> str:
     return f'<h2 id="{group}">{group}</h2>{calls}'
 
 
-def _call(method: str, path: str, operation: dict[str, Any]) -> str:
+def _call(method: str, path: str, operation: dict[str, Any], refusals: dict[str, Any]) -> str:
     scope = operation.get("x-scope")
     needs = f"<p>Needs a key with the scope <code>{scope}</code>.</p>" if scope else ""
     more = f"<p>{_prose(operation['description'])}</p>" if "description" in operation else ""
     return (
         f'<details id="{operation["operationId"]}"><summary><span class="m">{method.upper()}</span> '
         f'<code>{escape(path)}</code> <span class="s">{_prose(operation["summary"])}</span></summary>'
-        f"{more}{needs}{_parameters(operation['parameters'])}{_body(operation)}{_responses(operation)}</details>"
+        f"{more}{needs}{_parameters(operation['parameters'])}{_body(operation)}"
+        f"{_responses(operation['responses'], refusals)}</details>"
     )
 
 
@@ -75,10 +76,11 @@ def _body(operation: dict[str, Any]) -> str:
     return f"<p>Body: {_kind(content['schema'])}</p>"
 
 
-def _responses(operation: dict[str, Any]) -> str:
+def _responses(responses: dict[str, Any], refusals: dict[str, Any]) -> str:
     rows = []
-    for status, response in operation["responses"].items():
-        shapes = [f"{_kind(content['schema'])}" for content in response.get("content", {}).values()]
+    for status, given in responses.items():
+        response = refusals[status] if "$ref" in given else given
+        shapes = [_kind(content["schema"]) for content in response.get("content", {}).values()]
         rows.append((status, ", ".join(shapes), response["description"]))
     return _table("Answer", rows)
 

@@ -54,6 +54,7 @@ def make_document(routes: Iterable[Route]) -> Schema:
         "paths": paths,
         "components": {
             "schemas": components,
+            "responses": _refusals(refs),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -125,8 +126,8 @@ def _responses(route: Route, refs: dict[type, Schema]) -> Schema:
             response["content"] = {JSON: {"schema": refs[shape]}}
         responses[str(status)] = response
     for status in sorted({*route.problems, *_usual_problems(route)}):
-        responses[str(status)] = _problem(_PROBLEMS[status], refs)
-    responses["default"] = _problem("Any other refusal.", refs)
+        responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
+    responses["default"] = {"$ref": "#/components/responses/default"}
     return responses
 
 
@@ -140,8 +141,10 @@ def _usual_problems(route: Route) -> Iterable[int]:
         yield from (400, 413)
 
 
-def _problem(description: str, refs: dict[type, Schema]) -> Schema:
-    return {"description": description, "content": {PROBLEM_TYPE: {"schema": refs[Problem]}}}
+def _refusals(refs: dict[type, Schema]) -> Schema:
+    content = {PROBLEM_TYPE: {"schema": refs[Problem]}}
+    texts = {str(status): text for status, text in _PROBLEMS.items()} | {"default": "Any other refusal."}
+    return {name: {"description": text, "content": content} for name, text in texts.items()}
 
 
 def _make_schemas(routes: Iterable[Route]) -> tuple[dict[type, Schema], dict[str, Schema]]:
@@ -186,7 +189,7 @@ def _lift_notes(component: Schema, shape: type | None) -> None:
     if shape is None:
         return
     for name, note in _notes(shape).items():
-        if (field := component.get("properties", {}).get(name)) is not None and "$ref" not in field:
+        if (field := component.get("properties", {}).get(name)) is not None:
             field["description"] = note
 
 

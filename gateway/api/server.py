@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from gateway.api.auth import KeyRing
-from gateway.api.body import BATCH_MAX_OCTETS, encode
+from gateway.api.body import BATCH_MAX_OCTETS, defer_continue, encode
 from gateway.api.context import ApiContext, Call
 from gateway.api.docs import render_page
 from gateway.api.events import HEARTBEAT_S, STREAMS, Streams
@@ -52,19 +54,34 @@ def build_app(context: ApiContext, *, heartbeat_s: float = HEARTBEAT_S) -> web.A
     return app
 
 
+class _WithoutGarbage(logging.Filter):
+    """Drops what aiohttp says of octets that are no HTTP: it would quote them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_log = logging.getLogger("gateway.api.http")
+_log.addFilter(_WithoutGarbage())
+
+
 def make_runner(app: web.Application, *, shutdown_timeout_s: float = 10.0) -> web.AppRunner:
-    """What serves ``app``: no access log (paths and queries hold numbers), connections kept open."""
+    """What serves ``app``: connections kept open, and no access log (paths and queries hold numbers)."""
     return web.AppRunner(
-        app, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=shutdown_timeout_s
+        app,
+        logger=_log,
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_S,
+        shutdown_timeout=shutdown_timeout_s,
     )
 
 
 def _register(app: web.Application, route: Route, context: ApiContext, keys: KeyRing) -> None:
     handler = _endpoint(route, context, keys)
-    if route.method == hdrs.METH_GET:
-        app.router.add_get(route.path, handler, allow_head=not route.streams)
-    else:
-        app.router.add_route(route.method, route.path, handler)
+    resource = app.router.add_resource(route.path)
+    resource.add_route(route.method, handler, expect_handler=defer_continue)
+    if route.method == hdrs.METH_GET and not route.streams:
+        resource.add_route(hdrs.METH_HEAD, handler)
 
 
 def _endpoint(route: Route, context: ApiContext, keys: KeyRing) -> Handler:

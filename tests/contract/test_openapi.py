@@ -1,0 +1,143 @@
+"""What the API says of itself is true: generated requests, and answers held against the OpenAPI document."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import CHECKS, load_all_checks
+
+from gateway.api.openapi import make_document
+from gateway.api.routes import ROUTES
+from tests.support.api import open_api
+
+pytestmark = pytest.mark.contract
+
+load_all_checks()
+CONFORMANCE: list[Any] = CHECKS.get_by_names(
+    [
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+    ]
+)
+CHECKED: list[Any] = [
+    *CONFORMANCE,
+    *CHECKS.get_by_names(
+        ["not_a_server_error", "negative_data_rejection", "unsupported_method", "ignored_auth"]
+    ),
+]
+EXCUSED = {
+    # A bad item is rejected by itself, in an answer of 202.
+    "/v1/messages/batch": {"negative_data_rejection"},
+    # 501 is what it says of itself.
+    "/v1/channels/{name}/ussd": {"not_a_server_error"},
+}
+# The event stream has no end: tests/integration/test_api_events.py reads it.
+SCHEMA = schemathesis.openapi.from_dict(make_document(ROUTES)).exclude(path="/v1/events")
+
+
+class ServedApi:
+    """The API in a thread of its own, for a client that blocks."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
+        self.url = ""
+        self.message_id = ""
+        self.headers: dict[str, str] = {}
+
+    async def _serve(self) -> None:
+        async with open_api(self._folder) as rig:
+            self.message_id = (await rig.send())["id"]
+            self.url = str(rig.client.make_url("/"))
+            self.headers = {"Authorization": f"Bearer {rig.secret}"}
+            self._ready.set()
+            await self._stop.wait()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20)
+        self._loop.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedApi]:
+    with ServedApi(tmp_path_factory.mktemp("api")) as served:
+        yield served
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=20, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+def test_answers_are_as_described(case, served):
+    checks = [check for check in CHECKED if check.__name__ not in EXCUSED.get(case.operation.path, ())]
+    case.call_and_validate(base_url=served.url, headers=served.headers, checks=checks)
+
+
+GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
+    ("GET", "/v1/messages"): {"query": {"to": "13800138000", "status": "queued", "limit": 5}},
+    ("POST", "/v1/messages"): {"body": {"to": "13800138000", "text": "hello", "tags": ["a"], "priority": 9}},
+    ("POST", "/v1/messages/batch"): {"body": {"to": ["13800138000", "nonsense"], "text": "hello"}},
+    ("GET", "/v1/messages/{id}"): {"path_parameters": {"id": "MESSAGE"}},
+    ("POST", "/v1/messages/{id}/cancel"): {"path_parameters": {"id": "MESSAGE"}},
+    ("GET", "/v1/inbound"): {"query": {"from": "+8613800138000"}},
+    ("GET", "/v1/channels"): {},
+    ("GET", "/v1/channels/{name}"): {"path_parameters": {"name": "sim-1"}},
+    ("POST", "/v1/channels/{name}/pause"): {"path_parameters": {"name": "sim-1"}},
+    ("POST", "/v1/channels/{name}/resume"): {"path_parameters": {"name": "sim-1"}},
+    ("POST", "/v1/channels/{name}/drain"): {"path_parameters": {"name": "sim-1"}},
+    ("POST", "/v1/channels/{name}/reset"): {"path_parameters": {"name": "sim-1"}},
+    ("PUT", "/v1/suppressions/{number}"): {
+        "path_parameters": {"number": "+8613800138001"},
+        "body": {"reason": "asked by telephone"},
+    },
+    ("GET", "/v1/suppressions"): {},
+    ("GET", "/v1/suppressions/{number}"): {"path_parameters": {"number": "+8613800138001"}},
+    ("DELETE", "/v1/suppressions/{number}"): {"path_parameters": {"number": "+8613800138001"}},
+    ("GET", "/livez"): {},
+    ("GET", "/readyz"): {},
+    ("GET", "/metrics"): {},
+    ("GET", "/openapi.json"): {},
+    ("GET", "/docs"): {},
+}
+"""In this order: what is looked up was made before."""
+UNTRIED = {
+    ("GET", "/v1/events"),  # has no end: tests/integration/test_api_events.py
+    ("GET", "/v1/inbound/{id}"),  # needs a message from outside: tests/integration/test_api.py
+    ("POST", "/v1/messages/{id}/resend"),  # needs a failed message
+    ("POST", "/v1/channels/{name}/ussd"),  # never succeeds yet
+}
+
+
+def test_good_calls_succeed_as_described(served):
+    for (method, path), given in GOOD_CALLS.items():
+        values = dict(given)
+        if values.get("path_parameters", {}).get("id") == "MESSAGE":
+            values["path_parameters"] = {"id": served.message_id}
+        if "body" in values:
+            values["media_type"] = "application/json"
+        case = SCHEMA[path][method].Case(**values)
+        response = case.call(base_url=served.url, headers=served.headers)
+        assert response.status_code < 300, f"{method} {path}: {response.text}"
+        case.validate_response(response, checks=CONFORMANCE)
+
+
+def test_every_call_is_tried():
+    assert {(route.method, route.path) for route in ROUTES} == GOOD_CALLS.keys() | UNTRIED

@@ -1,0 +1,147 @@
+"""The API over a real store, with channels that are only values: what tests of the API stand on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.api.context import ApiContext
+from gateway.api.server import build_app, make_runner
+from gateway.clock import SystemClock
+from gateway.errors import NotFound
+from gateway.ids import KeyId, make_id
+from gateway.model.message import ApiKey, Scope
+from gateway.pipeline.accept import Intake, IntakeSettings
+from gateway.routing.channel import ChannelSnapshot, ChannelState
+from gateway.store.engine_sqlite import SqliteStore
+from gateway.store.keys import hash_secret, make_secret, save_key
+
+STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class FakeChannels:
+    """A directory of one channel, ``sim-1``, which believes what it is told."""
+
+    def __init__(self) -> None:
+        self._channels = {
+            "sim-1": ChannelSnapshot(
+                name="sim-1", kind="modem", state=ChannelState.UP, groups=("default",), since=STARTED
+            )
+        }
+
+    def snapshots(self) -> list[ChannelSnapshot]:
+        return list(self._channels.values())
+
+    def snapshot(self, name: str) -> ChannelSnapshot | None:
+        return self._channels.get(name)
+
+    async def pause(self, name: str) -> ChannelSnapshot:
+        return self._set(name, ChannelState.PAUSED)
+
+    async def resume(self, name: str) -> ChannelSnapshot:
+        return self._set(name, ChannelState.UP)
+
+    async def drain(self, name: str) -> ChannelSnapshot:
+        return self._set(name, ChannelState.DRAINING)
+
+    async def reset(self, name: str) -> ChannelSnapshot:
+        return self._set(name, ChannelState.STARTING)
+
+    def _set(self, name: str, state: ChannelState) -> ChannelSnapshot:
+        if name not in self._channels:
+            raise NotFound("there is no channel of this name")
+        self._channels[name] = msgspec.structs.replace(self._channels[name], state=state)
+        return self._channels[name]
+
+
+@dataclass
+class SettableClock(SystemClock):
+    """The machine's clock, with a monotonic time that tests may push forward."""
+
+    pushed_s: float = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.pushed_s
+
+
+@dataclass
+class ApiRig:
+    """A served API.
+
+    Args:
+        client: speaks to it over a socket; sends no key by itself.
+        secret: of a key with all scopes.
+        reason: why the gateway is not ready; None when it is.
+    """
+
+    client: TestClient[Any, Any]
+    store: SqliteStore
+    clock: SettableClock
+    secret: str = ""
+    reason: list[str] = field(default_factory=list)
+
+    async def make_key(self, *scopes: Scope, name: str = "") -> str:
+        """A new key's secret."""
+        secret = make_secret()
+        key = ApiKey(
+            id=KeyId(make_id()),
+            name=name or secret[:9],
+            scopes=frozenset(scopes),
+            created_at=self.clock.now(),
+        )
+        await self.store.write(lambda tx: save_key(tx, key, hash_secret(secret)))
+        return secret
+
+    async def call(
+        self, method: str, path: str, *, secret: str | None = None, **options: Any
+    ) -> tuple[int, Any]:
+        """Status and decoded JSON of one call, made with the rig's own key unless ``secret`` is given."""
+        headers = {"Authorization": f"Bearer {secret or self.secret}"} | options.pop("headers", {})
+        async with self.client.request(method, path, headers=headers, **options) as response:
+            body = await response.read()
+            return response.status, msgspec.json.decode(body) if body else None
+
+    async def send(self, to: str = "+8613800138000", text: str = "hello", **fields: Any) -> dict[str, Any]:
+        """One accepted message."""
+        status, message = await self.call("POST", "/v1/messages", json={"to": to, "text": text, **fields})
+        assert status == 202, message
+        return dict(message)
+
+
+class _Server(TestServer):
+    """Serves as the daemon does."""
+
+    async def _make_runner(self, **_options: Any) -> web.AppRunner:
+        return make_runner(self.app)
+
+
+@asynccontextmanager
+async def open_api(folder: Path, *, heartbeat_s: float = 15.0) -> AsyncIterator[ApiRig]:
+    """The API on a fresh store in ``folder``."""
+    store = await SqliteStore.open(folder / "hongyan.db")
+    clock = SettableClock()
+    reason: list[str] = []
+    context = ApiContext(
+        store=store,
+        intake=Intake(store, clock, IntakeSettings("CN", {"sim-1": ("default", "otp")}, 72 * 3600)),
+        channels=FakeChannels(),
+        clock=clock,
+        region="CN",
+        ready=lambda: reason[0] if reason else None,
+    )
+    server = _Server(build_app(context, heartbeat_s=heartbeat_s))
+    try:
+        async with TestClient(server) as client:
+            rig = ApiRig(client, store, clock, reason=reason)
+            rig.secret = await rig.make_key(Scope.ADMIN, name="admin")
+            yield rig
+    finally:
+        await store.close()

@@ -1,0 +1,93 @@
+"""What msgspec complains of, as pointers, codes and sentences that clients can act on."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from gateway.api.explain import escape, explain, to_pointer
+from gateway.api.query import MessageQuery
+from gateway.errors import FieldError
+from gateway.model.request import MessageRequest
+
+pytestmark = pytest.mark.unit
+
+
+def fault_of(body: bytes, shape: type = MessageRequest) -> FieldError:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.json.decode(body, type=shape)
+    return explain(caught.value, shape)
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer"),
+    [
+        ("", ""),
+        ("$", ""),
+        ("$.to", "/to"),
+        ("$.tags[0]", "/tags/0"),
+        ("$.messages[13].tags[2]", "/messages/13/tags/2"),
+        ("$[7]", "/7"),
+    ],
+)
+def test_path_becomes_pointer(path, pointer):
+    assert to_pointer(path) == pointer
+
+
+def test_pointer_steps_are_escaped():
+    assert escape("a/b~c") == "a~1b~0c"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code"),
+    [
+        (b'{"text":"x"}', "/to", "missing_field"),
+        (b'{"to":1}', "/to", "wrong_type"),
+        (b'{"to":"1","tags":["a",""]}', "/tags/1", "too_short"),
+        (b'{"to":"%b"}' % (b"1" * 65), "/to", "too_long"),
+        (b'{"to":"1","priority":10}', "/priority", "out_of_range"),
+        (b'{"to":"1","priority":1e400}', "/priority", "out_of_range"),
+        (b'{"to":"1","encoding":"utf8"}', "/encoding", "wrong_format"),
+        (b'{"to":"1","schedule_at":"tomorrow"}', "/schedule_at", "wrong_time"),
+        (b'{"to":"1","schedule_at":"2026-01-01T00:00:00"}', "/schedule_at", "wrong_time"),
+        (b'{"to":"1","tags":%b}' % msgspec.json.encode(["a"] * 21), "/tags", "wrong_count"),
+        (b"[1]", "", "wrong_type"),
+    ],
+)
+def test_each_kind_of_fault_has_its_code(body, pointer, code):
+    fault = fault_of(body)
+    assert (fault.pointer, fault.code) == (pointer, code)
+
+
+def test_unknown_field_names_the_nearest():
+    fault = fault_of(b'{"to":"1","txet":"x"}')
+    assert fault.pointer == "/txet"
+    assert fault.code == "unknown_field"
+    assert "did you mean `text`?" in fault.detail
+
+
+def test_unknown_field_with_no_neighbour_lists_all():
+    assert "known are text, category, sender" in fault_of(b'{"to":"1","zzz":1}').detail
+
+
+def test_name_of_an_unknown_field_can_not_pose_as_a_path():
+    fault = fault_of(b'{"to":"1","a` - at `$.to`":1}')
+    assert fault.code == "unknown_field"
+    assert fault.pointer.startswith("/a` - at `$.to")
+
+
+def test_name_of_an_unknown_field_is_clipped():
+    fault = fault_of(b'{"to":"1","%b":1}' % (b"x" * 5_000))
+    assert len(fault.pointer) < 60
+    assert len(fault.detail) < 400
+
+
+def test_unknown_value_lists_the_values():
+    fault = fault_of(b'{"to":"1","category":"spam"}')
+    assert fault.code == "unknown_value"
+    assert fault.detail == "write one of transactional, otp, marketing, emergency"
+
+
+def test_unknown_value_of_an_optional_parameter_lists_the_values():
+    fault = fault_of(b'{"status":"lost"}', MessageQuery)
+    assert "write one of scheduled, queued" in fault.detail
