@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 
 
 def migrate(config: Config = None) -> None:
-    """Bring the schema up to date; `serve` does that too."""
+    """Bring the schema up to date.
+
+    `hongyan serve` does that, too.
+    """
     from gateway.runtime.stores import store_path  # noqa: PLC0415 - the store takes a while to load
     from gateway.store.migrate import migrate as run_migrations  # noqa: PLC0415
     from gateway.store.migrate import schema_version  # noqa: PLC0415
@@ -41,7 +44,10 @@ def migrate(config: Config = None) -> None:
 
 
 def check(config: Config = None) -> None:
-    """Read the whole store and say whether it is sound and up to date."""
+    """Read it all and say whether it is sound.
+
+    And whether its schema is this program's.
+    """
     from gateway.store.migrate import load_migrations, schema_version  # noqa: PLC0415
 
     path = _existing_store(config)
@@ -68,7 +74,10 @@ def check(config: Config = None) -> None:
 def backup(
     file: Annotated[Path, typer.Argument(help="Where the copy goes; must not exist.")], config: Config = None
 ) -> None:
-    """Copy the store into FILE while it is in use; the copy is a store of its own."""
+    """Copy the store while it is in use.
+
+    The copy is a store of its own: put its path into store.url to use it.
+    """
     path = _existing_store(config)
     if file.exists():
         raise Failure(f"{file} exists; name a new file")

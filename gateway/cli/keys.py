@@ -43,7 +43,10 @@ def create(
 
 
 def list_all(config: Config = None, as_json: Json = False) -> None:
-    """List the keys, revoked ones included; never their secrets."""
+    """List the keys.
+
+    Revoked ones, too; never their secrets.
+    """
     keys = asyncio.run(_list(read_settings(config).store.url))
     rows = [(k.id, k.name, ",".join(sorted(k.scopes)), k.created_at.isoformat(), _revoked(k)) for k in keys]
     if as_json:
@@ -61,7 +64,10 @@ def revoke(
     key: Annotated[str, typer.Argument(metavar="NAME|ID", help="The key's name or id.")],
     config: Config = None,
 ) -> None:
-    """Make a key worthless; a running gateway refuses it within a minute."""
+    """Make a key worthless.
+
+    A running gateway refuses it within seconds.
+    """
     if not asyncio.run(_revoke(read_settings(config).store.url, key)):
         raise Failure(f"there is no key {key} that is still good; see hongyan keys list")
     print(f"{key}  revoked")

@@ -33,7 +33,10 @@ def modems(
     ] = None,
     network_time: Annotated[str, typer.Option(help="How long the network takes for a message.")] = "300ms",
 ) -> None:
-    """Run simulated modems on pseudo-terminals, joined by one simulated operator."""
+    """Run simulated modems on pseudo-terminals.
+
+    One simulated operator joins them.
+    """
     from simulators.modem.dialect import DIALECTS  # noqa: PLC0415 - a gateway needs no simulator
     from simulators.modem.fleet import run_modems  # noqa: PLC0415
 

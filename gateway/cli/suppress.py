@@ -46,7 +46,10 @@ def add(
     reason: Annotated[str | None, typer.Option(help="Why; kept with the number.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Put a number on the list; also what waits for it and is marketing won't go out."""
+    """Put a number on the list.
+
+    Marketing that waits for it already won't go out either.
+    """
     body = {"reason": reason} if reason else {}
     entry = Api(url, key).call("PUT", path_of("suppressions", number), body)
     if as_json:

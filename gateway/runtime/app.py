@@ -39,6 +39,7 @@ from gateway.telemetry.metrics import Metrics, make_metrics
 
 _log = logging.getLogger(__name__)
 
+_STOPPING = "stopping"
 BURST_S = 1.0
 """A rate's bucket holds what may go in one second, and at least one segment."""
 
@@ -133,7 +134,7 @@ class Gateway:
         Args:
             deadline_s: for what is on the wire; what has no answer then will be uncertain.
         """
-        self._not_ready = "stopping"
+        self._not_ready = _STOPPING
         self._scheduler.stop()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -159,7 +160,7 @@ class Gateway:
 
     def _worker_ended(self, task: asyncio.Task[None]) -> None:
         """A worker must not end while we run; the service manager restarts us when the probe says so."""
-        if task.get_name() in self._tasks and not task.cancelled():
+        if self._not_ready != _STOPPING and not task.cancelled():
             self._not_ready = f"{task.get_name()} ended"
             _log.critical("%s ended; restart the gateway", task.get_name(), exc_info=task.exception())
 

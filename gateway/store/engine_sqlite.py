@@ -125,6 +125,7 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o640)  # texts and numbers are nobody else's; WAL files take the same mode
             if exclusive:
                 store._lock_file = _lock(path)
             store._db = await loop.run_in_executor(store._writer, store._open_writer)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drivers.codec.gsm7 import decode_gsm7, encode_gsm7, pack_septets, unpack_septets
-from simulators.modem.render import address_type, format_number
+from simulators.modem.render import address_type, format_string
 from simulators.modem.settings import factory_settings
 from simulators.modem.sim_card import Lock
 from simulators.modem.syntax import (
@@ -183,10 +183,17 @@ def _noise(device: Device, command: Command) -> list[str]:
     return []
 
 
+def _noise_port(device: Device, _command: Command) -> list[str]:
+    """There is only one port here."""
+    if not device.dialect.noise:
+        raise Failed
+    return []
+
+
 def _own_number(device: Device, _command: Command) -> list[str]:
     check_sim(device)
     number = device.sim.number
-    return [f'+CNUM: "",{format_number(device, number)},{address_type(number)}']
+    return [f'+CNUM: "",{format_string(device, number)},{address_type(number)}']
 
 
 def _phone_book(_device: Device, command: Command) -> list[str]:
@@ -210,19 +217,19 @@ def _ussd(device: Device, command: Command) -> list[str]:
     if len(command.args) < 2:
         return []
     check_sim(device)
-    packed = device.dialect.ussd_packed
-    code = _unpacked(command.args[1]) if packed else command.args[1]
-    answer = device.ussd.get(code)
+    answer = device.ussd.get(_ussd_code(device, command.args[1]))
     if answer is None:
         device.notify(["+CUSD: 4"])
-    elif packed:
+    elif device.dialect.ussd_packed:
         device.notify([f'+CUSD: 0,"{pack_septets(encode_gsm7(answer)).hex().upper()}",15'])
     else:
-        device.notify([f'+CUSD: 0,"{answer}",15'])
+        device.notify([f"+CUSD: 0,{format_string(device, answer)},15"])
     return []
 
 
-def _unpacked(text: str) -> str:
+def _ussd_code(device: Device, text: str) -> str:
+    if not device.dialect.ussd_packed:
+        return from_charset(device, text)
     try:
         octets = bytes.fromhex(text)
     except ValueError:
@@ -230,6 +237,20 @@ def _unpacked(text: str) -> str:
     codes = unpack_septets(octets, len(octets) * 8 // 7)
     # A code of 7 characters leaves seven spare bits, which read as one more "@" or, by 23.038 6.1.2.3.1, as CR.
     return decode_gsm7(codes).rstrip("\r@")
+
+
+def from_charset(device: Device, text: str) -> str:
+    """What a parameter says, read in the charset of AT+CSCS.
+
+    Raises:
+        Failed: it is not hex where it has to be.
+    """
+    if device.settings.charset != "UCS2":
+        return text
+    try:
+        return bytes.fromhex(text).decode("utf-16-be")
+    except ValueError:
+        raise Failed.cme(CME_INCORRECT_PARAMETERS) from None
 
 
 def _tells(fact: Callable[[Device], str]) -> Handler:
@@ -257,6 +278,7 @@ COMMANDS: dict[str, Handler] = {
     "+CPIN": _pin,
     "^CPIN": _pin_attempts,
     "^CURC": _noise,
+    "^PORTSEL": _noise_port,
     "+CREG": _registration,
     "+CGREG": _registration,
     "+CEREG": _registration,

@@ -60,9 +60,9 @@ def format_read(device: Device, stored: StoredMessage) -> list[str]:
     return _stored_text(device, "+CMGR: ", stored)
 
 
-def format_number(device: Device, number: str) -> str:
-    """A quoted number in the charset of AT+CSCS."""
-    return f'"{_in_ucs2(number) if device.settings.charset == "UCS2" else number}"'
+def format_string(device: Device, text: str) -> str:
+    """A quoted string in the charset of AT+CSCS."""
+    return f'"{_in_ucs2(text) if device.settings.charset == "UCS2" else text}"'
 
 
 def address_type(number: str) -> int:
@@ -80,7 +80,7 @@ def _stored_text(device: Device, prefix: str, stored: StoredMessage) -> list[str
     status = f'"{STATUS_NAMES[stored.status]}"'
     if stored.status in (SlotStatus.STO_UNSENT, SlotStatus.STO_SENT):
         submit = decode_submit(stored.tpdu)
-        number = format_number(device, submit.tp_da)
+        number = format_string(device, submit.tp_da)
         return [f"{prefix}{status},{number},", _text(device, submit.encoding, submit.payload)]
     if stored.tpdu[0] & 0b11 == _MTI_STATUS_REPORT:
         return [f"{prefix}{status},{_report_text(device, stored.tpdu)}"]
@@ -90,14 +90,14 @@ def _stored_text(device: Device, prefix: str, stored: StoredMessage) -> list[str
 
 def _deliver_text(device: Device, tpdu: bytes) -> tuple[str, str]:
     deliver = decode_deliver(tpdu)
-    head = f'{format_number(device, deliver.tp_oa)},,"{_scts(deliver.tp_scts)}"'
+    head = f'{format_string(device, deliver.tp_oa)},,"{_scts(deliver.tp_scts)}"'
     text = _text(device, deliver.encoding, deliver.payload)
     if device.settings.csdh:
         centre = device.sim.service_centre
         dcs = encode_dcs(deliver.encoding, flash=deliver.flash)
         head += (
             f",{address_type(deliver.tp_oa)},{tpdu[0]},{deliver.tp_pid},{dcs},"
-            f"{format_number(device, centre)},{address_type(centre)},{len(text)}"
+            f"{format_string(device, centre)},{address_type(centre)},{len(text)}"
         )
     return head, text
 
@@ -105,7 +105,7 @@ def _deliver_text(device: Device, tpdu: bytes) -> tuple[str, str]:
 def _report_text(device: Device, tpdu: bytes) -> str:
     report = decode_status_report(tpdu)
     return (
-        f"{tpdu[0]},{report.tp_mr},{format_number(device, report.tp_ra)},{address_type(report.tp_ra)},"
+        f"{tpdu[0]},{report.tp_mr},{format_string(device, report.tp_ra)},{address_type(report.tp_ra)},"
         f'"{_scts(report.tp_scts)}","{_scts(report.tp_dt)}",{report.tp_st}'
     )
 

@@ -12,9 +12,9 @@ from drivers.base import Encoding
 from drivers.codec.gsm7 import encode_gsm7
 from drivers.codec.tpdu import SmsSubmit, decode_submit, encode_submit
 from drivers.errors import CodecError
-from simulators.modem.commands import Handler, Prompt, accept, check_sim, one_of
+from simulators.modem.commands import Handler, Prompt, accept, check_sim, from_charset, one_of
 from simulators.modem.device import split_pdu
-from simulators.modem.render import STATUS_NAMES, address_type, format_listed, format_number, format_read
+from simulators.modem.render import STATUS_NAMES, address_type, format_listed, format_string, format_read
 from simulators.modem.sim_card import SlotStatus, StoredMessage
 from simulators.modem.syntax import (
     CMS_INVALID_INDEX,
@@ -75,7 +75,7 @@ def _service_centre(device: Device, command: Command) -> list[str]:
         device.sim.service_centre = command.args[0]
         return []
     centre = device.sim.service_centre
-    return [f"+CSCA: {format_number(device, centre)},{address_type(centre)}"]
+    return [f"+CSCA: {format_string(device, centre)},{address_type(centre)}"]
 
 
 def _memories(device: Device, command: Command) -> list[str]:
@@ -175,7 +175,7 @@ def _send_stored(device: Device, command: Command) -> Awaitable[list[str]]:
 def _reader(device: Device, command: Command) -> Callable[[bytes], bytes]:
     """What turns the data after a prompt into an SMS-SUBMIT, by the mode of the moment."""
     if device.settings.text_mode:
-        recipient = _from_charset(device, command.args[0]) if command.args else ""
+        recipient = from_charset(device, command.args[0]) if command.args else ""
         return lambda data: _submit_from_text(device, recipient, data)
     try:
         n_octets = command.number(0)
@@ -203,23 +203,14 @@ def _submit_from_text(device: Device, recipient: str, data: bytes) -> bytes:
         elif device.settings.charset == "GSM":
             encoding, payload = Encoding.GSM7, bytes(ord(char) & 0x7F for char in text)
         else:
-            encoding, payload = Encoding.GSM7, encode_gsm7(_from_charset(device, text))
+            encoding, payload = Encoding.GSM7, encode_gsm7(from_charset(device, text))
         return encode_submit(
             SmsSubmit(
                 tp_da=recipient, encoding=encoding, payload=payload, tp_pid=pid, flash=dcs & 0x13 == 0x10,
                 tp_srr=bool(fo & _FO_STATUS_REPORT),
             )
         )  # fmt: skip
-    except (CodecError, ValueError):
-        raise Failed.cms(CMS_INVALID_TEXT) from None
-
-
-def _from_charset(device: Device, text: str) -> str:
-    if device.settings.charset != "UCS2":
-        return text
-    try:
-        return bytes.fromhex(text).decode("utf-16-be")
-    except ValueError:
+    except (CodecError, ValueError, Failed):
         raise Failed.cms(CMS_INVALID_TEXT) from None
 
 

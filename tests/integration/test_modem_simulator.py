@@ -171,7 +171,7 @@ async def test_text_mode_shows_and_sends_texts():
     network = Network()
     phone = network.add_handset(PHONE)
     async with modem_at(network) as (_, terminal):
-        await terminal.ask("AT+CMGF=1;+CSCS=\"IRA\";+CNMI=2,2,0,0,0")
+        await terminal.ask('AT+CMGF=1;+CSCS="IRA";+CNMI=2,2,0,0,0')
         await phone.send(SIM, "how are you?")
         await terminal.expect(rf'\+CMT: "\{PHONE}",,"[^"]+\+32"\r\nhow are you\?\r\n')
         terminal.type(f'AT+CMGS="{PHONE}"\r')
@@ -248,7 +248,9 @@ async def test_a_routed_message_wants_its_acknowledgement():
         await phone.send(SIM, "one")
         await phone.send(SIM, "two")
         await terminal.expect(r"\+CMT: ,\d+\r\n[0-9A-F]+\r\n")
-        assert await terminal.ask("AT") == "\r\nOK\r\n", "the second waits for the acknowledgement of the first"
+        assert await terminal.ask("AT") == "\r\nOK\r\n", (
+            "the second waits for the acknowledgement of the first"
+        )
         await terminal.ask("AT+CNMA")
         await terminal.expect(r"\+CMT: ,\d+\r\n[0-9A-F]+\r\n")
         assert len(phone.receipts) == 1

@@ -65,7 +65,7 @@ async def smsd_on(modem: SimulatedModem, spool: Path) -> AsyncIterator[None]:
 async def test_smsd_sends_receives_and_gets_its_report(tmp_path):
     network = Network()
     phone = network.add_handset(PHONE)
-    phone.on_text = lambda _text: "收到，谢谢"
+    phone.on_text = lambda _text: "收到谢谢"
     async with (
         SimulatedModem(network, number=SIM, dialect="huawei", link=tmp_path / "port") as modem,
         smsd_on(modem, tmp_path),
@@ -76,8 +76,10 @@ async def test_smsd_sends_receives_and_gets_its_report(tmp_path):
 
         async with asyncio.timeout(DEADLINE_S):
             await network.wait_for(lambda: phone.inbox == ["您的订单已发货"])
-            reply = await file_in(tmp_path / "incoming", lambda text: "收到，谢谢" in text)
-            report = await file_in(tmp_path / "report", lambda text: "Delivered" in text or "Status: 0" in text)
+            reply = await file_in(tmp_path / "incoming", lambda text: "收到谢谢" in text)
+            report = await file_in(
+                tmp_path / "report", lambda text: "Delivered" in text or "Status: 0" in text
+            )
     assert f"From: {PHONE[1:]}" in reply
     assert f"From: {PHONE[1:]}" in report
     assert list((tmp_path / "sent").iterdir()), "smsd thinks that it was sent"
@@ -88,7 +90,7 @@ async def test_smsd_joins_what_a_handset_sent_in_parts(tmp_path):
     phone = network.add_handset(PHONE)
     text = "、".join(f"第{n}条" for n in range(40))
     async with (
-        SimulatedModem(network, number=SIM, dialect="simcom", link=tmp_path / "port") as modem,
+        SimulatedModem(network, number=SIM, dialect="quectel", link=tmp_path / "port") as modem,
         smsd_on(modem, tmp_path),
     ):
         await phone.send(SIM, text, encoding=Encoding.UCS2)

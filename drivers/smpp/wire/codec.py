@@ -26,7 +26,7 @@ from drivers.smpp.wire.layouts import BODY_BY_COMMAND, MANDATORY_FIELDS
 from drivers.smpp.wire.pdus import Body, DeliverSm, DeliverSmResp, Pdu, SubmitSm, SubmitSmResp
 
 _HEADER: Final = struct.Struct(">IIII")
-_NOT_THERE: Final = (IndexError, ValueError)
+_NOT_ORDINARY: Final = (IndexError, ValueError, DecodeError)
 
 
 class Header(NamedTuple):
@@ -102,7 +102,7 @@ def decode_body(command_id: int, octets: bytes) -> Body:
     if short_way is not None:
         try:
             return short_way(octets)
-        except _NOT_THERE:
+        except _NOT_ORDINARY:
             pass  # the long way says what is wrong, and where
     return decode_by_layout(command_id, octets)
 
@@ -173,7 +173,7 @@ def _encode_body(body: Body) -> bytes:
 
 
 # ---- the short way ----
-# Each returns None, or raises one of _NOT_THERE, for whatever is out of the ordinary; then the table decides.
+# Each returns None, or raises one of _NOT_ORDINARY, for whatever is out of the ordinary; then the table decides.
 
 _SHORT_MESSAGE: Final = b"%b\0%c%c%b\0%c%c%b\0%c%c%c%b\0%b\0%c%c%c%c%c%b%b"
 

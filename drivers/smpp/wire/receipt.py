@@ -73,6 +73,7 @@ class DeliveryReceipt:
         return f"DeliveryReceipt(message_id={self.message_id!r}, stat={self.stat!r}, err={self.err!r})"
 
 
+_BETWEEN: Final = " ,;\0\r\n"
 _FIELD_BY_KEY: Final = {
     "id": "message_id",
     "sub": "submitted",
@@ -97,9 +98,12 @@ def parse_receipt(content: bytes) -> DeliveryReceipt:
         name = _FIELD_BY_KEY[re.sub(r"[ _]", "", match[1].lower())]
         is_last = name == "text" or position + 1 == len(matches)
         end = len(text) if is_last else matches[position + 1].start()
-        values.setdefault(name, text[match.end() : end].strip(" ,;\0\r\n"))
+        value = text[match.end() : end].strip(_BETWEEN)
         if name == "text":
+            values.setdefault(name, value)
             break
+        # One word: what follows it belongs to a key that was cut off.
+        values.setdefault(name, value.partition(" ")[0].rstrip(_BETWEEN))
     return DeliveryReceipt(**values)
 
 
