@@ -1,17 +1,23 @@
-"""The answer to what was accepted, and the Idempotency-Key that repeats it."""
+"""Answers that an Idempotency-Key repeats: to what was accepted, and to what was done."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 from hashlib import sha256
+from typing import Any
 
 from aiohttp import web
 
-from gateway.api.body import answer, encode
+from gateway.api.body import answer, answer_value, encode
+from gateway.api.context import Call
 from gateway.api.schema import BatchItemOut, BatchOut, RejectedOut, show_message
-from gateway.errors import FieldError, InvalidRequest
+from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
 from gateway.model.events import message_event
 from gateway.pipeline.accept import AcceptedBatch, AcceptedMessage, Idempotency
+from gateway.store.keys import find_answer, save_answer
+from gateway.store.ports import Tx
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -37,10 +43,42 @@ def read_idempotency(request: web.Request, body: bytes) -> Idempotency | None:
 def answer_accepted(accepted: AcceptedMessage | AcceptedBatch | bytes) -> web.Response:
     """202; octets are the first answer to the same request, given again."""
     if isinstance(accepted, bytes):
-        replay = answer(accepted, status=202)
-        replay.headers[REPLAYED] = "true"
-        return replay
+        return _replay(accepted, 202)
     return answer(_render(accepted), status=202)
+
+
+async def answer_once(call: Call, body: bytes, act: Callable[[], Awaitable[Any]]) -> web.Response:
+    """200 with what ``act`` gives; when the Idempotency-Key came before, the first answer and nothing is done.
+
+    The deed and the answer kept for it are two transactions: after a crash between them the repeated request is
+    judged by the state that it finds.
+
+    Raises:
+        IdempotencyMismatch: the key came before with another request.
+    """
+    idempotency = read_idempotency(call.request, body)
+    if idempotency is None:
+        return answer_value(await act())
+    key_id, name, body_hash, _ = (call.key.id if call.key else "", *idempotency)
+    store = call.context.store
+    if (kept := await store.read(partial(find_answer, key_id=key_id, key=name))) is not None:
+        if kept[0] != body_hash:
+            raise IdempotencyMismatch("this Idempotency-Key was used for another request; use a new one")
+        return _replay(kept[1], 200)
+    done = encode(await act())
+
+    async def keep(tx: Tx) -> None:
+        if await find_answer(tx, key_id, name) is None:
+            await save_answer(tx, key_id, name, body_hash, done, call.context.clock.now())
+
+    await store.write(keep)
+    return answer(done)
+
+
+def _replay(body: bytes, status: int) -> web.Response:
+    response = answer(body, status=status)
+    response.headers[REPLAYED] = "true"
+    return response
 
 
 def _render(accepted: AcceptedMessage | AcceptedBatch) -> bytes:

@@ -73,14 +73,16 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> 
         raise BadEncoding(f"the body is not UTF-8: wrong octet in a text, {error.reason}") from error
 
 
-def check_empty(body: bytes) -> None:
-    """Refuse a body where none belongs; ``{}`` is none.
+async def read_empty_body(request: web.Request) -> bytes:
+    """The body of a call that takes none: nothing, or ``{}``.
 
     Raises:
         InvalidRequest: there is something in it.
     """
+    body = await read_body(request, SINGLE_MAX_OCTETS)
     if body.strip() not in {b"", b"{}"}:
         raise InvalidRequest(FieldError("", "unexpected_body", "this call takes no body"))
+    return body
 
 
 def answer(body: bytes, *, status: int = 200) -> web.Response:

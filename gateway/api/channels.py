@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 import msgspec
 from aiohttp import web
 
-from gateway.api.body import SINGLE_MAX_OCTETS, answer_value, check_empty, decode_body, read_body
+from gateway.api.accepted import answer_once
+from gateway.api.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.api.context import Call
 from gateway.api.problem import NotImplementedYet
 from gateway.api.schema import ChannelPage, UssdRequest
@@ -27,22 +31,22 @@ async def get_channel(call: Call) -> web.Response:
 
 async def pause_channel(call: Call) -> web.Response:
     """Let the channel take nothing new; receipts and inbound go on. Kept over restarts."""
-    return answer_value(await call.context.channels.pause(await _named(call)))
+    return await _apply(call, call.context.channels.pause)
 
 
 async def resume_channel(call: Call) -> web.Response:
     """Undo pause or drain."""
-    return answer_value(await call.context.channels.resume(await _named(call)))
+    return await _apply(call, call.context.channels.resume)
 
 
 async def drain_channel(call: Call) -> web.Response:
     """Finish what is on the wire, then stay paused."""
-    return answer_value(await call.context.channels.drain(await _named(call)))
+    return await _apply(call, call.context.channels.drain)
 
 
 async def reset_channel(call: Call) -> web.Response:
     """Close the wire and start the channel anew, also after a fault that stopped it."""
-    return answer_value(await call.context.channels.reset(await _named(call)))
+    return await _apply(call, call.context.channels.reset)
 
 
 async def send_ussd(call: Call) -> web.Response:
@@ -52,9 +56,9 @@ async def send_ussd(call: Call) -> web.Response:
     raise NotImplementedYet("USSD is not served by this version yet")
 
 
-async def _named(call: Call) -> str:
-    check_empty(await read_body(call.request, SINGLE_MAX_OCTETS))
-    return _find(call).name
+async def _apply(call: Call, verb: Callable[[str], Awaitable[ChannelSnapshot]]) -> web.Response:
+    body = await read_empty_body(call.request)
+    return await answer_once(call, body, partial(verb, _find(call).name))
 
 
 def _find(call: Call) -> ChannelSnapshot:

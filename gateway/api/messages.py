@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from aiohttp import web
 
-from gateway.api.accepted import answer_accepted, read_idempotency
-from gateway.api.body import SINGLE_MAX_OCTETS, answer_value, check_empty, decode_body, read_body
+from gateway.api.accepted import answer_accepted, answer_once, read_idempotency
+from gateway.api.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.api.context import Call
 from gateway.api.query import MessageQuery, make_page, read_cursor, read_number, read_query
 from gateway.api.schema import MessageOut, MessagePage, show_message
+from gateway.clock import Clock
 from gateway.errors import NotFound
 from gateway.ids import is_id
 from gateway.model.message import Message
@@ -19,7 +20,7 @@ from gateway.model.request import MessageRequest
 from gateway.pipeline.verbs import cancel_message, resend_message
 from gateway.store.events import load_timeline
 from gateway.store.messages import MessageFilter, find_message, list_messages, load_segments
-from gateway.store.ports import Tx
+from gateway.store.ports import Store, Tx
 
 _request = msgspec.json.Decoder(MessageRequest)
 
@@ -67,16 +68,23 @@ async def get_messages(call: Call) -> web.Response:
 
 async def cancel(call: Call) -> web.Response:
     """Cancel a message that is not on its way yet; 409 names the state that forbids it."""
-    check_empty(await read_body(call.request, SINGLE_MAX_OCTETS))
-    message = await cancel_message(call.context.store, call.context.clock, read_id(call))
-    return answer_value(await _load(call, message.id))
+    return await _apply(call, cancel_message)
 
 
 async def resend(call: Call) -> web.Response:
     """Send a message again that failed or whose fate is unknown; 409 names the state that forbids it."""
-    check_empty(await read_body(call.request, SINGLE_MAX_OCTETS))
-    message = await resend_message(call.context.store, call.context.clock, read_id(call))
-    return answer_value(await _load(call, message.id))
+    return await _apply(call, resend_message)
+
+
+async def _apply(call: Call, verb: Callable[[Store, Clock, str], Awaitable[Message]]) -> web.Response:
+    body = await read_empty_body(call.request)
+    message_id = read_id(call)
+
+    async def act() -> MessageOut:
+        await verb(call.context.store, call.context.clock, message_id)
+        return await _load(call, message_id)
+
+    return await answer_once(call, body, act)
 
 
 def read_id(call: Call) -> str:

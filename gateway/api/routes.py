@@ -70,6 +70,7 @@ def _operate(verb: str, handler: CallHandler) -> Route:
         group="channels",
         answers={200: ChannelSnapshot},
         problems=(404,),
+        headers=_IDEMPOTENCY,
     )
 
 
@@ -112,6 +113,7 @@ ROUTES: tuple[Route, ...] = (
         handler=messages.cancel,
         answers={200: schema.MessageOut},
         problems=(404, 409),
+        headers=_IDEMPOTENCY,
     ),
     _send(
         method="POST",
@@ -119,6 +121,7 @@ ROUTES: tuple[Route, ...] = (
         handler=messages.resend,
         answers={200: schema.MessageOut},
         problems=(404, 409),
+        headers=_IDEMPOTENCY,
     ),
     _read(
         path="/v1/inbound",

@@ -8,6 +8,7 @@ import time
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import Counter, Histogram
 
 from gateway.api.auth import KeyRing
 from gateway.api.body import BATCH_MAX_OCTETS, defer_continue, encode
@@ -106,6 +107,8 @@ def _endpoint(route: Route, context: ApiContext, keys: KeyRing) -> Handler:
 
 def _count_requests(metrics: Metrics) -> Middleware:
     """The outermost middleware: how many, how fast, with what status."""
+    # `labels` costs more than counting; routes, methods and statuses are few.
+    known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -114,9 +117,14 @@ def _count_requests(metrics: Metrics) -> Middleware:
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "unmatched"
         method = request.method if request.method in hdrs.METH_ALL else "other"
-        metrics.http_requests.labels(method, route, response.status).inc()
-        if response.content_type != "text/event-stream":
-            metrics.http_request_seconds.labels(route).observe(time.perf_counter() - started)
+        name = (method, route, response.status)
+        if (instruments := known.get(name)) is None:
+            instruments = metrics.http_requests.labels(*name), metrics.http_request_seconds.labels(route)
+            known[name] = instruments
+        requests, seconds = instruments
+        requests.inc()
+        if type(response) is web.Response:  # An event stream's time tells nothing.
+            seconds.observe(time.perf_counter() - started)
         return response
 
     return count

@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from gateway.ids import InboundId, make_id
-from gateway.model.message import InboundMessage
+from gateway.model.message import InboundMessage, MessageStatus
 from gateway.store.inbound import save_inbound
+from gateway.store.messages import find_message
+from gateway.store.queue import save_state
 from tests.support.api import ApiRig, open_api
 
 pytestmark = pytest.mark.integration
@@ -161,6 +164,35 @@ async def test_unfit_idempotency_key_is_refused(rig, name):
     )
     assert status == 422
     assert problem["errors"][0]["pointer"] == "Idempotency-Key"
+
+
+async def test_repeated_cancel_gets_the_first_answer(rig):
+    message = await rig.send()
+    headers = {"Idempotency-Key": "c-1"}
+    first = await rig.call("POST", f"/v1/messages/{message['id']}/cancel", headers=headers)
+    again = await rig.call("POST", f"/v1/messages/{message['id']}/cancel", headers=headers)
+    assert first == again
+    assert first[1]["status"] == "canceled"
+    other = await rig.send()
+    status, problem = await rig.call("POST", f"/v1/messages/{other['id']}/cancel", headers=headers)
+    assert (status, problem["code"]) == (422, "idempotency_mismatch")
+
+
+async def test_repeated_resend_does_not_send_a_third_time(rig):
+    message = await rig.send()
+
+    async def fail(tx):
+        found = await find_message(tx, message["id"])
+        assert found is not None
+        await save_state(tx, msgspec.structs.replace(found, status=MessageStatus.FAILED))
+
+    headers = {"Idempotency-Key": "r-1"}
+    await rig.store.write(fail)
+    first = await rig.call("POST", f"/v1/messages/{message['id']}/resend", headers=headers)
+    assert (first[0], first[1]["status"]) == (200, "queued")
+    await rig.store.write(fail)
+    assert await rig.call("POST", f"/v1/messages/{message['id']}/resend", headers=headers) == first
+    assert (await rig.call("GET", f"/v1/messages/{message['id']}"))[1]["status"] == "failed"
 
 
 # --- batches ---
