@@ -41,16 +41,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.contract
 
 HANDSET = "+8613800138000"
-WITH_FAR_END = {
+WITH_FAR_END: dict[str, Callable[[Path], AbstractAsyncContextManager[Rig]]] = {
     "smpp": smpp_rig,
     "modem-huawei": partial(modem_rig, dialect="huawei"),
     "modem-quectel": partial(modem_rig, dialect="quectel"),
     "modem-simcom": partial(modem_rig, dialect="simcom"),
 }
-ALL: dict[str, Callable[[Path], AbstractAsyncContextManager[Rig]]] = {
-    "loopback": loopback_rig,
-    **WITH_FAR_END,
-}
+ALL = {"loopback": loopback_rig, **WITH_FAR_END}
 every_driver = pytest.mark.parametrize("rig", ALL, indirect=True)
 # SIM800s have no storage for status reports: one that is not acknowledged in time is gone for good.
 whoever_can_repeat_receipts = pytest.mark.parametrize(

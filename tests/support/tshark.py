@@ -21,9 +21,9 @@ def dissect(capture: Path, fields: Sequence[str], options: Sequence[str] = ()) -
     command += ["-E", "occurrence=a", "-E", f"separator={_SEPARATOR}", "-E", f"aggregator={_AGGREGATOR}"]
     for field in fields:
         command += ["-e", field]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=45)
+    done = subprocess.run(command, check=True, capture_output=True, timeout=45)
     packets = []
-    for line in done.stdout.removesuffix("\n").split("\n"):
+    for line in _as_text(done.stdout).removesuffix("\n").split("\n"):
         columns = line.split(_SEPARATOR)
         packets.append(
             {
@@ -32,6 +32,12 @@ def dissect(capture: Path, fields: Sequence[str], options: Sequence[str] = ()) -
             }
         )
     return packets
+
+
+def _as_text(output: bytes) -> str:
+    # Its smpp dissector prints the halves of a surrogate pair one by one.
+    halves = output.decode("utf-8", "surrogatepass")
+    return halves.encode("utf-16", "surrogatepass").decode("utf-16")
 
 
 def find_complaints(capture: Path, options: Sequence[str] = ()) -> list[str]:
