@@ -172,6 +172,12 @@ def parse_cpin(lines: Lines) -> str | None:
     return fields[0].upper() if fields else None
 
 
+def parse_cmee(lines: Lines) -> int | None:
+    """How errors are told, from ``+CMEE: <n>``: 0 bare, 1 numbers, 2 words (3GPP TS 27.007 9.1)."""
+    fields = find_fields(lines, "+CMEE:")
+    return parse_int(fields[0]) if fields else None
+
+
 def parse_cnum(lines: Lines) -> str | None:
     """The SIM's own number from ``+CNUM: [<alpha>],<number>,<type>``; most SIMs don't know it."""
     for line in lines:

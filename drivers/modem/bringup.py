@@ -61,12 +61,14 @@ class Setup:
     Args:
         identity: of stick and SIM.
         storage: where messages are.
+        numbers_errors: the stick tells errors by number; it forgets that when it restarts.
         acknowledges: directly delivered messages wait for AT+CNMA (message service phase 2+).
         notify_command: the AT+CNMI that was accepted; None when none was.
     """
 
     identity: Identity
     storage: StorageSetup
+    numbers_errors: bool
     acknowledges: bool
     notify_command: str | None
 
@@ -96,6 +98,7 @@ class BringUp:
         self._pins = pins
         self._timing = timing
         self._init_commands = init_commands
+        self._numbers_errors = False
 
     async def run(self) -> Setup | Fault:
         """Do it all.
@@ -118,7 +121,7 @@ class BringUp:
     async def _greet(self) -> None:
         await self._port.request("ATE0")
         await self._try("ATV1")
-        await self._try("AT+CMEE=1")
+        self._numbers_errors = await self._try("AT+CMEE=1") is not None
         for command in self._init_commands:
             if await self._try(command) is None:
                 logger.warning("%s: init command %s refused", self._channel, command.partition("=")[0])
@@ -174,6 +177,7 @@ class BringUp:
         return Setup(
             identity=await self._identify(),
             storage=storage,
+            numbers_errors=self._numbers_errors,
             acknowledges=acknowledges,
             notify_command=notify_command,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from drivers.at.port import AtPort
 from drivers.at.transport import open_serial
+from drivers.at.unsolicited import RESTART_LINES
 from drivers.base import (
     ChannelDown,
     ChannelInfo,
@@ -22,7 +23,7 @@ from drivers.base import (
     Refused,
     SubmitResult,
 )
-from drivers.errors import DriverError
+from drivers.errors import DriverError, WireLost
 from drivers.modem.bringup import BringUp, Setup, not_registered
 from drivers.modem.faults import SIM_GONE, classify_error
 from drivers.modem.health import Health, watch
@@ -34,6 +35,7 @@ from drivers.pacing import Backoff
 
 if TYPE_CHECKING:
     from drivers.at.transport import OpenWire
+    from drivers.at.unsolicited import Urc
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +102,7 @@ class ModemDriver(Driver):
         self._reported_down: str | None = None
         self._draining = False
         self._link_kept_open = False
+        self._numbers_errors = False
         self._exchanges: set[asyncio.Task[SubmitResult]] = set()
         self._out_of_service_since: float | None = None
         self._facts: dict[str, str | int | float | bool | None] = {}
@@ -183,7 +186,13 @@ class ModemDriver(Driver):
         """One life of the port, from opening to its end, and why it ended."""
         config = self._config
         inbound = Inbound(config.name, sink, config.timing)
-        port = AtPort(config.name, inbound.on_urc, command_timeout_s=config.timing.command_s)
+
+        def on_urc(urc: Urc) -> None:
+            if urc.line in RESTART_LINES and self._port is port:
+                port.wire_lost(f"the stick restarted: {urc.line}")
+            inbound.on_urc(urc)
+
+        port = AtPort(config.name, on_urc, command_timeout_s=config.timing.command_s)
         fault = _link_down()
         try:
             await port.open(config.port, config.baudrate, self._open_wire)
@@ -232,6 +241,7 @@ class ModemDriver(Driver):
         self._fault = None
         self._reported_down = None
         self._link_kept_open = False
+        self._numbers_errors = setup.numbers_errors
         self._out_of_service_since = None
         await self._emit(sink, ChannelInfo(facts=dict(self._facts)))
         await self._emit(sink, ChannelUp())
@@ -247,6 +257,8 @@ class ModemDriver(Driver):
 
     async def _note_health(self, sink: EventSink, health: Health) -> None:
         facts = self._facts | health.facts()
+        if health.settings_lost and self._numbers_errors:
+            raise WireLost("the stick restarted unnoticed", by_peer=True)
         if facts != self._facts:
             self._facts = facts
             await self._emit(sink, ChannelInfo(facts=dict(facts)))

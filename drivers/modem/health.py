@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drivers.at.responses import REGISTERED, REGISTRATION_NAMES, parse_cops, parse_csq
+from drivers.at.responses import REGISTERED, REGISTRATION_NAMES, parse_cmee, parse_cops, parse_csq
 from drivers.modem.bringup import read_registration, try_request
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Health:
     signal_dbm: int | None
     registration: int | None
     operator: str | None
+    settings_lost: bool = False
+    """It tells errors without numbers again: it restarted unnoticed."""
 
     @property
     def in_service(self) -> bool:
@@ -48,6 +50,7 @@ async def look(port: AtPort) -> Health:
         signal_dbm=parse_csq(await try_request(port, "AT+CSQ") or ()),
         registration=await read_registration(port),
         operator=parse_cops(await try_request(port, "AT+COPS?", timeout_s=OPERATOR_TIMEOUT_S) or ()),
+        settings_lost=parse_cmee(await try_request(port, "AT+CMEE?") or ()) == 0,
     )
 
 

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 MAX_JOBS = 256
 """Notifications that may wait; beyond that a sweep finds what is stored."""
+DIRECT_TRIES = 5
+"""Times that a directly delivered message is offered to the sink before the network must repeat it."""
 MAX_REPORTED = 1024
 """Unreadable messages that are remembered, so that each is reported once and not at every sweep."""
 
@@ -154,11 +156,19 @@ class Inbound:
             return False
         event = self._decode(parse_hex(urc.body), parse_direct_length(urc.line) or 0, name)
         # What can't be read now never can be: acknowledged, lest the network repeats it for ever.
-        if event is not None and not await deliver(self._sink, event, self._channel):
+        if event is not None and not await self._deliver_patiently(event):
             return False
         if setup.acknowledges and await try_request(port, "AT+CNMA") is None:
             logger.info("%s: acknowledgement of %s came too late", self._channel, name)
         return True
+
+    async def _deliver_patiently(self, event: DriverEvent) -> bool:
+        # Few networks repeat a status report that was not acknowledged, so use the time they wait.
+        for _ in range(DIRECT_TRIES - 1):
+            if await deliver(self._sink, event, self._channel):
+                return True
+            await asyncio.sleep(self._timing.poll_s)
+        return await deliver(self._sink, event, self._channel)
 
     def _decode(self, pdu: bytes | None, n_octets: int, where: str) -> DriverEvent | None:
         digest = hashlib.sha256(pdu or b"").hexdigest()

@@ -56,6 +56,8 @@ class Exchange:
                 )
             )
         try:
+            # A stick that restarted unnoticed is in text mode: it would send our hex digits as a text.
+            await self._port.request("AT+CMGF=0")
             lines = await self._port.request_with_payload(
                 f"AT+CMGS={len(tpdu)}",
                 (encode_sca(None) + tpdu).hex().upper().encode(),

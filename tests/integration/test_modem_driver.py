@@ -367,11 +367,32 @@ async def test_a_direct_status_report_is_acknowledged_after_the_store(modem, dri
 
 
 async def test_a_direct_report_the_store_did_not_take_is_not_acknowledged(modem, driver, sink):
-    sink.failures = 1
+    sink.failures = 5
     pdu = report_pdu(mr=17)
     modem.say(f"+CDS: {len(pdu) // 2 - 8}", pdu)
     # The stick stops notifying after a missed acknowledgement; the next sweep arms it again.
     await modem.wait_for_command("AT+CNMI=2,1,0,2,0", times=3)
+    assert "AT+CNMA" not in modem.commands
+
+
+async def test_a_direct_report_is_offered_again_while_the_network_waits(modem, driver, sink):
+    sink.failures = 2
+    pdu = report_pdu(mr=17)
+    modem.say(f"+CDS: {len(pdu) // 2 - 8}", pdu)
+    await modem.wait_for_command("AT+CNMA")
+    assert len(sink.of(Receipt)) == 1
+
+
+async def test_an_unreadable_direct_report_is_acknowledged_lest_it_comes_for_ever(modem, driver, sink):
+    modem.say("+CDS: 3", "0006FF")
+    await modem.wait_for_command("AT+CNMA")
+    assert sink.of(Receipt) == []
+
+
+async def test_a_direct_report_without_its_pdu_must_be_repeated_by_the_network(modem, driver, sink):
+    modem.say("+CDS: 25", "^RSSI:20")
+    modem.store(1, deliver_pdu())
+    await modem.wait_for_command("AT+CMGD=1")
     assert "AT+CNMA" not in modem.commands
 
 
@@ -447,6 +468,29 @@ async def test_a_stick_that_hangs_is_opened_anew(modem, sink, monkeypatch):
         modem.swallow.clear()
         modem.replies = replies
         await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+
+
+@pytest.mark.parametrize("line", ["RDY", "NORMAL POWER DOWN"])
+async def test_a_stick_that_says_it_restarted_is_brought_up_anew(modem, driver, sink, line):
+    modem.say(line)
+    await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+    assert modem.commands.count("AT+CNMI=2,1,0,2,0") >= 2
+
+
+async def test_a_stick_that_restarted_unnoticed_is_brought_up_anew(modem, sink):
+    async with running(driver_for(modem, keepalive_s=0.02), sink):
+        await sink.wait_until_up()
+        modem.replies["AT+CMEE?"] = ("+CMEE: 0", "OK")
+        await sink.wait_for_event(ChannelDown)
+        modem.replies["AT+CMEE?"] = ("+CMEE: 1", "OK")
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+
+
+async def test_pdu_mode_is_set_before_each_segment(modem, driver):
+    await driver.submit(segment())
+    await driver.submit(segment())
+    relevant = [command[:7] for command in modem.commands if command.startswith(("AT+CMGF", "AT+CMGS"))]
+    assert relevant == ["AT+CMGF", "AT+CMGF", "AT+CMGS", "AT+CMGF", "AT+CMGS"]
 
 
 async def test_a_lost_network_takes_the_channel_down_until_it_is_back(modem, sink):
