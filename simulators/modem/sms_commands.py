@@ -14,7 +14,7 @@ from drivers.codec.tpdu import SmsSubmit, decode_submit, encode_submit
 from drivers.errors import CodecError
 from simulators.modem.commands import Handler, Prompt, accept, check_sim, from_charset, one_of
 from simulators.modem.device import split_pdu
-from simulators.modem.render import STATUS_NAMES, address_type, format_listed, format_string, format_read
+from simulators.modem.render import STATUS_NAMES, address_type, format_listed, format_read, format_string
 from simulators.modem.sim_card import SlotStatus, StoredMessage
 from simulators.modem.syntax import (
     CMS_INVALID_INDEX,

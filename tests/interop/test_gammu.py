@@ -92,11 +92,3 @@ async def test_gammu_lists_what_a_handset_sent(tmp_path):
         assert f'"{PHONE}"' in answer
         assert "part 2 of 2" in answer
         assert "3 SMS parts" in answer
-
-
-async def test_gammu_asks_for_the_balance(tmp_path):
-    async with three_modems(Network(), tmp_path) as (huawei, quectel, _):
-        answers = await asyncio.gather(
-            gammu(tmp_path, huawei, "getussd", "*100#"), gammu(tmp_path, quectel, "getussd", "*100#")
-        )
-    assert all("Balance 42.00 CNY" in answer for answer in answers)

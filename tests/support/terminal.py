@@ -48,10 +48,7 @@ class Terminal:
         """Type a command line and return all that came up to the end of the answer."""
         before = len(self.seen)
         self.type(command + "\r")
-        seen = ""
-        match = await self.expect(rf"(?s)\A.{{{before}}}.*?{final}")
-        seen = match[0]
-        return seen
+        return (await self.expect(rf"(?s)\A.{{{before}}}.*?{final}"))[0]
 
     async def send_pdu(self, tpdu: bytes, n_octets: int | None = None) -> str:
         """AT+CMGS in PDU mode with an empty service centre; returns what came after the PDU."""
