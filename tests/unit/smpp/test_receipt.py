@@ -1,0 +1,192 @@
+"""Delivery receipts: texts as SMSCs vary them, and the spellings of message ids."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from drivers.base import ReceiptState
+from drivers.smpp.inbound import decode_receipt, is_receipt
+from drivers.smpp.wire.codec import decode_pdu
+from drivers.smpp.wire.constants import MessageState
+from drivers.smpp.wire.pdus import DeliverSm
+from drivers.smpp.wire.receipt import (
+    DeliveryReceipt,
+    format_receipt,
+    parse_receipt,
+    parse_receipt_date,
+    reference_candidates,
+    stat_of,
+    state_of,
+)
+from tests.support.vectors import load_vectors
+
+pytestmark = pytest.mark.unit
+
+STANDARD = (
+    b"id:0123456789 sub:001 dlvrd:001 submit date:0809011130 done date:0809011131 "
+    b"stat:DELIVRD err:000 text:Your code is 12"
+)
+
+
+@pytest.mark.parametrize("vector", load_vectors("smpp", "receipt"), ids=lambda v: v["source"])
+def test_golden_receipts_are_read(vector):
+    body = decode_pdu(bytes.fromhex(vector["pdu"])).body
+    assert isinstance(body, DeliverSm)
+    assert is_receipt(body)
+    receipt = decode_receipt(body, UTC)
+    assert receipt is not None
+    assert [name for name in receipt.references if name in vector["references"]] == vector["references"]
+    assert receipt.references[0] == vector["references"][0]
+    assert receipt.recipient == vector["recipient"]
+    assert receipt.state == vector["state"]
+    assert receipt.code == vector["code"]
+    assert receipt.done_at == vector["done_at"]
+
+
+def test_the_text_of_the_specification_is_read():
+    receipt = parse_receipt(STANDARD)
+    assert receipt == DeliveryReceipt(
+        message_id="0123456789",
+        submitted="001",
+        delivered="001",
+        submit_date="0809011130",
+        done_date="0809011131",
+        stat="DELIVRD",
+        err="000",
+        text="Your code is 12",
+    )
+    assert format_receipt(receipt) == STANDARD
+    assert "code" not in repr(receipt)
+
+
+@pytest.mark.parametrize(
+    ("text", "message_id", "stat"),
+    [
+        (b"stat:EXPIRED id:7", "7", "EXPIRED"),
+        (b"ID:7 STAT:UNDELIV ERR:1", "7", "UNDELIV"),
+        (b"id: 7 stat: DELIVRD", "7", "DELIVRD"),
+        (b"id:7,stat:DELIVRD,err:0", "7", "DELIVRD"),
+        (b"id:7 submit_date:1 donedate:2 stat:DELIVRD", "7", "DELIVRD"),
+        (b"id:7 stat:DELIVRD text:id:8 stat:REJECTD", "7", "DELIVRD"),
+        (b"id:7", "7", ""),
+        (b"id:7 stat:DELIVRD\0", "7", "DELIVRD"),
+        (b"nothing we know", "", ""),
+        (b"", "", ""),
+        (b"\xff\x00\xfe", "", ""),
+    ],
+)
+def test_texts_vary_in_order_case_and_what_they_leave_out(text, message_id, stat):
+    receipt = parse_receipt(text)
+    assert (receipt.message_id, receipt.stat) == (message_id, stat)
+
+
+@pytest.mark.parametrize(
+    ("given", "known_as"),
+    [
+        ("0489708364", "1d305b4c"),  # response in hex, receipt in decimal
+        ("1d305b4c", "489708364"),  # response in decimal, receipt in hex
+        ("1D305B4C", "0489708364"),  # the same, padded to ten digits
+        ("26", "0000001A"),  # hex in eight digits
+        ("0000123", "123"),  # zeros lost on the way
+        ("abcDEF", "ABCDEF"),
+        ("abcDEF", "abcdef"),
+        ("3f2504e0-4f89", "3F2504E0-4F89"),
+    ],
+)
+def test_a_message_is_found_under_the_spelling_of_its_response(given, known_as):
+    candidates = reference_candidates(DeliveryReceipt(message_id=given), ())
+    assert candidates[0] == given
+    assert known_as in candidates
+
+
+def test_spellings_as_given_come_before_any_guess_and_the_parameter_first():
+    candidates = reference_candidates(DeliveryReceipt(message_id="10"), ((0x001E, b"A\0"),))
+    assert candidates[:2] == ("A", "10")
+    assert len(set(candidates)) == len(candidates)
+
+
+def test_a_receipt_that_names_no_message_gives_no_candidate():
+    assert reference_candidates(DeliveryReceipt(), ((0x001E, b"\0"),)) == ()
+    assert decode_receipt(DeliverSm(esm_class=4, short_message=b"stat:DELIVRD"), UTC) is None
+
+
+def test_the_parameter_says_the_state_before_the_text_does():
+    text = DeliveryReceipt(stat="DELIVRD")
+    assert state_of(text, ((0x0427, b"\5"),)) is MessageState.UNDELIVERABLE
+    assert state_of(text, ((0x0427, b"\xee"),)) is MessageState.DELIVERED
+    assert state_of(text, ()) is MessageState.DELIVERED
+    assert state_of(DeliveryReceipt(stat="???"), ()) is None
+
+
+def test_every_state_has_a_spelling_that_is_read_back():
+    for state in MessageState:
+        assert state_of(DeliveryReceipt(stat=stat_of(state)), ()) is state
+        body = DeliverSm(
+            esm_class=4, short_message=format_receipt(DeliveryReceipt(message_id="7", stat=stat_of(state)))
+        )
+        assert decode_receipt(body, UTC) is not None
+
+
+@pytest.mark.parametrize(
+    ("stat", "state"),
+    [
+        (b"DELIVRD", ReceiptState.DELIVERED),
+        (b"ACCEPTD", ReceiptState.ENROUTE),
+        (b"UNDELIV", ReceiptState.UNDELIVERABLE),
+        (b"REJECTD", ReceiptState.REJECTED),
+        (b"whatever", ReceiptState.UNKNOWN),
+    ],
+)
+def test_states_mean_what_the_driver_contract_says(stat, state):
+    receipt = decode_receipt(DeliverSm(esm_class=4, short_message=b"id:7 stat:" + stat), UTC)
+    assert receipt is not None
+    assert receipt.state is state
+
+
+def test_an_intermediate_notification_ends_nothing():
+    receipt = decode_receipt(DeliverSm(esm_class=0x20, short_message=b"id:7 stat:UNDELIV"), UTC)
+    assert receipt is not None
+    assert receipt.state is ReceiptState.ENROUTE
+
+
+def test_a_text_that_looks_like_a_receipt_is_none_without_the_bits():
+    assert not is_receipt(DeliverSm(esm_class=0, short_message=STANDARD))
+    assert not is_receipt(DeliverSm(esm_class=0x40, short_message=STANDARD))
+    assert is_receipt(DeliverSm(esm_class=0x44))
+
+
+def test_a_receipt_in_ucs2_is_read():
+    text = "id:7 stat:DELIVRD err:005".encode("utf-16-be")
+    receipt = decode_receipt(DeliverSm(esm_class=4, data_coding=8, short_message=text), UTC)
+    assert receipt is not None
+    assert (receipt.references[0], receipt.code) == ("7", "err:005")
+
+
+def test_the_network_error_code_speaks_when_the_text_has_no_err():
+    receipt = decode_receipt(
+        DeliverSm(esm_class=4, short_message=b"id:7", tlvs=((0x0423, b"\3\0\x1b"),)), UTC
+    )
+    assert receipt is not None
+    assert receipt.code == "network:3:27"
+
+
+def test_dates_are_in_the_smscs_zone_and_come_out_in_utc():
+    beijing = timezone(timedelta(hours=8))
+    body = DeliverSm(esm_class=4, short_message=b"id:7 done date:2401011200 stat:DELIVRD")
+    receipt = decode_receipt(body, beijing)
+    assert receipt is not None
+    assert receipt.done_at == datetime(2024, 1, 1, 4, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("digits", ["", "2401", "2413011200", "240101120a", "24010112000"])
+def test_what_is_no_date_is_none(digits):
+    assert parse_receipt_date(digits, UTC) is None
+
+
+def test_dates_come_with_or_without_seconds_and_century():
+    minute = datetime(2024, 1, 2, 3, 4, tzinfo=UTC)
+    assert parse_receipt_date("2401020304", UTC) == minute
+    assert parse_receipt_date("240102030405", UTC) == minute.replace(second=5)
+    assert parse_receipt_date("20240102030405", UTC) == minute.replace(second=5)
