@@ -248,8 +248,14 @@ def show_message(
 
 
 def show_event(event: Event) -> EventOut:
-    """An event for the outside; its data goes out as it was stored."""
-    return EventOut(type=event.type, timestamp=event.at, data=msgspec.Raw(event.data))
+    """An event for the outside."""
+    data = event.data
+    if event.type == "inbound.received":
+        data = msgspec.json.encode(show_inbound(_inbound.decode(data)))
+    return EventOut(type=event.type, timestamp=event.at, data=msgspec.Raw(data))
+
+
+_inbound = msgspec.json.Decoder(InboundMessage)
 
 
 def show_inbound(inbound: InboundMessage) -> InboundOut:
