@@ -93,7 +93,7 @@ class Lane:
         if self._rate is not None:
             room = min(room, self._rate.available(now))
         if self.quota is not None:
-            room = min(room, self.quota.left(self._clock.now().timestamp()))
+            room = min(room, self.quota.left(self._clock.now().timestamp()) - self.in_flight)
         return max(0, room)
 
     def ready_in_s(self, now: float) -> float:
