@@ -72,7 +72,7 @@ class Dispatcher:
     """Runs one task per claimed message.
 
     Args:
-        release: called when a lane has finished a message.
+        release: called when a lane has finished a message; with True when it waits in the queue again.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Dispatcher:
         store: Store,
         clock: Clock,
         policy: RetryPolicy,
-        release: Callable[[Lane], None],
+        release: Callable[[Lane, bool], None],
         metrics: Metrics,
     ) -> None:
         self._store = store
@@ -118,15 +118,16 @@ class Dispatcher:
 
     async def _deliver(self, claim: Claim) -> None:
         message, segments, lane = claim
+        waits_again = False
         try:
             on_wire: Segment | None = next(s for s in segments if s.status is SegmentStatus.SENDING)
             while on_wire is not None:
                 outcome = await self._submit(lane, message, on_wire)
-                on_wire = await self._record(claim, on_wire, outcome)
+                on_wire, waits_again = await self._record(claim, on_wire, outcome)
         except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
             _log.exception("dispatch of message %s broke; it stays as it is on disk", message.id)
         finally:
-            self._release(lane)
+            self._release(lane, waits_again)
 
     async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
         submitted_at = truncate_ms(self._clock.now())
@@ -135,8 +136,13 @@ class Dispatcher:
         self._metrics.submit_seconds.labels(lane.name).observe(self._clock.monotonic() - started)
         return _Outcome(result, submitted_at, truncate_ms(self._clock.now()))
 
-    async def _record(self, claim: Claim, segment: Segment, outcome: _Outcome) -> Segment | None:
-        """Write an outcome; the next segment to send, already on disk as sending, or None."""
+    async def _record(self, claim: Claim, segment: Segment, outcome: _Outcome) -> tuple[Segment | None, bool]:
+        """Write an outcome.
+
+        Returns:
+            The next segment to send, already on disk as sending, or None; and whether the message may be
+            claimed again at once, by whichever channel has room.
+        """
         message, lane = claim.message, claim.lane
         result = outcome.result
         match result:
@@ -149,11 +155,12 @@ class Dispatcher:
                     sent_at=outcome.at,
                     error=None,
                 )
-                return await self._patiently(
+                following = await self._patiently(
                     lambda tx: record_accepted(
                         tx, message, sent, outcome.submitted_at, go_on=not self._stopping
                     )
                 )
+                return following, False
             case Refused() | Uncertain():
                 name = result.fault.kind.value if isinstance(result, Refused) else "uncertain"
                 self._metrics.segments.labels(lane.name, name).inc()
@@ -161,7 +168,7 @@ class Dispatcher:
                 await self._patiently(
                     lambda tx: record_refused(tx, message, segment, result, decision, outcome.at),
                 )
-                return None
+                return None, isinstance(decision, TryAgain) and decision.after_s == 0
 
     async def _patiently(self, op: Callable[[Tx], Awaitable[T]]) -> T:
         """Write even if the disk is full now: what has happened on a wire must not be forgotten."""

@@ -81,10 +81,16 @@ class Scheduler:
             lane.filled = True
         self._wake.set()
 
-    def release(self, lane: Lane) -> None:
-        """A lane has finished a message; look again if the queue may hold more for it."""
+    def release(self, lane: Lane, waits_again: bool) -> None:
+        """A lane has finished a message; look again if the queue may hold more for it.
+
+        Args:
+            waits_again: the message is back in the queue: every lane may take it.
+        """
         lane.in_flight -= 1
-        if lane.filled:
+        if waits_again:
+            self.wake()
+        elif lane.filled:
             self._wake.set()
 
     def stop(self) -> None:

@@ -155,8 +155,8 @@ class Gateway:
         """Open the delivery log's file anew (SIGHUP, after logrotate)."""
         self._delivery_log.reopen()
 
-    def _release(self, lane: Lane) -> None:
-        self._scheduler.release(lane)
+    def _release(self, lane: Lane, waits_again: bool) -> None:
+        self._scheduler.release(lane, waits_again)
 
     def _worker_ended(self, task: asyncio.Task[None]) -> None:
         """A worker must not end while we run; the service manager restarts us when the probe says so."""

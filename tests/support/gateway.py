@@ -1,0 +1,263 @@
+"""The whole pipeline on a real SQLite file over scripted drivers, with a clock that only the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from drivers.base import Receipt, ReceiptState
+from drivers.pacing import TokenBucket
+from gateway.ids import make_id
+from gateway.model.events import Event, MessageEvent
+from gateway.model.message import InboundMessage, Message, Segment
+from gateway.model.request import MessageRequest
+from gateway.pipeline.accept import AcceptedMessage, Intake, IntakeSettings
+from gateway.pipeline.dispatch import Dispatcher
+from gateway.pipeline.inbound import Inbox, KeywordPolicy
+from gateway.pipeline.lane import Lane
+from gateway.pipeline.receipts import Receipts
+from gateway.pipeline.retry import RetryPolicy
+from gateway.pipeline.schedule import Scheduler
+from gateway.pipeline.sweep import Sweeper
+from gateway.policy.optout import Keywords
+from gateway.routing.limits import Quota
+from gateway.runtime.channels import Channels, LaneSink
+from gateway.store.engine_sqlite import SqliteStore
+from gateway.store.events import load_timeline
+from gateway.store.inbound import list_inbound
+from gateway.store.messages import find_message, load_segments
+from gateway.telemetry.metrics import make_metrics
+from tests.support.fake_driver import DEADLINE_S, ScriptedDriver
+
+PHONE = "+8613800138000"
+START = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
+
+OPT_OUT_REPLY = "You are off the list."
+KEYWORDS = KeywordPolicy(
+    keywords=Keywords.of(["TD", "T", "退订", "STOP"], ["START"], ["HELP"]),
+    opt_out_reply=OPT_OUT_REPLY,
+    opt_in_reply="Welcome back.",
+    help_reply="This is hongyan.",
+)
+
+
+class ManualClock:
+    """Stands still until it is moved."""
+
+    def __init__(self, at: datetime = START) -> None:
+        self._at = at
+        self._monotonic = 1_000.0
+
+    def now(self) -> datetime:
+        """The instant."""
+        return self._at
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._at += timedelta(seconds=seconds)
+        self._monotonic += seconds
+
+
+class ScriptedChannel(msgspec.Struct, kw_only=True):
+    """A channel of the rig; ``kind`` decides how its references are matched."""
+
+    driver: ScriptedDriver
+    kind: str = "smpp"
+    groups: tuple[str, ...] = ("default",)
+    rate: TokenBucket | None = None
+    quota: Quota | None = None
+    number: str | None = None
+
+
+class Rig:
+    """A gateway without API and config; everything that `gateway.runtime.app` wires, wired the same way."""
+
+    def __init__(
+        self, store: SqliteStore, channels: Sequence[ScriptedChannel], policy: RetryPolicy, clock: ManualClock
+    ) -> None:
+        self.store, self.clock, self.policy = store, clock, policy
+        self.lanes = {
+            c.driver.channel_id: Lane(
+                c.driver,
+                kind=c.kind,
+                groups=c.groups,
+                clock=clock,
+                rate=c.rate,
+                quota=c.quota,
+                number=c.number,
+            )
+            for c in channels
+        }
+        metrics = make_metrics()
+        instance = make_id()
+        self.dispatcher = Dispatcher(store, clock, policy, self._release, metrics)
+        self.scheduler = Scheduler(store, clock, list(self.lanes.values()), self.dispatcher.start, instance)
+        wake = self.scheduler.wake
+        groups = {c.driver.channel_id: c.groups for c in channels}
+        self.intake = Intake(store, clock, IntakeSettings("CN", groups, 72 * 3_600), wake)
+        self.inbox = Inbox(store, clock, self.intake, KEYWORDS, "CN", metrics)
+        self.receipts = Receipts(store, clock, metrics)
+        self.sweeper = Sweeper(store, clock, self.inbox, instance=instance, policy=policy, wake=wake)
+        self.channels = Channels(
+            list(self.lanes.values()),
+            store,
+            lambda lane: LaneSink(
+                lane, store=store, clock=clock, inbox=self.inbox, receipts=self.receipts, wake=wake
+            ),
+            wake,
+        )
+        self._drivers = [c.driver for c in channels]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _release(self, lane: Lane, waits_again: bool) -> None:
+        self.scheduler.release(lane, waits_again)
+
+    async def start(self) -> None:
+        """Settle what a crash left, then send."""
+        await self.sweeper.recover()
+        self._tasks = [asyncio.create_task(self.scheduler.run())]
+        await self.channels.start()
+        await self.until(lambda: all(c.is_up for c in self._drivers))
+        await self.settled_claims()
+
+    async def stop(self, deadline_s: float = 0.2) -> int:
+        """Stop sending, in the order of the daemon; how many messages were still on the wire."""
+        self.scheduler.stop()
+        left = await self.dispatcher.finish(deadline_s)
+        await self.channels.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return left
+
+    # --- what a client does ---
+
+    async def send(self, to: str = PHONE, text: str = "hello", **fields: object) -> Message:
+        """Accept one message as from the API."""
+        request = msgspec.convert({"to": to, "text": text, **fields}, MessageRequest)
+        accepted = await self.intake.accept(request, key=None)
+        assert isinstance(accepted, AcceptedMessage)
+        return accepted.message
+
+    # --- what time does ---
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, and do what the sweeper and the scheduler's own alarm would do by then."""
+        self.clock.advance(seconds)
+        await self.sweep()
+        self.scheduler._wake.set()
+
+    async def sweep(self) -> None:
+        """One tick of the sweeper."""
+        await self.sweeper.promote_due()
+        await self.sweeper.expire()
+
+    # --- what an operator sees ---
+
+    async def message(self, message_id: str) -> Message:
+        """The message as stored."""
+        message = await self.store.read(lambda tx: find_message(tx, message_id))
+        assert message is not None
+        return message
+
+    async def segments(self, message_id: str) -> list[Segment]:
+        """Its segments as stored."""
+        return (await self.store.read(lambda tx: load_segments(tx, [message_id])))[message_id]
+
+    async def events(self, subject: str) -> list[Event]:
+        """Its timeline."""
+        return await self.store.read(lambda tx: load_timeline(tx, subject))
+
+    async def states(self, message_id: str) -> list[str]:
+        """The statuses it went through, in order."""
+        return [e.type.removeprefix("message.") for e in await self.events(message_id)]
+
+    async def details(self, message_id: str) -> list[MessageEvent]:
+        """The data of its timeline."""
+        return [msgspec.json.decode(e.data, type=MessageEvent) for e in await self.events(message_id)]
+
+    async def inbound(self) -> list[InboundMessage]:
+        """Joined inbound messages, oldest first."""
+        return list(reversed(await self.store.read(lambda tx: list_inbound(tx, limit=100))))
+
+    # --- waiting ---
+
+    async def until(self, condition: Callable[[], object | Awaitable[object]]) -> None:
+        """Wait until a condition holds."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            held = condition()
+            if await held if isinstance(held, Awaitable) else held:
+                return
+            assert time.monotonic() < deadline, "what was waited for did not happen"
+            await asyncio.sleep(0.002)
+
+    async def until_status(self, message: Message, status: str) -> Message:
+        """Wait until a message has come to a status."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            now = await self.message(message.id)
+            if now.status == status:
+                return now
+            assert time.monotonic() < deadline, f"{status} awaited, still {now.status}"
+            await asyncio.sleep(0.002)
+
+    async def settled(self) -> None:
+        """Wait until nothing is on a wire and the scheduler has looked at what is left."""
+        for _ in range(2):  # what the first round finished may have made room for a second
+            await self.until(lambda: self.dispatcher.n_running == 0)
+            await self.settled_claims()
+
+    async def settled_claims(self) -> None:
+        """Wait until the scheduler has looked at everything that it knows of."""
+        await self.until(lambda: not self.scheduler._wake.is_set())
+        # A claim that was under way has been committed once a later write has, and then its tasks have begun.
+        await self.store.write(_nothing)
+        await self.until(lambda: not self.scheduler._wake.is_set())
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def running(
+    path: Path,
+    *channels: ScriptedChannel | ScriptedDriver,
+    policy: RetryPolicy | None = None,
+    clock: ManualClock | None = None,
+    started: bool = True,
+) -> AsyncIterator[Rig]:
+    """A rig on a store file, stopped and closed at the end."""
+    store = await SqliteStore.open(path)
+    wrapped = [c if isinstance(c, ScriptedChannel) else ScriptedChannel(driver=c) for c in channels]
+    rig = Rig(store, wrapped, policy or RetryPolicy(), clock or ManualClock())
+    try:
+        if started:
+            await rig.start()
+        yield rig
+    finally:
+        await rig.stop()
+        await store.close()
+
+
+def receipt(
+    *references: str,
+    to: str | None = PHONE,
+    state: ReceiptState = ReceiptState.DELIVERED,
+    code: str = "",
+    done_at: datetime | None = None,
+) -> Receipt:
+    """A delivery report."""
+    return Receipt(references=references, recipient=to, state=state, code=code, done_at=done_at)
+
+
+async def _nothing(_tx: object) -> None:
+    return None
