@@ -6,6 +6,7 @@ It knows nothing of numbers or alphabets and receives no messages.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,7 +55,9 @@ class LoopbackDriver(Driver):
 
     def __init__(self, config: LoopbackConfig) -> None:
         self._config = config
-        self._references = count(1)
+        # A store outlives this process: a reference must not come again after a restart.
+        self._run_id = secrets.token_hex(4)
+        self._serials = count(1)
         self._accepting = False
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -114,7 +117,7 @@ class LoopbackDriver(Driver):
                 await self._idle.wait()
 
     def _accept(self, segment: OutboundSegment) -> Accepted:
-        reference = str(next(self._references))
+        reference = f"{self._run_id}-{next(self._serials)}"
         if segment.report and self._config.receipts:
             self._receipts.append(
                 Receipt(

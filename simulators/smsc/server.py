@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -144,7 +145,8 @@ async def run_smsc(
 
     Cancel: connections are closed.
     """
-    network = Network(keep=_KEPT_MESSAGES)
+    # Message ids are not to come again after a restart: the ESME's store remembers them.
+    network = Network(keep=_KEPT_MESSAGES, seed=secrets.randbits(32))
     smsc = SimulatedSmsc(network, host, port, accounts=accounts, latency_s=latency_s)
     try:
         async with smsc:

@@ -27,6 +27,7 @@ from drivers.codec.segment import decode_payload, plan_segments
 from drivers.codec.udh import encode_concat_udh
 from simulators.traffic import RefusalCause
 from tests.contract.rigs import loopback_rig, modem_rig, smpp_rig
+from tests.support.eventually import eventually
 from tests.support.recording_sink import DEADLINE_S, RecordingSink
 from tests.support.running import running_driver
 
@@ -92,13 +93,6 @@ async def until(network: Network, condition: Callable[[], bool]) -> None:
     """Wait for something that the network notices."""
     async with asyncio.timeout(DEADLINE_S):
         await network.wait_for(condition)
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for something that nobody announces, turn by turn of the loop."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.001)
 
 
 # ---- being up, and not ----
