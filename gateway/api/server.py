@@ -55,15 +55,18 @@ def build_app(context: ApiContext, *, heartbeat_s: float = HEARTBEAT_S) -> web.A
     return app
 
 
-class _WithoutGarbage(logging.Filter):
-    """Drops what aiohttp says of octets that are no HTTP: it would quote them."""
+_PEERS_DOING = (HttpProcessingError, ConnectionError, web.RequestPayloadError)
+
+
+class _OursOnly(logging.Filter):
+    """Drops what aiohttp logs as an error when a client sent octets that are no HTTP (it would quote them) or left."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+        return not (record.exc_info and isinstance(record.exc_info[1], _PEERS_DOING))
 
 
 _log = logging.getLogger("gateway.api.http")
-_log.addFilter(_WithoutGarbage())
+_log.addFilter(_OursOnly())
 
 
 def make_runner(app: web.Application, *, shutdown_timeout_s: float = 10.0) -> web.AppRunner:

@@ -202,6 +202,30 @@ async def test_octets_that_are_no_http_leave_no_trace_in_the_log(rig, caplog):
     assert "13800138000" not in caplog.text
 
 
+async def test_client_that_leaves_in_the_middle_of_its_body_is_no_error(rig, caplog):
+    _, writer = await asyncio.open_connection(rig.client.host, rig.client.port)
+    writer.write(
+        b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Length: 99\r\n\r\n{"
+        % rig.secret.encode()
+    )
+    await writer.drain()
+    await rig.send()
+    writer.transport.abort()
+    await rig.send()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_body_in_a_broken_coding_is_refused(rig, caplog):
+    line = await exchange(
+        rig,
+        b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+        b"Authorization: Bearer %b\r\nContent-Length: 2\r\n\r\n{}" % rig.secret.encode(),
+    )
+    assert b" 400 " in line
+    await rig.send()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 @pytest.mark.parametrize(
     ("secret", "n_octets", "answer"),
     [("", 52_428_800, b" 413 "), ("hy_no", 10, b" 401 "), ("", 10, b" 100 ")],
