@@ -34,7 +34,7 @@ def parse_number(text: str, region: str) -> str:
     compact = re.sub(r"[\s\-().]", "", text)
     if not compact:
         raise InvalidNumber("the number is empty; write it as +8613800138000")
-    if len(compact) > _MAX_CHARS or not re.fullmatch(r"\+?\d+", compact):
+    if len(compact) > _MAX_CHARS or not re.fullmatch(r"\+?[0-9]+", compact):
         raise InvalidNumber("write digits only, with + and the country code in front, such as +8613800138000")
     if _SHORT_CODE.fullmatch(compact) or (region == "CN" and _SERVICE_NUMBER.fullmatch(compact)):
         return compact
