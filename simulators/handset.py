@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from drivers.base import Concat, Encoding
 from drivers.codec.segment import plan_segments
 from drivers.codec.udh import encode_concat_udh
-from simulators.traffic import NetworkMessage, NetworkReceipt, NetworkRefusal, read_parts
+from simulators.traffic import NetworkMessage, NetworkReceipt, NetworkRefusal, keep_newest, read_parts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,6 +38,7 @@ class Handset:
         number: its own.
         submit: puts a segment into the network, as `Network.submit`.
         notice: called when something on the phone changed.
+        keep: newest texts and receipts it keeps; None for all.
 
     Attributes:
         texts: what it received, oldest first.
@@ -45,13 +46,16 @@ class Handset:
         on_text: called with each whole text; what it returns is sent back to the sender.
     """
 
-    def __init__(self, number: str, *, submit: Submit, notice: Callable[[], None]) -> None:
+    def __init__(
+        self, number: str, *, submit: Submit, notice: Callable[[], None], keep: int | None = None
+    ) -> None:
         self.number = number
         self.texts: list[HandsetText] = []
         self.receipts: list[NetworkReceipt] = []
         self.on_text: Callable[[str], str | None] | None = None
         self._submit = submit
         self._notice = notice
+        self._keep = keep
         self._partial: dict[tuple[str, int, int, int], dict[int, NetworkMessage]] = {}
         self._concat_refs = itertools.count()
 
@@ -83,6 +87,7 @@ class Handset:
         if text is None:
             return
         self.texts.append(HandsetText(message.sender, text))
+        keep_newest(self.texts, self._keep)
         self._notice()
         reply = self.on_text(text) if self.on_text else None
         if reply is not None:
@@ -92,6 +97,7 @@ class Handset:
     async def report(self, receipt: NetworkReceipt) -> None:
         """Keep a receipt."""
         self.receipts.append(receipt)
+        keep_newest(self.receipts, self._keep)
         self._notice()
 
     def _join(self, message: NetworkMessage) -> str | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from drivers.base import ReceiptState
 from simulators.handset import Handset
-from simulators.traffic import NetworkReceipt, NetworkRefusal, NotNow, RefusalCause
+from simulators.traffic import NetworkReceipt, NetworkRefusal, NotNow, RefusalCause, keep_newest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -35,8 +35,8 @@ class Network:
         latency_s: from submit to delivery.
         receipt_delay_s: from delivery to the receipt.
         seed: same seed, same references.
-        keep: newest entries kept in `accepted` and newest unknown numbers remembered, for a
-            network that runs for days; None keeps all, as tests need.
+        keep: newest entries kept in `accepted` and on each handset, and newest unknown numbers
+            remembered, for a network that runs for days; None keeps all, as tests need.
 
     Attributes:
         accepted: every segment the network took, in order.
@@ -111,8 +111,7 @@ class Network:
         reference = str(next(self._references))
         self.accepted.append(message)
         self.accepted_total += 1
-        if self._keep is not None and len(self.accepted) >= 2 * self._keep:
-            del self.accepted[: -self._keep]
+        keep_newest(self.accepted, self._keep)
         self.notice()
         self._after(self.latency_s, partial(self._carry, _Carried(reference, message, endpoint)))
         return reference
@@ -186,7 +185,7 @@ class Network:
         return handset
 
     def _make_handset(self, number: str) -> Handset:
-        return Handset(number, submit=self.submit, notice=self.notice)
+        return Handset(number, submit=self.submit, notice=self.notice, keep=self._keep)
 
     def _after(self, delay_s: float, step: Callable[[], Coroutine[None, None, None]]) -> None:
         if delay_s > 0:

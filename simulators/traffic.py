@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from drivers.base import Encoding
 from drivers.codec.segment import decode_payload
@@ -14,6 +14,8 @@ from drivers.errors import DecodeError
 
 if TYPE_CHECKING:
     from drivers.base import Concat, ReceiptState
+
+T = TypeVar("T")
 
 
 class RefusalCause(IntEnum):
@@ -127,3 +129,9 @@ class Endpoint(Protocol):
     async def report(self, receipt: NetworkReceipt) -> None:
         """Take the receipt of an own submit; raise `NotNow` to leave it in the network."""
         ...
+
+
+def keep_newest(entries: list[T], keep: int | None) -> None:
+    """Cut a list that only grows, now and then, so that between ``keep`` and twice as many entries stay."""
+    if keep is not None and len(entries) >= 2 * keep:
+        del entries[:-keep]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import cycle, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simulators.modem.dialect import DIALECTS
 from simulators.modem.modem import SimulatedModem
@@ -20,7 +20,14 @@ KEEP = 10_000
 
 
 async def start_modems(
-    network: Network, n: int, directory: Path, *, dialects: Sequence[str] = tuple(DIALECTS), **options: Any
+    network: Network,
+    n: int,
+    directory: Path,
+    *,
+    dialects: Sequence[str] = tuple(DIALECTS),
+    pin: str | None = None,
+    network_time_s: float = 0.0,
+    noise_every_s: float = 3.0,
 ) -> list[SimulatedModem]:
     """Start ``n`` modems with the ports ``directory/sim-1`` … and numbers that follow one another.
 
@@ -29,7 +36,9 @@ async def start_modems(
         n: how many.
         directory: made when it is missing.
         dialects: used in turn.
-        options: as for `SimulatedModem`, the same for all.
+        pin: as for `SimulatedModem`, the same for all; so are the others.
+        network_time_s: from the end of a PDU to ``+CMGS``.
+        noise_every_s: how often lines such as ``^RSSI`` come by themselves; 0 for never.
 
     Returns:
         The modems, started; the caller stops them.
@@ -39,8 +48,10 @@ async def start_modems(
             network,
             number=f"+{FIRST_NUMBER + place}",
             dialect=dialect,
+            pin=pin,
             link=directory / f"sim-{place}",
-            **options,
+            network_time_s=network_time_s,
+            noise_every_s=noise_every_s,
         )
         for place, dialect in enumerate(islice(cycle(dialects), n), start=1)
     ]

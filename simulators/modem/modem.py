@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import termios
 import tty
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,6 +127,9 @@ class SimulatedModem:
             self._link.symlink_to(os.ttyname(self._slave))
 
     def _receive(self) -> None:
+        # Some programs take the terminal for themselves; real ones forget that at the last close, this one
+        # is never closed.
+        fcntl.ioctl(self._slave, termios.TIOCNXCL)
         with contextlib.suppress(BlockingIOError):
             self._machine.feed(os.read(self._master, 4_096))
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import re
+import struct
+import termios
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 
 from drivers.base import Encoding
 from drivers.codec.address import split_sca
@@ -18,7 +23,7 @@ from simulators.modem.fleet import run_modems, start_modems
 from simulators.modem.modem import SimulatedModem
 from simulators.network import Network
 from simulators.traffic import RefusalCause
-from tests.support.terminal import DEADLINE_S, open_terminal
+from tests.support.terminal import DEADLINE_S, HANGUP, open_terminal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -292,6 +297,60 @@ async def test_the_port_survives_programs_that_come_and_go():
         for _ in range(3):
             with open_terminal(modem.port) as terminal:
                 assert "OK" in await terminal.ask("AT")
+
+
+async def test_programs_may_take_the_port_for_themselves_for_a_while():
+    async with SimulatedModem(Network(), number=SIM, noise_every_s=0.0) as modem:
+        fd = os.open(modem.port, os.O_RDWR | os.O_NOCTTY)
+        fcntl.ioctl(fd, termios.TIOCEXCL)
+        assert exclusive(fd)
+        with open_terminal(modem.port) as terminal:
+            await terminal.ask("AT")
+        assert not exclusive(fd), "or only root could open the port again"
+        os.close(fd)
+
+
+def exclusive(fd: int) -> bool:
+    tiocgexcl = 0x80045440  # asm-generic/ioctls.h; not in the termios module
+    return struct.unpack("i", fcntl.ioctl(fd, tiocgexcl, struct.pack("i", 0)))[0] != 0
+
+
+async def test_pulling_it_out_hangs_up():
+    modem = SimulatedModem(Network(), number=SIM, noise_every_s=0.0)
+    await modem.start()
+    with open_terminal(modem.port) as terminal:
+        await terminal.ask("AT")
+        await modem.stop()
+        await terminal.expect(HANGUP)
+
+
+async def test_what_nobody_reads_is_bounded_and_the_stick_stays_alive():
+    network = Network()
+    async with SimulatedModem(network, number=SIM, noise_every_s=0.0) as modem:
+        fd = os.open(modem.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        for _ in range(200):
+            os.write(fd, b"AT+CNMI=?\r" * 10)
+            await asyncio.sleep(0)
+        termios.tcflush(fd, termios.TCIOFLUSH)
+        os.close(fd)
+        with open_terminal(modem.port) as terminal:
+            terminal.type("\rAT+CGMM\r")
+            await terminal.expect(r"\r\nE173\r\n")
+
+
+def test_it_runs_on_uvloop():
+    async def scenario() -> None:
+        network = Network()
+        phone = network.add_handset(PHONE)
+        async with modem_at(network) as (_, terminal):
+            await terminal.ask("AT+CNMI=2,1,0,1,0")
+            assert "+CMGS: 0" in await terminal.send_pdu(submit(report=True))
+            await terminal.expect(r"\+CDS: ")
+            await phone.send(SIM, "and back")
+            await terminal.expect(r"\+CMTI: ")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())
 
 
 async def test_unsolicited_lines_come_by_themselves_but_not_into_a_prompt():

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEADLINE_S = 5.0
+HANGUP = "<hung up>"
+"""What `Terminal.seen` shows when the port is gone."""
 
 
 class Terminal:
@@ -60,7 +62,10 @@ class Terminal:
     def read(self) -> None:
         """For the loop: take what is there."""
         with contextlib.suppress(BlockingIOError):
-            self.seen += os.read(self._fd, 4_096).decode("latin-1")
+            octets = os.read(self._fd, 4_096)
+            self.seen += octets.decode("latin-1") or HANGUP
+            if not octets:
+                asyncio.get_running_loop().remove_reader(self._fd)
         self._arrived.set()
 
 
