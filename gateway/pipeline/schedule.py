@@ -117,7 +117,7 @@ class Scheduler:
 
     def _takers(self) -> list[Taker]:
         now = self._clock.monotonic()
-        self._lanes.append(self._lanes.pop(0))  # equals take turns
+        self._lanes = [*self._lanes[1:], *self._lanes[:1]]  # equals take turns
         return [
             Taker(lane.name, lane.queues, min(free, MAX_CLAIM))
             for lane in self._lanes
