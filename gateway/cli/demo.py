@@ -17,13 +17,11 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
-import typer
 
 from gateway.cli.demo_view import View, make_view
-from gateway.cli.options import example
 from gateway.cli.output import Failure
 from gateway.clock import SystemClock
 from gateway.runtime.first_start import make_first_key
@@ -45,23 +43,14 @@ _LONG = "【鸿雁】" + "江湖夜雨十年灯,桃李春风一杯酒。" * 11
 _OFFER = "【鸿雁】新品上市,全场八折。回TD退订"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog=example("hongyan demo --modems 8 --messages 200"))(demo)
+def run_demo(n_modems: int, n_messages: int) -> None:
+    """Run it to its end and print the summary.
 
-
-def demo(
-    modems: Annotated[int, typer.Option(min=1, max=64, help="How many simulated modems.")] = 4,
-    messages: Annotated[
-        int, typer.Option(min=2, max=2_000, help="How many messages in the main part.")
-    ] = 100,
-) -> None:
-    """Show the whole thing at work.
-
-    Needs no hardware, no root and no config file. Ends by itself with a summary; exit 1 if its numbers do not add up.
+    Raises:
+        Failure: its numbers do not add up, or it came to a halt.
     """
     try:
-        checks = asyncio.run(_run(modems, messages))
+        checks = asyncio.run(_run(n_modems, n_messages))
     except TimeoutError:
         raise Failure("the demonstration did not get on within its time; its daemon's log is above") from None
     width = max(len(check.what) for check in checks)

@@ -5,19 +5,29 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from gateway.cli import channels, db, demo, doctor, keys, messages, send, serve, simulate, suppress, tail
+from gateway.cli import (
+    channels,
+    db,
+    demo_command,
+    doctor,
+    keys,
+    messages,
+    send,
+    serve,
+    simulate,
+    suppress,
+    tail,
+)
 from gateway.cli.options import make_app
 from gateway.cli.output import Failure, say
 from gateway.errors import GatewayError
 
-FAMILIES = (serve, demo, send, messages, tail, channels, suppress, keys, db, doctor, simulate)
+FAMILIES = (serve, demo_command, send, messages, tail, channels, suppress, keys, db, doctor, simulate)
 """In the order of the help; each adds its commands with ``register(app)``."""
 
 app = make_app("Self-hosted SMS gateway: USB modems and SMPP accounts behind one dependable HTTP API.")
@@ -53,10 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Failure, GatewayError) as failure:
         say(str(failure))
         return 1
-    except BrokenPipeError:
-        # The reader (head, a pager) has seen enough; Python's own flush at exit must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         return 130
     return 0
