@@ -269,7 +269,10 @@ async def test_a_delivery_that_was_answered_with_an_error_is_sent_again(network)
 
 async def test_a_delivery_without_an_answer_is_sent_again(network):
     timers = SessionTimers(response_s=0.01)
-    async with SimulatedSmsc(network, timers=timers) as smsc, connected_esme(smsc.port) as esme:
+    async with (
+        SimulatedSmsc(network, resend_s=0.01, timers=timers) as smsc,
+        connected_esme(smsc.port) as esme,
+    ):
         await esme.bind()
         await network.add_handset(HANDSET).send("10690000", "hi")
         await esme.receive()
