@@ -34,7 +34,8 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         await _say_continue(request)
     chunks: list[bytes] = []
     n_octets = 0
-    while chunk := await request.content.readany():
+    while not request.content.at_eof():
+        chunk = await request.content.readany()
         n_octets += len(chunk)
         if n_octets > limit:
             raise PayloadTooLarge(limit)
