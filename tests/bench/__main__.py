@@ -1,0 +1,94 @@
+"""``python -m tests.bench [NAME ...]``: run the benchmarks and print a table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvloop
+
+from tests.bench.figures import Figure, describe_machine, show
+from tests.bench.kannel import peer_kannel
+from tests.bench.modems import modems
+from tests.bench.smpp import memory, smpp_batch, smpp_single
+
+Bench = Callable[[Path, argparse.Namespace], Awaitable[list[Figure]]]
+
+BENCHES: dict[str, Bench] = {
+    "smpp-single": lambda folder, options: smpp_single(folder, options.messages),
+    "smpp-batch": lambda folder, options: smpp_batch(folder, options.messages),
+    "peer-kannel": lambda folder, options: peer_kannel(folder, options.messages),
+    "modems": lambda folder, options: modems(folder, options.modems, options.each),
+    "memory": lambda folder, options: memory(folder, options.queued),
+}
+
+
+def main() -> None:
+    """Parse, run, clean up."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description="The base line; asserts nothing."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all without")
+    parser.add_argument("--folder", type=Path, default=Path("var/bench"), help="on the disk to be measured")
+    parser.add_argument(
+        "--messages", type=int, default=10_000, help="for smpp-single, smpp-batch, peer-kannel"
+    )
+    parser.add_argument("--modems", type=int, default=32, help="for modems")
+    parser.add_argument("--each", type=int, default=20, help="for modems: messages a modem")
+    parser.add_argument("--queued", type=int, default=100_000, help="for memory")
+    options = parser.parse_args()
+    if unknown := [name for name in options.names if name not in BENCHES]:
+        parser.error(f"{unknown[0]} is not one of {', '.join(BENCHES)}")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> None:
+    figures: list[Figure] = []
+    with _scratch(options.folder.absolute()) as folder:
+        print(describe_machine(folder), flush=True)
+        for name in options.names or BENCHES:
+            place = folder / name
+            place.mkdir()
+            measured = await BENCHES[name](place, options)
+            show(measured)
+            figures += measured
+            shutil.rmtree(place)
+    show(_compare(figures))
+
+
+@contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    """A folder that goes away afterwards, and its parent with it if that was not there before."""
+    made = not parent.exists()
+    parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=parent) as folder:
+            yield Path(folder)
+    finally:
+        if made:
+            parent.rmdir()
+
+
+def _compare(figures: list[Figure]) -> list[Figure]:
+    """Ours over theirs, where both were measured."""
+    by_bench: dict[str, dict[str, float]] = {}
+    for figure in figures:
+        if figure.value is not None:
+            by_bench.setdefault(figure.bench, {}).setdefault(figure.unit, figure.value)
+    ours, theirs = by_bench.get("smpp-single"), by_bench.get("peer-kannel")
+    if not ours or not theirs:
+        return []
+    return [
+        Figure("ratio", "throughput, hongyan / Kannel", ours["msg/s"] / theirs["msg/s"]),
+        Figure("ratio", "CPU a message, hongyan / Kannel", ours["ms/msg"] / theirs["ms/msg"]),
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The simulated operator as a process of its own: ``python -m tests.bench.operator smsc|modems``.
+
+Unlike `hongyan simulate` it runs on uvloop and its receipts come a moment after the submit was answered, as
+those of real networks do. One line of JSON on stdout says that it is ready.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from simulators.modem.fleet import start_modems
+from simulators.network import Network
+from simulators.smsc.server import SimulatedSmsc
+
+SYSTEM_ID, PASSWORD = "hongyan", "secret"
+KEEP = 1_000
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=("smsc", "modems"))
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--latency-s", type=float, default=0.005)
+    parser.add_argument("--receipt-delay-s", type=float, default=0.2)
+    parser.add_argument("--modems", type=int, default=1)
+    parser.add_argument("--network-time-s", type=float, default=1.0)
+    options = parser.parse_args()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(options))
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    network = Network(receipt_delay_s=options.receipt_delay_s, keep=KEEP)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(network.close)
+        if options.kind == "smsc":
+            smsc = SimulatedSmsc(network, accounts={SYSTEM_ID: PASSWORD}, latency_s=options.latency_s)
+            await stack.enter_async_context(smsc)
+            ready: object = smsc.port
+        else:
+            modems = await start_modems(
+                network, options.modems, options.folder / "modems", network_time_s=options.network_time_s
+            )
+            ready = [modem.port for modem in modems]
+        print(msgspec.json.encode(ready).decode(), flush=True)
+        await asyncio.get_running_loop().create_future()
+
+
+if __name__ == "__main__":
+    main()
