@@ -241,8 +241,7 @@ class AtPort:
                 case TimedOut(after_s):
                     self._time_out_current(after_s)
                 case Stray(line):
-                    # Only the name: the rest may hold a number.
-                    logger.info("%s: stray line %r", self._name, line.partition(":")[0][:16])
+                    logger.info("%s: stray line %s", self._name, _name_of(line))
                 case Hung():
                     self.wire_lost("the stick does not answer")
 
@@ -277,6 +276,12 @@ class AtPort:
         for request in requests:
             if not request.answer.done():
                 request.answer.set_exception(lost)
+
+
+def _name_of(line: str) -> str:
+    """What a log may show of a line: the rest may hold a number or a text."""
+    head, colon, _ = line.partition(":")
+    return head if colon and head[:1] in "+^*" else f"of {len(line)} characters"
 
 
 def _error_of(final: FinalResult) -> AtError | CmeError | CmsError | None:

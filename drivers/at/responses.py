@@ -178,6 +178,12 @@ def parse_cmee(lines: Lines) -> int | None:
     return parse_int(fields[0]) if fields else None
 
 
+def parse_cfun(lines: Lines) -> int | None:
+    """Functionality from ``+CFUN: <fun>``: 1 full, 0 minimum, 4 radio off (3GPP TS 27.007 8.2)."""
+    fields = find_fields(lines, "+CFUN:")
+    return parse_int(fields[0]) if fields else None
+
+
 def parse_cnum(lines: Lines) -> str | None:
     """The SIM's own number from ``+CNUM: [<alpha>],<number>,<type>``; most SIMs don't know it."""
     for line in lines:

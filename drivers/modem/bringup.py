@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from drivers.at.responses import (
     REGISTERED,
     REGISTRATION_NAMES,
+    parse_cfun,
     parse_cnum,
     parse_cpin,
     parse_digits,
@@ -38,6 +39,10 @@ CNMI_LADDER = ("AT+CNMI=2,1,0,2,0", "AT+CNMI=2,1,0,1,0", "AT+CNMI=2,1,0,2", "AT+
 """Messages and, if the stick can, status reports are stored and told of: they then survive us. Failing that,
 reports are handed over directly; the last rung is for sticks that know no reports at all."""
 
+RADIO_TIMEOUT_S = 15.0
+"""Switching the radio on takes a while on most sticks."""
+
+_RADIO_OFF = frozenset({0, 4})
 _SIM_BUSY = frozenset({14, 314})
 _USABLE = frozenset({"READY", "SIM PIN2", "SIM PUK2"})
 """PIN2 guards things we never use."""
@@ -113,6 +118,7 @@ class BringUp:
         """
         try:
             await self._greet()
+            await self._switch_radio_on()
             fault = await self._unlock() or await self._await_registration()
             return fault or await self._set_up_messages()
         except DeviceError as error:
@@ -125,6 +131,11 @@ class BringUp:
         for command in self._init_commands:
             if await self._try(command) is None:
                 logger.warning("%s: init command %s refused", self._channel, command.partition("=")[0])
+
+    async def _switch_radio_on(self) -> None:
+        # Left off by another program, or by a stick that starts like that to save power.
+        if parse_cfun(await self._try("AT+CFUN?") or ()) in _RADIO_OFF:
+            await try_request(self._port, "AT+CFUN=1", timeout_s=RADIO_TIMEOUT_S)
 
     async def _unlock(self) -> Fault | None:
         state = parse_cpin(await self._patiently("AT+CPIN?"))

@@ -375,6 +375,27 @@ async def test_a_direct_report_the_store_did_not_take_is_not_acknowledged(modem,
     assert "AT+CNMA" not in modem.commands
 
 
+async def test_a_direct_message_is_acknowledged_after_the_store(modem, driver, sink):
+    pdu = deliver_pdu("class 0")
+    modem.say(f"+CMT: ,{len(pdu) // 2 - 8}", pdu)
+    await modem.wait_for_command("AT+CNMA")
+    assert sink.of(InboundPart)[0].payload.decode("utf-16-be") == "class 0"
+
+
+async def test_logs_show_neither_numbers_nor_texts(modem, driver, sink, caplog):
+    caplog.set_level("DEBUG")
+    modem.say("+8613700137000 says hello", '+CLIP: "+8613700137000",145')
+    modem.answers.append(("+CMS ERROR: 38",))
+    await driver.submit(segment())
+    sink.failures = 1
+    modem.store(1, deliver_pdu("secret"))
+    await modem.wait_for_command("AT+CMGD=1")
+    assert "stray line" in caplog.text
+    assert not [
+        word for word in ("13700137000", "13800138000", "13900139000", "secret") if word in caplog.text
+    ]
+
+
 async def test_a_direct_report_is_offered_again_while_the_network_waits(modem, driver, sink):
     sink.failures = 2
     pdu = report_pdu(mr=17)
@@ -517,6 +538,14 @@ async def test_an_lte_stick_registered_for_packets_only_is_in_service(modem, sin
     modem.replies["AT+CEREG?"] = ("+CEREG: 0,1", "OK")
     async with running(driver_for(modem), sink):
         await sink.wait_until_up()
+
+
+async def test_a_radio_that_is_off_is_switched_on(modem, sink):
+    modem.replies["AT+CFUN?"] = ("+CFUN: 4", "OK")
+    modem.replies["AT+CFUN=1"] = ("OK",)
+    async with running(driver_for(modem), sink):
+        await sink.wait_until_up()
+    assert "AT+CFUN=1" in modem.commands
 
 
 async def test_a_busy_sim_is_waited_for(modem, sink):

@@ -158,3 +158,10 @@ def test_free_text():
     assert responses.parse_text(('+CGMM: "E173"',)) == "E173"
     assert responses.parse_text(("Revision:1418B05",)) == "Revision:1418B05"
     assert responses.parse_text(()) is None
+
+
+def test_error_mode_and_functionality():
+    assert responses.parse_cmee(("+CMEE: 0",)) == 0
+    assert responses.parse_cmee(()) is None
+    assert responses.parse_cfun(("+CFUN: 4",)) == 4
+    assert responses.parse_cfun(("+CFUN: full",)) is None
