@@ -73,9 +73,10 @@ class Receipts:
             m for m in matches if _same_handset(m.recipient, receipt.recipient, strict=lane.kind == "modem")
         ]
         match = next((m for m in fitting if m.status in _OPEN), None)
-        if match is None and any(m.status in _SETTLED for m in fitting) and lane.kind != "modem":
+        known = any(m.status in _SETTLED for m in fitting)
+        if match is None and known and lane.kind != "modem":
             return  # the same receipt again
-        if match is None:
+        if match is None and not known:
             match = _only_uncertain(await find_uncertain(tx, lane.name), receipt)
         if match is None:
             await save_early(tx, early, channel=lane.name, references=receipt.references, received_at=now)
@@ -83,6 +84,12 @@ class Receipts:
         message = await find_message(tx, match.message_id)
         assert message is not None  # the match was joined with it
         segments = (await load_segments(tx, [match.message_id]))[match.message_id]
+        if (
+            segments[match.part - 1].reference is None
+        ):  # it was uncertain; the same receipt again must find it
+            segments[match.part - 1] = msgspec.structs.replace(
+                segments[match.part - 1], reference=receipt.references[0]
+            )
         await settle(tx, message, segments, match.part, early, now)
 
 
@@ -139,21 +146,22 @@ async def settle(
         error = MessageError(code=f"receipt_{state.value}", detail=f"{_DETAILS[state]} [{receipt.code}]")
         settled = msgspec.structs.replace(segment, status=SegmentStatus.UNDELIVERED, error=error)
     await save_segments(tx, message.id, [settled])
-    statuses = [s.status if s.part != part else settled.status for s in segments]
-    verdict = decide_verdict(statuses)
+    segments = [s if s.part != part else settled for s in segments]
+    verdict = decide_verdict([s.status for s in segments])
     if verdict is message.status or verdict not in TRANSITIONS[message.status]:
         return message  # other segments are still out, or the message has already ended
     ended = msgspec.structs.replace(
         message,
         status=verdict,
-        error=settled.error,
+        error=next((s.error for s in segments if s.status.value == verdict.value), None),
         # The segments that were not sent yet must go by the same SIM: the handset joins parts by sender.
         queue=channel_queue(settled.channel or "") if verdict is MessageStatus.QUEUED else message.queue,
         updated_at=now,
         sent_at=message.sent_at or settled.sent_at,
         delivered_at=done_at if verdict is MessageStatus.DELIVERED else None,
     )
-    await save_state(tx, ended)
+    # The sweep makes a queued one claimable at its next tick, and wakes the scheduler, which knows nothing of this.
+    await save_state(tx, ended, hidden_until=now if verdict is MessageStatus.QUEUED else None)
     tx.record(message_event(ended, now, part=part, ref=segment.reference))
     return ended
 

@@ -1,0 +1,308 @@
+"""Delivery reports: late, early, twice, for the wrong one, and for what was uncertain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from drivers.base import FaultKind, ReceiptState
+from gateway.model.message import Message
+from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
+from tests.support.gateway import PHONE, Rig, ScriptedChannel, receipt, running
+
+pytestmark = pytest.mark.integration
+
+OTHER = "+8613900139000"
+THREE_PARTS = "雁" * 150
+
+
+async def sent_as(rig: Rig, driver: ScriptedDriver, reference: str | None, to: str = PHONE) -> Message:
+    driver.script.append(accepted(reference))
+    return await rig.until_status(await rig.send(to), "sent")
+
+
+async def status_of(rig: Rig, *messages: Message) -> list[str]:
+    return [(await rig.message(m.id)).status.value for m in messages]
+
+
+async def test_a_receipt_delivers_the_message(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "abc")
+        rig.clock.advance(10.0)
+        seen_at = rig.clock.now() - timedelta(seconds=3)
+        await driver.report(receipt("ABC", "abc", done_at=seen_at))
+        delivered = await rig.message(message.id)
+        assert (delivered.status, delivered.delivered_at) == ("delivered", seen_at)
+        assert (await rig.segments(message.id))[0].delivered_at == seen_at
+        last = (await rig.details(message.id))[-1]
+        assert (last.status, last.ref) == ("delivered", "abc")
+
+
+@pytest.mark.parametrize("hours", [-9, 8])
+async def test_a_network_clock_that_cannot_be_right_is_not_believed(tmp_path: Path, hours: int):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "abc")
+        await driver.report(receipt("abc", done_at=rig.clock.now() + timedelta(hours=hours)))
+        assert (await rig.message(message.id)).delivered_at == rig.clock.now()
+
+
+@pytest.mark.parametrize("state", ["expired", "rejected", "undeliverable", "deleted"])
+async def test_a_receipt_of_failure_makes_it_undelivered_and_says_why(tmp_path: Path, state: str):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "abc")
+        await driver.report(receipt("abc", state=ReceiptState(state), code="tp_st_0x41"))
+        ended = await rig.message(message.id)
+        assert ended.status == "undelivered"
+        assert ended.error is not None
+        assert ended.error.code == f"receipt_{state}"
+        assert "tp_st_0x41" in ended.error.detail
+
+
+async def test_a_receipt_that_is_no_end_changes_nothing(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "abc")
+        await driver.report(receipt("abc", state=ReceiptState.ENROUTE))
+        await driver.report(receipt("abc", state=ReceiptState.UNKNOWN))
+        assert await status_of(rig, message) == ["sent"]
+        await driver.report(receipt("abc"))
+        assert await status_of(rig, message) == ["delivered"]
+
+
+async def test_a_receipt_that_is_faster_than_the_answer_is_kept_for_it(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    driver.script.append(accepted("abc"))
+    driver.early = [receipt("0abc", "abc")]
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.send()
+        await rig.until_status(message, "delivered")
+        assert await rig.states(message.id) == ["queued", "sending", "sent", "delivered"]
+
+
+async def test_early_receipts_of_every_part_deliver_the_whole(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        driver.early = [receipt("1"), receipt("2"), receipt("3")]
+        message = await rig.send(text=THREE_PARTS)
+        await rig.until_status(message, "delivered")
+        assert await rig.states(message.id) == ["queued", "sending", "sent", "delivered"]
+
+
+async def test_the_same_receipt_twice_is_one(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "abc")
+        for state in (ReceiptState.DELIVERED, ReceiptState.DELIVERED, ReceiptState.EXPIRED):
+            await driver.report(receipt("abc", state=state))
+        assert await rig.states(message.id) == ["queued", "sending", "sent", "delivered"]
+
+
+async def test_a_receipt_of_another_channel_is_not_ours(tmp_path: Path):
+    a, b = ScriptedDriver("a"), ScriptedDriver("b")
+    async with running(tmp_path / "s.db", a, b) as rig:
+        a.script.append(accepted("abc"))
+        message = await rig.until_status(await rig.send(channel="a"), "sent")
+        await b.report(receipt("abc"))
+        assert await status_of(rig, message) == ["sent"]
+
+
+async def test_a_receipt_without_a_recipient_counts_on_smpp(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "abc")
+        await driver.report(receipt("abc", to=None))
+        assert await status_of(rig, message) == ["delivered"]
+
+
+async def test_a_national_spelling_of_the_recipient_is_the_same_handset(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "abc")
+        await driver.report(receipt("abc", to="13800138000"))
+        assert await status_of(rig, message) == ["delivered"]
+
+
+# --- the reference of a SIM counts to 255 and starts again ---
+
+
+def modem(driver: ScriptedDriver) -> ScriptedChannel:
+    return ScriptedChannel(driver=driver, kind="modem")
+
+
+async def test_of_two_with_one_reference_the_newest_to_that_number_is_meant(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        old = await sent_as(rig, driver, "7")
+        rig.clock.advance(3_600.0)
+        new = await sent_as(rig, driver, "7")
+        rig.clock.advance(3_600.0)
+        elsewhere = await sent_as(rig, driver, "7", to=OTHER)
+        await driver.report(receipt("7"))
+        assert await status_of(rig, old, new, elsewhere) == ["sent", "delivered", "sent"]
+
+
+async def test_another_number_does_not_match_on_a_sim(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        message = await sent_as(rig, driver, "7")
+        await driver.report(receipt("7", to=OTHER))
+        await driver.report(receipt("7", to=None))
+        assert await status_of(rig, message) == ["sent"]
+
+
+async def test_a_settled_reference_that_is_used_again_waits_for_its_new_segment(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        old = await sent_as(rig, driver, "7")
+        await driver.report(receipt("7"))
+        rig.clock.advance(3_600.0)
+        driver.early = [receipt("7", state=ReceiptState.EXPIRED)]
+        driver.script.append(accepted("7"))
+        new = await rig.send()
+        await rig.until_status(new, "undelivered")
+        assert await status_of(rig, old) == ["delivered"]
+
+
+async def test_a_receipt_from_before_the_submit_is_not_its_own(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        await driver.report(receipt("7", state=ReceiptState.EXPIRED))
+        rig.clock.advance(3_600.0)
+        message = await sent_as(rig, driver, "7")
+        assert await status_of(rig, message) == ["sent"]
+
+
+async def test_a_repeated_receipt_of_a_sim_settles_nothing_else(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        await sent_as(rig, driver, "7")
+        await driver.report(receipt("7"))
+        driver.script.append(uncertain())
+        held = await rig.until_status(await rig.send(), "uncertain")
+        await driver.report(receipt("7"))
+        assert await status_of(rig, held) == ["uncertain"]
+
+
+# --- what was uncertain ---
+
+
+async def test_a_receipt_settles_what_was_uncertain(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    driver.script.append(uncertain())
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.until_status(await rig.send(), "uncertain")
+        rig.clock.advance(10.0)
+        await driver.report(receipt("xyz"))
+        settled = await rig.message(message.id)
+        assert (settled.status, settled.error) == ("delivered", None)
+        assert settled.sent_at == rig.clock.now(), "that it went out is known from now on"
+        assert await rig.states(message.id) == ["queued", "sending", "uncertain", "delivered"]
+        assert (await rig.segments(message.id))[0].reference == "xyz"
+
+
+async def test_the_same_receipt_again_does_not_settle_a_second_uncertain_one(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        driver.script.append(uncertain())
+        first = await rig.until_status(await rig.send(), "uncertain")
+        await driver.report(receipt("xyz"))
+        driver.script.append(uncertain())
+        second = await rig.until_status(await rig.send(), "uncertain")
+        await driver.report(receipt("xyz"))
+        assert await status_of(rig, first, second) == ["delivered", "uncertain"]
+
+
+async def test_of_two_uncertain_to_one_number_nobody_can_say_which(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    driver.script.extend([uncertain(), uncertain(), uncertain()])
+    async with running(tmp_path / "s.db", driver) as rig:
+        pair = [await rig.until_status(await rig.send(), "uncertain") for _ in range(2)]
+        single = await rig.until_status(await rig.send(OTHER), "uncertain")
+        await driver.report(receipt("xyz"))
+        await driver.report(receipt("uvw", to=OTHER))
+        assert await status_of(rig, *pair, single) == ["uncertain", "uncertain", "delivered"]
+
+
+async def test_a_receipt_of_no_known_handset_settles_no_uncertain_one(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    driver.script.append(uncertain())
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.until_status(await rig.send(), "uncertain")
+        await driver.report(receipt("xyz", to=None))
+        await driver.report(receipt("xyz", to=OTHER))
+        assert await status_of(rig, message) == ["uncertain"]
+
+
+async def test_once_the_uncertain_part_is_known_to_be_there_the_rest_goes_by_the_same_channel(tmp_path: Path):
+    a, b = ScriptedDriver("a"), ScriptedDriver("b")
+    a.script.append(uncertain())
+    async with running(tmp_path / "s.db", a, b) as rig:
+        await b.go_down()
+        message = await rig.until_status(await rig.send(text=THREE_PARTS), "uncertain")
+        await b.come_up()
+        await rig.settled()
+        await a.report(receipt("xyz"))
+        await rig.sweep()
+        await rig.until_status(message, "sent")
+        assert len(a.submitted) == 3
+        assert not b.submitted
+
+
+# --- several parts ---
+
+
+async def test_a_message_is_delivered_when_all_its_parts_are(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.until_status(await rig.send(text=THREE_PARTS), "sent")
+        for reference, expected in (("3", "sent"), ("1", "sent"), ("2", "delivered")):
+            await driver.report(receipt(reference))
+            assert await status_of(rig, message) == [expected]
+
+
+async def test_one_part_that_did_not_arrive_spoils_the_whole(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.until_status(await rig.send(text=THREE_PARTS), "sent")
+        await driver.report(receipt("1"))
+        await driver.report(receipt("2", state=ReceiptState.UNDELIVERABLE))
+        await driver.report(receipt("3"))
+        ended = await rig.message(message.id)
+        assert (ended.status, ended.error and ended.error.code) == ("undelivered", "receipt_undeliverable")
+        assert [s.status for s in await rig.segments(message.id)] == ["delivered", "undelivered", "delivered"]
+        assert await rig.states(message.id) == ["queued", "sending", "sent", "undelivered"]
+
+
+async def test_a_receipt_between_two_parts_waits_for_the_verdict(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    driver.script.extend([accepted("1"), refused(FaultKind.TEMPORARY)])
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.send(text=THREE_PARTS)
+        await driver.until_submitted(2)
+        await rig.settled()
+        await driver.report(receipt("1", state=ReceiptState.UNDELIVERABLE))
+        assert await status_of(rig, message) == ["queued"]
+        await rig.advance(60.0)
+        ended = await rig.until_status(message, "undelivered")
+        assert ended.error is not None
+        assert ended.error.code == "receipt_undeliverable"
+
+
+async def test_a_message_that_did_not_arrive_says_why_whichever_receipt_came_last(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    driver.script.extend([accepted("1"), accepted("2"), uncertain()])
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.until_status(await rig.send(text=THREE_PARTS), "uncertain")
+        await driver.report(receipt("1", state=ReceiptState.EXPIRED))
+        await driver.report(receipt("2"))
+        assert await status_of(rig, message) == ["uncertain"]
+        await driver.report(receipt("xyz"))
+        ended = await rig.message(message.id)
+        assert ended.status == "undelivered"
+        assert ended.error is not None
+        assert ended.error.code == "receipt_expired"
