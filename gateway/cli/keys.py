@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -48,16 +49,14 @@ def list_all(config: Config = None, as_json: Json = False) -> None:
     Revoked ones, too; never their secrets.
     """
     keys = asyncio.run(_list(read_settings(config).store.url))
-    rows = [(k.id, k.name, ",".join(sorted(k.scopes)), k.created_at.isoformat(), _revoked(k)) for k in keys]
     if as_json:
-        for row in rows:
-            print_json(dict(zip(("id", "name", "scopes", "created_at", "revoked_at"), row, strict=True)))
+        for k in keys:
+            print_json(k)
         return
-    shown = [
-        (key_id, name, held, local_time(made), local_time(revoked))
-        for key_id, name, held, made, revoked in rows
+    rows = [
+        (k.id, k.name, ",".join(sorted(k.scopes)), _local(k.created_at), _local(k.revoked_at)) for k in keys
     ]
-    print_table(("id", "name", "scopes", "created", "revoked"), shown)
+    print_table(("id", "name", "scopes", "created", "revoked"), rows)
 
 
 def revoke(
@@ -85,8 +84,8 @@ def read_scopes(text: str) -> frozenset[Scope]:
     return scopes
 
 
-def _revoked(key: ApiKey) -> str | None:
-    return key.revoked_at.isoformat() if key.revoked_at else None
+def _local(at: datetime | None) -> str:
+    return local_time(at.isoformat()) if at else ""
 
 
 async def _create(url: str, name: str, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:

@@ -116,23 +116,29 @@ async def keep_notified(store: Store, channels: ChannelDirectory) -> None:
     while True:
         if interval_s is None:
             notify(f"STATUS={describe_channels(channels)}")
-        elif await store_lives(store, interval_s):
+        elif await _store_lives(store, interval_s):
             notify("WATCHDOG=1", f"STATUS={describe_channels(channels)}")
         await asyncio.sleep(interval_s or STATUS_INTERVAL_S)
 
 
-async def store_lives(store: Store, within_s: float) -> bool:
-    """Whether the store commits, be it nothing, in time."""
+async def _store_lives(store: Store, patience_s: float) -> bool:
+    """Wait until the store has committed, be it nothing; complain while it does not."""
 
     async def nothing(tx: Tx) -> None:
         await tx.fetch("SELECT 1")
 
+    commit = asyncio.ensure_future(store.write(nothing))
     try:
-        async with asyncio.timeout(within_s):
-            await store.write(nothing)
-    except (StoreError, TimeoutError) as error:
-        _log.error("the store does not answer", error=str(error) or "timeout")
+        while not commit.done():
+            await asyncio.wait({commit}, timeout=patience_s)
+            if not commit.done():
+                _log.error("the store does not answer")
+        commit.result()
+    except StoreError as error:
+        _log.error("the store fails", error=str(error))
         return False
+    finally:
+        commit.cancel()
     return True
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,3 +108,19 @@ def test_wrong_usage_exits_2_and_says_what_is_wrong(argv, complaint, capsys, mon
 def test_the_version_is_said(capsys) -> None:
     assert main(["--version"]) == 0
     assert re.fullmatch(r"hongyan \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_a_command_loads_only_what_it_needs() -> None:
+    """Whoever types `hongyan channels` waits for nothing that `serve` or `demo` need."""
+    code = "import sys, gateway.cli.main; print([m for m in sys.argv[1:] if m in sys.modules])"
+    heavy = [
+        "aiohttp",
+        "rich",
+        "structlog",
+        "simulators",
+        "phonenumbers",
+        "serial",
+        "gateway.store.engine_sqlite",
+    ]
+    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

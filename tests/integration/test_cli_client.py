@@ -1,0 +1,209 @@
+"""The client commands against the real daemon, each as its user runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import pytest
+
+from gateway.cli.main import main
+from simulators.network import Network
+from simulators.smsc.server import SimulatedSmsc
+from tests.support.daemon import COMMAND, Daemon, smpp_toml
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+DEADLINE_S = 30.0
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Cli:
+    """Runs `hongyan` with the daemon's address and key in the environment."""
+
+    def __init__(self, daemon: Daemon, network: Network) -> None:
+        self.daemon = daemon
+        self.network = network
+        self.env = {**os.environ, "HONGYAN_URL": daemon.base, "HONGYAN_KEY": daemon.secret}
+
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            *COMMAND, *words, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe
+        )
+
+    async def __call__(self, *words: str, stdin: str = "") -> Done:
+        """One command to its end; in this process, because starting Python takes longer than most of them."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.env),
+            mock.patch("sys.stdin", io.StringIO(stdin)),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = await asyncio.to_thread(main, words)
+        return Done(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+async def cli(tmp_path: Path) -> AsyncIterator[Cli]:
+    network = Network()
+    async with SimulatedSmsc(network) as smsc:
+        daemon = Daemon(tmp_path, smpp_toml("smsc", smsc.port))
+        try:
+            await daemon.start()
+            yield Cli(daemon, network)
+            assert await daemon.stop() == 0
+        finally:
+            await daemon.close()
+    await network.close()
+
+
+async def test_a_message_is_sent_followed_shown_and_listed(cli: Cli) -> None:
+    sent = await cli(
+        "send", "13900139000", "hello", "--wait", "--reference", "order-7", "--tag", "a", "--tag", "b"
+    )
+    assert sent.code == 0, sent
+    found = re.fullmatch(r"(\w{26})  delivered  to \+8613900139000, 1 segment \(gsm7\)\n", sent.out)
+    assert found, sent
+    shown = await cli("show", found[1])
+    assert shown.code == 0
+    assert "order-7" in shown.out
+    assert "a, b" in shown.out
+    assert re.findall(r"message\.(\w+)", shown.out) == ["queued", "sending", "sent", "delivered"]
+    listed = await cli("messages", "--reference", "order-7", "--json")
+    (message,) = map(json.loads, listed.out.splitlines())
+    assert (message["id"], message["tags"]) == (found[1], ["a", "b"])
+    assert (await cli("messages", "--reference", "other", "--json")).out == ""
+    assert [m.text for m in cli.network.accepted] == ["hello"]
+
+
+async def test_what_is_sent_is_what_was_asked_for(cli: Cli) -> None:
+    done = await cli(
+        "send", "13900139000", "-", "--at", "+2h", "--valid-for", "10m", "--priority", "9", "--flash",
+        "--no-report", "--category", "otp", "--encoding", "ucs2", "--json", stdin="from stdin\n",
+    )  # fmt: skip
+    message = json.loads(done.out)
+    assert (message["text"], message["status"], message["encoding"]) == ("from stdin", "scheduled", "ucs2")
+    assert (message["valid_for"], message["priority"], message["flash"]) == (600, 9, True)
+    assert (message["report"], message["category"]) == (False, "otp")
+
+    canceled = await cli("cancel", message["id"])
+    assert (canceled.code, "canceled" in canceled.out) == (0, True)
+    again = await cli("cancel", message["id"])
+    assert (again.code, again.out) == (1, "")
+    assert "canceled" in again.err
+    assert (await cli("resend", message["id"])).code == 1
+
+
+async def test_the_same_idempotency_key_sends_once(cli: Cli) -> None:
+    first, second = [
+        await cli("send", "13900139000", "x", "--idempotency-key", "k1", "--json") for _ in range(2)
+    ]
+    assert json.loads(first.out)["id"] == json.loads(second.out)["id"]
+
+
+async def test_waiting_for_what_will_not_arrive_exits_1(cli: Cli) -> None:
+    cli.network.set_unreachable("+8613900139001")
+    done = await cli("send", "13900139001", "hello", "--wait")
+    assert (done.code, "undelivered" in done.out) == (1, True)
+    late = await cli("send", "13900139001", "hello", "--at", "+1h", "--wait", "--timeout", "200ms")
+    assert late.code == 1
+    assert "is still scheduled after 0.2 s" in late.err
+
+
+async def test_the_delivery_log_past_and_live(cli: Cli) -> None:
+    await cli("send", "13900139000", "one", "--wait")
+    past = await cli("tail", "-n", "3", "--json")
+    assert [json.loads(line)["type"] for line in past.out.splitlines()] == [
+        "message.sending",
+        "message.sent",
+        "message.delivered",
+    ]
+    follower = await cli.start("tail", "-f", "-n", "1", "--to", "13900139000", "--status", "delivered")
+    assert follower.stdout
+    async with asyncio.timeout(DEADLINE_S):
+        first = (await follower.stdout.readline()).decode()
+        await cli("send", "13900139009", "to another", "--wait")
+        await cli("send", "13900139000", "two", "--wait")
+        second = (await follower.stdout.readline()).decode()
+        follower.send_signal(2)
+        await follower.communicate()
+    assert follower.returncode == 130
+    for line in (first, second):
+        assert "delivered  to +8613900139000  smsc" in line
+    assert first != second
+
+
+async def test_a_reader_that_leaves_is_no_error(cli: Cli) -> None:
+    await cli("send", "13900139000", "one", "--wait")
+    process = await asyncio.create_subprocess_shell(
+        f"'{COMMAND[0]}' -c '{COMMAND[2]}' messages --json | true",
+        env=cli.env,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(DEADLINE_S):
+        _, err = await process.communicate()
+    assert err.decode() == ""
+
+
+async def test_channels_are_listed_and_paused(cli: Cli) -> None:
+    listed = await cli("channels")
+    assert re.search(r"^smsc +smpp +up ", listed.out, re.MULTILINE)
+    (snapshot,) = map(json.loads, (await cli("channels", "--json")).out.splitlines())
+    assert (snapshot["name"], snapshot["state"]) == ("smsc", "up")
+    assert (await cli("channel", "smsc", "pause")).out == "smsc  paused\n"
+    queued = json.loads((await cli("send", "13900139000", "later", "--json")).out)
+    assert queued["status"] == "queued"
+    assert (await cli("channel", "smsc", "resume")).code == 0
+    await cli.daemon.wait_status([queued["id"]], {"delivered"})
+    missing = await cli("channel", "nobody", "drain")
+    assert (missing.code, missing.out) == (1, "")
+    assert "no channel of this name" in missing.err
+
+
+async def test_the_suppression_list(cli: Cli) -> None:
+    assert (await cli("suppress", "add", "13900139000", "--reason", "by phone")).code == 0
+    (entry,) = map(json.loads, (await cli("suppress", "list", "--json")).out.splitlines())
+    assert (entry["number"], entry["reason"]) == ("+8613900139000", "by phone")
+    blocked = await cli("send", "13900139000", "sale!", "--category", "marketing", "--wait")
+    assert (blocked.code, "blocked" in blocked.out) == (1, True)
+    assert (await cli("suppress", "remove", "+8613900139000")).code == 0
+    gone = await cli("suppress", "remove", "13900139000")
+    assert (gone.code, "not on the list" in gone.err) == (1, True)
+    bad = await cli("suppress", "add", "not a number")
+    assert (bad.code, bad.out) == (1, "")
+
+
+async def test_refusals_are_sentences(cli: Cli) -> None:
+    bad = await cli("send", "12", "x" * 40_000, "--category", "spam")
+    assert (bad.code, bad.out) == (1, "")
+    assert "category" in bad.err
+    cli.env["HONGYAN_KEY"] = "hy_wrong"
+    refused = await cli("messages")
+    assert refused.code == 1
+    assert "hongyan keys create" in refused.err
+    assert "Traceback" not in bad.err + refused.err
+
+
+async def test_a_key_made_beside_the_daemon_works_at_once(cli: Cli) -> None:
+    made = await cli(
+        "keys", "create", "--name", "reader", "--scopes", "read", "--config", str(cli.daemon.config)
+    )
+    cli.env["HONGYAN_KEY"] = made.out.strip()
+    assert (await cli("messages")).code == 0
+    refused = await cli("send", "13900139000", "hello")
+    assert (refused.code, "scope" in refused.err) == (1, True)
