@@ -1,13 +1,15 @@
 """Deliveries of the SMSC on their way to the sink: acknowledged only once they are stored.
 
-They are handled side by side, up to a bound; beyond it the socket is not read until some are done.
+They are handled side by side, up to a bound; what one read brings beyond it waits its turn, and the socket
+is not read again until all have had theirs.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from datetime import tzinfo
-from typing import Final
+from typing import Final, NamedTuple
 
 from drivers.base import EventSink, InboundPart, Receipt
 from drivers.smpp.connection import SmppConnection
@@ -17,9 +19,16 @@ from drivers.smpp.session import RequestReceived
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import Body, DataSmResp, DeliverSm, DeliverSmResp
 
-MOST_IN_HAND: Final = 500
+MOST_AT_ONCE: Final = 500
 """Deliveries being stored at once."""
-_READ_AGAIN: Final = 400
+_STORED_WITHIN_S: Final = 1.0
+"""What a cancelled sink gets to end in."""
+
+
+class _Delivered(NamedTuple):
+    connection: SmppConnection
+    request: RequestReceived
+    body: Delivery
 
 
 class Deliveries:
@@ -36,15 +45,18 @@ class Deliveries:
         self._zone = zone
         self._incidents = incidents
         self._tasks: set[asyncio.Task[None]] = set()
-        self._holding: set[SmppConnection] = set()
+        self._waiting: deque[_Delivered] = deque()
+        self._held: set[SmppConnection] = set()
 
     def start(self, connection: SmppConnection, request: RequestReceived, body: Delivery) -> None:
-        """Begin to store one delivery; its answer follows by itself."""
-        task = asyncio.create_task(self._deliver(connection, request, body))
-        self._tasks.add(task)
-        task.add_done_callback(self._finish)
-        if len(self._tasks) >= MOST_IN_HAND:
-            self._holding.add(connection)
+        """Begin to store one delivery, now or in its turn; its answer follows by itself."""
+        delivered = _Delivered(connection, request, body)
+        if len(self._tasks) < MOST_AT_ONCE:
+            self._spawn(delivered)
+            return
+        self._waiting.append(delivered)
+        if connection not in self._held:
+            self._held.add(connection)
             connection.hold_reading()
 
     async def finish(self, deadline: float) -> None:
@@ -59,10 +71,16 @@ class Deliveries:
         except TimeoutError:
             pass
         finally:
-            for task in set(self._tasks):
+            self._waiting.clear()
+            for task in self._tasks:
                 task.cancel()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=_STORED_WITHIN_S)
 
-    async def _deliver(self, connection: SmppConnection, request: RequestReceived, body: Delivery) -> None:
+    async def _deliver(self, delivered: _Delivered) -> None:
+        if delivered.connection.lost.done():
+            return  # can't be acknowledged any more: stored now, it would come twice
+        body = delivered.body
         event = self._decode(body)
         status = CommandStatus.ROK
         if event is None:
@@ -74,14 +92,21 @@ class Deliveries:
                 self._incidents.note_failed_delivery(error)
                 status = CommandStatus.RX_T_APPN
         response: Body = DeliverSmResp() if isinstance(body, DeliverSm) else DataSmResp()
-        connection.respond(request, response, status)
+        delivered.connection.respond(delivered.request, response, status)
 
     def _decode(self, body: Delivery) -> Receipt | InboundPart | None:
         return decode_receipt(body, self._zone) if is_receipt(body) else decode_part(body)
 
-    def _finish(self, task: asyncio.Task[None]) -> None:
+    def _spawn(self, delivered: _Delivered) -> None:
+        task = asyncio.create_task(self._deliver(delivered))
+        self._tasks.add(task)
+        task.add_done_callback(self._finish_one)
+
+    def _finish_one(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if len(self._tasks) <= _READ_AGAIN:
-            for connection in self._holding:
-                connection.resume_reading()
-            self._holding.clear()
+        if self._waiting:
+            self._spawn(self._waiting.popleft())
+            return
+        for connection in self._held:
+            connection.resume_reading()
+        self._held.clear()

@@ -58,6 +58,11 @@ class SmscLink:
         """What the session has to say."""
         self._writer.write(self._session.data_to_send())
 
+    @property
+    def n_unsent(self) -> int:
+        """Octets that the ESME's side has no room for."""
+        return self._writer.transport.get_write_buffer_size()
+
     def cut(self) -> None:
         """Drop the connection without a word."""
         self._writer.transport.abort()
