@@ -42,6 +42,9 @@ async def start_modems(
 
     Returns:
         The modems, started; the caller stops them.
+
+    Raises:
+        OSError: no more terminals, or the directory can't be written; none is left running.
     """
     modems = [
         SimulatedModem(
@@ -55,9 +58,18 @@ async def start_modems(
         )
         for place, dialect in enumerate(islice(cycle(dialects), n), start=1)
     ]
-    for modem in modems:
-        await modem.start()
+    try:
+        for modem in modems:
+            await modem.start()
+    except BaseException:
+        await _stop(modems)
+        raise
     return modems
+
+
+async def _stop(modems: Sequence[SimulatedModem]) -> None:
+    for modem in modems:
+        await modem.stop()
 
 
 async def run_modems(
@@ -79,6 +91,5 @@ async def run_modems(
             announce(f"{modem.port}  {modem.number}  {modem.device.dialect.model}")
         await asyncio.get_running_loop().create_future()
     finally:
-        for modem in modems:
-            await modem.stop()
+        await _stop(modems)
         await network.close()

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from simulators.network import Network
 
-MAX_UNREAD = 65_536
-"""Bytes kept for a program that does not read; the oldest are lost, as in a UART."""
+MAX_UNREAD = 262_144
+"""Bytes kept for a program that reads slowly: more than a full storage lists; the oldest are lost."""
+UNREAD_FOR_S = 1.0
+"""When nobody has read for so long, what waits is lost, as on a port that no program has open."""
 USSD_ANSWERS = {"*100#": "Balance 42.00 CNY", "*101#": "No such service"}
 
 
@@ -70,6 +72,7 @@ class SimulatedModem:
         )
         self._machine = Machine(self.device, self._transmit)
         self._unread = bytearray()
+        self._read_at = 0.0
         self._master = self._slave = -1
         self._noise_timer: asyncio.TimerHandle | None = None
 
@@ -91,6 +94,9 @@ class SimulatedModem:
         os.set_blocking(self._master, False)
         self._make_link()
         asyncio.get_running_loop().add_reader(self._master, self._receive)
+        self.device.restart()
+        self._unread.clear()  # nobody hears what a stick says while it is being plugged in
+        self._machine = Machine(self.device, self._transmit)
         self._network.attach(self.number, self.device)
         self._schedule_noise()
 
@@ -105,8 +111,7 @@ class SimulatedModem:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._master)
         loop.remove_writer(self._master)
-        if self._link:
-            self._link.unlink(missing_ok=True)
+        self._remove_link()
         os.close(self._master)
         os.close(self._slave)
         self._master = self._slave = -1
@@ -123,8 +128,12 @@ class SimulatedModem:
     def _make_link(self) -> None:
         if self._link:
             self._link.parent.mkdir(parents=True, exist_ok=True)
-            self._link.unlink(missing_ok=True)
+            self._remove_link()
             self._link.symlink_to(os.ttyname(self._slave))
+
+    def _remove_link(self) -> None:
+        if self._link and self._link.is_symlink():  # never somebody's file
+            self._link.unlink()
 
     def _receive(self) -> None:
         # Some programs take the terminal for themselves; real ones forget that at the last close, this one
@@ -134,8 +143,14 @@ class SimulatedModem:
             self._machine.feed(os.read(self._master, 4_096))
 
     def _transmit(self, octets: bytes) -> None:
+        if self._master < 0:
+            return
+        loop = asyncio.get_running_loop()
         if not self._unread:  # one write for all that is said in this turn of the loop
-            asyncio.get_running_loop().call_soon(self._write)
+            self._read_at = loop.time()
+            loop.call_soon(self._write)
+        elif loop.time() - self._read_at > UNREAD_FOR_S:
+            self._unread.clear()
         self._unread += octets
         del self._unread[:-MAX_UNREAD]
 
@@ -146,6 +161,7 @@ class SimulatedModem:
         with contextlib.suppress(BlockingIOError):
             n_written = os.write(self._master, self._unread)
             del self._unread[:n_written]
+            self._read_at = loop.time()
         if self._unread:
             loop.add_writer(self._master, self._write)
         else:

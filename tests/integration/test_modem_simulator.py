@@ -19,6 +19,7 @@ from drivers.base import Encoding
 from drivers.codec.address import split_sca
 from drivers.codec.gsm7 import encode_gsm7, unpack_septets
 from drivers.codec.tpdu import SmsSubmit, decode_deliver, decode_status_report, encode_submit
+from simulators.modem import modem as modem_module
 from simulators.modem.fleet import run_modems, start_modems
 from simulators.modem.modem import SimulatedModem
 from simulators.network import Network
@@ -315,7 +316,51 @@ def exclusive(fd: int) -> bool:
     return struct.unpack("i", fcntl.ioctl(fd, tiocgexcl, struct.pack("i", 0)))[0] != 0
 
 
-async def test_pulling_it_out_hangs_up():
+async def test_a_full_storage_is_listed_whole():
+    network = Network()
+    phone = network.add_handset(PHONE)
+    async with modem_at(network, dialect="quectel") as (modem, terminal):
+        for _ in range(modem.device.storages["ME"].capacity):
+            await phone.send(SIM, "长" * 70)
+        await wait_for(network, lambda: len(phone.receipts) == 255)
+        answer = await terminal.ask("AT+CMGL=4")
+    assert re.findall(r"\+CMGL: (\d+),", answer) == [str(index) for index in range(255)]
+    assert answer.count("957F" * 70 + "\r\n") == 255
+
+
+async def test_pulling_it_out_forgets_settings_and_the_opened_sim(tmp_path: Path):
+    modem = SimulatedModem(Network(), number=SIM, pin="1234", link=tmp_path / "sim", noise_every_s=0.0)
+    async with modem:
+        with open_terminal(modem.port) as terminal:
+            await terminal.ask('ATE0;+CPIN="1234"')
+            terminal.type("AT+CMGS=20\r")
+            await terminal.expect("> ")
+    async with modem:
+        with open_terminal(modem.port) as terminal:
+            assert await terminal.ask("AT+CPIN?") == "AT+CPIN?\r\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n"
+
+
+async def test_a_program_that_comes_late_is_not_flooded(monkeypatch):
+    monkeypatch.setattr(modem_module, "UNREAD_FOR_S", 0.0)
+    network = Network()
+    async with SimulatedModem(network, number=SIM, noise_every_s=0.0) as modem:
+        for n in range(10_000):
+            modem.device.notify([f"^RSSI:{n}"])
+            await asyncio.sleep(0)
+        with open_terminal(modem.port) as terminal:
+            seen = await terminal.ask("AT")
+    assert len(seen) < 40_000, "what the kernel holds, and not all that was ever said"
+
+
+async def test_no_modem_is_left_when_one_can_not_start(tmp_path: Path):
+    (tmp_path / "sim-2").write_text("somebody's file")
+    with pytest.raises(OSError, match="sim-2"):
+        await start_modems(Network(), 2, tmp_path)
+    assert not (tmp_path / "sim-1").is_symlink()
+    assert (tmp_path / "sim-2").is_file()
+
+
+async def test_pulling_it_out_hangs_hangs_up():
     modem = SimulatedModem(Network(), number=SIM, noise_every_s=0.0)
     await modem.start()
     with open_terminal(modem.port) as terminal:
