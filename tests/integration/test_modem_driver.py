@@ -384,6 +384,8 @@ async def test_a_direct_message_is_acknowledged_after_the_store(modem, driver, s
 
 async def test_logs_show_neither_numbers_nor_texts(modem, driver, sink, caplog):
     caplog.set_level("DEBUG")
+    await modem.wait_for_command("AT+CMEE?")  # the last one of a look at the stick: nothing is in flight
+    await sink.wait_for(lambda: any("operator" in info.facts for info in sink.of(ChannelInfo)))
     modem.say("+8613700137000 says hello", '+CLIP: "+8613700137000",145')
     modem.answers.append(("+CMS ERROR: 38",))
     await driver.submit(segment())
