@@ -5,6 +5,7 @@ The channels over it are ordinary ones: the daemon opens the ptys and binds to t
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,7 +44,8 @@ async def simulated_world(n_modems: int = 2) -> AsyncIterator[SimulatedWorld]:
     Args:
         n_modems: how many sticks; they take turns in the dialects that we simulate.
     """
-    network = Network(latency_s=_LATENCY_S, receipt_delay_s=_LATENCY_S, keep=_KEEP)
+    # References that differ from those of the last start: the store remembers them.
+    network = Network(latency_s=_LATENCY_S, receipt_delay_s=_LATENCY_S, seed=secrets.randbits(32), keep=_KEEP)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(network.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hongyan-")))
