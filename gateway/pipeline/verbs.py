@@ -11,6 +11,7 @@ from gateway.errors import Conflict, NotFound
 from gateway.model.events import make_event, message_event
 from gateway.model.lifecycle import CANCELABLE, RESENDABLE, check_transition
 from gateway.model.message import Message, MessageStatus, SegmentStatus, Suppression
+from gateway.routing.rules import channel_queue
 from gateway.store.messages import find_message, load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import save_segments, save_state
@@ -65,26 +66,25 @@ async def resend_message(store: Store, clock: Clock, message_id: str) -> Message
             raise Conflict(f"the message is {message.status.value}; only these can be resent: {allowed}")
         now = truncate_ms(clock.now())
         segments = (await load_segments(tx, [message_id]))[message_id]
-        await save_segments(
-            tx,
-            message_id,
-            [
-                msgspec.structs.replace(
-                    s, status=SegmentStatus.QUEUED, attempts=0, reference=None, error=None
-                )
-                for s in segments
-                if s.status not in {SegmentStatus.SENT, SegmentStatus.DELIVERED}
-            ],
-        )
+        out = [s for s in segments if s.status in {SegmentStatus.SENT, SegmentStatus.DELIVERED}]
+        again = [
+            msgspec.structs.replace(s, status=SegmentStatus.QUEUED, attempts=0, reference=None, error=None)
+            for s in segments
+            if s not in out
+        ]
+        await save_segments(tx, message_id, again)
         valid_for = timedelta(seconds=message.valid_for_s) if message.valid_for_s else DEFAULT_VALID_FOR
         queued = msgspec.structs.replace(
             message,
             status=MessageStatus.QUEUED,  # not by the table: an operator's word is above it
+            # Parts that are out already bind the rest to their channel: the handset joins parts by sender.
+            queue=channel_queue(out[0].channel or "") if out else message.queue,
             error=None,
             updated_at=now,
             expires_at=now + valid_for,
         )
-        await save_state(tx, queued)
+        # The sweep makes it claimable at its next tick, and wakes the scheduler, which knows nothing of this.
+        await save_state(tx, queued, hidden_until=now)
         tx.record(message_event(queued, now))
         return queued
 
