@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -224,6 +224,7 @@ class Intake:
         plan = _plan(request, errors)
         if errors or plan is None or queue is None:
             raise InvalidRequest(*errors)
+        starts_at = starts_at and truncate_ms(starts_at.astimezone(UTC))
         valid_for_s = request.valid_for or self._settings.valid_for_s
         message = Message(
             id=MessageId(make_id()),
@@ -238,7 +239,7 @@ class Intake:
             priority=request.priority,
             encoding=plan.encoding.value,
             flash=request.flash,
-            schedule_at=starts_at and truncate_ms(starts_at),
+            schedule_at=starts_at,
             valid_for_s=request.valid_for,
             report=request.report,
             callback_url=request.callback_url,
