@@ -70,11 +70,12 @@ def live(api: Api, n_past: int, wanted: dict[str, str | None]) -> Iterator[dict[
         Failure: it can't be opened in the first place.
     """
     last_id: str | None = None
-    opened = False
+    opened = told = False
     while True:
         try:
             for event in api.stream("/events", last_event_id=last_id, **wanted):
                 if event is None:
+                    told = False
                     if not opened:  # the stream is open, so nothing falls between the past and it
                         opened = True
                         yield from past(api, n_past, wanted)
@@ -84,7 +85,9 @@ def live(api: Api, n_past: int, wanted: dict[str, str | None]) -> Iterator[dict[
         except (OSError, HTTPException) as error:
             if not opened:
                 raise Failure(api.explain(error)) from None
-        say("the stream ended; opening it again ...")
+        if not told:
+            say("the stream ended; opening it again ...")
+            told = True
         time.sleep(RETRY_S)
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)")
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_RATE = re.compile(r"(\d+) ?/ ?(s|sec|min|h|hour|day)")
+_RATE = re.compile(r"([0-9]{1,9}) ?/ ?(s|sec|min|h|hour|day)")
 _RATE_UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "day": 86400.0}
-_NUMBER = re.compile(r"\+[1-9]\d{6,14}")
+_PORT = re.compile(r"[0-9]{1,5}")
+_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 class BadValue(ValueError):
@@ -61,6 +62,11 @@ def show(value: object) -> str:
         return str(value).lower()
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def explain(error: OSError | ValueError) -> str:
+    """Why a path can't be opened; ValueError is what Python says to a NUL in it."""
+    return (isinstance(error, OSError) and error.strerror) or "there can be no such path"
 
 
 def parse_text(value: object) -> str:
@@ -111,7 +117,7 @@ def digits(low: int, high: int) -> Callable[[object], str]:
     """A parser of identities made of ``low`` to ``high`` digits, given as text."""
 
     def parse(value: object) -> str:
-        if not isinstance(value, str) or not value.isdecimal() or not low <= len(value) <= high:
+        if not isinstance(value, str) or not re.fullmatch("[0-9]*", value) or not low <= len(value) <= high:
             raise BadValue(f"{show(value)} will not do; write {low} to {high} digits in quotes")
         return value
 
@@ -170,16 +176,16 @@ def parse_region(value: object) -> str:
     """A region that the number plan knows, such as ``CN``."""
     from phonenumbers import SUPPORTED_REGIONS  # noqa: PLC0415 - its tables take a while to load
 
-    if value not in SUPPORTED_REGIONS:
+    if not isinstance(value, str) or value not in SUPPORTED_REGIONS:
         raise BadValue(f'{show(value)} is not a region; write two capital letters, such as "CN"')
-    return str(value)
+    return value
 
 
 def parse_listen(value: object) -> Listen:
     """``"127.0.0.1:8080"``, ``"[::1]:8080"``, ``"0.0.0.0:80"``."""
     host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     bare = host.removeprefix("[").removesuffix("]")
-    if not bare or (":" in bare) != host.startswith("[") or not port.isdecimal() or int(port) > 65535:
+    if not bare or (":" in bare) != host.startswith("[") or not _PORT.fullmatch(port) or int(port) > 65535:
         raise BadValue(f'{show(value)} is not an address; write host and port: "127.0.0.1:8080"')
     return Listen(bare, int(port))
 
@@ -189,9 +195,9 @@ def parse_file(value: object) -> Path:
     path = Path(parse_filled(value))
     try:
         path.open("rb").close()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise BadValue(
-            f"cannot read {path}: {error.strerror}; write the path of a file this user may read"
+            f"cannot read {path}: {explain(error)}; write the path of a file this user may read"
         ) from None
     return path
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.runtime.forms import BadValue
+from gateway.runtime.forms import BadValue, explain
 
 FORMS = ("", "_file", "_env")
 """What may follow a secret's key: nothing (the value itself), ``_file`` or ``_env``."""
@@ -74,12 +74,12 @@ def _from_file(name: str, path: str) -> Secret:
     """One secret a file; the line end that editors add does not belong to it."""
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise BadValue(
-            f"cannot read {path} ({name}): {error.strerror}; make it readable to this user"
-        ) from None
     except UnicodeDecodeError:
         raise BadValue(f"{path} ({name}) is not UTF-8 text; write the secret alone into it") from None
+    except (OSError, ValueError) as error:
+        raise BadValue(
+            f"cannot read {path} ({name}): {explain(error)}; make it readable to this user"
+        ) from None
     return _filled(text.rstrip("\r\n"), f"{path} ({name}) is empty; write the secret alone into it")
 
 

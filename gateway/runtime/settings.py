@@ -43,7 +43,7 @@ DEFAULT_CONFIG = Path("/etc/hongyan/hongyan.toml")
 """Read by `serve` and `check` when no file is named."""
 
 _BINDS = ("transceiver", "transmitter", "receiver")
-_PIN = re.compile(r"\d{4,8}")
+_PIN = re.compile(r"[0-9]{4,8}")
 
 
 class SettingsErrors(GatewayError):

@@ -28,8 +28,9 @@ def configure_log(level: str, form: str, stream: TextIO | None = None) -> None:
         stream: where to; None for stderr.
     """
     stream = stream or sys.stderr
-    chain = _chain()
-    renderer = _renderer(form, stream)
+    for_people = form == "console" or (form == "auto" and stream.isatty())
+    chain = _chain(for_people=for_people)
+    renderer = _renderer(for_people=for_people, colours=stream.isatty())
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*chain, renderer],
@@ -51,18 +52,18 @@ def configure_log(level: str, form: str, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(max(least, threshold))
 
 
-def _chain() -> list[Processor]:
+def _chain(*, for_people: bool) -> list[Processor]:
     """What both kinds of loggers pass through; redaction comes last, so that tracebacks are redacted too."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if for_people else "iso", utc=not for_people),
         structlog.processors.format_exc_info,
         redact_event,
     ]
 
 
-def _renderer(form: str, stream: TextIO) -> Processor:
-    if form == "console" or (form == "auto" and stream.isatty()):
-        return structlog.dev.ConsoleRenderer(colors=stream.isatty())
+def _renderer(*, for_people: bool, colours: bool) -> Processor:
+    if for_people:
+        return structlog.dev.ConsoleRenderer(colors=colours)
     return structlog.processors.JSONRenderer(ensure_ascii=False)
