@@ -8,11 +8,11 @@ import ssl
 from datetime import UTC, datetime
 
 from aiohttp import web
-from drivers.smpp.driver import SmppConfig
 
 from drivers.modem.driver import ModemConfig
 from drivers.pacing import TokenBucket
 from drivers.registry import build_driver
+from drivers.smpp.driver import SmppConfig
 from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
 from gateway.clock import Clock, SystemClock
