@@ -3,53 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import re
-import struct
-import termios
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-import uvloop
 
-from drivers.base import Encoding
 from drivers.codec.address import split_sca
 from drivers.codec.gsm7 import encode_gsm7, unpack_septets
-from drivers.codec.tpdu import SmsSubmit, decode_deliver, decode_status_report, encode_submit
-from simulators.modem import modem as modem_module
-from simulators.modem.fleet import run_modems, start_modems
+from drivers.codec.tpdu import decode_deliver, decode_status_report
 from simulators.modem.modem import SimulatedModem
 from simulators.network import Network
 from simulators.traffic import RefusalCause
-from tests.support.terminal import DEADLINE_S, HANGUP, open_terminal
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tests.support.terminal import Terminal
+from tests.support.simulated_modem import PHONE, SIM, modem_at, submit_tpdu, wait_for
+from tests.support.terminal import open_terminal
 
 pytestmark = pytest.mark.integration
-
-SIM = "+8613800138000"
-PHONE = "+8613900139000"
-
-
-def submit(text: str = "hello", *, to: str = PHONE, report: bool = False) -> bytes:
-    return encode_submit(
-        SmsSubmit(tp_da=to, encoding=Encoding.GSM7, payload=encode_gsm7(text), tp_srr=report)
-    )
-
-
-@asynccontextmanager
-async def modem_at(network: Network, **options) -> AsyncIterator[tuple[SimulatedModem, Terminal]]:
-    """A quiet modem and somebody at its port, echo off, errors in numbers."""
-    async with SimulatedModem(network, number=SIM, noise_every_s=0.0, **options) as modem:
-        with open_terminal(modem.port) as terminal:
-            await terminal.ask("ATE0+CMEE=1")
-            yield modem, terminal
 
 
 async def test_echo_is_on_until_it_is_switched_off():
@@ -99,7 +66,7 @@ async def test_a_pdu_reaches_the_handset():
     network = Network()
     phone = network.add_handset(PHONE)
     async with modem_at(network) as (_, terminal):
-        assert await terminal.send_pdu(submit("hi @ €")) == "\r\n+CMGS: 0\r\n\r\nOK\r\n"
+        assert await terminal.send_pdu(submit_tpdu("hi @ €")) == "\r\n+CMGS: 0\r\n\r\nOK\r\n"
         await wait_for(network, lambda: phone.inbox == ["hi @ €"])
     assert phone.texts[0].sender == SIM
 
@@ -117,7 +84,7 @@ async def test_escape_cancels_and_nothing_is_sent():
 
 async def test_a_wrong_length_or_a_garbled_pdu_is_cms_304():
     network = Network()
-    tpdu = submit()
+    tpdu = submit_tpdu()
     async with modem_at(network) as (_, terminal):
         assert "+CMS ERROR: 304" in await terminal.send_pdu(tpdu, len(tpdu) + 1)
         assert "+CMS ERROR: 304" in await terminal.send_pdu(tpdu[:-3], len(tpdu) - 3)
@@ -133,9 +100,9 @@ async def test_the_network_refuses_with_its_cause():
     network = Network()
     network.refuse(PHONE, RefusalCause.CONGESTION)
     async with modem_at(network) as (_, terminal):
-        assert "+CMS ERROR: 42" in await terminal.send_pdu(submit())
+        assert "+CMS ERROR: 42" in await terminal.send_pdu(submit_tpdu())
         network.refuse(PHONE, None)
-        assert "+CMGS: 0" in await terminal.send_pdu(submit())
+        assert "+CMGS: 0" in await terminal.send_pdu(submit_tpdu())
 
 
 async def test_three_wrong_pins_ask_for_the_puk():
@@ -193,13 +160,13 @@ async def test_a_status_report_is_handed_over_or_stored():
     network.set_unreachable("+8613900139001")
     async with modem_at(network, dialect="quectel") as (_, terminal):
         await terminal.ask("AT+CNMI=2,1,0,1,0")
-        assert "+CMGS: 0" in await terminal.send_pdu(submit(report=True))
+        assert "+CMGS: 0" in await terminal.send_pdu(submit_tpdu(report=True))
         match = await terminal.expect(r"\+CDS: (\d+)\r\n([0-9A-F]+)\r\n")
         report = decode_status_report(split_sca(bytes.fromhex(match[2]))[1])
         assert (report.tp_mr, report.tp_ra, report.tp_st) == (0, PHONE, 0)
 
         await terminal.ask("AT+CNMI=2,1,0,2,0")
-        assert "+CMGS: 1" in await terminal.send_pdu(submit(to="+8613900139001", report=True))
+        assert "+CMGS: 1" in await terminal.send_pdu(submit_tpdu(to="+8613900139001", report=True))
         index = (await terminal.expect(r'\+CDSI: "SR",(\d+)\r\n'))[1]
         await terminal.ask('AT+CPMS="SR"')
         answer = await terminal.ask(f"AT+CMGR={index}")
@@ -212,7 +179,7 @@ async def test_no_status_report_without_asking():
     phone = network.add_handset(PHONE)
     async with modem_at(network) as (_, terminal):
         await terminal.ask("AT+CNMI=2,1,0,1,0")
-        await terminal.send_pdu(submit(report=False))
+        await terminal.send_pdu(submit_tpdu(report=False))
         await wait_for(network, lambda: len(phone.inbox) == 1)
         assert await terminal.ask("AT") == "\r\nOK\r\n"
 
@@ -243,8 +210,8 @@ async def test_the_message_reference_wraps():
     network = Network()
     async with modem_at(network) as (modem, terminal):
         modem.device.next_mr = 255
-        assert "+CMGS: 255\r\n" in await terminal.send_pdu(submit())
-        assert "+CMGS: 0\r\n" in await terminal.send_pdu(submit())
+        assert "+CMGS: 255\r\n" in await terminal.send_pdu(submit_tpdu())
+        assert "+CMGS: 0\r\n" in await terminal.send_pdu(submit_tpdu())
 
 
 async def test_a_routed_message_wants_its_acknowledgement():
@@ -278,44 +245,6 @@ async def test_a_refused_message_comes_again_into_the_storage():
         assert len(modem.device.storages["SM"].slots) == 1
 
 
-async def test_messages_wait_while_the_stick_is_out(tmp_path: Path):
-    network = Network()
-    phone = network.add_handset(PHONE)
-    modem = SimulatedModem(network, number=SIM, link=tmp_path / "sim-1", noise_every_s=0.0)
-    await modem.start()
-    await modem.stop()
-    assert not (tmp_path / "sim-1").is_symlink()
-    await phone.send(SIM, "still there?")
-    await modem.start()
-    with open_terminal(str(tmp_path / "sim-1")) as terminal:
-        await wait_for(network, lambda: len(phone.receipts) == 1)
-        assert "+CMGL: 0,0,," in await terminal.ask("AT+CMGL=4")
-    await modem.stop()
-
-
-async def test_the_port_survives_programs_that_come_and_go():
-    async with SimulatedModem(Network(), number=SIM, noise_every_s=0.0) as modem:
-        for _ in range(3):
-            with open_terminal(modem.port) as terminal:
-                assert "OK" in await terminal.ask("AT")
-
-
-async def test_programs_may_take_the_port_for_themselves_for_a_while():
-    async with SimulatedModem(Network(), number=SIM, noise_every_s=0.0) as modem:
-        fd = os.open(modem.port, os.O_RDWR | os.O_NOCTTY)
-        fcntl.ioctl(fd, termios.TIOCEXCL)
-        assert exclusive(fd)
-        with open_terminal(modem.port) as terminal:
-            await terminal.ask("AT")
-        assert not exclusive(fd), "or only root could open the port again"
-        os.close(fd)
-
-
-def exclusive(fd: int) -> bool:
-    tiocgexcl = 0x80045440  # asm-generic/ioctls.h; not in the termios module
-    return struct.unpack("i", fcntl.ioctl(fd, tiocgexcl, struct.pack("i", 0)))[0] != 0
-
-
 async def test_a_full_storage_is_listed_whole():
     network = Network()
     phone = network.add_handset(PHONE)
@@ -326,76 +255,6 @@ async def test_a_full_storage_is_listed_whole():
         answer = await terminal.ask("AT+CMGL=4")
     assert re.findall(r"\+CMGL: (\d+),", answer) == [str(index) for index in range(255)]
     assert answer.count("957F" * 70 + "\r\n") == 255
-
-
-async def test_pulling_it_out_forgets_settings_and_the_opened_sim(tmp_path: Path):
-    modem = SimulatedModem(Network(), number=SIM, pin="1234", link=tmp_path / "sim", noise_every_s=0.0)
-    async with modem:
-        with open_terminal(modem.port) as terminal:
-            await terminal.ask('ATE0;+CPIN="1234"')
-            terminal.type("AT+CMGS=20\r")
-            await terminal.expect("> ")
-    async with modem:
-        with open_terminal(modem.port) as terminal:
-            assert await terminal.ask("AT+CPIN?") == "AT+CPIN?\r\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n"
-
-
-async def test_a_program_that_comes_late_is_not_flooded(monkeypatch):
-    monkeypatch.setattr(modem_module, "UNREAD_FOR_S", 0.0)
-    network = Network()
-    async with SimulatedModem(network, number=SIM, noise_every_s=0.0) as modem:
-        for n in range(10_000):
-            modem.device.notify([f"^RSSI:{n}"])
-            await asyncio.sleep(0)
-        with open_terminal(modem.port) as terminal:
-            seen = await terminal.ask("AT")
-    assert len(seen) < 40_000, "what the kernel holds, and not all that was ever said"
-
-
-async def test_no_modem_is_left_when_one_can_not_start(tmp_path: Path):
-    (tmp_path / "sim-2").write_text("somebody's file")
-    with pytest.raises(OSError, match="sim-2"):
-        await start_modems(Network(), 2, tmp_path)
-    assert not (tmp_path / "sim-1").is_symlink()
-    assert (tmp_path / "sim-2").is_file()
-
-
-async def test_pulling_it_out_hangs_hangs_up():
-    modem = SimulatedModem(Network(), number=SIM, noise_every_s=0.0)
-    await modem.start()
-    with open_terminal(modem.port) as terminal:
-        await terminal.ask("AT")
-        await modem.stop()
-        await terminal.expect(HANGUP)
-
-
-async def test_what_nobody_reads_is_bounded_and_the_stick_stays_alive():
-    network = Network()
-    async with SimulatedModem(network, number=SIM, noise_every_s=0.0) as modem:
-        fd = os.open(modem.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        for _ in range(200):
-            os.write(fd, b"AT+CNMI=?\r" * 10)
-            await asyncio.sleep(0)
-        termios.tcflush(fd, termios.TCIOFLUSH)
-        os.close(fd)
-        with open_terminal(modem.port) as terminal:
-            terminal.type("\rAT+CGMM\r")
-            await terminal.expect(r"\r\nE173\r\n")
-
-
-def test_it_runs_on_uvloop():
-    async def scenario() -> None:
-        network = Network()
-        phone = network.add_handset(PHONE)
-        async with modem_at(network) as (_, terminal):
-            await terminal.ask("AT+CNMI=2,1,0,1,0")
-            assert "+CMGS: 0" in await terminal.send_pdu(submit(report=True))
-            await terminal.expect(r"\+CDS: ")
-            await phone.send(SIM, "and back")
-            await terminal.expect(r"\+CMTI: ")
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(scenario())
 
 
 async def test_unsolicited_lines_come_by_themselves_but_not_into_a_prompt():
@@ -422,36 +281,6 @@ async def test_ussd_is_answered_in_the_dialect():
         assert unpack_septets(bytes.fromhex(match[1]), len(reply)) == reply
         terminal.type('AT+CUSD=1,"AA180C3601",15\r')
         await terminal.expect(r"OK\r\n\r\n\+CUSD: 4\r\n")
-
-
-async def test_many_modems_under_stable_names(tmp_path: Path):
-    network = Network()
-    modems = await start_modems(network, 3, tmp_path / "ports")
-    assert [Path(modem.port).name for modem in modems] == ["sim-1", "sim-2", "sim-3"]
-    assert len({modem.number for modem in modems}) == len({modem.device.imei for modem in modems}) == 3
-    for modem in modems:
-        with open_terminal(modem.port) as terminal:
-            assert modem.device.dialect.model in await terminal.ask("AT+CGMM")
-        await modem.stop()
-
-
-async def test_the_program_announces_its_ports_and_cleans_up(tmp_path: Path):
-    announced: asyncio.Queue[str] = asyncio.Queue()
-    running = asyncio.ensure_future(run_modems(n=2, directory=tmp_path, announce=announced.put_nowait))
-    async with asyncio.timeout(DEADLINE_S):
-        lines = [await announced.get(), await announced.get()]
-    assert str(tmp_path / "sim-1") in lines[0]
-    with open_terminal(str(tmp_path / "sim-2")) as terminal:
-        assert "OK" in await terminal.ask("AT")
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert not any((tmp_path / name).is_symlink() for name in ("sim-1", "sim-2"))
-
-
-async def wait_for(network: Network, condition) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        await network.wait_for(condition)
 
 
 def answer_pdu(answer: str, pattern: str) -> tuple[int, int, bytes]:
