@@ -21,9 +21,15 @@ class _Source:
 
     def __init__(self) -> None:
         self._last = 0
+        self._random = b""
+        self._at = 0
 
     def take(self) -> int:
-        fresh = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | int.from_bytes(os.urandom(10), "big") >> 1
+        if self._at == len(self._random):  # one system call for many ids
+            self._random, self._at = os.urandom(10 * 256), 0
+        octets = self._random[self._at : self._at + 10]
+        self._at += 10
+        fresh = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | int.from_bytes(octets, "big") >> 1
         self._last = fresh if fresh > self._last else self._last + 1
         return self._last
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from aiohttp import web
 
 from gateway.api.body import answer, answer_value
@@ -11,9 +9,8 @@ from gateway.api.context import ApiContext, Call
 from gateway.api.problem import NotReady
 from gateway.api.schema import Status
 from gateway.errors import StoreError
-from gateway.model.message import MessageStatus
 from gateway.routing.channel import ChannelState
-from gateway.store.messages import count_by_status
+from gateway.store.messages import count_open
 from gateway.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 
 QUEUE = web.AppKey("queue", dict[str, float])
@@ -21,15 +18,6 @@ QUEUE = web.AppKey("queue", dict[str, float])
 DOCUMENT = web.AppKey("document", bytes)
 PAGE = web.AppKey("page", bytes)
 
-_WAITING = tuple(
-    status.value
-    for status in (
-        MessageStatus.SCHEDULED,
-        MessageStatus.QUEUED,
-        MessageStatus.SENDING,
-        MessageStatus.UNCERTAIN,
-    )
-)
 _NO_OUTSIDE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
 
 
@@ -50,7 +38,7 @@ async def get_metrics(call: Call) -> web.Response:
     """Figures for Prometheus."""
     queue = call.request.app[QUEUE]
     try:
-        queue.update(await call.context.store.read(partial(count_by_status, statuses=_WAITING)))
+        queue.update(await call.context.store.read(count_open))
     except StoreError:
         queue.clear()  # All other figures are wanted most when the store fails.
     body = call.context.metrics.render()
