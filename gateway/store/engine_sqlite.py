@@ -124,8 +124,7 @@ class SqliteStore:
         store = cls(path, on_commit)
         loop = asyncio.get_running_loop()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o640)  # texts and numbers are nobody else's; WAL files take the same mode
+            _make_file(path)
             if exclusive:
                 store._lock_file = _lock(path)
             store._db = await loop.run_in_executor(store._writer, store._open_writer)
@@ -307,6 +306,12 @@ class SqliteStore:
                 source.close()
 
         await asyncio.get_running_loop().run_in_executor(self._readers, copy)
+
+
+def _make_file(path: Path) -> None:
+    """An empty file for nobody else: it will hold texts and numbers. The WAL beside it takes the same mode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o640)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
