@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -18,7 +19,9 @@ import pytest
 from gateway.cli.main import main
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
-from tests.support.daemon import COMMAND, Daemon, smpp_toml
+from tests.support.daemon import COMMAND, Daemon, free_port, smpp_toml, until
+from tests.support.peers import need_peer
+from tests.support.programs import run_program, started_program
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -207,3 +210,40 @@ async def test_a_key_made_beside_the_daemon_works_at_once(cli: Cli) -> None:
     assert (await cli("messages")).code == 0
     refused = await cli("send", "13900139000", "hello")
     assert (refused.code, "scope" in refused.err) == (1, True)
+
+
+async def test_https_is_checked_and_works_with_the_right_certificate(tmp_path: Path, monkeypatch) -> None:
+    need_peer("openssl")
+    cert, private = tmp_path / "cert.pem", tmp_path / "key.pem"
+    await run_program(
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(private), "-out", str(cert),
+    )  # fmt: skip
+    port = free_port()
+    config = tmp_path / "hongyan.toml"
+    config.write_text(
+        f'[http]\nlisten = "127.0.0.1:{port}"\ntls_cert = "{cert}"\ntls_key = "{private}"\n'
+        f'[store]\nurl = "sqlite:///{tmp_path}/h.db"\n[log]\ndelivery = "{tmp_path}/d.jsonl"\n'
+    )
+    monkeypatch.setenv("HONGYAN_KEY", "hy_wrong")
+    async with started_program(*COMMAND, "serve", "--config", str(config)):
+        await until(lambda: _listens(port))
+
+        async def channels(url: str) -> Done:
+            out, err = io.StringIO(), io.StringIO()
+            with redirect_stdout(out), redirect_stderr(err):
+                code = await asyncio.to_thread(main, ["channels", "--url", url])
+            return Done(code, out.getvalue(), err.getvalue())
+
+        distrusted = await channels(f"https://127.0.0.1:{port}")
+        assert (distrusted.code, "check --url and the certificate" in distrusted.err) == (1, True)
+        plain = await channels(f"http://127.0.0.1:{port}")
+        assert (plain.code, "check --url" in plain.err) == (1, True)
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+        refused = await channels(f"https://127.0.0.1:{port}/v1")
+        assert (refused.code, "hongyan keys create" in refused.err) == (1, True)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
