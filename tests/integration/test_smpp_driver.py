@@ -206,6 +206,30 @@ async def test_a_link_cut_in_flight_makes_what_was_written_uncertain_and_what_wa
         assert {answer.fault.kind for answer in answers[5:]} == {FaultKind.CHANNEL}
 
 
+@pytest.mark.parametrize("n_before_cut", [0, 1, 7, 19, 20, 57])
+async def test_wherever_the_link_is_cut_no_segment_is_called_unsent_that_the_smsc_has_seen(n_before_cut):
+    async with bound(window=20) as run:
+        seen: list[str] = []
+
+        def on_submit(link, request):
+            if len(seen) == n_before_cut:
+                link.cut()
+            seen.append(request.body.destination_addr)
+            link.accept(request)
+
+        run.peer.on_submit = on_submit
+        results = {f"86138{number:08}": run.submit(number) for number in range(200)}
+        await asyncio.gather(*results.values())
+        await run.sink.wait_for(lambda: len(run.sink.of(ChannelUp)) == 2)
+        kinds = {address: type(result.result()) for address, result in results.items()}
+        refused = {address for address, kind in kinds.items() if kind is Refused}
+        accepted = {address for address, kind in kinds.items() if kind is Accepted}
+        assert refused.isdisjoint(seen)
+        assert accepted <= set(seen)
+        assert len(refused) + len(accepted) + 20 >= 200
+        assert len(seen) == len(set(seen)), "the driver keeps and repeats nothing"
+
+
 async def test_the_bind_comes_back_after_the_link_was_cut():
     async with bound() as run:
         run.peer.link.cut()

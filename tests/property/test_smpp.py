@@ -29,7 +29,7 @@ from drivers.smpp.wire.pdus import (
     SubmitSm,
     SubmitSmResp,
 )
-from drivers.smpp.wire.receipt import parse_receipt, reference_candidates
+from drivers.smpp.wire.receipt import parse_receipt, parse_receipt_by_keys, reference_candidates
 
 pytestmark = pytest.mark.property
 
@@ -215,6 +215,17 @@ def test_any_delivery_is_a_part_and_perhaps_a_receipt(content, tlvs, esm_class, 
         assert max(part.payload, default=0) <= 0x7F
     receipt = decode_receipt(body, UTC)
     assert receipt is None or all(receipt.references)
+
+
+WORD = st.text("abcXYZ0189-:,; \0", max_size=12)
+
+
+@given(WORD, WORD, WORD, WORD)
+def test_the_usual_form_of_a_receipt_is_read_as_any_other_would_be(message_id, date, stat, text):
+    content = (
+        f"id:{message_id} sub:001 dlvrd:001 submit date:{date} done date:{date} stat:{stat} err:000 text:{text}"
+    ).encode()
+    assert parse_receipt(content) == parse_receipt_by_keys(content)
 
 
 @given(st.integers(1, 10**20))

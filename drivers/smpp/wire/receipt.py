@@ -10,6 +10,7 @@ Spec: SMPP 3.4 appendix B; 5.3.2.12 (receipted_message_id), 5.3.2.35 (message_st
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
@@ -18,6 +19,13 @@ from drivers.smpp.wire.constants import MessageState, Tag
 from drivers.smpp.wire.fields import Tlv, find_int_tlv, find_text_tlv
 
 _KEYS: Final = re.compile(r"\b(id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)\s*:", re.IGNORECASE)
+
+_USUAL: Final = re.compile(
+    rb"id:([a-z0-9-]+) sub:([a-z0-9]*) dlvrd:([a-z0-9]*) submit date:([0-9]*) done date:([0-9]*) "
+    rb"stat:([a-z0-9]*) err:([a-z0-9]*) text:(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The specification's own form, which most receipts have; read in one step."""
 
 _STATE_BY_STAT: Final = {
     "SCHEDLD": MessageState.SCHEDULED,
@@ -40,7 +48,6 @@ _STATE_BY_STAT: Final = {
 }
 _STAT_BY_STATE: Final = {state: stat for stat, state in reversed(_STATE_BY_STAT.items())}
 _STATES: Final = frozenset(map(int, MessageState))
-_DATE_FORMATS: Final = {10: "%y%m%d%H%M", 12: "%y%m%d%H%M%S", 14: "%Y%m%d%H%M%S"}
 _HEX_PADDED: Final = 8
 _DECIMAL_PADDED: Final = 10
 _LONGEST_NUMBER: Final = 40
@@ -91,6 +98,24 @@ def parse_receipt(content: bytes) -> DeliveryReceipt:
 
     Keys are found in any order and case; ``text`` takes everything to the end, keys inside it included.
     """
+    usual = _USUAL.fullmatch(content)
+    if usual is None:
+        return parse_receipt_by_keys(content)
+    message_id, submitted, delivered, submit_date, done_date, stat, err, text = usual.groups()
+    return DeliveryReceipt(
+        message_id=message_id.decode("ascii"),
+        submitted=submitted.decode("ascii"),
+        delivered=delivered.decode("ascii"),
+        submit_date=submit_date.decode("ascii"),
+        done_date=done_date.decode("ascii"),
+        stat=stat.decode("ascii"),
+        err=err.decode("ascii"),
+        text=text.decode("latin-1").strip(_BETWEEN),
+    )
+
+
+def parse_receipt_by_keys(content: bytes) -> DeliveryReceipt:
+    """The same key by key, whatever the form."""
     text = content.decode("latin-1")
     values: dict[str, str] = {}
     matches = list(_KEYS.finditer(text))
@@ -131,11 +156,13 @@ def state_of(receipt: DeliveryReceipt, tlvs: tuple[Tlv, ...]) -> MessageState | 
 
 def parse_receipt_date(digits: str, zone: tzinfo) -> datetime | None:
     """``YYMMDDhhmm`` with or without seconds, in the SMSC's zone; None when it is no date."""
-    form = _DATE_FORMATS.get(len(digits))
-    if form is None or not digits.isdecimal():
+    if len(digits) in {10, 12}:
+        digits = f"20{digits}"
+    if len(digits) not in {12, 14} or not (digits.isascii() and digits.isdecimal()):
         return None
+    month, day, hour, minute = int(digits[4:6]), int(digits[6:8]), int(digits[8:10]), int(digits[10:12])
     try:
-        return datetime.strptime(digits, form).replace(tzinfo=zone)
+        return datetime(int(digits[:4]), month, day, hour, minute, int(digits[12:] or 0), tzinfo=zone)
     except ValueError:
         return None
 
@@ -146,27 +173,21 @@ def reference_candidates(receipt: DeliveryReceipt, tlvs: tuple[Tlv, ...]) -> tup
     The parameter receipted_message_id comes before the text's ``id``, both as given before any variant:
     a variant is a guess and may hit another message.
     """
-    given = [
-        spelling
-        for spelling in (find_text_tlv(tlvs, Tag.RECEIPTED_MESSAGE_ID), receipt.message_id)
-        if spelling
-    ]
-    candidates = dict.fromkeys(given)
-    for spelling in given:
+    given = [find_text_tlv(tlvs, Tag.RECEIPTED_MESSAGE_ID), receipt.message_id or None]
+    candidates = dict.fromkeys(spelling for spelling in given if spelling)
+    for spelling in list(candidates):
         candidates.update(dict.fromkeys(_variants(spelling.strip())))
     candidates.pop("", None)
     return tuple(candidates)
 
 
 def _variants(spelling: str) -> list[str]:
-    variants = [spelling, spelling.upper(), spelling.lower()]
     stripped = spelling.lstrip("0")
-    if stripped:
-        variants += [stripped, stripped.upper(), stripped.lower()]
-    if len(spelling) <= _LONGEST_NUMBER and spelling.isascii():
+    variants = [spelling, spelling.upper(), spelling.lower(), stripped, stripped.upper(), stripped.lower()]
+    if len(spelling) <= _LONGEST_NUMBER and spelling.isascii() and spelling.isalnum():
         if spelling.isdecimal():
             variants += _hex_spellings(int(spelling))
-        if re.fullmatch(r"[0-9A-Fa-f]+", spelling):
+        with suppress(ValueError):  # of a name, which has no other base
             variants += _decimal_spellings(int(spelling, 16))
     return variants
 
