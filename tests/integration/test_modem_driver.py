@@ -231,6 +231,8 @@ async def test_a_cancelled_submit_before_the_prompt_sends_nothing(modem, driver)
     task = asyncio.create_task(driver.submit(segment()))
     await modem.wait_for(lambda: any(c.startswith("AT+CMGS") for c in modem.commands))
     task.cancel()
+    # The prompt is on its way already, and meets our ESC.
+    modem.prompt_for_payload()
     await asyncio.gather(task, return_exceptions=True)
     modem.swallow.clear()
     assert task.cancelled()
@@ -238,7 +240,7 @@ async def test_a_cancelled_submit_before_the_prompt_sends_nothing(modem, driver)
     assert [decode_submit(split_sca(bytes.fromhex(p))[1]).payload for p in modem.payloads] == [b"second"]
 
 
-async def test_a_cancelled_submit_behind_the_pdu_holds_the_wire_until_its_answer(modem, driver):
+async def test_a_cancelled_submit_behind_the_pdu_goes_on_to_its_answer(modem, driver, caplog):
     modem.swallow.add("payload")
     task = asyncio.create_task(driver.submit(segment()))
     await modem.wait_for(lambda: bool(modem.payloads))
@@ -247,8 +249,11 @@ async def test_a_cancelled_submit_behind_the_pdu_holds_the_wire_until_its_answer
     assert task.cancelled()
     modem.swallow.clear()
     second = asyncio.create_task(driver.submit(segment()))
+    drain = asyncio.create_task(driver.drain(asyncio.get_running_loop().time() + 5))
     modem.say("+CMGS: 40", "OK")
     assert await second == Accepted(reference="1")
+    await drain
+    assert "nobody waiting: Accepted" in caplog.text
 
 
 async def test_a_drained_driver_finishes_what_is_on_the_wire_and_takes_no_more(modem, driver):

@@ -117,6 +117,11 @@ class ScriptedModem:
         self.stored[index] = pdu
         self.say(f'+CMTI: "SM",{index}')
 
+    def prompt_for_payload(self) -> None:
+        """Prompt, and take what comes as a payload up to Ctrl-Z or ESC."""
+        self._in_payload = True
+        self._write(self.prompt)
+
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds; it is looked at after each command and payload."""
         async with asyncio.timeout(DEADLINE_S), self._changed:
@@ -158,7 +163,10 @@ class ScriptedModem:
 
     def _answer(self, command: str) -> None:
         if command.startswith("AT+CMGS=") and command not in self.replies:
-            self._ask_for_payload()
+            if self.close_on == "prompt":
+                self.vanish()
+            elif "prompt" not in self.swallow:
+                self.prompt_for_payload()
             return
         name, _, argument = command.partition("=")
         match name:
@@ -180,13 +188,6 @@ class ScriptedModem:
             for index, pdu in sorted(self.stored.items())
             for line in (f"+CMGL: {index},0,,{len(pdu) // 2 - 1}", pdu)
         ]
-
-    def _ask_for_payload(self) -> None:
-        if self.close_on == "prompt":
-            self.vanish()
-        elif "prompt" not in self.swallow:
-            self._in_payload = True
-            self._write(self.prompt)
 
     def _take_payload(self, payload: str) -> None:
         self._line.clear()
