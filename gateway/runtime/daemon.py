@@ -18,6 +18,7 @@ from gateway.runtime.app import Gateway
 from gateway.runtime.first_start import describe_start, make_first_key
 from gateway.runtime.notify import notify, watchdog_interval_s
 from gateway.runtime.settings import Settings
+from gateway.store.keys import list_keys
 from gateway.store.ports import Store, Tx
 from gateway.telemetry.log import configure_log
 
@@ -58,6 +59,10 @@ async def _run(settings: Settings, *, simulate: bool, first_start: bool) -> None
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reopen_logs)
         if first_start:
             await _greet(gateway, settings, simulated=simulate)
+        elif not await gateway.store.read(list_keys):
+            _log.warning(
+                "there is no API key yet; make one: hongyan keys create --name NAME --scopes send,read"
+            )
         notify("READY=1", f"STATUS={describe_channels(gateway.channels)}")
         _log.info("ready", listen=str(settings.http.listen), port=gateway.http_port)
         keeper = asyncio.create_task(keep_notified(gateway.store, gateway.channels), name="service-manager")

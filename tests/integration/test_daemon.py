@@ -110,6 +110,7 @@ async def test_systemd_is_told_when_it_is_ready_alive_and_stopping(tmp_path, man
         process.send_signal(signal.SIGTERM)
         code, _, err = await ended(process)
         assert code == 0, err
+        assert "there is no API key yet; make one: hongyan keys create" in err
         assert manager.lines.index("STOPPING=1") > manager.lines.index("READY=1")
 
 
