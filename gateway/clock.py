@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+# Whole numbers all the way: floating seconds lose a millisecond now and then.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Clock(Protocol):
@@ -33,12 +37,12 @@ class SystemClock:
 
 def format_ms(at: datetime | None) -> int | None:
     """An instant as milliseconds since 1970 (the store's spelling); sub-millisecond digits are dropped."""
-    return None if at is None else int(at.timestamp() * 1000)
+    return None if at is None else (at - _EPOCH) // _MILLISECOND
 
 
 def parse_ms(ms: int | None) -> datetime | None:
     """Milliseconds since 1970 as an aware instant in UTC."""
-    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+    return None if ms is None else _EPOCH + ms * _MILLISECOND
 
 
 def truncate_ms(at: datetime) -> datetime:
