@@ -140,8 +140,12 @@ class SqliteStore:
 
     def _open_writer(self) -> sqlite3.Connection:
         db = _connect(self._path)
-        migrate(db)
-        self._last_seq = _newest_seq(db)
+        try:
+            migrate(db)
+            self._last_seq = _newest_seq(db)
+        except BaseException:
+            db.close()
+            raise
         return db
 
     async def close(self) -> None:
@@ -322,10 +326,14 @@ def _connect(path: Path) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=256,
     )
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA temp_store = MEMORY")
-    db.execute("PRAGMA cache_size = -32768")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA temp_store = MEMORY")
+        db.execute("PRAGMA cache_size = -32768")
+    except BaseException:
+        db.close()
+        raise
     return db
 
 

@@ -1,0 +1,281 @@
+"""The SQLite engine: group commit, isolation, its timeline, and what it says when it can't."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Conflict, MigrationError, StoreBusy, StoreFull, StoreUnavailable
+from gateway.model.events import make_event
+from gateway.store import engine_sqlite
+from gateway.store.engine_sqlite import CommitFigures, SqliteStore
+from gateway.store.events import last_seq, load_events, load_timeline
+from gateway.store.migrate import load_migrations
+from gateway.store.ports import Tx
+
+pytestmark = pytest.mark.unit
+
+AT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
+DEADLINE_S = 10.0
+
+
+@pytest.fixture
+def commits() -> list[CommitFigures]:
+    return []
+
+
+@pytest.fixture
+async def store(tmp_path: Path, commits: list[CommitFigures]) -> AsyncIterator[SqliteStore]:
+    opened = await SqliteStore.open(tmp_path / "s.db", on_commit=commits.append)
+    yield opened
+    await opened.close()
+
+
+def put(subject: str) -> Callable[[Tx], Awaitable[str]]:
+    """An operation that writes one row and one event."""
+
+    async def op(tx: Tx) -> str:
+        await tx.execute("INSERT INTO concat_refs (recipient, reference) VALUES (?, 1)", (subject,))
+        tx.record(make_event("message.queued", AT, subject, {"id": subject}))
+        return subject
+
+    return op
+
+
+def put_big(n_octets: int) -> Callable[[Tx], Awaitable[None]]:
+    async def op(tx: Tx) -> None:
+        await tx.execute(
+            "INSERT INTO idempotency (key_id, key, body_hash, answer, created_at) VALUES ('', ?, ?, ?, 0)",
+            (str(n_octets), b"", bytes(n_octets)),
+        )
+
+    return op
+
+
+async def subjects(store: SqliteStore) -> list[str]:
+    """What is stored, by row and by event; both must agree."""
+
+    async def op(tx: Tx) -> tuple[list[str], list[str]]:
+        rows = await tx.fetch("SELECT recipient FROM concat_refs ORDER BY rowid")
+        return [row[0] for row in rows], [e.subject for e in await load_events(tx, 0, 10_000)]
+
+    rows, events = await store.read(op)
+    assert rows == events
+    return rows
+
+
+async def test_writers_that_come_together_share_commits(store: SqliteStore, commits: list[CommitFigures]):
+    names = [f"w{n:04}" for n in range(1_200)]
+    assert await asyncio.gather(*(store.write(put(name)) for name in names)) == names
+    assert await subjects(store) == names, "in the order in which they came"
+    assert sum(figures.n_operations for figures in commits) == 1_200
+    assert len(commits) <= 4
+    assert max(figures.n_operations for figures in commits) <= engine_sqlite.MAX_GROUP
+
+
+async def test_one_that_fails_does_not_hurt_the_others(store: SqliteStore):
+    async def fails_late(tx: Tx) -> None:
+        await put("never")(tx)
+        raise Conflict("no")
+
+    async def breaks_the_schema(tx: Tx) -> None:
+        await put("never either")(tx)
+        await tx.execute("INSERT INTO nowhere VALUES (1)")
+
+    ops: list[Callable[[Tx], Awaitable[object]]] = [
+        put("a"),
+        fails_late,
+        put("b"),
+        put("a"),
+        breaks_the_schema,
+        put("c"),
+    ]
+    results = await asyncio.gather(*(store.write(op) for op in ops), return_exceptions=True)
+    assert [r if isinstance(r, str) else type(r) for r in results] == [
+        "a",
+        Conflict,
+        "b",
+        StoreUnavailable,
+        StoreUnavailable,
+        "c",
+    ]
+    assert await subjects(store) == ["a", "b", "c"]
+
+
+async def test_a_caller_that_left_does_not_stop_the_group(store: SqliteStore):
+    leaving = asyncio.create_task(store.write(put("a")))
+    staying = asyncio.create_task(store.write(put("b")))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert await staying == "b"
+    assert await store.write(put("c")) == "c"
+    assert (await subjects(store))[-2:] == ["b", "c"]
+
+
+async def test_an_operation_may_await_nothing_but_its_transaction(store: SqliteStore):
+    async def sleeps(_tx: Tx) -> None:
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="awaited something"):
+        await store.write(sleeps)
+    assert await store.write(put("a")) == "a"
+
+
+async def test_events_come_in_the_order_of_commit(store: SqliteStore):
+    for name in "abc":
+        await store.write(put(name))
+    events = await store.read(lambda tx: load_events(tx, 1, 10))
+    assert [(e.seq, e.subject, e.at) for e in events] == [(2, "b", AT), (3, "c", AT)]
+    assert await store.read(last_seq) == 3
+    assert [e.seq for e in await store.read(lambda tx: load_timeline(tx, "b"))] == [2]
+
+
+async def test_who_waits_for_events_wakes_after_the_commit(store: SqliteStore):
+    waiting = [asyncio.create_task(store.wait_events(0)) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting.pop().cancel()
+    await store.write(put_big(1))
+    assert not waiting[0].done(), "nothing was recorded"
+    await store.write(put("a"))
+    async with asyncio.timeout(DEADLINE_S):
+        assert await asyncio.gather(*waiting) == [1, 1]
+        assert await store.wait_events(0) == 1, "what is there already is not waited for"
+
+
+async def test_a_reader_sees_what_is_committed_and_nothing_else(store: SqliteStore):
+    await store.write(put("a"))
+    blocker = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    entered = asyncio.Event()
+
+    async def slow(tx: Tx) -> None:
+        await put("b")(tx)
+        loop.call_soon_threadsafe(entered.set)
+        asyncio.run_coroutine_threadsafe(_wait_for(blocker), loop).result(DEADLINE_S)
+
+    writing = asyncio.create_task(store.write(slow))
+    await entered.wait()
+    assert await subjects(store) == ["a"]
+    blocker.set_result(None)
+    await writing
+    assert await subjects(store) == ["a", "b"]
+
+
+async def _wait_for(future: asyncio.Future[None]) -> None:
+    await future
+
+
+async def test_a_reader_can_change_nothing(store: SqliteStore):
+    await store.read(put("a"))
+    assert await subjects(store) == []
+
+
+async def test_a_read_that_fails_says_so_and_leaves_the_reader_usable(store: SqliteStore):
+    for _ in range(2 * engine_sqlite.READERS):
+        with pytest.raises(StoreUnavailable):
+            await store.read(lambda tx: tx.fetch("SELECT * FROM nowhere"))
+    assert await subjects(store) == []
+
+
+async def test_a_full_disk_is_said_and_is_over_when_there_is_room(store: SqliteStore):
+    await store.write(put("before"))
+    n_pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count = {n_pages + 4}")
+    results = await asyncio.gather(
+        store.write(put("small")), store.write(put_big(10**6)), return_exceptions=True
+    )
+    assert isinstance(results[1], StoreFull)
+    assert "small" in await subjects(store) or isinstance(results[0], StoreFull)
+    with pytest.raises(StoreFull):
+        await store.write(put_big(10**6))
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    await store.write(put_big(10**6))
+    assert await store.write(put("after")) == "after"
+    assert (await subjects(store))[-1] == "after"
+
+
+async def test_a_second_daemon_is_kept_out_until_the_first_has_closed(tmp_path: Path):
+    first = await SqliteStore.open(tmp_path / "s.db", exclusive=True)
+    with pytest.raises(StoreBusy, match="another hongyan"):
+        await SqliteStore.open(tmp_path / "s.db", exclusive=True)
+    beside = await SqliteStore.open(tmp_path / "s.db")
+    await beside.write(put("from the command line"))
+    await beside.close()
+    await first.close()
+    await (await SqliteStore.open(tmp_path / "s.db", exclusive=True)).close()
+
+
+async def test_a_writer_in_another_process_is_waited_for_and_then_said(store: SqliteStore, tmp_path: Path):
+    store._db.execute("PRAGMA busy_timeout = 20")
+    other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreBusy):
+        await store.write(put("a"))
+    other.execute("ROLLBACK")
+    other.close()
+    assert await store.write(put("a")) == "a"
+
+
+async def test_a_store_of_a_newer_program_is_refused(tmp_path: Path):
+    await (await SqliteStore.open(tmp_path / "s.db")).close()
+    with sqlite3.connect(tmp_path / "s.db") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(MigrationError, match="schema 99"):
+        await SqliteStore.open(tmp_path / "s.db")
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path):
+    (tmp_path / "s.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(tmp_path / "s.db")
+
+
+async def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    broken = [*load_migrations(), (2, "0002_broken.sql", "CREATE TABLE half (x); CREATE TABLE messages (y);")]
+    await (await SqliteStore.open(tmp_path / "s.db")).close()
+    with monkeypatch.context() as patched:
+        patched.setattr("gateway.store.migrate.load_migrations", lambda: broken)
+        with pytest.raises(MigrationError, match="nothing was changed"):
+            await SqliteStore.open(tmp_path / "s.db")
+    again = await SqliteStore.open(tmp_path / "s.db")
+    tables = await again.read(lambda tx: tx.fetch("SELECT name FROM sqlite_master WHERE name = 'half'"))
+    assert tables == []
+    await again.close()
+
+
+async def test_close_commits_what_waits_and_refuses_what_comes_after(tmp_path: Path):
+    store = await SqliteStore.open(tmp_path / "s.db")
+    waiting = [asyncio.create_task(store.write(put(f"w{n}"))) for n in range(50)]
+    follower = asyncio.create_task(store.wait_events(1_000))
+    await asyncio.sleep(0)
+    await store.close()
+    await store.close()
+    async with asyncio.timeout(DEADLINE_S):
+        assert len(await asyncio.gather(*waiting)) == 50
+        with pytest.raises(StoreUnavailable):
+            await follower
+    for late in (store.write(put("late")), store.read(last_seq)):
+        with pytest.raises(StoreUnavailable):
+            await late
+    again = await SqliteStore.open(tmp_path / "s.db")
+    assert len(await subjects(again)) == 50
+    await again.close()
+
+
+async def test_a_backup_is_a_whole_store(store: SqliteStore, tmp_path: Path):
+    await store.write(put("a"))
+    await store.backup(tmp_path / "copy.db")
+    copy = await SqliteStore.open(tmp_path / "copy.db")
+    assert await subjects(copy) == ["a"]
+    await copy.close()
+
+
+async def test_what_is_committed_is_synced_to_the_disk(store: SqliteStore):
+    assert store._db.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert store._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
