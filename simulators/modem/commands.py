@@ -123,7 +123,7 @@ def _pin(device: Device, command: Command) -> list[str]:
             raise Failed.cme(CME_SIM_FAILURE)
         return [f"+CPIN: {sim.lock}"]
     if sim.lock is Lock.PIN:
-        opened = sim.enter_pin(command.args[0])
+        opened = sim.enter_pin(command.text(0))
     elif sim.lock is Lock.PUK and len(command.args) == 2:
         opened = sim.enter_puk(command.args[0], command.args[1])
     elif sim.lock is Lock.READY:
@@ -197,13 +197,7 @@ def _own_number(device: Device, _command: Command) -> list[str]:
 
 
 def _phone_book(_device: Device, command: Command) -> list[str]:
-    if command.form is Form.READ:
-        return ['+CPBS: "SM",0,250']
-    return ['+CPBS: ("SM")'] if command.form is Form.TEST else []
-
-
-def _phone_book_entries(_device: Device, command: Command) -> list[str]:
-    return ["+CPBR: (1-250),40,14"] if command.form is Form.TEST else []
+    return ['+CPBS: "SM",0,250'] if command.form is Form.READ else []
 
 
 def _clock(_device: Device, command: Command) -> list[str]:
@@ -253,6 +247,11 @@ def from_charset(device: Device, text: str) -> str:
         raise Failed.cme(CME_INCORRECT_PARAMETERS) from None
 
 
+def says(*lines: str) -> Handler:
+    """A handler whose answer is always the same."""
+    return lambda _device, _command: list(lines)
+
+
 def _tells(fact: Callable[[Device], str]) -> Handler:
     return lambda device, _command: [fact(device)]
 
@@ -287,10 +286,29 @@ COMMANDS: dict[str, Handler] = {
     "+CFUN": _functionality,
     "+CNUM": _own_number,
     "+CPBS": _phone_book,
-    "+CPBR": _phone_book_entries,
+    "+CPBR": accept,
     "+CCLK": _clock,
     "+CUSD": _ussd,
 } | dict.fromkeys(
     ("V", "Q", "X", "S0", "S3", "S4", "S5", "&C", "&D", "&W", "+CLIP", "+CSCB", "+IFC", "+IPR"), accept
 )
-"""Handlers by name. Forms that a handler does not tell apart are answered alike."""
+"""Handlers by name, for every form but the test form. Forms that a handler does not tell apart are answered alike."""
+
+TESTS: dict[str, Handler] = {
+    "+CMEE": says("+CMEE: (0-2)"),
+    "+CREG": says("+CREG: (0-2)"),
+    "+CGREG": says("+CGREG: (0-2)"),
+    "+CEREG": says("+CEREG: (0-2)"),
+    "+COPS": says(f'+COPS: (2,"{OPERATOR}","CMCC","46000"),,(0-4),(0-2)'),
+    "+CSQ": says("+CSQ: (0-31,99),(99)"),
+    "+CFUN": says("+CFUN: (0,1,4),(0,1)"),
+    "+CPBS": says('+CPBS: ("SM")'),
+    "+CPBR": says("+CPBR: (1-250),40,14"),
+    "+CUSD": says("+CUSD: (0-2)"),
+    "+CCID": _iccid,
+    "+QCCID": _iccid,
+    "^ICCID": _iccid,
+    "^CURC": _noise_port,
+    "^PORTSEL": _noise_port,
+}
+"""Answers to ``=?`` by name; every other known command just has it."""

@@ -13,9 +13,9 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from simulators.modem.commands import COMMANDS, Answer, Prompt
-from simulators.modem.sms_commands import SMS_COMMANDS
-from simulators.modem.syntax import Command, Failed, parse_line
+from simulators.modem.commands import COMMANDS, TESTS, Answer, Prompt, accept
+from simulators.modem.sms_commands import SMS_COMMANDS, SMS_TESTS
+from simulators.modem.syntax import Command, Failed, Form, parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,7 +27,9 @@ MAX_LINE = 4_096
 MAX_UNSOLICITED = 100
 """Unsolicited results kept while a command is being answered; the oldest give way."""
 _CR, _LF, _ESC, _SUB = b"\r", b"\n", b"\x1b", b"\x1a"
-_TABLE = COMMANDS | SMS_COMMANDS
+TABLE = COMMANDS | SMS_COMMANDS
+"""All handlers by the name of their command."""
+_TESTS = TESTS | SMS_TESTS
 
 
 class Machine:
@@ -126,9 +128,11 @@ class Machine:
         self._finish(lines, "OK")
 
     def _ask(self, command: Command) -> Answer:
-        handler = _TABLE.get(command.name)
+        handler = TABLE.get(command.name)
         if handler is None:
             raise Failed
+        if command.form is Form.TEST:
+            handler = _TESTS.get(command.name, accept)
         return handler(self._device, command)
 
     def _start(self, answer: Awaitable[list[str]]) -> None:

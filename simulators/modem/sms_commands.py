@@ -12,7 +12,7 @@ from drivers.base import Encoding
 from drivers.codec.gsm7 import encode_gsm7
 from drivers.codec.tpdu import SmsSubmit, decode_submit, encode_submit
 from drivers.errors import CodecError
-from simulators.modem.commands import Handler, Prompt, accept, check_sim, from_charset, one_of
+from simulators.modem.commands import Handler, Prompt, accept, check_sim, from_charset, one_of, says
 from simulators.modem.device import split_pdu
 from simulators.modem.render import STATUS_NAMES, address_type, format_listed, format_read, format_string
 from simulators.modem.sim_card import SlotStatus, StoredMessage
@@ -42,8 +42,6 @@ _FO_STATUS_REPORT = 0x20
 def _mode(device: Device, command: Command) -> list[str]:
     if command.form is Form.READ:
         return [f"+CMGF: {int(device.settings.text_mode)}"]
-    if command.form is Form.TEST:
-        return ["+CMGF: (0,1)"]
     device.settings.text_mode = one_of(command.number(0, 0), (0, 1)) == 1
     return []
 
@@ -52,17 +50,17 @@ def _charset(device: Device, command: Command) -> list[str]:
     charsets = device.dialect.charsets
     if command.form is Form.READ:
         return [f'+CSCS: "{device.settings.charset}"']
-    if command.form is Form.TEST:
-        return ["+CSCS: ({})".format(",".join(f'"{name}"' for name in charsets))]
-    if command.args[0] not in charsets:
+    if command.text(0) not in charsets:
         raise Failed.cms(CMS_NOT_SUPPORTED)
-    device.settings.charset = command.args[0]
+    device.settings.charset = command.text(0)
     return []
 
 
+def _charsets(device: Device, _command: Command) -> list[str]:
+    return ["+CSCS: ({})".format(",".join(f'"{name}"' for name in device.dialect.charsets))]
+
+
 def _service(device: Device, command: Command) -> list[str]:
-    if command.form is Form.TEST:
-        return ["+CSMS: (0,1)"]
     if command.form is Form.READ:
         return [f"+CSMS: {device.settings.csms},1,1,1"]
     device.settings.csms = one_of(command.number(0), (0, 1))
@@ -72,7 +70,7 @@ def _service(device: Device, command: Command) -> list[str]:
 def _service_centre(device: Device, command: Command) -> list[str]:
     check_sim(device)
     if command.form is Form.SET:
-        device.sim.service_centre = command.args[0]
+        device.sim.service_centre = command.text(0)
         return []
     centre = device.sim.service_centre
     return [f"+CSCA: {format_string(device, centre)},{address_type(centre)}"]
@@ -80,9 +78,6 @@ def _service_centre(device: Device, command: Command) -> list[str]:
 
 def _memories(device: Device, command: Command) -> list[str]:
     settings = device.settings
-    if command.form is Form.TEST:
-        names = ",".join(f'"{name}"' for name in device.storages)
-        return [f"+CPMS: ({names}),({names}),({names})"]
     check_sim(device)
     if command.form is Form.SET:
         if not all(name in device.storages for name in command.args) or len(command.args) > 3:
@@ -96,17 +91,24 @@ def _memories(device: Device, command: Command) -> list[str]:
     ]
 
 
+def _memory_names(device: Device, _command: Command) -> list[str]:
+    names = ",".join(f'"{name}"' for name in device.storages)
+    return [f"+CPMS: ({names}),({names}),({names})"]
+
+
 def _indications(device: Device, command: Command) -> list[str]:
     allowed = device.dialect.cnmi
     if command.form is Form.READ:
         return [f"+CNMI: {','.join(map(str, device.settings.cnmi))}"]
-    if command.form is Form.TEST:
-        return ["+CNMI: " + ",".join(f"({','.join(map(str, values))})" for values in allowed)]
     given = tuple(command.number(place, 0) for place in range(len(command.args)))
     if len(given) > len(allowed) or any(v not in values for v, values in zip(given, allowed, strict=False)):
         raise Failed.cms(CMS_NOT_SUPPORTED)
     device.settings.cnmi = given + device.settings.cnmi[len(given) :]
     return []
+
+
+def _indication_values(device: Device, _command: Command) -> list[str]:
+    return ["+CNMI: " + ",".join(f"({','.join(map(str, values))})" for values in device.dialect.cnmi)]
 
 
 def _text_parameters(device: Device, command: Command) -> list[str]:
@@ -127,8 +129,6 @@ def _show_header(device: Device, command: Command) -> list[str]:
 
 
 def _send(device: Device, command: Command) -> list[str] | Prompt:
-    if command.form is Form.TEST:
-        return []
     device.check_service()
     read = _reader(device, command)
 
@@ -139,8 +139,6 @@ def _send(device: Device, command: Command) -> list[str] | Prompt:
 
 
 def _write(device: Device, command: Command) -> list[str] | Prompt:
-    if command.form is Form.TEST:
-        return []
     check_sim(device)
     read = _reader(device, command)
 
@@ -215,8 +213,6 @@ def _submit_from_text(device: Device, recipient: str, data: bytes) -> bytes:
 
 
 def _list(device: Device, command: Command) -> list[str]:
-    if command.form is Form.TEST:
-        return ["+CMGL: (0-4)"]
     check_sim(device)
     wanted = _wanted_status(device, command.args[0] if command.args else "")
     lines: list[str] = []
@@ -244,8 +240,6 @@ def _wanted_status(device: Device, text: str) -> SlotStatus | None:
 
 
 def _read(device: Device, command: Command) -> list[str]:
-    if command.form is Form.TEST:
-        return []
     check_sim(device)
     stored = _stored(_box(device, 0), command.number(0))
     lines = format_read(device, stored)
@@ -255,8 +249,6 @@ def _read(device: Device, command: Command) -> list[str]:
 
 def _delete(device: Device, command: Command) -> list[str]:
     box = _box(device, 0)
-    if command.form is Form.TEST:
-        return [f"+CMGD: ({','.join(map(str, sorted(box.slots)))}),(0-4)"]
     check_sim(device)
     flag = one_of(command.number(1, 0), (0, 1, 2, 3, 4))
     if flag == 0:
@@ -269,9 +261,11 @@ def _delete(device: Device, command: Command) -> list[str]:
     return []
 
 
+def _occupied(device: Device, _command: Command) -> list[str]:
+    return [f"+CMGD: ({','.join(map(str, sorted(_box(device, 0).slots)))}),(0-4)"]
+
+
 def _acknowledge(device: Device, command: Command) -> list[str]:
-    if command.form is Form.TEST:
-        return ["+CNMA: (0-2)"]
     positive = one_of(command.number(0, 0), (0, 1, 2)) != 2
     if not device.acknowledge(positive=positive):
         raise Failed.cms(CMS_NO_CNMA_EXPECTED)
@@ -319,4 +313,18 @@ SMS_COMMANDS: dict[str, Handler] = {
     "+CNMA": _acknowledge,
     "+CMMS": accept,
 }
-"""Handlers by name."""
+"""Handlers by name, for every form but the test form."""
+
+SMS_TESTS: dict[str, Handler] = {
+    "+CMGF": says("+CMGF: (0,1)"),
+    "+CSCS": _charsets,
+    "+CSMS": says("+CSMS: (0,1)"),
+    "+CPMS": _memory_names,
+    "+CNMI": _indication_values,
+    "+CSDH": says("+CSDH: (0,1)"),
+    "+CMGL": says("+CMGL: (0-4)"),
+    "+CMGD": _occupied,
+    "+CNMA": says("+CNMA: (0-2)"),
+    "+CMMS": says("+CMMS: (0-2)"),
+}
+"""Answers to ``=?`` by name."""

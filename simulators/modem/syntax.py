@@ -33,6 +33,16 @@ class Command:
     form: Form
     args: tuple[str, ...] = ()
 
+    def text(self, place: int) -> str:
+        """The parameter at this place.
+
+        Raises:
+            Failed: it is missing.
+        """
+        if place >= len(self.args):
+            raise Failed.cme(CME_INCORRECT_PARAMETERS)
+        return self.args[place]
+
     def number(self, place: int, default: int | None = None) -> int:
         """The parameter at this place as a number.
 

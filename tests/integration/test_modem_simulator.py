@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 
 import pytest
@@ -264,7 +263,6 @@ async def test_unsolicited_lines_come_by_themselves_but_not_into_a_prompt():
             terminal.type("ATE0\r")
             terminal.type("AT+CMGS=20\r")
             await terminal.expect("> ")
-            await asyncio.sleep(0)
             terminal.type("\x1b")
             assert (await terminal.expect(r"(?s).*?OK"))[0] == "\r\nOK"
             await terminal.expect(r"\r\n\^BOOT:")

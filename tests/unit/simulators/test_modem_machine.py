@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +13,7 @@ from drivers.codec.gsm7 import encode_gsm7
 from drivers.codec.tpdu import SmsSubmit, encode_submit
 from simulators.modem.device import Device
 from simulators.modem.dialect import DIALECTS
-from simulators.modem.machine import MAX_LINE, Machine
+from simulators.modem.machine import MAX_LINE, TABLE, Machine
 from simulators.modem.sim_card import SimCard
 from simulators.network import Network
 
@@ -23,10 +25,10 @@ PHONE = "+8613900139000"
 class Rig:
     """A machine, what it wrote, and its network."""
 
-    def __init__(self, dialect: str = "huawei") -> None:
+    def __init__(self, dialect: str = "huawei", *, pin: str | None = None) -> None:
         self.network = Network()
         self.device = Device(
-            name="rig", network=self.network, sim=SimCard("+8613800138000"), dialect=DIALECTS[dialect],
+            name="rig", network=self.network, sim=SimCard("+8613800138000", pin=pin), dialect=DIALECTS[dialect],
             network_time_s=0.0, acknowledge_time_s=5.0, ussd={},
         )  # fmt: skip
         self.network.attach(self.device.sim.number, self.device)
@@ -157,3 +159,89 @@ async def test_deleting_by_flag(flag, left):
     await rig.until_idle()
     rig.machine.feed(b"AT+CMGD=1,%d\r" % flag)
     assert sorted(rig.device.storages["SM"].slots) == left
+
+
+async def test_text_mode_shows_headers_and_reports():
+    rig = Rig("quectel")
+    phone = rig.network.add_handset(PHONE)
+    rig.machine.feed(b"ATE0\rAT+CMGF=1;+CSDH=1;+CSMP=49,167,0,0;+CNMI=2,1,0,1\r")
+    await phone.send(rig.device.sim.number, "[ok]", encoding=Encoding.GSM7)
+    await rig.until_idle()
+    rig.written = b""
+    rig.machine.feed(b"AT+CMGR=0\r")
+    head, text = rig.written.split(b"\r\n")[1:3]
+    assert head.startswith(b'+CMGR: "REC UNREAD","+8613900139000",,"')
+    assert head.endswith(b'+32",145,4,0,0,"+8613800210500",145,6')
+    assert text == b"\x1b<ok\x1b>", "in the charset GSM the codes themselves"
+    rig.written = b""
+    rig.machine.feed(b'AT+CMGS="+8613900139000"\rhi\x1a')
+    answer = await rig.until_idle()
+    assert b'\r\n+CDS: 6,0,"+8613900139000",145,"' in answer
+    assert answer.endswith(b'+32",0\r\n')
+
+
+async def test_a_stored_draft_is_shown_in_text_mode():
+    rig = Rig()
+    rig.machine.feed(b'ATE0\rAT+CMGF=1\rAT+CMGW="10086"\rdraft\x1a')
+    await rig.until_idle()
+    rig.written = b""
+    rig.machine.feed(b"AT+CMGR=0\r")
+    assert rig.written == b'\r\n+CMGR: "STO UNSENT","10086",\r\ndraft\r\n\r\nOK\r\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (b"AT+CMGL=5", b"+CMS ERROR: 302"),
+        (b"AT+CMGR=9", b"+CMS ERROR: 321"),
+        (b"AT+CMGD=9", b"+CMS ERROR: 321"),
+        (b'AT+CPMS="XX"', b"+CMS ERROR: 302"),
+        (b"AT+CNMI=2,9", b"+CMS ERROR: 303"),
+        (b'AT+CSCS="KLINGON"', b"+CMS ERROR: 303"),
+        (b"AT+CMGS=", b"+CMS ERROR: 304"),
+        (b"AT+CMGF=2", b"+CME ERROR: 50"),
+        (b'AT+CPIN="1234"', b"+CME ERROR: 3"),
+        (b"AT+QCCID", b"ERROR"),
+    ],
+)
+async def test_what_a_stick_does_not_take(line, error):
+    rig = Rig("huawei")
+    rig.machine.feed(b"ATE0+CMEE=1\r")
+    rig.written = b""
+    rig.machine.feed(line + b"\r")
+    assert rig.written == b"\r\n" + error + b"\r\n"
+
+
+@pytest.mark.parametrize("pin", [None, "1234"])
+@pytest.mark.parametrize("text_mode", [0, 1])
+@pytest.mark.parametrize(
+    "tail", ["", "?", "=?", "=", "=,", "=1", "=-1", '="x"', "=0,1", '=1,"00",15', "=9,9,9,9,9,9,9"]
+)
+async def test_every_command_in_every_form_ends_with_a_result_or_a_prompt(pin, text_mode, tail):
+    for name in TABLE:
+        rig = Rig(pin=pin)
+        rig.machine.feed(b"ATE0+CMGF=%d\r" % text_mode)
+        rig.written = b""
+        rig.machine.feed(f"AT{name}{tail}\r".encode())
+        await rig.until_idle()
+        assert re.search(rb"\r\n(OK|ERROR|\+CM[ES] ERROR: \d+)\r\n|\r\n> $", rig.written), name
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        (b"AT+CMEE=?", b"+CMEE: (0-2)"),
+        (b"AT+CNMI=?", b"+CNMI: (0,1,2,3),(0,1,2,3),(0,2),(0,1),(0,1)"),
+        (b"AT+CPMS=?", b'+CPMS: ("SM","ME"),("SM","ME"),("SM","ME")'),
+        (b"AT+CSCS=?", b'+CSCS: ("IRA","GSM","UCS2")'),
+        (b"AT+CMGD=?", b"+CMGD: (),(0-4)"),
+    ],
+)
+async def test_asking_what_is_possible_changes_nothing(line, answer):
+    rig = Rig("simcom")
+    rig.machine.feed(b"ATE0+CMEE=1\r")
+    before = replace(rig.device.settings)
+    rig.written = b""
+    rig.machine.feed(line + b"\r")
+    assert rig.written == b"\r\n" + answer + b"\r\n\r\nOK\r\n"
+    assert rig.device.settings == before
