@@ -93,6 +93,7 @@ class SmppConnection(asyncio.Protocol):
         self._flush_scheduled = False
         self._accepting = True
         self._held: set[str] = set()
+        self._deaf_since: float | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._reason: WireLost | None = None
@@ -171,13 +172,20 @@ class SmppConnection(asyncio.Protocol):
     def hold_reading(self) -> None:
         """Read no more for now: the driver has more deliveries in hand than it can store.
 
-        Time stands still for answers meanwhile, as theirs may lie unread.
+        Time stands still for answers meanwhile, as they may lie unread.
         """
-        self._hold("deliveries")
+        if self._deaf_since is None:
+            self._deaf_since = self._loop.time()
+            self._hold("deliveries")
 
     def resume_reading(self) -> None:
         """Undo `hold_reading`."""
-        self._resume("deliveries")
+        if self._deaf_since is not None:
+            deaf_s = self._loop.time() - self._deaf_since
+            self._deaf_since = None
+            self._window.postpone(deaf_s)
+            self._session.postpone(deaf_s)
+            self._resume("deliveries")
 
     def close(self, reason: str) -> None:
         """Write what is queued and close; `lost` follows."""
@@ -304,7 +312,7 @@ class SmppConnection(asyncio.Protocol):
 
     def _tick(self) -> None:
         self._ticker = self._loop.call_later(self._tick_s, self._tick)
-        if "deliveries" in self._held:
+        if self._deaf_since is not None:
             return
         now = self._loop.time()
         for sequence_number, waiter in self._window.take_expired(now):

@@ -242,6 +242,13 @@ class Session:
             if len(self._given_up) > _LATE_REMEMBERED:
                 self._given_up.popitem(last=False)
 
+    def postpone(self, by_s: float) -> None:
+        """Move every timer: for a time the peer could not be heard, and that was our doing."""
+        self._heard_at += by_s
+        self._active_at += by_s
+        if self._probe_sent_at is not None:
+            self._probe_sent_at += by_s
+
     def close(self) -> None:
         """The link is gone: nothing is sent or taken any more."""
         self._state = SessionState.CLOSED

@@ -42,6 +42,11 @@ class Window(Generic[W]):
         expired = [number for number, (_, deadline) in self._waiters.items() if deadline <= now]
         return [(number, self._waiters.pop(number)[0]) for number in expired]
 
+    def postpone(self, by_s: float) -> None:
+        """Give everyone that much longer: for a time their answers could not be read."""
+        for number, (waiter, deadline) in self._waiters.items():
+            self._waiters[number] = (waiter, deadline + by_s)
+
     def take_all(self) -> list[tuple[int, W]]:
         """Remove and return everyone, oldest first: the link is gone."""
         everyone = [(number, waiter) for number, (waiter, _) in self._waiters.items()]

@@ -409,6 +409,22 @@ async def test_a_slow_store_stops_the_smsc_instead_of_filling_memory():
         await run.peer.wait_for(lambda: len(link.responses) == sent)
 
 
+async def test_an_answer_that_lies_unread_behind_a_slow_store_is_not_called_missing():
+    async with bound(response_timeout_s=0.1) as run:
+        run.peer.keep_submits()
+        link = run.peer.link
+        run.sink.hold()
+        result = run.submit()
+        for number in range(MOST_AT_ONCE + 1):
+            link.send(DeliverSm(source_addr=str(number), short_message=b"x"))
+        await run.sink.wait_for(lambda: len(run.sink.offered) == 2 + MOST_AT_ONCE)
+        await run.peer.wait_for(lambda: link.submits)
+        link.accept(link.submits[0])
+        await asyncio.wait([result], timeout=0.3)
+        run.sink.release()
+        assert isinstance(await result, Accepted)
+
+
 async def test_data_sm_is_a_delivery_too():
     async with bound() as run:
         run.peer.link.send(

@@ -303,6 +303,14 @@ def test_a_silent_peer_is_asked_then_given_up():
     assert event.code == "enquire_link_timeout"
 
 
+def test_a_peer_that_we_did_not_listen_to_is_not_called_silent():
+    esme, _ = bound_pair(timers=SessionTimers(enquire_link_s=30, response_s=10))
+    esme.tick(30.0)
+    esme.postpone(100.0)
+    assert esme.tick(139.9) == []
+    assert len(esme.tick(140.0)) == 1
+
+
 def test_any_pdu_of_the_peer_is_a_sign_of_life():
     esme, _ = bound_pair(timers=SessionTimers(enquire_link_s=30, response_s=10))
     esme.tick(30.0)

@@ -43,3 +43,11 @@ def test_a_number_still_waiting_keeps_its_waiter():
     with pytest.raises(ValueError, match="still waiting"):
         window.add(1, "b", deadline=1.0)
     assert window.take(1) == "a"
+
+
+def test_time_in_which_no_answer_could_be_read_does_not_count():
+    window: Window[str] = Window()
+    window.add(1, "a", deadline=10.0)
+    window.postpone(5.0)
+    assert window.take_expired(14.9) == []
+    assert window.take_expired(15.0) == [(1, "a")]
