@@ -16,7 +16,6 @@ from drivers.smpp.driver import SmppConfig
 from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
 from gateway.clock import Clock, SystemClock
-from gateway.errors import SettingsError
 from gateway.ids import make_id
 from gateway.pipeline.accept import Intake, IntakeSettings
 from gateway.pipeline.dispatch import Dispatcher
@@ -91,7 +90,6 @@ class Gateway:
         """Open the store and build everything; nothing runs yet.
 
         Raises:
-            SettingsError: a setting can't be carried out on this machine.
             StoreError: see `gateway.store.engine_sqlite.SqliteStore.open`.
         """
         metrics = make_metrics()
@@ -100,7 +98,6 @@ class Gateway:
             metrics.commit_operations.observe(figures.n_operations)
             metrics.commit_seconds.observe(figures.seconds)
 
-        _check(settings)
         store = await open_store(settings.store.url, exclusive=True, on_commit=observe)
         return cls(settings, store, clock or SystemClock(), metrics)
 
@@ -192,15 +189,6 @@ def _channels(settings: Settings) -> list[ModemSettings | SmppSettings]:
     return [*settings.modems, *settings.smpp]
 
 
-def _check(settings: Settings) -> None:
-    for i, modem in enumerate(settings.modems):
-        if modem.port is None:
-            key = "imei" if modem.imei else "iccid"
-            raise SettingsError(
-                f"modems[{i}].{key}", "finding a modem by this is not built yet; write its port"
-            )
-
-
 def _make_lane(channel: ModemSettings | SmppSettings, clock: Clock) -> Lane:
     rate, quota = channel.rate, None
     if isinstance(channel, ModemSettings):
@@ -233,7 +221,7 @@ def _driver_config(channel: ModemSettings | SmppSettings) -> ModemConfig | SmppC
             response_timeout_s=channel.response_timeout_s,
             bind_timeout_s=channel.bind_timeout_s,
         )
-    assert channel.port is not None  # _check saw to it
+    assert channel.port is not None  # the settings' reader saw to it
     return ModemConfig(
         name=channel.name,
         port=channel.port,
