@@ -31,6 +31,7 @@ from drivers.modem.inbound import Inbound, deliver
 from drivers.modem.outbound import Exchange, keep_link_open
 from drivers.modem.pin import PROCESS_LEDGER, PinLedger
 from drivers.modem.timing import ModemTiming
+from drivers.modem.ussd import UssdAnswer, UssdDesk
 from drivers.pacing import Backoff
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from drivers.at.unsolicited import Urc
 
 logger = logging.getLogger(__name__)
+
+USSD_TIMEOUT_S = 30.0
+"""Networks answer in a few seconds or not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,7 @@ class ModemDriver(Driver):
         self._draining = False
         self._link_kept_open = False
         self._numbers_errors = False
+        self._ussd = UssdDesk()
         self._exchanges: set[asyncio.Task[SubmitResult]] = set()
         self._out_of_service_since: float | None = None
         self._facts: dict[str, str | int | float | bool | None] = {}
@@ -168,6 +173,20 @@ class ModemDriver(Driver):
         if self._exchanges:
             await asyncio.wait(self._exchanges, timeout=max(0.0, deadline - loop.time()))
 
+    async def ussd(self, code: str, timeout_s: float = USSD_TIMEOUT_S) -> UssdAnswer:
+        """Ask the network by a USSD code, beside the segments.
+
+        Raises:
+            WireLost: the channel is not up.
+            (others): see `drivers.modem.ussd.UssdDesk.ask`.
+
+        Cancel: the network's answer is ignored when it comes.
+        """
+        if self._port is None:
+            raise WireLost("the channel is not up", by_peer=False)
+        maker = str(self._facts.get("manufacturer") or "")
+        return await self._ussd.ask(self._port, code, timeout_s, maker=maker)
+
     async def _send(self, exchange: Exchange, port: AtPort, segment: OutboundSegment) -> SubmitResult:
         try:
             if segment.more_to_come and not self._link_kept_open:
@@ -191,6 +210,7 @@ class ModemDriver(Driver):
             if urc.line in RESTART_LINES and self._port is port:
                 port.wire_lost(f"the stick restarted: {urc.line}")
             inbound.on_urc(urc)
+            self._ussd.on_urc(urc)
 
         port = AtPort(config.name, on_urc, command_timeout_s=config.timing.command_s)
         fault = _link_down()

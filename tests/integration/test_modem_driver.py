@@ -547,6 +547,20 @@ async def test_an_lte_stick_registered_for_packets_only_is_in_service(modem, sin
         await sink.wait_until_up()
 
 
+async def test_a_prompt_left_open_by_a_killed_process_is_closed_and_sends_nothing(modem, sink):
+    modem.prompt_for_payload()
+    async with running(driver_for(modem), sink):
+        await sink.wait_until_up()
+    assert modem.payloads == []
+
+
+async def test_a_late_answer_to_the_last_process_is_not_taken_for_ours(modem, sink):
+    modem.replies["AT"] = ("+CMGS: 9", "OK", "OK")
+    async with running(driver_for(modem), sink):
+        await sink.wait_until_up()
+    assert sink.of(ChannelDown) == []
+
+
 async def test_a_radio_that_is_off_is_switched_on(modem, sink):
     modem.replies["AT+CFUN?"] = ("+CFUN: 4", "OK")
     modem.replies["AT+CFUN=1"] = ("OK",)

@@ -22,6 +22,7 @@ from drivers.base import (
 )
 from drivers.codec.segment import decode_payload
 from drivers.codec.tpdu import SmsDeliver, encode_deliver
+from drivers.errors import AtError, WireLost
 from drivers.modem.driver import ModemConfig, ModemDriver
 from drivers.modem.pin import PinLedger
 from drivers.modem.timing import ModemTiming
@@ -171,3 +172,17 @@ async def test_operators_see_the_serial_numbers(modem, sink):
     facts = sink.of(ChannelInfo)[0].facts
     assert (facts["imei"], facts["iccid"]) == (modem.device.imei, modem.device.sim.iccid)
     assert facts["model"] == modem.device.dialect.model
+
+
+async def test_the_balance_is_asked_for_by_ussd(modem, sink):
+    async with running_driver(driver_for(modem), sink) as driver:
+        await sink.wait_until_up()
+        answer = await driver.ussd("*100#")
+        assert (answer.text, answer.expects_reply) == ("Balance 42.00 CNY", False)
+        with pytest.raises(AtError):
+            await driver.ussd("*999#")
+        assert isinstance(await driver.submit(segment("hi")), Accepted)
+        await sink.wait_for(lambda: any("operator" in info.facts for info in sink.of(ChannelInfo)))
+        assert sink.of(ChannelInfo)[-1].facts["operator"] == "CHINA MOBILE"
+    with pytest.raises(WireLost):
+        await driver.ussd("*100#")

@@ -1,0 +1,136 @@
+"""USSD: a short code to the network, a short text back (balance, tariffs).
+
+Sticks disagree on the spelling: most take the code in the character set of ``AT+CSCS``, Huawei's as packed
+septets in hex. Asking in UCS2 where the stick has it keeps answers on one line and in any script.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drivers.at.responses import parse_hex, parse_int, split_fields
+from drivers.codec.gsm7 import decode_gsm7, encode_gsm7, pack_septets, unpack_septets
+from drivers.errors import AtError, WireTimeout
+from drivers.modem.bringup import try_request
+
+if TYPE_CHECKING:
+    from drivers.at.port import AtPort
+    from drivers.at.unsolicited import Urc
+
+PREFIX = "+CUSD:"
+PACKING_MAKERS = frozenset({"huawei"})
+"""They take any hex digits for packed septets, whatever AT+CSCS says."""
+_DCS_GSM7 = 15
+_NOT_SUPPORTED, _NETWORK_TIMEOUT = 4, 5
+_CR_FILL = "\r"
+"""Seven spare bits at the end of a packed text hold it (3GPP TS 23.038 6.1.2.3.1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UssdAnswer:
+    """What the network said.
+
+    Args:
+        text: empty when it only ended the session.
+        expects_reply: a menu: the next code goes into the same session.
+    """
+
+    text: str
+    expects_reply: bool
+
+
+class UssdDesk:
+    """Puts questions one after the other and takes the unsolicited answers."""
+
+    def __init__(self) -> None:
+        self._one_at_a_time = asyncio.Lock()
+        self._answer: asyncio.Future[str] | None = None
+
+    def on_urc(self, urc: Urc) -> None:
+        """Take the answer if one is awaited; other lines are ignored."""
+        if urc.line.startswith(PREFIX) and self._answer is not None and not self._answer.done():
+            self._answer.set_result(urc.line)
+
+    async def ask(self, port: AtPort, code: str, timeout_s: float, *, maker: str = "") -> UssdAnswer:
+        """Ask the network.
+
+        Args:
+            code: such as ``*100#``, or a choice from a menu.
+            timeout_s: for the network's answer.
+            maker: the stick's manufacturer, for its spelling.
+
+        Raises:
+            AtError, CmeError, CmsError: the stick or the network does not do this.
+            EncodeError: the code does not fit the GSM alphabet.
+            WireLost, WireTimeout: no answer.
+
+        Spec: 3GPP TS 27.007 7.15.
+
+        Cancel: the network's answer is ignored when it comes.
+        """
+        async with self._one_at_a_time:
+            packed = maker.lower() in PACKING_MAKERS
+            in_ucs2 = not packed and await try_request(port, 'AT+CSCS="UCS2"') is not None
+            spelling = _pack(code) if packed else code.encode("utf-16-be").hex().upper() if in_ucs2 else code
+            self._answer = asyncio.get_running_loop().create_future()
+            try:
+                line = await self._exchange(port, spelling, timeout_s)
+            finally:
+                self._answer = None
+                if in_ucs2:
+                    # Operator names would come in UCS2 as well.
+                    await try_request(port, 'AT+CSCS="IRA"')
+        return _read_answer(line, timeout_s)
+
+    async def _exchange(self, port: AtPort, spelling: str, timeout_s: float) -> str:
+        assert self._answer is not None
+        lines = await port.request(f'AT+CUSD=1,"{spelling}",{_DCS_GSM7}', timeout_s=timeout_s)
+        early = [line for line in lines if line.startswith(PREFIX)]
+        if early:
+            return early[0]
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._answer
+        except TimeoutError:
+            raise WireTimeout("AT+CUSD", timeout_s) from None
+
+
+def _pack(code: str) -> str:
+    return pack_septets(encode_gsm7(code)).hex().upper()
+
+
+def _read_answer(line: str, timeout_s: float) -> UssdAnswer:
+    fields = split_fields(line.removeprefix(PREFIX))
+    status = parse_int(fields[0])
+    if status == _NOT_SUPPORTED:
+        raise AtError("the network does not know this code")
+    if status == _NETWORK_TIMEOUT:
+        raise WireTimeout("AT+CUSD", timeout_s)
+    dcs = parse_int(fields[2]) if len(fields) > 2 else None
+    text = read_text(fields[1] if len(fields) > 1 else "", _DCS_GSM7 if dcs is None else dcs)
+    return UssdAnswer(text=text, expects_reply=status == 1)
+
+
+def read_text(text: str, dcs: int) -> str:
+    """An answer's text, whichever way the stick spelled it; total.
+
+    Args:
+        text: between the quotes.
+        dcs: data coding scheme; 3GPP TS 23.038 5.
+    """
+    octets = parse_hex(text)
+    if not octets:
+        return text
+    if dcs & 0xCC == 0x48 or dcs == 0x11 or _looks_like_ucs2(octets):
+        return octets.decode("utf-16-be", "replace")
+    if len(octets) < 4:
+        # A short number such as a balance of "4200" is no hex.
+        return text
+    return decode_gsm7(unpack_septets(octets, len(octets) * 8 // 7)).rstrip(_CR_FILL + "@")
+
+
+def _looks_like_ucs2(octets: bytes) -> bool:
+    # Latin text in UCS2 has a zero at every other place, packed septets hardly any.
+    return len(octets) % 2 == 0 and octets[::2].count(0) * 2 > len(octets) // 2
