@@ -48,6 +48,11 @@ T = TypeVar("T")
 
 STORE_RETRY_S = 1.0
 
+_BROKE = Uncertain(
+    code="driver_broke",
+    detail="The driver failed on this segment; it may or may not have gone out. The log says how.",
+)
+
 _STATUS_AFTER: dict[type[Decision], tuple[SegmentStatus, MessageStatus]] = {
     Hold: (SegmentStatus.UNCERTAIN, MessageStatus.UNCERTAIN),
     GiveUp: (SegmentStatus.FAILED, MessageStatus.FAILED),
@@ -132,7 +137,13 @@ class Dispatcher:
     async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
         submitted_at = truncate_ms(self._clock.now())
         started = self._clock.monotonic()
-        result = await lane.submit(outbound_segment(message, segment, submitted_at))
+        outbound = outbound_segment(message, segment, submitted_at)
+        result: SubmitResult
+        try:
+            result = await lane.submit(outbound)
+        except Exception:  # noqa: BLE001 - a driver that breaks its contract may have written before it broke
+            _log.exception("submit on channel %s broke", lane.name)
+            result = _BROKE
         self._metrics.submit_seconds.labels(lane.name).observe(self._clock.monotonic() - started)
         return _Outcome(result, submitted_at, truncate_ms(self._clock.now()))
 

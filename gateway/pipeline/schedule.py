@@ -109,7 +109,7 @@ class Scheduler:
                 except StoreError as exc:
                     _log.warning("cannot claim messages, trying again in %g s: %s", STORE_RETRY_S, exc)
                     await asyncio.sleep(STORE_RETRY_S)
-                    self._wake.set()
+                    self.wake()
                 # Give the tasks just started the loop, so that their results join the next commit.
                 await asyncio.sleep(0)
             else:

@@ -1,0 +1,119 @@
+"""When the store or a driver fails: nothing that was accepted or sent is forgotten, and work goes on afterwards."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from drivers.base import Encoding, InboundPart, OutboundSegment, SubmitResult
+from gateway.errors import StoreBusy
+from tests.support.fake_driver import ScriptedDriver
+from tests.support.gateway import PHONE, Rig, receipt, running
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.pipeline.schedule.STORE_RETRY_S", 0.01)
+    monkeypatch.setattr("gateway.pipeline.dispatch.STORE_RETRY_S", 0.01)
+
+
+@contextmanager
+def locked(rig: Rig, path: Path) -> Iterator[None]:
+    """Another process writes and does not end: each of our commits fails."""
+    rig.store._db.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+async def test_what_waits_is_claimed_once_the_store_works_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.go_down()
+        message = await rig.send()
+        await rig.settled()
+        with locked(rig, tmp_path / "s.db"):
+            await driver.come_up()
+            await rig.until(lambda: "cannot claim" in caplog.text)
+        await rig.until_status(message, "sent")
+        assert len(driver.submitted) == 1
+
+
+async def test_the_answer_of_the_network_is_written_once_the_store_works_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    driver = ScriptedDriver("a")
+    driver.hold()
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.send()
+        await driver.until_submitted(1)
+        with locked(rig, tmp_path / "s.db"):
+            driver.release()
+            await rig.until(lambda: "cannot record" in caplog.text)
+            assert (await rig.message(message.id)).status == "sending"
+        await rig.until_status(message, "sent")
+        assert len(driver.submitted) == 1
+
+
+async def test_what_could_not_be_stored_is_not_acknowledged(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    part = InboundPart(sender=PHONE, encoding=Encoding.GSM7, payload=b"hello")
+    async with running(tmp_path / "s.db", driver) as rig:
+        sent = await rig.until_status(await rig.send(), "sent")
+        with locked(rig, tmp_path / "s.db"):
+            for event in (part, receipt("1")):
+                with pytest.raises(StoreBusy):
+                    await driver.report(event)
+            with pytest.raises(StoreBusy):
+                await rig.send()
+        assert await rig.inbound() == []
+        await driver.report(part)
+        await driver.report(receipt("1"))
+        assert [m.text for m in await rig.inbound()] == ["hello"]
+        assert (await rig.message(sent.id)).status == "delivered"
+
+
+async def test_a_driver_that_breaks_in_a_submit_leaves_the_message_uncertain(tmp_path: Path):
+    def breaks(_segment: OutboundSegment) -> SubmitResult:
+        raise ZeroDivisionError
+
+    driver = ScriptedDriver("a", capacity=1)
+    driver.script.append(breaks)
+    async with running(tmp_path / "s.db", driver) as rig:
+        broken, behind = await rig.send(), await rig.send("10010")
+        held = await rig.until_status(broken, "uncertain")
+        assert held.error is not None
+        assert held.error.code == "driver_broke"
+        await rig.until_status(behind, "sent")
+        assert len(driver.submitted) == 2
+
+
+async def test_a_driver_that_breaks_while_it_runs_is_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Fragile(ScriptedDriver):
+        n_runs = 0
+
+        async def run(self, sink):
+            self.n_runs += 1
+            if self.n_runs < 3:
+                raise ZeroDivisionError
+            await super().run(sink)
+
+    monkeypatch.setattr("drivers.pacing.Backoff.next_s", lambda self: 0.0)
+    driver = Fragile("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        assert driver.n_runs == 3
+        await rig.until_status(await rig.send(), "sent")
