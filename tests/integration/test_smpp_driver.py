@@ -410,7 +410,7 @@ async def test_a_slow_store_stops_the_smsc_instead_of_filling_memory():
 
 
 async def test_an_answer_that_lies_unread_behind_a_slow_store_is_not_called_missing():
-    async with bound(response_timeout_s=0.1) as run:
+    async with bound(response_timeout_s=0.4) as run:
         run.peer.keep_submits()
         link = run.peer.link
         run.sink.hold()
@@ -419,9 +419,10 @@ async def test_an_answer_that_lies_unread_behind_a_slow_store_is_not_called_miss
             link.send(DeliverSm(source_addr=str(number), short_message=b"x"))
         await run.sink.wait_for(lambda: len(run.sink.offered) == 2 + MOST_AT_ONCE)
         await run.peer.wait_for(lambda: link.submits)
-        link.accept(link.submits[0])
-        await asyncio.wait([result], timeout=0.3)
+        await asyncio.wait([result], timeout=0.5)
         run.sink.release()
+        await asyncio.wait([result], timeout=0.1)
+        link.accept(link.submits[0])
         assert isinstance(await result, Accepted)
 
 
@@ -521,11 +522,26 @@ async def test_a_stop_lets_what_is_in_flight_finish_and_unbinds():
         result = run.submit()
         await run.peer.wait_for(lambda: link.submits)
         run.task.cancel()
+        await asyncio.wait([run.task], timeout=0.05)
+        assert len(link.events) == 2, "the bind and the submit, and no unbind yet"
         link.accept(link.submits[0])
         assert isinstance(await result, Accepted)
         await asyncio.wait([run.task])
         await run.peer.wait_for(lambda: link.closed)
         assert any(isinstance(getattr(event, "body", None), Unbind) for event in link.events)
+
+
+async def test_a_stop_lets_a_delivery_in_hand_be_stored_and_acknowledged():
+    async with bound(stop_grace_s=5.0) as run:
+        link = run.peer.link
+        run.sink.hold()
+        link.send(DeliverSm(source_addr="10086", short_message=b"TD"))
+        await run.sink.wait_for(lambda: len(run.sink.offered) == 3)
+        run.task.cancel()
+        await asyncio.wait([run.task], timeout=0.05)
+        run.sink.release()
+        await run.peer.wait_for(lambda: link.closed)
+        assert [answer.command_status for answer in link.responses] == [0]
 
 
 async def test_a_stop_waits_no_longer_than_its_grace_and_leaves_nothing_unanswered():
