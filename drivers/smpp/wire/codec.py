@@ -64,7 +64,7 @@ def encode_pdu(body: Body, sequence_number: int, command_status: int = 0) -> byt
 
     Spec: SMPP 3.4 3.2, 4.
     """
-    header_only = command_status != 0 and body == type(body)()
+    header_only = command_status != 0 and body.command_id & RESPONSE_BIT and body == type(body)()
     octets = b"" if header_only else _encode_body(body)
     length = HEADER_OCTETS + len(octets)
     if length > MAX_COMMAND_LENGTH:
