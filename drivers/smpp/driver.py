@@ -167,6 +167,8 @@ class SmppDriver(Driver):
                     connection, facts = await self._bind(deliveries)
                 except SmppStatusError as error:
                     fault = fault_for_bind(error.command_status)
+                except EncodeError as error:
+                    fault = Fault(kind=FaultKind.CONFIG, code="smpp_encode", detail=str(error))
                 except WireError as error:
                     fault = _fault_of_wire(error)
                 else:

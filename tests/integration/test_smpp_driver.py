@@ -277,6 +277,16 @@ async def test_a_refused_bind_stops_the_channel_and_is_not_tried_again(status):
             assert len(peer.links) == 1
 
 
+async def test_a_setting_that_smpp_cannot_carry_stops_the_channel_and_is_named_but_not_shown():
+    async with SmscPeer() as peer, running(peer, password="longer than 8") as run:
+        async with asyncio.timeout(10):
+            await run.task
+        [down] = run.sink.of(ChannelDown)
+        assert down.fault.kind is FaultKind.CONFIG
+        assert "password" in down.fault.detail
+        assert "longer than 8" not in down.fault.detail
+
+
 @pytest.mark.parametrize("status", [CommandStatus.RALYBND, CommandStatus.RSYSERR, CommandStatus.RTHROTTLED])
 async def test_a_bind_refused_for_now_is_tried_again(status):
     async with SmscPeer() as peer:
