@@ -104,11 +104,6 @@ class SmppConnection(asyncio.Protocol):
 
     # ---- for the driver ----
 
-    @property
-    def n_in_flight(self) -> int:
-        """Requests that wait for an answer."""
-        return len(self._window)
-
     async def exchange(self, body: Body) -> Answer:
         """Wait for a free slot of the window, send a request, and wait for its answer.
 
