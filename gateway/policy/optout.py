@@ -13,6 +13,7 @@ from gateway.model.message import Category, Keyword
 
 _LEADS = ("回复", "回")
 """The printed hint says 回T退订 (reply T to opt out); many send the hint's own words back."""
+_TAIL = "退订"
 _MAX_CHARS = 32
 """Longer texts are letters to a person, not commands."""
 
@@ -35,10 +36,14 @@ class Keywords:
     def of(cls, opt_out: Iterable[str], opt_in: Iterable[str], help_: Iterable[str] = ()) -> Keywords:
         """From words as configured."""
         return cls(
-            opt_out=frozenset(map(fold_word, opt_out)),
-            opt_in=frozenset(map(fold_word, opt_in)),
-            help=frozenset(map(fold_word, help_)),
+            opt_out=_fold_all(opt_out),
+            opt_in=_fold_all(opt_in),
+            help=_fold_all(help_),
         )
+
+
+def _fold_all(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(folded for word in words if (folded := fold_word(word)))
 
 
 def fold_word(text: str) -> str:
@@ -53,7 +58,12 @@ def fold_word(text: str) -> str:
     '退订'
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(c for c in folded if unicodedata.category(c)[0] not in "PSZC")
+    kept = "".join(c for c in folded if unicodedata.category(c)[0] not in "PSZC" and c not in _VARIANTS)
+    return unicodedata.normalize("NFKC", kept)  # what was removed may have kept an accent from its letter
+
+
+_VARIANTS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+"""Variation selectors: phones put one after many a symbol, and they are seen as marks of the letter before."""
 
 
 def find_keyword(text: str, keywords: Keywords) -> tuple[Keyword, str] | None:
@@ -65,8 +75,9 @@ def find_keyword(text: str, keywords: Keywords) -> tuple[Keyword, str] | None:
         return None
     word = fold_word(text)
     for form in (word, *(word.removeprefix(lead) for lead in _LEADS if word.startswith(lead))):
-        if form in keywords.opt_out:
-            return Keyword.OPT_OUT, form
+        for said in (form, form.removesuffix(_TAIL)):
+            if said in keywords.opt_out:
+                return Keyword.OPT_OUT, said
         if form in keywords.opt_in:
             return Keyword.OPT_IN, form
         if form in keywords.help:

@@ -1,0 +1,110 @@
+"""Opt-out words as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.model.message import Category, Keyword
+from gateway.policy.optout import Keywords, find_keyword, fold_word, is_stopped
+
+pytestmark = pytest.mark.unit
+
+WORDS = Keywords.of(["TD", "T", "退订", "STOP"], ["START", "YES"], ["HELP"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TD",
+        "td",
+        "Td",
+        "ＴＤ",
+        "ｔｄ",
+        "“TD”",
+        "‘td’",
+        "「TD」",
+        "TD。",
+        "TD.",
+        "'TD.'",
+        " t d ",
+        "\tTD\r\n",
+        "T",
+        "退订",
+        "退订!",
+        "退订\uff01",
+        "退 订",
+        "\u3000退订\u3000",
+        "STOP",
+        "stop!!!",
+        "Stop\u200b",
+        "TD\ufe0f",
+        "🙏TD🙏",
+        "回TD",
+        "回复TD",
+        "回复\uff1aTD",
+        "回T",
+        "回T退订",
+        "回T退订?",
+        "“回T退订\uff1f”",
+        "回复TD退订",
+        "TD退订",
+    ],
+)
+def test_is_an_opt_out(text: str):
+    found = find_keyword(text, WORDS)
+    assert found is not None
+    assert found[0] is Keyword.OPT_OUT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "。",
+        "回",
+        "回复",
+        "TDD",
+        "ATD",
+        "不要退订",
+        "退订了吗",
+        "please stop calling me",
+        "stop it",
+        "start退订",
+        "T1",
+        "拒收请回复R",
+        "【鸿雁】您的验证码是1234,拒收请回复R",
+        "【鸿雁】春季特惠全场五折,详情见官网,回T退订",
+        "TD " * 20,
+        "I will be there at ten, T",
+    ],
+)
+def test_is_a_letter_to_a_person(text: str):
+    assert find_keyword(text, WORDS) is None
+
+
+def test_the_word_is_told_in_its_matching_form():
+    assert find_keyword("回复“ＴＤ”", WORDS) == (Keyword.OPT_OUT, "td")
+    assert find_keyword("start", WORDS) == (Keyword.OPT_IN, "start")
+    assert find_keyword("Help?", WORDS) == (Keyword.HELP, "help")
+
+
+def test_opt_out_wins_where_a_word_was_configured_twice():
+    both = Keywords.of(["R"], ["R"], ["R"])
+    assert find_keyword("r", both) == (Keyword.OPT_OUT, "r")
+
+
+def test_a_configured_word_of_punctuation_only_matches_nothing():
+    careless = Keywords.of(["TD", "!"], [" "], ["🙏"])
+    for text in ("?", "", "回", "🙏"):
+        assert find_keyword(text, careless) is None
+
+
+@pytest.mark.parametrize("category", Category)
+def test_only_marketing_is_stopped(category: Category):
+    assert is_stopped(category, suppressed=True) is (category is Category.MARKETING)
+    assert not is_stopped(category, suppressed=False)
+
+
+def test_folding_keeps_letters_and_digits():
+    assert fold_word("Ｒ1 é ß") == "r1éss"
