@@ -11,6 +11,8 @@ _SHORT_CODE = re.compile(r"\d{3,6}")
 _SERVICE_NUMBER = re.compile(r"1(?:0[06]|2)\d{3,18}")
 """Chinese service numbers (106..., 100.., 12...): not E.164, dialled as they are."""
 _MAX_CHARS = 40
+_NARROW = {ord(c) + 0xFEE0: c for c in "0123456789+-()"}
+"""Full-width forms, as Chinese input methods write them."""
 
 
 class InvalidNumber(ValueError):
@@ -31,7 +33,7 @@ def parse_number(text: str, region: str) -> str:
     Raises:
         InvalidNumber: it can't be dialled; the sentence never repeats the number.
     """
-    compact = re.sub(r"[\s\-().]", "", text)
+    compact = re.sub(r"[\s\-().]", "", text.translate(_NARROW))
     if not compact:
         raise InvalidNumber("the number is empty; write it as +8613800138000")
     if len(compact) > _MAX_CHARS or not re.fullmatch(r"\+?[0-9]+", compact):

@@ -1,0 +1,50 @@
+"""Who takes what of the messages that are due."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.routing.balancer import Candidate, Taker, choose_channels, wanted_per_queue
+
+pytestmark = pytest.mark.unit
+
+
+def due(*ids: str, priority: int = 5, queue: str = "group:default") -> list[Candidate]:
+    return [Candidate(message_id, priority, queue) for message_id in ids]
+
+
+def taker(name: str, free: int, *queues: str) -> Taker:
+    return Taker(name, queues or ("group:default",), free)
+
+
+def test_the_oldest_goes_first_and_the_channel_with_the_most_room_takes_it():
+    chosen = choose_channels(due("m3", "m1", "m2"), [taker("modem", 1), taker("bind", 3)])
+    assert list(chosen) == ["m1", "m2", "m3"]
+    assert chosen["m1"] == "bind"
+    assert sorted(chosen.values()) == ["bind", "bind", "modem"]
+
+
+def test_a_high_priority_goes_before_an_older_message():
+    chosen = choose_channels(due("m1") + due("m2", priority=9), [taker("a", 1)])
+    assert chosen == {"m2": "a"}
+
+
+def test_no_channel_is_given_more_than_it_has_room_for():
+    chosen = choose_channels(due(*(f"m{n}" for n in range(9))), [taker("a", 2), taker("b", 3)])
+    assert sorted(chosen.values()) == ["a", "a", "b", "b", "b"]
+
+
+def test_a_full_queue_does_not_hold_up_another():
+    candidates = due("m1", "m2", queue="channel:a") + due("m3", queue="channel:b")
+    chosen = choose_channels(candidates, [taker("a", 1, "channel:a"), taker("b", 1, "channel:b")])
+    assert chosen == {"m1": "a", "m3": "b"}
+
+
+def test_a_queue_that_nobody_serves_waits():
+    assert choose_channels(due("m1", queue="group:otp"), [taker("a", 5)]) == {}
+    assert choose_channels(due("m1"), []) == {}
+
+
+def test_no_more_is_asked_for_than_could_be_placed():
+    takers = [taker("a", 2, "channel:a", "group:x"), taker("b", 3, "channel:b", "group:x", "group:y")]
+    assert wanted_per_queue(takers) == {"channel:a": 2, "group:x": 5, "channel:b": 3, "group:y": 3}
