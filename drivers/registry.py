@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from drivers.loopback import LoopbackConfig, LoopbackDriver
 from drivers.modem.driver import ModemConfig, ModemDriver
+from drivers.modem.pin import PROCESS_LEDGER, PinLedger
 from drivers.smpp.driver import SmppConfig, SmppDriver
 
 if TYPE_CHECKING:
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
 ChannelConfig = ModemConfig | SmppConfig | LoopbackConfig
 
 
-def build_driver(config: ChannelConfig) -> Driver:
-    """The driver for one channel; it touches no wire before it is run."""
+def build_driver(config: ChannelConfig, *, pins: PinLedger = PROCESS_LEDGER) -> Driver:
+    """The driver for one channel; it touches no wire before it is run.
+
+    Args:
+        pins: what is known of PINs; one for all modems.
+    """
     match config:
         case ModemConfig():
-            return ModemDriver(config)
+            return ModemDriver(config, pins=pins)
         case SmppConfig():
             return SmppDriver(config)
         case LoopbackConfig():

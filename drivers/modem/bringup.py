@@ -140,6 +140,8 @@ class BringUp:
     async def _unlock(self) -> Fault | None:
         state = parse_cpin(await self._patiently("AT+CPIN?"))
         if state in _USABLE:
+            if self._pin is not None:
+                self._pins.accept(self._channel, self._pin)
             return None
         if state == "SIM PIN":
             return await self._enter_pin()
@@ -154,7 +156,11 @@ class BringUp:
             return _config_fault(
                 "pin_refused", "The configured PIN did not open the SIM; it is not tried again."
             )
-        self._pins.spend(self._channel, self._pin)
+        try:
+            self._pins.spend(self._channel, self._pin)
+        except OSError as error:
+            detail = f"The PIN is not tried while that can't be recorded: {error.strerror}."
+            return Fault(kind=FaultKind.CHANNEL, code="pin_not_recorded", detail=detail)
         try:
             await self._port.request(f'AT+CPIN="{self._pin}"', timeout_s=20.0)
         except DeviceError:

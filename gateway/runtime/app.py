@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from drivers.modem.driver import ModemConfig
+from drivers.modem.pin import PinLedger
 from drivers.pacing import TokenBucket
 from drivers.registry import build_driver
 from drivers.smpp.driver import SmppConfig
@@ -31,7 +32,7 @@ from gateway.routing.limits import Quota
 from gateway.runtime.channels import Channels, LaneSink
 from gateway.runtime.forms import Rate
 from gateway.runtime.settings import ModemSettings, Settings, SmppSettings
-from gateway.runtime.stores import open_store
+from gateway.runtime.stores import beside_store, open_store
 from gateway.store.engine_sqlite import CommitFigures, SqliteStore
 from gateway.store.queue import count_sent
 from gateway.telemetry.metrics import Metrics, make_metrics
@@ -65,7 +66,8 @@ class Gateway:
             cap_s=settings.queue.retry_cap_s,
         )
         instance = make_id()
-        self._lanes = [_make_lane(channel, clock) for channel in _channels(settings)]
+        pins = PinLedger(beside_store(settings.store.url, ".pins"))
+        self._lanes = [_make_lane(channel, clock, pins) for channel in _channels(settings)]
         self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics)
         self._scheduler = Scheduler(store, clock, self._lanes, self._dispatcher.start, instance)
         wake = self._scheduler.wake
@@ -189,12 +191,12 @@ def _channels(settings: Settings) -> list[ModemSettings | SmppSettings]:
     return [*settings.modems, *settings.smpp]
 
 
-def _make_lane(channel: ModemSettings | SmppSettings, clock: Clock) -> Lane:
+def _make_lane(channel: ModemSettings | SmppSettings, clock: Clock, pins: PinLedger) -> Lane:
     rate, quota = channel.rate, None
     if isinstance(channel, ModemSettings):
         quota = _make_quota(channel.quota)
     return Lane(
-        build_driver(_driver_config(channel)),
+        build_driver(_driver_config(channel), pins=pins),
         kind="modem" if isinstance(channel, ModemSettings) else "smpp",
         groups=channel.groups,
         clock=clock,

@@ -16,6 +16,12 @@ def store_path(url: str) -> Path:
     return Path(url.removeprefix(_SQLITE))
 
 
+def beside_store(url: str, suffix: str) -> Path:
+    """A file that belongs to a store, beside it."""
+    path = store_path(url)
+    return path.with_name(path.name + suffix)
+
+
 async def open_store(
     url: str, *, exclusive: bool = False, on_commit: Callable[[CommitFigures], None] | None = None
 ) -> SqliteStore:

@@ -21,7 +21,19 @@ def test_another_channel_or_a_corrected_pin_is_not_concerned():
     assert pins.may_enter("sim-1", "4321")
 
 
-def test_the_pin_itself_is_not_kept():
-    pins = PinLedger()
-    pins.spend("sim-1", "1234")
-    assert b"1234" not in b"".join(pins._spent)
+def test_the_next_process_knows_and_nobody_else_may_look(tmp_path):
+    path = tmp_path / "h.db.pins"
+    PinLedger(path).spend("sim-1", "1234")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "1234" not in path.read_text().split()
+    later = PinLedger(path)
+    assert not later.may_enter("sim-1", "1234")
+    later.accept("sim-1", "1234")
+    assert PinLedger(path).may_enter("sim-1", "1234")
+
+
+def test_a_pin_that_cannot_be_recorded_is_not_spent(tmp_path):
+    pins = PinLedger(tmp_path / "gone" / "pins")
+    with pytest.raises(OSError, match="No such file"):
+        pins.spend("sim-1", "1234")
+    assert pins.may_enter("sim-1", "1234")
