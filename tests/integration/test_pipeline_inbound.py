@@ -1,0 +1,232 @@
+"""What comes in: parts joined, repeats dropped, keywords obeyed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from drivers.base import Concat, Encoding, InboundPart
+from drivers.codec.gsm7 import encode_gsm7
+from gateway.model.message import Keyword
+from tests.support.fake_driver import ScriptedDriver
+from tests.support.gateway import OPT_OUT_REPLY, PHONE, START, Rig, ScriptedChannel, running
+
+pytestmark = pytest.mark.integration
+
+OTHER = "+8613900139000"
+
+
+def single(text: str, sender: str = PHONE, dedupe_key: str | None = None) -> InboundPart:
+    return InboundPart(
+        sender=sender, encoding=Encoding.GSM7, payload=encode_gsm7(text), dedupe_key=dedupe_key
+    )
+
+
+def part_of(
+    n: int, total: int, payload: str | bytes, *, reference: int = 7, sender: str = PHONE, width: int = 8
+) -> InboundPart:
+    octets = payload if isinstance(payload, bytes) else payload.encode("utf-16-be")
+    return InboundPart(
+        sender=sender,
+        encoding=Encoding.UCS2,
+        payload=octets,
+        concat=Concat(reference=reference, total=total, part=n, width=width),
+    )
+
+
+async def texts(rig: Rig) -> list[str | None]:
+    return [message.text for message in await rig.inbound()]
+
+
+async def answers(driver: ScriptedDriver, rig: Rig) -> Sequence[str]:
+    await rig.settled()
+    return driver.recipients()
+
+
+async def test_a_text_is_stored_before_the_network_may_forget_it(tmp_path: Path):
+    driver = ScriptedDriver("sim")
+    channel = ScriptedChannel(driver=driver, kind="modem", number="+8613700137000")
+    async with running(tmp_path / "s.db", channel) as rig:
+        await driver.report(single("hello", sender="13800138000"))
+        (message,) = await rig.inbound()
+        assert (message.sender, message.recipient, message.channel) == (PHONE, "+8613700137000", "sim")
+        assert (message.text, message.parts, message.complete) == ("hello", 1, True)
+        assert [e.type for e in await rig.events(message.id)] == ["inbound.received"]
+        assert rig.lanes["sim"].snapshot().received == 1
+
+
+async def test_a_reply_names_the_message_it_answers(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver, ScriptedDriver("b")) as rig:
+        await rig.until_status(await rig.send(channel="a"), "sent")
+        latest = await rig.until_status(await rig.send(channel="a"), "sent")
+        await rig.until_status(await rig.send(channel="b"), "sent")
+        await rig.until_status(await rig.send(OTHER, channel="a"), "sent")
+        await driver.report(single("thanks"))
+        assert [m.in_reply_to for m in await rig.inbound()] == [latest.id]
+
+
+async def test_the_same_part_again_is_dropped(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        for _ in range(3):
+            await driver.report(single("hello", dedupe_key="sim:14:hello"))
+        assert await texts(rig) == ["hello"]
+
+
+async def test_the_same_key_on_another_channel_is_another_part(tmp_path: Path):
+    a, b = ScriptedDriver("a"), ScriptedDriver("b")
+    async with running(tmp_path / "s.db", a, b) as rig:
+        await a.report(single("hello", dedupe_key="1"))
+        await b.report(single("hello", dedupe_key="1"))
+        assert await texts(rig) == ["hello", "hello"]
+
+
+async def test_two_equal_texts_without_a_key_are_two(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(single("ok"))
+        await driver.report(single("ok"))
+        assert await texts(rig) == ["ok", "ok"]
+
+
+async def test_a_repeated_part_neither_completes_nor_doubles(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        for n in (2, 2, 1):
+            assert await texts(rig) == []
+            await driver.report(part_of(n, 2, "鸿" if n == 1 else "雁"))
+        assert await texts(rig) == ["鸿雁"]
+        (message,) = await rig.inbound()
+        assert (message.parts, message.complete) == (2, True)
+
+
+async def test_parts_of_other_messages_are_not_mixed_in(tmp_path: Path):
+    driver, other = ScriptedDriver("a"), ScriptedDriver("b")
+    async with running(tmp_path / "s.db", driver, other) as rig:
+        await driver.report(part_of(1, 2, "A1"))
+        await driver.report(part_of(2, 2, "x", reference=8))
+        await driver.report(part_of(2, 2, "x", width=16))
+        await driver.report(part_of(2, 3, "x"))
+        await driver.report(part_of(2, 2, "x", sender=OTHER))
+        await other.report(part_of(2, 2, "x"))
+        assert await texts(rig) == []
+        await driver.report(part_of(2, 2, "A2"))
+        assert await texts(rig) == ["A1A2"]
+
+
+async def test_a_pair_of_surrogates_cut_between_two_parts_is_one_character(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    octets = "a🦢b".encode("utf-16-be")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(part_of(2, 2, octets[4:]))
+        await driver.report(part_of(1, 2, octets[:4]))
+        assert await texts(rig) == ["a🦢b"]
+
+
+async def test_binary_parts_are_joined_as_octets(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        for n, octets in ((2, b"\xff\x00"), (1, b"\x00\x01")):
+            concat = Concat(reference=1, total=2, part=n)
+            await driver.report(
+                InboundPart(sender=PHONE, encoding=Encoding.BINARY, payload=octets, concat=concat)
+            )
+        (message,) = await rig.inbound()
+        assert (message.text, message.data) == (None, b"\x00\x01\xff\x00")
+
+
+async def test_what_is_not_complete_in_time_is_given_out_as_it_is(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(part_of(3, 3, "third"))
+        rig.clock.advance(3_600.0)
+        await driver.report(part_of(1, 3, "first"))
+        rig.clock.advance(86_400.0)
+        assert await rig.inbox.give_out_stale() == 0, "the wait counts from the part that came last"
+        rig.clock.advance(1.0)
+        assert await rig.inbox.give_out_stale() == 1
+        assert await rig.inbox.give_out_stale() == 0
+        (message,) = await rig.inbound()
+        assert (message.text, message.parts, message.complete) == ("firstthird", 3, False)
+
+
+async def test_parts_survive_a_restart(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver):
+        await driver.report(part_of(2, 2, "雁"))
+    again = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", again) as rig:
+        await again.report(part_of(1, 2, "鸿"))
+        assert await texts(rig) == ["鸿雁"]
+
+
+async def test_a_later_message_that_uses_the_reference_again_is_joined_of_its_own_parts(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        for text in ("AB", "CD"):
+            await driver.report(part_of(1, 2, text[0]))
+            await driver.report(part_of(2, 2, text[1]))
+        assert await texts(rig) == ["AB", "CD"]
+
+
+# --- keywords ---
+
+
+async def test_an_opt_out_stops_marketing_and_is_confirmed_once(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        for _ in range(3):
+            await driver.report(single("TD"))
+        assert await answers(driver, rig) == [PHONE]
+        assert driver.submitted[0].payload == encode_gsm7(OPT_OUT_REPLY)
+        assert [m.keyword for m in await rig.inbound()] == [Keyword.OPT_OUT] * 3
+        assert (await rig.send(category="marketing")).status == "blocked"
+        assert [e.type for e in await rig.events(PHONE)] == ["subscription.opted_out"]
+
+
+async def test_an_opt_out_in_two_parts_counts(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(part_of(2, 2, "订"))
+        await driver.report(part_of(1, 2, "退"))
+        assert (await rig.send(category="marketing")).status == "blocked"
+
+
+async def test_an_opt_in_undoes_it_and_is_confirmed_only_if_it_did(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(single("START"))
+        assert await answers(driver, rig) == []
+        await driver.report(single("TD"))
+        await driver.report(single("start"))
+        assert await answers(driver, rig) == [PHONE, PHONE]
+        await rig.until_status(await rig.send(category="marketing"), "sent")
+
+
+async def test_the_answer_goes_by_the_channel_that_was_asked(tmp_path: Path):
+    a, b = ScriptedDriver("a"), ScriptedDriver("b")
+    async with running(tmp_path / "s.db", a, b) as rig:
+        await b.report(single("HELP"))
+        assert await answers(b, rig) == [PHONE]
+        assert not a.submitted
+
+
+async def test_a_sender_that_cannot_be_answered_is_obeyed_without_a_word(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(single("TD", sender="HONGYAN"))
+        assert await answers(driver, rig) == []
+        assert [e.type for e in await rig.events("HONGYAN")] == ["subscription.opted_out"]
+
+
+async def test_what_waits_for_a_marketing_slot_when_the_opt_out_comes_is_blocked(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.send(category="marketing", schedule_at=START + timedelta(hours=1))
+        await driver.report(single("TD"))
+        await rig.advance(3_600.0)
+        await rig.until_status(message, "blocked")
