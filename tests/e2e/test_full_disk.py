@@ -1,0 +1,177 @@
+"""A store on a file system that is really full: nothing accepted is lost, and all goes on when there is room again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from simulators.smsc.server import SimulatedSmsc
+from tests.e2e.conftest import World
+from tests.support.daemon import Daemon, modem_toml, smpp_toml, until
+from tests.support.peers import need_peer
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+SIZE = 6 << 20
+DEADLINE_S = 40.0
+PHONE = "+8613900139000"
+
+
+class SmallDisk:
+    """A file system of a few MiB that can be filled to the last octet and emptied again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ballast = folder / "ballast"
+
+    def fill(self) -> None:
+        with self._ballast.open("ab", buffering=0) as ballast:
+            for size in (65_536, 4_096, 1):
+                try:
+                    while True:
+                        ballast.write(b"\0" * size)
+                except OSError as error:
+                    assert error.errno == errno.ENOSPC  # noqa: PT017 - writing until it fails is the point
+
+    def make_room(self) -> None:
+        self._ballast.unlink()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "hongyan-test", folder],
+        capture_output=True,
+        check=False,
+    )
+    need_peer("mount(8) of a tmpfs", present=mounted.returncode == 0)
+    yield SmallDisk(folder)
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+async def _fill(daemon: Daemon, disk: SmallDisk) -> None:
+    """Fill the disk, and also what the store had reserved: until it takes not even the smallest write."""
+    disk.fill()
+    for number in count(8613600000000):
+        status, problem = await daemon.request("PUT", f"/v1/suppressions/+{number}", json={})
+        if status == 507:
+            assert problem["code"] == "storage_full"
+            disk.fill()
+            return
+        assert status == 201, problem
+
+
+async def test_a_full_disk_refuses_loses_nothing_and_needs_no_restart(world: World, disk: SmallDisk) -> None:
+    smsc = SimulatedSmsc(world.network, number="10699", latency_s=1.5)
+    async with smsc:
+        daemon = Daemon(
+            disk.folder,
+            modem_toml("sim-1", world.modems[0].port, groups='["modem"]') + smpp_toml("slow", smsc.port),
+        )
+        daemon.folder = disk.folder.parent  # its own log stays outside: this is about store and delivery log
+        try:
+            await daemon.start()
+            await _live_through_a_full_disk(world, disk, daemon, smsc)
+        finally:
+            await daemon.close()
+
+
+async def _live_through_a_full_disk(
+    world: World, disk: SmallDisk, daemon: Daemon, smsc: SimulatedSmsc
+) -> None:
+    handset = world.network.add_handset(PHONE)
+    pid = daemon.process and daemon.process.pid
+    accepted = []
+    for i in range(20):  # more than the window: some are on the wire, the others wait
+        status, message = await daemon.post("/v1/messages", {"to": PHONE, "text": f"before {i}"})
+        assert status == 202
+        accepted.append(message["id"])
+    await daemon.wait_status(accepted[:1], {"sending"})
+    before = len(world.network.accepted)
+
+    await _fill(daemon, disk)
+    status, problem = await daemon.post("/v1/messages", {"to": PHONE, "text": "no room"})
+    assert (status, problem["code"]) == (507, "storage_full")
+    status, problem = await daemon.post("/v1/messages/batch", {"to": [PHONE], "text": "no room"})
+    assert (status, problem["code"]) == (507, "storage_full")
+
+    # The SMSC answers what was on the wire and reports it delivered; people write back to both kinds of channel.
+    await handset.send(smsc.number_of("hongyan"), "to the carrier")
+    await handset.send(world.modems[0].number, "to the SIM")
+    async with asyncio.timeout(DEADLINE_S):
+        await world.network.wait_for(lambda: len(world.network.accepted) >= before + 10 + 2)
+    stick = world.modems[0].device
+    await until(lambda: any(storage.slots for storage in stick.storages.values()), DEADLINE_S)
+    await until(lambda: smsc.n_owed > 1, DEADLINE_S)
+    status, problem = await daemon.post("/v1/messages", {"to": PHONE, "text": "still no room"})
+    assert (status, problem["code"]) == (507, "storage_full")
+    _, page = await daemon.get("/v1/inbound")
+    assert page["items"] == []
+    assert smsc.n_owed > 1, "an acknowledgement would have been a lie"
+    assert any(storage.slots for storage in stick.storages.values())
+    assert (await daemon.message(accepted[0]))["status"] == "sending"
+    assert _is_whole(daemon.delivery)
+
+    disk.make_room()
+    await daemon.wait_status(accepted, {"delivered"}, DEADLINE_S)
+    status, after = await daemon.post("/v1/messages", {"to": PHONE, "text": "room again"})
+    assert status == 202
+    await daemon.wait_status([after["id"]], {"delivered"}, DEADLINE_S)
+    assert sorted(handset.inbox) == sorted([*(f"before {i}" for i in range(20)), "room again"])
+
+    async def both_came() -> bool:
+        _, page = await daemon.get("/v1/inbound")
+        return sorted(item["text"] for item in page["items"]) == ["to the SIM", "to the carrier"]
+
+    await until(both_came, DEADLINE_S)
+    await until(lambda: smsc.n_owed == 0, DEADLINE_S)
+    await until(lambda: not any(storage.slots for storage in stick.storages.values()), DEADLINE_S)
+    assert daemon.process is not None
+    assert daemon.process.pid == pid
+    assert await daemon.stop() == 0
+    assert [line["seq"] for line in daemon.delivery_lines()] == _seqs(daemon.database)
+
+
+async def test_a_daemon_that_stops_on_a_full_disk_writes_the_rest_of_the_log_at_its_next_start(
+    world: World, disk: SmallDisk
+) -> None:
+    daemon = Daemon(disk.folder, smpp_toml("smsc", world.smscs[0].port))
+    daemon.folder = disk.folder.parent
+    try:
+        await daemon.start()
+        _, message = await daemon.post("/v1/messages", {"to": PHONE, "text": "before"})
+        await daemon.wait_status([message["id"]], {"delivered"})
+        await _fill(daemon, disk)
+        assert await daemon.stop() == 0
+        assert _is_whole(daemon.delivery)
+        disk.make_room()
+        await daemon.start()
+        _, message = await daemon.post("/v1/messages", {"to": PHONE, "text": "after"})
+        await daemon.wait_status([message["id"]], {"delivered"})
+        assert await daemon.stop() == 0
+        assert [line["seq"] for line in daemon.delivery_lines()] == _seqs(daemon.database)
+    finally:
+        await daemon.close()
+
+
+def _is_whole(log: Path) -> bool:
+    octets = log.read_bytes()
+    return octets.endswith(b"\n") and all(json.loads(line)["seq"] for line in octets.splitlines())
+
+
+def _seqs(database: Path) -> list[int]:
+    """Of every event that belongs into the delivery log."""
+    with sqlite3.connect(database) as db:
+        rows = db.execute("SELECT seq FROM events WHERE type NOT LIKE 'channel.%' ORDER BY seq").fetchall()
+    db.close()
+    return [row[0] for row in rows]
