@@ -1,7 +1,8 @@
 """Publish: the timeline as a delivery log that operators can tail.
 
 Readers of the timeline follow the store by ``seq``; nothing is handed over in memory, so a reader that stops
-goes on where it was. The delivery log's place is the ``seq`` in its own last line.
+goes on where it was. The delivery log's place is the ``seq`` in its own last line; while a new or rotated file
+has no line yet, it is in a small file beside it, ``NAME.place``.
 """
 
 from __future__ import annotations
@@ -61,15 +62,18 @@ class DeliveryLog:
         self._seq = 0
 
     async def open(self) -> None:
-        """Open the file and find the place to go on from: its last line, else the present."""
+        """Open the file and find the place to go on from: its last line, else where it begins, else the present."""
         newest = await self._store.read(last_seq)
         if self._path is None:
             self._file, self._seq = sys.stdout.fileno(), newest
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         written = _last_seq_of(self._path)
+        if written is None:
+            written = _load_place(self._path)
         self._seq = newest if written is None else min(written, newest)
         self._file = _open(self._path)
+        _save_place(self._path, self._seq)
 
     def reopen(self) -> None:
         """Open the file anew, after it was moved away by logrotate; no line is lost or split."""
@@ -77,11 +81,13 @@ class DeliveryLog:
             fresh = _open(self._path)
             os.close(self._file)
             self._file = fresh
+            _save_place(self._path, self._seq)
 
     def close(self) -> None:
         """Close the file."""
         if self._path is not None and self._file is not None:
             os.close(self._file)
+            _save_place(self._path, self._seq)  # the file may be moved away before the next start
         self._file = None
 
     async def run(self) -> None:
@@ -142,6 +148,26 @@ class DeliveryLog:
 
 def _open(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+
+
+def _save_place(path: Path, seq: int) -> None:
+    """Remember up to where earlier files go; without it a crash before the first line would skip events."""
+    fresh = path.with_name(f"{path.name}.place.new")
+    try:
+        with fresh.open("w") as file:
+            file.write(f"{seq}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path.with_name(f"{path.name}.place"))
+    except OSError as exc:  # a full disk, or a folder that is not ours: the log itself works all the same
+        _log.warning("cannot remember the place of the delivery log: %s", exc.strerror or exc)
+
+
+def _load_place(path: Path) -> int | None:
+    try:
+        return int(path.with_name(f"{path.name}.place").read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _last_seq_of(path: Path) -> int | None:
