@@ -1,0 +1,114 @@
+"""Killed at every commit in turn: nothing that was answered is lost, nothing goes out twice unmarked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from drivers.base import Encoding
+from drivers.codec.segment import decode_payload
+from gateway.model.message import Message
+from gateway.pipeline.retry import OnUncertain, RetryPolicy
+from gateway.pipeline.verbs import resend_message
+from gateway.store.messages import MessageFilter, list_messages
+from tests.support.crash_scenario import TWO_PARTS, JournalingDriver
+from tests.support.gateway import Rig, receipt, running
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", params=list(OnUncertain))
+def crashes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[OnUncertain, Path]:
+    """What is left of the scenario, killed before and after each of its commits."""
+    root = tmp_path_factory.mktemp(f"crash-{request.param}")
+    command = [sys.executable, "-m", "tests.support.crash_scenario", str(root), str(request.param)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return request.param, root
+
+
+def journal(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+async def messages_of(rig: Rig) -> list[Message]:
+    return await rig.store.read(lambda tx: list_messages(tx, MessageFilter(), limit=10, before=None))
+
+
+async def test_nothing_is_lost_and_nothing_goes_twice_unmarked(crashes: tuple[OnUncertain, Path]):
+    on_uncertain, root = crashes
+    seen: Counter[str] = Counter()
+    folders = sorted(root.iterdir(), key=lambda folder: int(folder.name))
+    assert len(folders) > 12, "accept, claim, two results and two receipts are commits of their own"
+    for folder in folders:
+        outcome = await _restart(folder, on_uncertain)
+        seen[outcome] += 1
+    assert seen["nothing was accepted"] > 0, "killed before the accept"
+    assert seen["delivered"] > 0, "killed after the last receipt, or never"
+    if on_uncertain is OnUncertain.HOLD:
+        assert seen["uncertain"] > 0, "killed with a segment on the wire"
+    if on_uncertain is OnUncertain.FAIL:
+        assert seen["failed"] > 0
+    if on_uncertain is OnUncertain.RETRY:
+        assert seen["sent twice"] > 0
+
+
+async def _restart(folder: Path, on_uncertain: OnUncertain) -> str:
+    """Start anew on what a crash left, let it settle, and hold it against the journals."""
+    driver = JournalingDriver("a", folder / "submitted")
+    policy = RetryPolicy(on_uncertain=on_uncertain, first_s=1.0)
+    async with running(folder / "s.db", driver, policy=policy) as rig:
+        answered, kept = journal(folder / "answered"), await messages_of(rig)
+        assert {*answered} <= {m.id for m in kept}, "what was answered is there"
+        if not kept:
+            assert not journal(folder / "submitted")
+            return "nothing was accepted"
+        (message,) = kept
+        await rig.settled()
+        await rig.advance(2.0)
+        await rig.settled()
+        message = await rig.message(message.id)
+        submits = Counter(journal(folder / "submitted"))
+        segments = await rig.segments(message.id)
+        assert "".join(decode_payload(Encoding.UCS2, s.payload) for s in segments) == TWO_PARTS
+        states = await rig.states(message.id)
+        marks = [
+            d.error for d in await rig.details(message.id) if d.error and d.error.startswith("interrupted")
+        ]
+        for segment in segments:
+            n = submits[f"{message.id}:{segment.part}"]
+            assert n >= (segment.status in {"sent", "delivered"}), "what is said to be sent was sent"
+            assert n <= 1 + (on_uncertain is OnUncertain.RETRY and bool(marks)), "no segment twice unmarked"
+            if segment.status == "queued":
+                assert n == 0
+        if message.status == "sent":
+            for part in (1, 2):
+                await driver.report(receipt(f"{message.id}:{part}"))
+            message = await rig.message(message.id)
+            assert message.status == "delivered"
+        if message.status == "uncertain":
+            assert states[-1] == "uncertain"
+            await _settle_by_hand(rig, message, driver)
+            return "uncertain"
+        assert message.status == ("failed" if on_uncertain is OnUncertain.FAIL and marks else "delivered")
+        if max(submits.values(), default=0) > 1:
+            return "sent twice"
+        return message.status.value
+
+
+async def _settle_by_hand(rig: Rig, message: Message, driver: JournalingDriver) -> None:
+    """An operator's resend brings an uncertain message to its end, too."""
+    await resend_message(rig.store, rig.clock, message.id)
+    await rig.sweep()
+    await rig.until_status(message, "sent")
+    for part in (1, 2):
+        await driver.report(receipt(f"{message.id}:{part}"))
+    assert (await rig.message(message.id)).status == "delivered"
