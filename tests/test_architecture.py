@@ -1,0 +1,76 @@
+"""The rules of the house that a linter can't know (DESIGN sections 2, 3, 8)."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+from importlinter import cli
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("gateway", "drivers", "simulators")
+MAX_LINES = 400
+
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py") if "node_modules" not in path.parts)
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def test_imports_go_one_way(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(ROOT)
+    broken = cli.lint_imports(cache_dir=None)
+    assert broken == cli.EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+def test_no_file_is_too_long_to_be_read():
+    n_lines = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in SOURCES}
+    assert {name: n for name, n in n_lines.items() if n > MAX_LINES} == {}, "make it two files"
+
+
+def test_every_module_says_what_it_does():
+    assert [name_of(path) for path in SOURCES if not ast.get_docstring(parse(path))] == []
+
+
+def test_a_package_holds_a_docstring_and_nothing_else():
+    inits = [path for path in SOURCES + TESTS if path.name == "__init__.py"]
+    assert [name_of(path) for path in inits if len(parse(path).body) != 1] == [], "no re-exports"
+
+
+def test_every_folder_with_modules_is_a_package():
+    folders = {path.parent for path in SOURCES + TESTS}
+    assert [name_of(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_names_say_what_a_thing_is():
+    vague = [name_of(path) for path in SOURCES if path.stem.lower() in VAGUE_NAMES]
+    vague += [
+        f"{name_of(path)}: {node.name}"
+        for path in SOURCES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ClassDef) and node.name.endswith(("Manager", "Helper", "Util", "Utils"))
+    ]
+    assert vague == []
+
+
+def test_nothing_in_the_daemon_sleeps_in_its_thread():
+    blocking = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in SOURCES
+        if "cli" not in path.parts  # client commands have no loop
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep"
+    ]
+    assert blocking == []
