@@ -1,0 +1,261 @@
+"""What the README and the manual name exists: commands, options, settings, calls, codes, targets, files, metrics."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+import typer
+
+from gateway.api import problem
+from gateway.api.openapi import make_document
+from gateway.api.routes import ROUTES
+from gateway.cli.main import app
+from gateway.errors import GatewayError, MigrationError, RequestError, SettingsError
+from gateway.model.message import MessageStatus
+from gateway.model.request import MessageRequest
+from gateway.routing.channel import ChannelState
+from gateway.runtime.reader import known_keys, table_kind
+from gateway.runtime.settings import Settings
+from gateway.telemetry.metrics import make_metrics
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
+API = TEXTS["docs/api.md"]
+SOURCE = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway").rglob("*.py"))
+
+_BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_INLINE = re.compile(r"`([^`\n]+)`")
+_OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+
+
+class Mention(NamedTuple):
+    """A piece of code in a page.
+
+    Args:
+        text: one line of a block, or what stands between two backticks.
+        whole: it is to be typed as it is (a block), not a mention in a sentence.
+    """
+
+    page: str
+    text: str
+    whole: bool
+
+
+def _mentions() -> Iterator[Mention]:
+    for page, text in TEXTS.items():
+        for block in _BLOCK.findall(text):
+            yield from (Mention(page, line, whole=True) for line in block.replace("\\\n", " ").splitlines())
+        yield from (Mention(page, code, whole=False) for code in _INLINE.findall(_BLOCK.sub("", text)))
+
+
+MENTIONS = list(_mentions())
+
+
+# --- the command line
+
+COMMANDS: Any = typer.main.get_command(app)
+
+
+def _find_command(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that the words begin with, and the words after its name."""
+    command = COMMANDS
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words[0]]
+        words = words[1:]
+    return command, words
+
+
+def _command_lines() -> list[Mention]:
+    found = []
+    for page, text, whole in MENTIONS:
+        if line := re.match(r"\s*(?:\S*/)?hongyan ((?:[^#]|(?<! )#)*)(.*)", text):
+            found.append(Mention(page, f"{line[1]}{line[2]}", whole))
+    return found
+
+
+COMMAND_LINES = _command_lines()
+
+
+def test_the_pages_name_most_commands() -> None:
+    assert len({mention.text.split()[0] for mention in COMMAND_LINES}) >= 10
+
+
+@pytest.mark.parametrize("mention", COMMAND_LINES, ids=lambda m: f"{m.page}: {m.text}")
+def test_a_command_line_in_the_pages_is_one(mention: Mention) -> None:
+    typed, _, comment = mention.text.partition(" #")
+    words = shlex.split(re.sub(r"\$\(.*?\)", "x", typed))
+    command, rest = _find_command(words)
+    assert not hasattr(command, "commands") or not rest, f"there is no hongyan {' '.join(words)}"
+    options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    assert set(_OPTION.findall(f"{' '.join(rest)} {comment}")) <= options
+    if mention.whole and not hasattr(command, "commands"):
+        command.make_context("hongyan", rest)  # raises when a word is missing, too much or wrong
+
+
+def test_make_targets_exist() -> None:
+    named = {word for mention in MENTIONS for word in re.findall(r"^(?:#\s*)?make ([a-z]+)\b", mention.text)}
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert named <= targets
+    assert {"demo", "run", "test", "check"} <= named
+
+
+# --- the config file
+
+
+def _settings() -> dict[str, set[str]]:
+    tables: dict[str, set[str]] = {}
+    for field in msgspec.structs.fields(Settings):
+        inner = table_kind(field.type)
+        assert inner is not None
+        tables[field.encode_name] = set(known_keys(inner[0]))
+    return tables
+
+
+SETTINGS = _settings()
+
+
+def test_settings_named_in_the_pages_exist() -> None:
+    keys = set().union(*SETTINGS.values())
+    named = []
+    for page, text, whole in MENTIONS:
+        for table, key in (
+            re.findall(r"\[+([a-z_]+)\]+(?: ([a-z_]+))?", text) if page.endswith("configuration.md") else ()
+        ):
+            named.append((page, table, key))
+        if whole:
+            continue
+        if (dotted := re.fullmatch(r"([a-z_]+)\.([a-z_]+)", text)) and dotted[1] in SETTINGS:
+            named.append((page, dotted[1], dotted[2]))
+        if assigned := re.match(r"([a-z_]+) = ", text):
+            assert assigned[1] in keys, (page, text)
+    assert len(named) > 8
+    assert [n for n in named if n[1] not in SETTINGS or (n[2] and n[2] not in SETTINGS[n[1]])] == []
+
+
+def test_what_configuration_md_calls_a_setting_is_one() -> None:
+    """A bare word in code there is a setting, or a value of one."""
+    values = {"default", "otp", "hold", "retry", "fail", "marketing", "uncertain", "sender"}
+    keys = set().union(*SETTINGS.values()) | set(SETTINGS)
+    words = {
+        m.text for m in MENTIONS if m.page == "docs/configuration.md" and re.fullmatch(r"[a-z_]+", m.text)
+    }
+    assert words - values <= keys
+
+
+# --- the HTTP API
+
+DOCUMENT = make_document(ROUTES)
+OPERATIONS = {
+    (method.upper(), re.sub(r"\{.*?\}", "{}", path)): operation
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+}
+
+
+def _calls() -> Iterator[tuple[str, str | None, str, list[str]]]:
+    """``(page, method, path, names of parameters)`` of every call that the pages name."""
+    for page, text, _ in MENTIONS:
+        for method, path, query in re.findall(
+            r"(?:\b(GET|POST|PUT|PATCH|DELETE) )?"
+            r"(/(?:v1|livez|readyz|metrics|openapi\.json|docs)\b[^\s?\"`]*)(?:\?([^\s\"`]*))?",
+            text.replace("$URL", " ").replace("http://127.0.0.1:8080", " "),
+        ):
+            if not path.startswith("/docs/"):
+                names = [part.partition("=")[0] for part in query.split("&") if part]
+                yield page, method or None, re.sub(r"\{.*?\}", "{}", path), names
+
+
+def test_calls_named_in_the_pages_exist() -> None:
+    calls = list(_calls())
+    assert len(calls) > 15
+    for page, method, path, names in calls:
+        found = [
+            operation
+            for (verb, known), operation in OPERATIONS.items()
+            if known == path and method in {None, verb}
+        ]
+        assert found or path == "/v1", f"{page}: {method} {path}"
+        if names:
+            known_names = {p["name"] for operation in found for p in operation.get("parameters", ())}
+            assert set(names) <= known_names, f"{page}: {path}"
+
+
+def _table(page: str, heading: str) -> list[list[str]]:
+    """The cells of the first table under a heading."""
+    section = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_fields_of_a_message_are_those_of_the_manual() -> None:
+    documented = {name for row in _table(API, "Send") for name in _INLINE.findall(row[0])}
+    assert documented == set(MessageRequest.__struct_encode_fields__)
+
+
+def test_states_are_those_of_the_manual() -> None:
+    follow = API.partition("## Follow\n")[2].partition("\n## ")[0]
+    assert {status.value for status in MessageStatus} <= set(re.findall(r"[a-z]+", follow))
+    documented = {
+        name for row in _table(TEXTS["docs/operation.md"], "Channels") for name in _INLINE.findall(row[0])
+    }
+    assert documented == {state.value for state in ChannelState}
+
+
+def _subclasses(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def test_error_codes_are_those_of_the_manual() -> None:
+    codes = {
+        (str(error.http_status), error.code)
+        for error in _subclasses(GatewayError)
+        if error.code not in {SettingsError.code, MigrationError.code}  # these end a start, not a call
+        and re.search(rf"(?:raise|return) {error.__name__}\b", SOURCE)
+    }
+    codes |= {(str(status), code) for status, (code, _) in problem._HTTP_REFUSALS.items()}
+    codes |= {("400", RequestError.code), ("500", GatewayError.code)}
+    documented = {(row[0], code) for row in _table(API, "Errors") for code in _INLINE.findall(row[1])}
+    assert documented == codes
+
+
+# --- files and figures
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if not target.startswith(("http://", "https://", "#")):
+            assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+def test_files_named_in_the_pages_exist() -> None:
+    ours = re.compile(r"(?<![\w/.])((?:gateway|drivers|simulators|config|systemd|tests|docs)/[\w./-]*\w)")
+    named = {(mention.page, path) for mention in MENTIONS for path in ours.findall(mention.text)}
+    assert len(named) > 10
+    assert [n for n in named if not (ROOT / n[1]).exists()] == []
+
+
+def test_metrics_named_in_the_pages_exist() -> None:
+    exported = set(re.findall(r'"(hongyan_[a-z_]+)"', SOURCE))  # gauges that are read when somebody looks
+    exported |= {metric.name for metric in make_metrics().registry.collect()}
+    named = {name for text in TEXTS.values() for name in re.findall(r"\bhongyan_[a-z_]+\b", text)}
+    assert len(named) > 4
+    assert {
+        name for name in named if name not in exported and name.removesuffix("_total") not in exported
+    } == set()
