@@ -24,6 +24,7 @@ from gateway.store.inbound import (
     find_stale_keys,
     finish_parts,
     load_waiting_parts,
+    reopen_part,
     save_inbound,
     save_part,
 )
@@ -86,7 +87,14 @@ class Inbox:
         async def op(tx: Tx) -> tuple[InboundMessage | None, bool]:
             if not await save_part(tx, stored):
                 return None, False  # the same part again: it is ours already
-            parts = [stored] if stored.concat_key is None else await load_waiting_parts(tx, stored.concat_key)
+            if stored.concat_key is None:
+                return await self._finish(tx, [stored], complete=True)
+            parts = await load_waiting_parts(tx, stored.concat_key)
+            if any(p.part == stored.part and p.payload != stored.payload for p in parts):
+                # The sender uses the reference again: what waited under it will never be whole.
+                given_out = await self._finish(tx, parts, complete=False)
+                await reopen_part(tx, stored.id)
+                return given_out
             if len(parts) < stored.total:
                 return None, False
             return await self._finish(tx, parts, complete=True)

@@ -87,6 +87,11 @@ async def finish_parts(tx: Tx, *, concat_key: str | None, part_id: str, inbound_
         )
 
 
+async def reopen_part(tx: Tx, part_id: str) -> None:
+    """Let one part wait again, for a message of its own."""
+    await tx.execute("UPDATE inbound_parts SET inbound_id = NULL WHERE id = ?", (part_id,))
+
+
 async def forget_parts(tx: Tx, before: datetime) -> int:
     """Drop parts that were joined and came before ``before``: nothing repeats them any more; how many."""
     return await tx.execute(

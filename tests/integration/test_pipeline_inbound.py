@@ -173,6 +173,16 @@ async def test_a_later_message_that_uses_the_reference_again_is_joined_of_its_ow
         assert await texts(rig) == ["AB", "CD"]
 
 
+async def test_a_reference_used_again_never_mixes_two_messages(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(part_of(1, 2, "A1"))
+        rig.clock.advance(3 * 3_600.0)
+        for part in (part_of(1, 2, "B1"), part_of(1, 2, "B1"), part_of(2, 2, "B2")):
+            await driver.report(part)
+        assert [(m.text, m.complete) for m in await rig.inbound()] == [("A1", False), ("B1B2", True)]
+
+
 # --- keywords ---
 
 
