@@ -9,7 +9,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from drivers.base import ChannelDown, ChannelInfo, ChannelUp, DriverEvent, FaultKind, InboundPart, Receipt
+from drivers.base import (
+    ChannelDown,
+    ChannelInfo,
+    ChannelUp,
+    DriverEvent,
+    Fault,
+    FaultKind,
+    InboundPart,
+    Receipt,
+)
 from drivers.pacing import Backoff
 from gateway.clock import Clock
 from gateway.errors import NotFound, StoreError
@@ -114,6 +123,7 @@ class Channels:
         self._make_sink = make_sink
         self._wake = wake
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._one_reset = asyncio.Lock()
 
     async def start(self) -> None:
         """Start every driver; paused channels come up too, and take nothing."""
@@ -165,11 +175,12 @@ class Channels:
     async def reset(self, name: str) -> ChannelSnapshot:
         """Close the wire and start the channel anew, also after STOPPED."""
         lane = self._lane(name)
-        task = self._tasks.pop(name, None)
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task], timeout=STOP_S)
-        self._start(lane)
+        async with self._one_reset:  # two at once would start two drivers on one wire
+            task = self._tasks.pop(name, None)
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task], timeout=STOP_S)
+            self._start(lane)
         return lane.snapshot()
 
     def _lane(self, name: str) -> Lane:
@@ -197,7 +208,8 @@ class Channels:
             except Exception as exc:  # noqa: BLE001 - the supervisor of one channel
                 pause_s = backoff.next_s()
                 _log.exception("driver of channel %s broke; starting it anew in %.0f s", lane.name, pause_s)
-                lane.set_state(ChannelState.DOWN, f"driver_broke: {type(exc).__name__}")
+                fault = Fault(kind=FaultKind.CHANNEL, code="driver_broke", detail=type(exc).__name__)
+                await sink.handle(ChannelDown(fault=fault))
                 await asyncio.sleep(pause_s)
             else:
                 _log.error("channel %s stopped; mend it and reset it", lane.name)
