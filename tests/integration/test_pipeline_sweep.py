@@ -1,0 +1,135 @@
+"""What time alone does, in the sweeper's own loop: promotions, expiry, owners that died, old rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from drivers.base import Encoding, InboundPart
+from gateway.errors import StoreFull
+from gateway.pipeline.sweep import (
+    HOURLY_S,
+    KEEP_EARLY_RECEIPTS,
+    KEEP_PARTS,
+    OWNER_TIMEOUT,
+    SLOW_TICK_S,
+    Sweeper,
+)
+from gateway.store.queue import beat, claim_messages
+from tests.support.fake_driver import ScriptedDriver
+from tests.support.gateway import PHONE, START, Rig, receipt, running
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def _short_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.pipeline.sweep.TICK_S", 0.002)
+
+
+@asynccontextmanager
+async def sweeping(rig: Rig) -> AsyncIterator[None]:
+    task = asyncio.create_task(rig.sweeper.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def count(rig: Rig, table: str) -> int:
+    rows = await rig.store.read(lambda tx: tx.fetch(f"SELECT count(*) FROM {table}"))
+    return int(rows[0][0])
+
+
+async def test_a_schedule_comes_due_by_itself(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig, sweeping(rig):
+        messages = [await rig.send(schedule_at=START + timedelta(hours=1)) for _ in range(3)]
+        rig.clock.advance(3_600.0)
+        for message in messages:
+            await rig.until_status(message, "sent")
+
+
+async def test_what_waits_too_long_expires_by_itself(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.go_down()
+        async with sweeping(rig):
+            message = await rig.send(valid_for=60)
+            rig.clock.advance(60.0 + SLOW_TICK_S)
+            await rig.until_status(message, "expired")
+
+
+async def test_what_a_dead_instance_was_sending_is_uncertain_and_a_living_one_is_left_alone(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.go_down()
+        theirs, ours = await rig.send(), await rig.send()
+        for message, owner in ((theirs, "elsewhere"), (ours, rig.sweeper._instance)):
+            await rig.store.write(
+                lambda tx, m=message, o=owner: claim_messages(tx, {m.id: "a"}, o, rig.clock.now())  # type: ignore[misc]
+            )
+        await rig.store.write(lambda tx: beat(tx, "elsewhere", rig.clock.now()))
+        async with sweeping(rig):
+            rig.clock.advance(OWNER_TIMEOUT.total_seconds() - 1.0)
+            await asyncio.gather(*(rig.store.write(rig.sweeper._forget) for _ in range(3)))
+            assert (await rig.message(theirs.id)).status == "sending"
+            rig.clock.advance(SLOW_TICK_S + 2.0)
+            held = await rig.until_status(theirs, "uncertain")
+            assert held.error is not None
+            assert held.error.code == "interrupted"
+            assert (await rig.message(ours.id)).status == "sending"
+
+
+async def test_a_start_settles_more_than_one_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("gateway.pipeline.sweep.BATCH", 3)
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver, started=False) as rig:
+        messages = [await rig.send() for _ in range(8)]
+        channels: dict[str, str] = {m.id: "a" for m in messages}
+        await rig.store.write(lambda tx: claim_messages(tx, channels, "dead", rig.clock.now()))
+        assert await rig.sweeper.recover() == 8
+        assert await rig.sweeper.recover() == 0
+        assert {(await rig.message(m.id)).status.value for m in messages} == {"uncertain"}
+        assert await rig.states(messages[0].id) == ["queued", "uncertain"]
+
+
+async def test_old_rows_are_forgotten_when_nothing_can_ask_for_them(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig, sweeping(rig):
+        await driver.report(receipt("unknown"))
+        await driver.report(InboundPart(sender=PHONE, encoding=Encoding.GSM7, payload=b"hello"))
+        rig.clock.advance(KEEP_PARTS.total_seconds() + HOURLY_S)
+        await rig.until(lambda: _is_zero(rig, "inbound_parts"))
+        assert await count(rig, "early_receipts") == 1
+        assert len(await rig.inbound()) == 1, "only the raw parts go"
+        rig.clock.advance(KEEP_EARLY_RECEIPTS.total_seconds())
+        await rig.until(lambda: _is_zero(rig, "early_receipts"))
+
+
+async def _is_zero(rig: Rig, table: str) -> bool:
+    return await count(rig, table) == 0
+
+
+async def test_a_sweep_that_fails_is_not_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        failures = iter([True, True])
+        real = Sweeper.promote_due
+
+        async def failing(self: Sweeper) -> int:
+            if next(failures, False):
+                raise StoreFull("no room")
+            return await real(self)
+
+        monkeypatch.setattr(Sweeper, "promote_due", failing)
+        message = await rig.send(schedule_at=START + timedelta(hours=1))
+        async with sweeping(rig):
+            rig.clock.advance(3_600.0)
+            await rig.until_status(message, "sent")
