@@ -24,7 +24,7 @@ fix: dev           ## what the tools can mend by themselves
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: dev         ## the base line: prints figures, asserts nothing
+bench: $(VENV)/.bench ## the base line: prints figures, asserts nothing
 	$(BIN)/python -m tests.bench
 
 env: $(VENV)/.env
@@ -45,9 +45,14 @@ $(VENV)/.dev: $(VENV)/.env requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.dev requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
 lock: dev          ## pin anew what pyproject.toml asks for (needs uv)
 	uv pip compile -q --no-header --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.lock
 	uv pip compile -q --no-header --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile -q --no-header --universal --python-version 3.11 --generate-hashes --group bench pyproject.toml -o requirements-bench.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

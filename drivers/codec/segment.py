@@ -1,34 +1,53 @@
 """Planning: one text into the payloads of its segments, and a payload back into text.
 
-The plan leaves room for a concatenation header with an 8-bit reference and does not write it: the
-reference is chosen by whoever sends. No transliteration, no national tables; graphemes may be cut.
+The one place where a text is counted and cut: drivers, preview, policy and billing all ask here. The plan
+leaves room for a concatenation header and does not write it: whoever sends chooses the reference.
 
-Spec: 3GPP TS 23.038 6.1.2, 6.2; TS 23.040 9.2.3.24.1.
+Spec: 3GPP TS 23.038 6.1.2, 6.2; TS 23.040 9.2.3.24.1, 9.2.3.24.8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from drivers.base import Encoding
+from drivers.codec.cut import Room, cut_payload
 from drivers.codec.gsm7 import decode_gsm7, encode_gsm7, is_gsm7
-from drivers.codec.gsm7_tables import ESCAPE
+from drivers.codec.latin import encode_latin_1
+from drivers.codec.typography import Replacement, find_foreign, replace_typographic
 from drivers.errors import EncodeError
 
 MAX_SEGMENTS: Final = 255
 """The total travels in one octet."""
+MAX_UD_OCTETS: Final = 140
 
-SINGLE_SEPTETS: Final = 160
-PART_SEPTETS: Final = 153
-"""140 octets less a header of 6 are 1072 bits."""
+_UNIT_OCTETS: Final = {Encoding.GSM7: 1, Encoding.UCS2: 2, Encoding.BINARY: 1}
+"""Octets of a payload that one unit takes: GSM7 payloads are not packed."""
 
-SINGLE_UCS2_OCTETS: Final = 140
-PART_UCS2_OCTETS: Final = 134
 
-_HIGH_SURROGATES: Final = range(0xD8, 0xDC)
-"""First octets of the first unit of a surrogate pair."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve:
+    """Room in the segments that is not for the text.
+
+    Args:
+        header_octets: user data header elements that the caller adds to every segment, identifiers and
+            length octets counted, concatenation not.
+        every_segment: units that somebody adds to every segment, such as a carrier's own signature:
+            septets in GSM-7, 16-bit units (Chinese characters) in UCS-2.
+        last_segment: units added to the last segment besides those.
+        reference_bits: 8 or 16: of the concatenation reference.
+
+    Spec: 3GPP TS 23.040 9.2.3.24.
+    """
+
+    header_octets: int = 0
+    every_segment: int = 0
+    last_segment: int = 0
+    reference_bits: int = 8
+
+
+NOTHING: Final = Reserve()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,24 +70,50 @@ class Plan:
 
     Args:
         encoding: of every segment.
-        segments: 1..255, in order; their texts joined are the text that was planned.
+        segments: 1..255, in order; their texts joined are the text that was planned, with the
+            replacements made.
+        replacements: what smart mode changed; empty when nothing.
     """
 
     encoding: Encoding
     segments: tuple[PlannedSegment, ...]
+    replacements: tuple[Replacement, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What the handset will show."""
+        return "".join(segment.text for segment in self.segments)
+
+    @property
+    def n_units(self) -> int:
+        """What is counted against the limits: septets in GSM-7, 16-bit units in UCS-2, else octets."""
+        return sum(len(segment.payload) for segment in self.segments) // _UNIT_OCTETS[self.encoding]
 
 
-def plan_segments(text: str, encoding: Encoding | None = None) -> Plan:
+def plan_segments(
+    text: str,
+    encoding: Encoding | None = None,
+    *,
+    reserve: Reserve = NOTHING,
+    smart: bool = False,
+    full_width: bool = False,
+) -> Plan:
     """Choose an encoding and cut the text into segments.
 
-    Never cuts an escaped character or a surrogate pair. Empty text is one empty segment.
+    Never cuts an escaped character or a surrogate pair, nor a grapheme cluster that fits into one
+    segment. Empty text is one empty segment.
 
     Args:
         text: any string; surrogates without their partner are replaced by U+FFFD.
         encoding: GSM7 or UCS2 to insist; None takes GSM7 if every character is in its alphabet.
+        reserve: see `Reserve`.
+        smart: write typographic characters plainly where that saves segments, or makes GSM7 possible
+            where it is insisted on.
+        full_width: with ``smart``: full-width Latin too.
 
     Raises:
-        EncodeError: GSM7 was asked for and can't carry the text, BINARY was asked for, or the text
+        EncodeError: GSM7 was asked for and can't carry the text (the first character that it can't is
+            named with its position), BINARY was asked for, the reserve leaves no room, or the text
             needs more than 255 segments.
 
     Spec: 3GPP TS 23.038 6.2; TS 23.040 9.2.3.24.1.
@@ -77,18 +122,43 @@ def plan_segments(text: str, encoding: Encoding | None = None) -> Plan:
     (<Encoding.GSM7: 'gsm7'>, 2)
     >>> [len(segment.payload) for segment in plan_segments("x" * 152 + "€" * 5).segments]
     [152, 10]
+    >>> plan_segments("“" + "x" * 150 + "”", smart=True).replacements[0]
+    Replacement(position=0, original='“', replacement='"')
     """
-    if encoding is None:
-        # Asking first is cheaper than failing: the charmap codec gathers all that it can't encode.
-        encoding = Encoding.GSM7 if is_gsm7(text) else Encoding.UCS2
-    match encoding:
-        case Encoding.GSM7:
-            return _plan(encoding, text, encode_gsm7(text))
-        case Encoding.UCS2:
-            return _plan(encoding, *_encode_ucs2(text))
-        case Encoding.BINARY:
-            raise EncodeError("encoding", "text can't be sent as binary")
-    assert_never(encoding)
+    if encoding is Encoding.BINARY:
+        raise EncodeError("encoding", "text can't be sent as binary")
+    if smart and encoding is Encoding.GSM7 and not is_gsm7(text):
+        text, replacements = replace_typographic(text, full_width=full_width)
+        plan = replace(_plan(text, encoding, reserve), replacements=replacements)
+    else:
+        plan = _plan(text, encoding, reserve)
+        if smart and len(plan.segments) > 1:
+            plan = _save_segments(text, encoding, reserve, plan, full_width)
+    if len(plan.segments) > MAX_SEGMENTS:
+        raise EncodeError("ud", f"needs {len(plan.segments)} segments, {MAX_SEGMENTS} are possible")
+    return plan
+
+
+def measure_room(encoding: Encoding, reserve: Reserve = NOTHING) -> Room:
+    """How much text fits.
+
+    Raises:
+        EncodeError: the reserve leaves less than one character, or is not possible.
+
+    Spec: 3GPP TS 23.040 9.2.3.16, 9.2.3.24.
+
+    >>> measure_room(Encoding.GSM7), measure_room(Encoding.UCS2, Reserve(reference_bits=16))
+    (Room(single=160, part=153, last=153), Room(single=70, part=66, last=66))
+    """
+    every, last, elements = reserve.every_segment, reserve.last_segment, reserve.header_octets
+    if min(every, last, elements) < 0 or reserve.reference_bits not in {8, 16}:
+        raise EncodeError("reserve", "is negative, or of a reference that has neither 8 nor 16 bits")
+    single = _units(encoding, elements) - every
+    part = _units(encoding, elements + 4 + reserve.reference_bits // 8) - every
+    room = Room(single - last, part, part - last)
+    if room.last < 2:  # two: an escaped character, a surrogate pair
+        raise EncodeError("reserve", "leaves no room for the text")
+    return room
 
 
 def decode_payload(encoding: Encoding, payload: bytes) -> str:
@@ -114,43 +184,66 @@ def decode_payload(encoding: Encoding, payload: bytes) -> str:
     assert_never(encoding)
 
 
+def _units(encoding: Encoding, n_element_octets: int) -> int:
+    octets = MAX_UD_OCTETS - (n_element_octets + 1 if n_element_octets else 0)
+    return octets * 8 // 7 if encoding is Encoding.GSM7 else octets // 2
+
+
+_ROOMS: Final = {encoding: measure_room(encoding) for encoding in (Encoding.GSM7, Encoding.UCS2)}
+
+
+def _plan(text: str, encoding: Encoding | None, reserve: Reserve) -> Plan:
+    """The plan for the text as it is; perhaps of too many segments."""
+    payload: bytes | None = None
+    if encoding is not Encoding.UCS2:
+        payload = encode_latin_1(text)
+        # Asking is cheaper than failing: the charmap codec gathers all that it can't encode.
+        if payload is None and (encoding or is_gsm7(text)):
+            payload = _encode_gsm7(text)
+    if payload is None:
+        encoding = Encoding.UCS2
+        text, payload = _encode_ucs2(text)
+    else:
+        encoding = Encoding.GSM7
+    room = _ROOMS[encoding] if reserve is NOTHING else measure_room(encoding, reserve)
+    unit = _UNIT_OCTETS[encoding]
+    if len(payload) <= room.single * unit:
+        return Plan(encoding=encoding, segments=(PlannedSegment(text=text, payload=payload),))
+    encode = encode_gsm7 if encoding is Encoding.GSM7 else _encode_utf16
+    parts = cut_payload(text, payload, room, encode, unit=unit)
+    return Plan(
+        encoding=encoding, segments=tuple(PlannedSegment(text=part, payload=octets) for part, octets in parts)
+    )
+
+
+def _save_segments(
+    text: str, encoding: Encoding | None, reserve: Reserve, plan: Plan, full_width: bool
+) -> Plan:
+    plain, replacements = replace_typographic(text, full_width=full_width)
+    if not replacements:
+        return plan
+    smart = _plan(plain, encoding, reserve)
+    return replace(smart, replacements=replacements) if len(smart.segments) < len(plan.segments) else plan
+
+
+def _encode_gsm7(text: str) -> bytes:
+    try:
+        return encode_gsm7(text)
+    except EncodeError:
+        position, char = next(find_foreign(text))
+        reason = f"character {position}, {char!a} (U+{ord(char):04X}), is not in the GSM 7-bit alphabet"
+        raise EncodeError("ud", reason) from None
+
+
 def _encode_ucs2(text: str) -> tuple[str, bytes]:
     """The text with lone surrogates replaced, and its octets."""
     try:
-        return text, text.encode("utf-16-be")
+        return text, _encode_utf16(text)
     except UnicodeEncodeError:
         # Halves that stand side by side become a character; only the lonely are replaced.
         text = text.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
-        return text, text.encode("utf-16-be")
+        return text, _encode_utf16(text)
 
 
-def _plan(encoding: Encoding, text: str, payload: bytes) -> Plan:
-    if len(payload) <= (SINGLE_SEPTETS if encoding is Encoding.GSM7 else SINGLE_UCS2_OCTETS):
-        return Plan(encoding=encoding, segments=(PlannedSegment(text=text, payload=payload),))
-    cut = _cut_gsm7 if encoding is Encoding.GSM7 else _cut_ucs2
-    segments = tuple(
-        PlannedSegment(text=decode_payload(encoding, part), payload=part) for part in cut(payload)
-    )
-    if len(segments) > MAX_SEGMENTS:
-        raise EncodeError("ud", f"needs {len(segments)} segments, {MAX_SEGMENTS} are possible")
-    return Plan(encoding=encoding, segments=segments)
-
-
-def _cut_gsm7(codes: bytes) -> Iterator[bytes]:
-    start = 0
-    while start < len(codes):
-        end = start + PART_SEPTETS
-        if codes[end - 1 : end] == bytes((ESCAPE,)):  # its partner would open the next segment
-            end -= 1
-        yield codes[start:end]
-        start = end
-
-
-def _cut_ucs2(octets: bytes) -> Iterator[bytes]:
-    start = 0
-    while start < len(octets):
-        end = start + PART_UCS2_OCTETS
-        if end < len(octets) and octets[end - 2] in _HIGH_SURROGATES:
-            end -= 2
-        yield octets[start:end]
-        start = end
+def _encode_utf16(text: str) -> bytes:
+    return text.encode("utf-16-be")
