@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.base import Concat, Encoding
 from drivers.codec.gsm7 import is_gsm7
-from drivers.codec.segment import Plan, decode_payload, plan_segments
+from drivers.codec.segment import Plan, Reserve, decode_payload, plan_segments
 from drivers.codec.tpdu import SmsSubmit, decode_submit, encode_submit
 from drivers.codec.udh import encode_concat_udh
 
@@ -22,6 +24,16 @@ GSM7 = st.text("ab@\n€^{", max_size=900)
 UNICODE = st.text("a€中鸿é😀\U0002070e", max_size=500)
 ANYTHING = st.text(st.characters(exclude_categories=()), max_size=300)
 TEXTS = GSM7 | UNICODE | ANYTHING | st.text("a\ud83d\ude00中", max_size=200)
+CLUSTERS = ("a", "鸿", "😀", "🇨🇳", "👍🏽", "👩\u200d👧", "e\u0301", "क्षि", "각", "\u1112\u1161\u11ab")
+PIECES = (*CLUSTERS, "\r\n", "\u0301", "\u200d", "e" + "\u0301" * 80)
+CLUSTERY = st.lists(st.sampled_from(PIECES), max_size=120).map("".join)
+RESERVES = st.builds(
+    Reserve,
+    header_octets=st.sampled_from([0, 3, 6]),
+    every_segment=st.integers(0, 12),
+    last_segment=st.integers(0, 12),
+    reference_bits=st.sampled_from([8, 16]),
+)
 ENCODINGS = st.sampled_from([None, Encoding.UCS2])
 
 
@@ -39,7 +51,7 @@ def _join_pair(pair: re.Match[str]) -> str:
 
 
 @relaxed
-@given(TEXTS, ENCODINGS)
+@given(TEXTS | CLUSTERY, ENCODINGS)
 def test_a_plan_joins_to_its_text(text: str, encoding: Encoding | None) -> None:
     plan = plan_segments(text, encoding)
     assert "".join(segment.text for segment in plan.segments) == repaired(text)
@@ -49,7 +61,7 @@ def test_a_plan_joins_to_its_text(text: str, encoding: Encoding | None) -> None:
 
 
 @relaxed
-@given(TEXTS, ENCODINGS)
+@given(TEXTS | CLUSTERY, ENCODINGS)
 def test_every_segment_reads_alone(text: str, encoding: Encoding | None) -> None:
     plan = plan_segments(text, encoding)
     for segment in plan.segments:  # a torn pair would read as a space or U+FFFD here
@@ -80,6 +92,51 @@ def test_no_segment_is_wasted(text: str, encoding: Encoding | None) -> None:
     full = 152 if plan.encoding is Encoding.GSM7 else 132  # a pair may leave one place empty
     assert all(len(segment.payload) >= full for segment in plan.segments[:-1])
     assert plan.segments[-1].payload or not text
+
+
+@relaxed
+@given(TEXTS | CLUSTERY, ENCODINGS, RESERVES)
+def test_reserved_room_stays_free(text: str, encoding: Encoding | None, reserve: Reserve) -> None:
+    plan = plan_segments(text, encoding, reserve=reserve)
+    bits = 7 if plan.encoding is Encoding.GSM7 else 8
+    unit = 1 if plan.encoding is Encoding.GSM7 else 2
+    concat = 0 if len(plan.segments) == 1 else 4 + reserve.reference_bits // 8
+    elements = reserve.header_octets + concat
+    header_bits = 8 * (elements + 1 if elements else 0)
+    for segment in plan.segments:
+        added = reserve.every_segment + (reserve.last_segment if segment is plan.segments[-1] else 0)
+        assert header_bits + bits * (len(segment.payload) + unit * added) <= 1120
+    assert plan.text == repaired(text)
+
+
+@relaxed
+@given(CLUSTERY | TEXTS, ENCODINGS, st.sampled_from([8, 16]))
+def test_no_cluster_that_fits_is_cut(text: str, encoding: Encoding | None, reference_bits: int) -> None:
+    plan = plan_segments(text, encoding, reserve=Reserve(reference_bits=reference_bits))
+    cuts = set(accumulate(len(segment.text) for segment in plan.segments))
+    unit, part = (
+        (1, 154 - reference_bits // 8) if plan.encoding is Encoding.GSM7 else (2, 68 - reference_bits // 8)
+    )
+    for cluster in regex.finditer(r"\X", plan.text):
+        payload = plan_segments(cluster[0], plan.encoding).segments
+        if sum(len(segment.payload) for segment in payload) <= part * unit:
+            assert cuts.isdisjoint(range(cluster.start() + 1, cluster.end()))
+
+
+@relaxed
+@given(TEXTS | st.text("“”’–…\xa0ab鸿", max_size=300), ENCODINGS)
+def test_smart_never_costs_more_and_tells_what_it_changed(text: str, encoding: Encoding | None) -> None:
+    plain, smart = plan_segments(text, encoding), plan_segments(text, encoding, smart=True)
+    assert len(smart.segments) <= len(plain.segments)
+    if not smart.replacements:
+        assert smart == plain
+        return
+    assert len(smart.segments) < len(plain.segments)
+    undone = smart.text
+    for position, original, replacement in smart.replacements:
+        assert undone[position : position + len(replacement)] == replacement
+        undone = undone[:position] + original + undone[position + len(replacement) :]
+    assert undone == repaired(text)
 
 
 def _header(plan: Plan, part: int) -> bytes:
