@@ -11,6 +11,7 @@ import typer
 from gateway.cli.options import Config, example
 from gateway.cli.output import Failure, say
 from gateway.runtime.settings import DEFAULT_CONFIG, Settings, SettingsErrors, load_settings
+from gateway.runtime.tls import check_tls
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +49,7 @@ def serve(
 
     path = find_config(config)
     settings = load_settings(path)
+    check_tls(settings.http, path)
     if path is None:
         sticks = find_sticks()
         if not simulate:
@@ -69,6 +71,7 @@ def check(config: Config = None) -> None:
     path = find_config(config)
     try:
         settings = load_settings(path)
+        check_tls(settings.http, path)
     except SettingsErrors as faults:
         print(faults)
         raise typer.Exit(1) from None

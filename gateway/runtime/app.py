@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -33,6 +32,7 @@ from gateway.runtime.channels import Channels, LaneSink
 from gateway.runtime.forms import Rate
 from gateway.runtime.settings import ModemSettings, Settings, SmppSettings
 from gateway.runtime.stores import beside_store, open_store
+from gateway.runtime.tls import load_tls
 from gateway.store.engine_sqlite import CommitFigures, SqliteStore
 from gateway.store.queue import count_sent
 from gateway.telemetry.metrics import Metrics, make_metrics
@@ -179,8 +179,7 @@ class Gateway:
         )
         tls = None
         if http.tls_cert and http.tls_key:
-            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            tls.load_cert_chain(http.tls_cert, http.tls_key)
+            tls = load_tls(http.tls_cert, http.tls_key)
         self._runner = make_runner(build_app(context))
         await self._runner.setup()
         await web.TCPSite(self._runner, http.listen.host, http.listen.port, ssl_context=tls).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio.subprocess import PIPE
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from simulators.modem.modem import SimulatedModem
 from simulators.network import Network
 from tests.e2e.conftest import World
-from tests.support.daemon import COMMAND, Daemon, modem_toml, smpp_toml, until
+from tests.support.daemon import COMMAND, Daemon, free_port, modem_toml, smpp_toml, until
+from tests.support.peers import need_peer
+from tests.support.programs import run_program
 
 pytestmark = pytest.mark.e2e
 
@@ -44,6 +47,73 @@ async def test_a_wrong_key_is_named_with_the_nearest_one(tmp_path: Path, command
     said = (out if command == "check" else err).decode().splitlines()
     assert f"{config}:modems[0].prot: unknown key; did you mean port?" in said
     assert not (tmp_path / "var").exists(), "nothing was begun"
+
+
+async def test_a_certificate_that_cannot_serve_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    need_peer("openssl")
+    for name, protect in (("a", ["-nodes"]), ("b", ["-nodes"]), ("c", ["-passout", "pass:secret"])):
+        await run_program(
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *protect,
+            "-subj", "/CN=x", "-keyout", f"{tmp_path}/{name}.key", "-out", f"{tmp_path}/{name}.crt",
+        )  # fmt: skip
+    (tmp_path / "none.crt").write_text("no certificate")
+    config = tmp_path / "hongyan.toml"
+    for cert, key, words in (
+        ("a.crt", "b.key", "does not belong to tls_key"),
+        ("none.crt", "a.key", "no PEM file"),
+        ("c.crt", "c.key", "pass phrase"),
+    ):
+        config.write_text(f'[http]\ntls_cert = "{tmp_path}/{cert}"\ntls_key = "{tmp_path}/{key}"\n')
+        for command in ("check", "serve"):
+            process = await asyncio.create_subprocess_exec(
+                *COMMAND, command, "--config", str(config), cwd=tmp_path, stdout=PIPE, stderr=PIPE
+            )
+            async with asyncio.timeout(DEADLINE_S):
+                out, err = await process.communicate()
+            (said,) = (out + err).decode().splitlines()
+            assert process.returncode == 1
+            assert said.startswith(f"{config}:http.tls_cert: ")
+            assert words in said
+    assert not (tmp_path / "var").exists()
+
+
+async def test_devices_and_peers_that_are_none_hold_up_nobody(world: World, tmp_path: Path) -> None:
+    """Files for serial ports, servers that speak no SMPP or say nothing, a password that is wrong."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    said = {"talks HTTP": b"HTTP/1.1 400 Bad Request\r\n\r\n", "noise": b"\xff" * 5_000, "hangs up": b""}
+    async with AsyncExitStack() as stack:
+        channels = [
+            modem_toml(f"port-{i}", str(path))
+            for i, path in enumerate((folder, "/dev/null", "/dev/zero", tmp_path / "hongyan.toml"))
+        ]
+        for i, octets in enumerate(said.values()):
+
+            async def talk(
+                _reader: asyncio.StreamReader, writer: asyncio.StreamWriter, octets=octets
+            ) -> None:
+                writer.write(octets)
+                await writer.drain()
+                writer.close()
+
+            server = await asyncio.start_server(talk, "127.0.0.1", 0)
+            stack.push_async_callback(server.wait_closed)
+            stack.callback(server.close)
+            channels.append(smpp_toml(f"peer-{i}", server.sockets[0].getsockname()[1]))
+        channels.append(smpp_toml("nobody", free_port()))
+        channels.append(smpp_toml("stranger", world.smscs[1].port, password="wrong"))
+        channels.append(smpp_toml("good", world.smscs[0].port))
+        daemon = world.make_daemon("\n".join(channels))
+        await daemon.start(n_up=1)
+        await _until_state(daemon, "stranger", "stopped")
+        for name in [f"port-{i}" for i in range(4)] + [f"peer-{i}" for i in range(len(said))] + ["nobody"]:
+            await _until_state(daemon, name, "down")
+        _, listed = await daemon.get("/v1/channels")
+        assert all(c["error"] for c in listed["items"] if c["name"] != "good")
+        _, message = await daemon.post("/v1/messages", {"to": TO, "text": "all the same"})
+        await daemon.wait_status([message["id"]], {"delivered"})
+        assert await daemon.stop() == 0
+    assert "Traceback" not in (tmp_path / "daemon.log").read_text()
 
 
 async def test_a_port_that_is_not_there_holds_up_nobody_and_may_come_later(
