@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,9 @@ async def running(
         assert daemon.process is not None
         yield daemon, daemon.process.pid
         await daemon.stop()
+    except Exception:
+        print(daemon.log(), file=sys.stderr)
+        raise
     finally:
         await daemon.close()
 
