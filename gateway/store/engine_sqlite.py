@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
@@ -118,6 +119,7 @@ class SqliteStore:
 
         Raises:
             StoreBusy: ``exclusive``, and another daemon runs on this store.
+            StoreFull: there is no room for the little that opening needs.
             StoreUnavailable: the file can't be opened or is not a database.
             MigrationError: its schema does not fit this program.
         """
@@ -134,7 +136,7 @@ class SqliteStore:
             store._writer.shutdown()
             store._readers.shutdown()
             store._unlock()
-            raise exc if isinstance(exc, StoreError) else StoreUnavailable(f"{path}: {exc}") from exc
+            raise _explain_open(path, exc) from exc
         store._task = asyncio.create_task(store._write_groups(), name="store-writer")
         return store
 
@@ -361,6 +363,16 @@ def _lock(path: Path) -> int:
         os.close(handle)
         raise StoreBusy(f"{path}: another hongyan is running on this store; stop it first") from exc
     return handle
+
+
+def _explain_open(path: Path, exc: Exception) -> StoreError:
+    """Why a store can't be opened; SQLite calls a full disk an I/O error where its shared memory needs room."""
+    if isinstance(exc, StoreError):
+        return exc
+    with suppress(OSError):
+        if os.statvfs(path.parent).f_bavail == 0:
+            return StoreFull(f"{path}: no room left where the store is; make room there")
+    return StoreUnavailable(f"{path}: {exc}")
 
 
 def _translate(exc: BaseException) -> BaseException:

@@ -7,6 +7,7 @@ import errno
 import json
 import sqlite3
 import subprocess
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from simulators.smsc.server import SimulatedSmsc
 from tests.e2e.conftest import World
-from tests.support.daemon import Daemon, modem_toml, smpp_toml, until
+from tests.support.daemon import COMMAND, Daemon, modem_toml, smpp_toml, until
 from tests.support.peers import need_peer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -117,6 +118,7 @@ async def _live_through_a_full_disk(
     assert (status, problem["code"]) == (507, "storage_full")
     _, page = await daemon.get("/v1/inbound")
     assert page["items"] == []
+    assert (await daemon.get("/readyz"))[0] == 200, "all but taking messages still works"
     assert smsc.n_owed > 1, "an acknowledgement would have been a lie"
     assert any(storage.slots for storage in stick.storages.values())
     assert (await daemon.message(accepted[0]))["status"] == "sending"
@@ -154,6 +156,11 @@ async def test_a_daemon_that_stops_on_a_full_disk_writes_the_rest_of_the_log_at_
         await _fill(daemon, disk)
         assert await daemon.stop() == 0
         assert _is_whole(daemon.delivery)
+        disk.fill()  # what closing the store gave back
+        code, said = await _try_to_start(daemon)
+        assert code == 1
+        assert "no room left where the store is" in said[-1]
+        assert "Traceback" not in "".join(said)
         disk.make_room()
         await daemon.start()
         _, message = await daemon.post("/v1/messages", {"to": PHONE, "text": "after"})
@@ -162,6 +169,16 @@ async def test_a_daemon_that_stops_on_a_full_disk_writes_the_rest_of_the_log_at_
         assert [line["seq"] for line in daemon.delivery_lines()] == _seqs(daemon.database)
     finally:
         await daemon.close()
+
+
+async def _try_to_start(daemon: Daemon) -> tuple[int | None, list[str]]:
+    """The exit code, and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "serve", "--config", str(daemon.config), stdout=PIPE, stderr=STDOUT
+    )
+    async with asyncio.timeout(DEADLINE_S):
+        out, _ = await process.communicate()
+    return process.returncode, out.decode().splitlines()
 
 
 def _is_whole(log: Path) -> bool:
