@@ -8,7 +8,7 @@ Spec: 3GPP TS 23.040 9.2.3.11 (TP-SCTS), 9.2.3.12 (TP-VP), 9.2.3.13 (TP-DT).
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from drivers.errors import DecodeError, EncodeError
@@ -23,6 +23,17 @@ _WEEK: Final = 7 * _DAY
 _QUARTER: Final = timedelta(minutes=15)
 _MAX_QUARTERS: Final = 79  # seven BCD bits beside the sign
 _ZONE_SIGN: Final = 0x08  # of the octet as it stands: the first digit is in the low half
+_LONGEST_HMS: Final = 99 * _HOUR + 59 * _MINUTE + 59
+
+# Functionality indicator of the enhanced format.
+_VP_EXTENDED: Final = 0x80
+_VP_SINGLE_SHOT: Final = 0x40
+_VP_FORMAT: Final = 0b111
+_VP_NONE: Final = 0b000
+_VP_RELATIVE: Final = 0b001
+_VP_SECONDS: Final = 0b010
+_VP_HMS: Final = 0b011
+
 _FIRST_YEAR: Final = 1990  # two digits: SMS is younger than this, so 90..99 are the nineties
 
 
@@ -41,6 +52,7 @@ def encode_scts(at: datetime) -> bytes:
 
     Spec: 3GPP TS 23.040 9.2.3.11.
 
+    >>> from datetime import timezone
     >>> encode_scts(datetime(1999, 3, 29, 15, 16, 59, tzinfo=timezone(timedelta(hours=-7)))).hex()
     '9930925161958a'
     """
@@ -52,10 +64,14 @@ def encode_scts(at: datetime) -> bytes:
     if not _FIRST_YEAR <= at.year < _FIRST_YEAR + 100:
         raise EncodeError("scts", f"year must be {_FIRST_YEAR}..{_FIRST_YEAR + 99}")
     fields = (at.year % 100, at.month, at.day, at.hour, at.minute, at.second, abs(offset) // _QUARTER)
-    octets = bytearray(number % 10 << 4 | number // 10 for number in fields)
+    octets = bytearray(map(_encode_digits, fields))
     if offset < timedelta():
         octets[-1] |= _ZONE_SIGN
     return bytes(octets)
+
+
+def _encode_digits(number: int) -> int:
+    return number % 10 << 4 | number // 10
 
 
 def decode_scts(octets: bytes) -> datetime | None:
@@ -76,23 +92,47 @@ def decode_scts(octets: bytes) -> datetime | None:
     """
     if len(octets) < SCTS_OCTETS:
         return None
-    fields = [_decode_digits(octet) for octet in (*octets[:6], octets[6] & ~_ZONE_SIGN)]
-    numbers = [number for number in fields if number is not None]
-    if len(numbers) < SCTS_OCTETS:
+    year, month, day, hour, minute, second, zone = octets[:SCTS_OCTETS]
+    offset = _OFFSETS[zone]
+    if offset is None:
         return None
-    year, month, day, hour, minute, second, quarters = numbers
-    year += 1900 if year >= _FIRST_YEAR % 100 else 2000
-    offset = -quarters * _QUARTER if octets[6] & _ZONE_SIGN else quarters * _QUARTER
     try:
-        return datetime(year, month, day, hour, minute, second, tzinfo=timezone(offset)).astimezone(UTC)
+        # What is no digit is -1 in the table, which no field of a date can be.
+        local = datetime(
+            _YEARS[year],
+            _DIGITS[month],
+            _DIGITS[day],
+            _DIGITS[hour],
+            _DIGITS[minute],
+            _DIGITS[second],
+            tzinfo=UTC,
+        )
     except ValueError:
         return None
+    return local - offset
 
 
-def _decode_digits(octet: int) -> int | None:
-    """Two decimal digits in swapped semi-octets; None when one is no digit."""
+def _decode_digits(octet: int) -> int:
+    """Two decimal digits in swapped semi-octets; -1 when one is no digit."""
     tens, units = octet & 0xF, octet >> 4
-    return 10 * tens + units if tens < 10 and units < 10 else None
+    return 10 * tens + units if tens < 10 and units < 10 else -1
+
+
+def _decode_year(octet: int) -> int:
+    year = _DIGITS[octet]
+    return -1 if year < 0 else year + (1900 if year >= _FIRST_YEAR % 100 else 2000)
+
+
+def _decode_zone(octet: int) -> timedelta | None:
+    quarters = _DIGITS[octet & ~_ZONE_SIGN]
+    if quarters < 0:
+        return None
+    return quarters * (-_QUARTER if octet & _ZONE_SIGN else _QUARTER)
+
+
+_DIGITS: Final = tuple(map(_decode_digits, range(0x100)))
+_YEARS: Final = tuple(map(_decode_year, range(0x100)))
+_OFFSETS: Final = tuple(map(_decode_zone, range(0x100)))
 
 
 def encode_relative_vp(seconds: float) -> int:
@@ -145,6 +185,44 @@ def decode_relative_vp(tp_vp: int) -> int:
     return (tp_vp - 192) * _WEEK
 
 
+def encode_enhanced_vp(seconds: float | None, *, single_shot: bool = False) -> bytes:
+    """Encode a validity period in the enhanced format.
+
+    Args:
+        seconds: rounded up; whole seconds up to 255, hours, minutes and seconds below 100 hours, and the
+            steps of the relative format above. None for no period.
+        single_shot: at most one attempt at delivery.
+
+    Returns:
+        7 octets, the functionality indicator first, zero padded.
+
+    Spec: 3GPP TS 23.040 9.2.3.12.3.
+
+    >>> encode_enhanced_vp(90, single_shot=True).hex(), encode_enhanced_vp(45_296).hex()
+    ('425a0000000000', '03214365000000')
+    """
+    if seconds is None:
+        indicator, value = _VP_NONE, b""
+    elif seconds <= 0xFF:
+        indicator, value = _VP_SECONDS, bytes((max(1, math.ceil(seconds)),))
+    elif seconds <= _LONGEST_HMS:
+        minutes, second = divmod(math.ceil(seconds), 60)
+        hour, minute = divmod(minutes, 60)
+        indicator, value = _VP_HMS, bytes(map(_encode_digits, (hour, minute, second)))
+    else:
+        indicator, value = _VP_RELATIVE, bytes((encode_relative_vp(seconds),))
+    head = bytes((indicator | (_VP_SINGLE_SHOT if single_shot else 0),))
+    return (head + value).ljust(ENHANCED_VP_OCTETS, b"\0")
+
+
+def is_single_shot(octets: bytes) -> bool:
+    """Whether a validity period in the enhanced format allows one attempt only; total.
+
+    Spec: 3GPP TS 23.040 9.2.3.12.3.
+    """
+    return bool(octets and octets[0] & _VP_SINGLE_SHOT)
+
+
 def decode_enhanced_vp(octets: bytes) -> int | None:
     """Seconds of a validity period in the enhanced format; total.
 
@@ -159,16 +237,16 @@ def decode_enhanced_vp(octets: bytes) -> int | None:
     >>> decode_enhanced_vp(bytes.fromhex("032143650000 00"))
     45296
     """
-    if len(octets) < ENHANCED_VP_OCTETS or octets[0] & 0x80:  # an extension octet changes what follows
-        return None
-    match octets[0] & 0b111:
+    if len(octets) < ENHANCED_VP_OCTETS or octets[0] & _VP_EXTENDED:
+        return None  # an extension octet changes what follows
+    match octets[0] & _VP_FORMAT:
         case 0b001:
             return decode_relative_vp(octets[1])
         case 0b010:
             return octets[1]
         case 0b011:
-            hours, minutes, seconds = map(_decode_digits, octets[1:4])
-            if hours is None or minutes is None or seconds is None:
+            hours, minutes, seconds = (_DIGITS[octet] for octet in octets[1:4])
+            if min(hours, minutes, seconds) < 0:
                 return None
             return hours * _HOUR + minutes * _MINUTE + seconds
         case _:
