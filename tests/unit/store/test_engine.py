@@ -237,7 +237,10 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path):
 
 
 async def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    broken = [*load_migrations(), (98, "0098_broken.sql", "CREATE TABLE half (x); CREATE TABLE messages (y);")]
+    broken = [
+        *load_migrations(),
+        (98, "0098_broken.sql", "CREATE TABLE half (x); CREATE TABLE messages (y);"),
+    ]
     await (await SqliteStore.open(tmp_path / "s.db")).close()
     with monkeypatch.context() as patched:
         patched.setattr("gateway.store.migrate.load_migrations", lambda: broken)
