@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import phonenumbers
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.model.msisdn import InvalidNumber, parse_address, parse_number
 
@@ -93,3 +96,12 @@ def test_senders_that_are_no_numbers_stay_as_they_are(sender: str):
 def test_senders_that_are_numbers_get_their_one_spelling():
     assert parse_address("13800138000", "CN") == MOBILE
     assert parse_address("10690000", "CN") == "10690000"
+
+
+@given(st.from_regex(r"\+861[3-9][0-9]{9}", fullmatch=True))
+def test_the_short_way_for_chinese_mobiles_agrees_with_the_number_plan(number: str):
+    parsed = phonenumbers.parse(number, "CN")
+    assert phonenumbers.is_possible_number(parsed)
+    assert phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) == parse_number(
+        number, "CN"
+    )
