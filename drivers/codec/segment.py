@@ -3,19 +3,23 @@
 The one place where a text is counted and cut: drivers, preview, policy and billing all ask here. The plan
 leaves room for a concatenation header and does not write it: whoever sends chooses the reference.
 
-Spec: 3GPP TS 23.038 6.1.2, 6.2; TS 23.040 9.2.3.24.1, 9.2.3.24.8.
+Spec: 3GPP TS 23.038 6.1.2, 6.2; TS 23.040 9.2.3.24.1, 9.2.3.24.8, 9.2.3.24.15.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, assert_never
+from functools import partial
+from typing import Final, NamedTuple, assert_never
 
 from drivers.base import Encoding
 from drivers.codec.cut import Room, cut_payload
 from drivers.codec.gsm7 import decode_gsm7, encode_gsm7, is_gsm7
 from drivers.codec.latin import encode_latin_1
-from drivers.codec.typography import Replacement, find_foreign, replace_typographic
+from drivers.codec.national_tables import Language
+from drivers.codec.shifts import shift_options
+from drivers.codec.typography import Replacement, replace_typographic
 from drivers.errors import EncodeError
 
 MAX_SEGMENTS: Final = 255
@@ -72,11 +76,14 @@ class Plan:
         encoding: of every segment.
         segments: 1..255, in order; their texts joined are the text that was planned, with the
             replacements made.
+        elements: what every segment's header must announce besides concatenation, as (identifier, data)
+            for `drivers.codec.udh.encode_udh`: national tables.
         replacements: what smart mode changed; empty when nothing.
     """
 
     encoding: Encoding
     segments: tuple[PlannedSegment, ...]
+    elements: tuple[tuple[int, bytes], ...] = ()
     replacements: tuple[Replacement, ...] = ()
 
     @property
@@ -97,6 +104,7 @@ def plan_segments(
     reserve: Reserve = NOTHING,
     smart: bool = False,
     full_width: bool = False,
+    national: tuple[Language, ...] = (),
 ) -> Plan:
     """Choose an encoding and cut the text into segments.
 
@@ -110,6 +118,8 @@ def plan_segments(
         smart: write typographic characters plainly where that saves segments, or makes GSM7 possible
             where it is insisted on.
         full_width: with ``smart``: full-width Latin too.
+        national: languages whose tables may be used where that saves segments, or makes GSM7 possible
+            where it is insisted on; in order of preference. Older handsets may not know them.
 
     Raises:
         EncodeError: GSM7 was asked for and can't carry the text (the first character that it can't is
@@ -127,13 +137,14 @@ def plan_segments(
     """
     if encoding is Encoding.BINARY:
         raise EncodeError("encoding", "text can't be sent as binary")
+    rules = _Rules(reserve, national)
     if smart and encoding is Encoding.GSM7 and not is_gsm7(text):
         text, replacements = replace_typographic(text, full_width=full_width)
-        plan = replace(_plan(text, encoding, reserve), replacements=replacements)
+        plan = replace(_plan(text, encoding, rules), replacements=replacements)
     else:
-        plan = _plan(text, encoding, reserve)
+        plan = _plan(text, encoding, rules)
         if smart and len(plan.segments) > 1:
-            plan = _save_segments(text, encoding, reserve, plan, full_width)
+            plan = _save_segments(text, encoding, rules, plan, full_width)
     if len(plan.segments) > MAX_SEGMENTS:
         raise EncodeError("ud", f"needs {len(plan.segments)} segments, {MAX_SEGMENTS} are possible")
     return plan
@@ -192,47 +203,74 @@ def _units(encoding: Encoding, n_element_octets: int) -> int:
 _ROOMS: Final = {encoding: measure_room(encoding) for encoding in (Encoding.GSM7, Encoding.UCS2)}
 
 
-def _plan(text: str, encoding: Encoding | None, reserve: Reserve) -> Plan:
+class _Rules(NamedTuple):
+    """What a plan may do besides choosing."""
+
+    reserve: Reserve
+    national: tuple[Language, ...]
+
+
+def _plan(text: str, encoding: Encoding | None, rules: _Rules) -> Plan:
     """The plan for the text as it is; perhaps of too many segments."""
     payload: bytes | None = None
     if encoding is not Encoding.UCS2:
         payload = encode_latin_1(text)
         # Asking is cheaper than failing: the charmap codec gathers all that it can't encode.
-        if payload is None and (encoding or is_gsm7(text)):
-            payload = _encode_gsm7(text)
-    if payload is None:
-        encoding = Encoding.UCS2
-        text, payload = _encode_ucs2(text)
+        if payload is None and is_gsm7(text):
+            payload = encode_gsm7(text)
+        if payload is None and encoding is Encoding.GSM7:
+            if (national := _plan_national(text, rules)) is not None:
+                return national
+            encode_gsm7(text)  # raises, and says why
+    if payload is not None:
+        plan = _fill(text, payload, Encoding.GSM7, rules.reserve, encode_gsm7)
     else:
-        encoding = Encoding.GSM7
+        text, payload = _encode_ucs2(text)
+        plan = _fill(text, payload, Encoding.UCS2, rules.reserve, _encode_utf16)
+    if rules.national and len(plan.segments) > 1 and encoding is not Encoding.UCS2:
+        national = _plan_national(text, rules)
+        if national is not None and len(national.segments) < len(plan.segments):
+            return national
+    return plan
+
+
+def _plan_national(text: str, rules: _Rules) -> Plan | None:
+    """The shortest plan with national tables; None if none can carry the text."""
+    plans = []
+    for option in shift_options(text, rules.national)[:_OPTIONS_TRIED]:
+        if not option.elements:
+            continue
+        encode = partial(encode_gsm7, locking=option.locking, single_shift=option.single_shift)
+        reserve = replace(rules.reserve, header_octets=rules.reserve.header_octets + option.n_header_octets)
+        plan = _fill(text, encode(text), Encoding.GSM7, reserve, encode)
+        plans.append(replace(plan, elements=option.elements))
+    return min(plans, key=lambda plan: len(plan.segments), default=None)
+
+
+_OPTIONS_TRIED: Final = 4
+"""They come cheapest first; only the room that their headers take can change that order a little."""
+
+
+def _fill(
+    text: str, payload: bytes, encoding: Encoding, reserve: Reserve, encode: Callable[[str], bytes]
+) -> Plan:
+    """One segment if it fits, else as many as it takes."""
     room = _ROOMS[encoding] if reserve is NOTHING else measure_room(encoding, reserve)
     unit = _UNIT_OCTETS[encoding]
     if len(payload) <= room.single * unit:
         return Plan(encoding=encoding, segments=(PlannedSegment(text=text, payload=payload),))
-    encode = encode_gsm7 if encoding is Encoding.GSM7 else _encode_utf16
     parts = cut_payload(text, payload, room, encode, unit=unit)
     return Plan(
         encoding=encoding, segments=tuple(PlannedSegment(text=part, payload=octets) for part, octets in parts)
     )
 
 
-def _save_segments(
-    text: str, encoding: Encoding | None, reserve: Reserve, plan: Plan, full_width: bool
-) -> Plan:
+def _save_segments(text: str, encoding: Encoding | None, rules: _Rules, plan: Plan, full_width: bool) -> Plan:
     plain, replacements = replace_typographic(text, full_width=full_width)
     if not replacements:
         return plan
-    smart = _plan(plain, encoding, reserve)
+    smart = _plan(plain, encoding, rules)
     return replace(smart, replacements=replacements) if len(smart.segments) < len(plan.segments) else plan
-
-
-def _encode_gsm7(text: str) -> bytes:
-    try:
-        return encode_gsm7(text)
-    except EncodeError:
-        position, char = next(find_foreign(text))
-        reason = f"character {position}, {char!a} (U+{ord(char):04X}), is not in the GSM 7-bit alphabet"
-        raise EncodeError("ud", reason) from None
 
 
 def _encode_ucs2(text: str) -> tuple[str, bytes]:
