@@ -10,9 +10,12 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from drivers.base import Encoding
 from drivers.codec.address import split_sca
 from drivers.codec.tpdu import decode_submit
 from drivers.errors import DecodeError
+from simulators.fault_plan import FaultPlan
+from simulators.modem.misbehaviour import Misbehaviour
 from simulators.modem.render import format_inbound, format_report
 from simulators.modem.settings import factory_settings
 from simulators.modem.sim_card import Lock, SlotStatus, Storage, StoredMessage, with_check_digit
@@ -25,7 +28,7 @@ from simulators.modem.syntax import (
     Failed,
 )
 from simulators.modem.tpdus import message_from_submit, tpdu_from_message, tpdu_from_receipt
-from simulators.traffic import NetworkRefusal, NotNow
+from simulators.traffic import NetworkMessage, NetworkRefusal, NotNow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +36,12 @@ if TYPE_CHECKING:
     from simulators.modem.dialect import Dialect
     from simulators.modem.sim_card import SimCard
     from simulators.network import Network
-    from simulators.traffic import NetworkMessage, NetworkReceipt
+    from simulators.traffic import NetworkReceipt
 
 MAX_REFERENCES = 4_096
 """Submits whose receipts are still expected; older ones are forgotten, as networks do."""
+OPERATOR = "10086"
+"""Who writes the messages that fill storages."""
 _LOCK_ERRORS = {Lock.PIN: CMS_SIM_PIN, Lock.PUK: CMS_SIM_PUK, Lock.DEAD: CMS_SIM_FAILURE}
 
 
@@ -51,6 +56,7 @@ class Device:
         network_time_s: from the end of a PDU to the network's answer.
         acknowledge_time_s: how long a routed message waits for AT+CNMA (27.005 3.4.4).
         ussd: answers by code.
+        faults: what goes wrong with it; by default nothing.
 
     Attributes:
         settings: what AT commands changed.
@@ -63,7 +69,9 @@ class Device:
     def __init__(
         self, *, name: str, network: Network, sim: SimCard, dialect: Dialect,
         network_time_s: float, acknowledge_time_s: float, ussd: dict[str, str],
+        faults: Misbehaviour | None = None,
     ) -> None:  # fmt: skip
+        self.faults = faults or Misbehaviour(FaultPlan(name, ()))
         self.name = name
         self.network = network
         self.sim = sim
@@ -84,7 +92,7 @@ class Device:
     @property
     def registered(self) -> bool:
         """It can talk to the network."""
-        return self.radio_on and self.sim.lock is Lock.READY
+        return self.radio_on and self.sim.lock is Lock.READY and not self.faults.offline
 
     def check_service(self) -> None:
         """Raise the `Failed` that a message command ends with while there is no service."""
@@ -110,6 +118,17 @@ class Device:
         if self.registered:
             self.network.retry(self)
 
+    def fill_storage(self) -> None:
+        """Put messages of the operator's into every free slot for inbound ones."""
+        box = self.storages[self.settings.memories[2]]
+        for place in range(box.capacity):
+            text = f"Your bill no. {place} is ready.".encode("ascii")
+            message = NetworkMessage(
+                sender=OPERATOR, recipient=self.sim.number, encoding=Encoding.GSM7, payload=text
+            )
+            if box.add(StoredMessage(SlotStatus.REC_READ, tpdu_from_message(message))) is None:
+                return
+
     def slots_freed(self) -> None:
         """Tell the network that messages fit again."""
         self.network.retry(self)
@@ -130,8 +149,10 @@ class Device:
             submit = decode_submit(tpdu)
         except DecodeError:
             raise Failed.cms(CMS_INVALID_PDU) from None
-        if self.network_time_s > 0:
-            await asyncio.sleep(self.network_time_s)
+        await self.faults.before_network(submit.tp_da)
+        network_time_s = self.network_time_s + self.faults.latency_s
+        if network_time_s > 0:
+            await asyncio.sleep(network_time_s)
         message = message_from_submit(submit, sender=self.sim.number, via=self.name)
         try:
             reference = await self.network.submit(message, self)
@@ -142,11 +163,18 @@ class Device:
         self._references[reference] = mr
         if len(self._references) > MAX_REFERENCES:
             self._references.popitem(last=False)
+        await self.faults.after_network(submit.tp_da)
         return mr
 
     async def deliver(self, message: NetworkMessage) -> None:
         """Take an inbound message from the network: store it or hand it over, as AT+CNMI says."""
         if not self.registered:
+            raise NotNow
+        for _ in range(await self.faults.on_deliver(message)):
+            await self._take_message(message)
+
+    async def _take_message(self, message: NetworkMessage) -> None:
+        if not self.registered:  # a fault struck just now
             raise NotNow
         tpdu = tpdu_from_message(message)
         if self.settings.mt in (2, 3):
@@ -164,14 +192,19 @@ class Device:
         mr = self._references.get(receipt.reference)
         if mr is None or self.settings.ds == 0:
             return
-        tpdu = tpdu_from_receipt(receipt, mr)
+        for _ in range(await self.faults.on_report(receipt.message.recipient)):
+            await self._take_report(tpdu_from_receipt(receipt, mr))
+        self._references.pop(receipt.reference, None)
+
+    async def _take_report(self, tpdu: bytes) -> None:
+        if not self.registered:
+            raise NotNow
         if self.settings.ds == 1:
             await self._route(format_report(self, tpdu))
         else:
             memory = self.dialect.report_memory or self.settings.memories[2]
             index = self._store(memory, tpdu)
             self.notify([f'+CDSI: "{memory}",{index}'])
-        del self._references[receipt.reference]
 
     def acknowledge(self, *, positive: bool) -> bool:
         """AT+CNMA for the message handed over last; False when none waits for it."""
@@ -182,7 +215,8 @@ class Device:
         return True
 
     def _store(self, memory: str, tpdu: bytes) -> int:
-        index = self.storages[memory].add(StoredMessage(SlotStatus.REC_UNREAD, tpdu))
+        stored = StoredMessage(SlotStatus.REC_UNREAD, tpdu)
+        index = None if self.faults.storage_full else self.storages[memory].add(stored)
         if index is None:
             if self.dialect.full_notice:
                 self.notify([self.dialect.full_notice.format(memory=memory)])

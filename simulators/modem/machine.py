@@ -63,6 +63,17 @@ class Machine:
         self._unsolicited.append(lines)
         self._flush()
 
+    def abort(self) -> None:
+        """Forget everything at once, as a stick does that loses its power."""
+        self._input.clear()
+        self._line.clear()
+        self._unsolicited.clear()
+        self._prompt = None
+        self._answering = False
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None
+
     async def close(self) -> None:
         """Stop what runs: whether the network took it is open."""
         if self._running is not None:
@@ -100,7 +111,7 @@ class Machine:
         del self._line[:-MAX_LINE]
 
     def _echo(self, octets: bytes) -> None:
-        if self._device.settings.echo:
+        if self._device.settings.echo or self._device.faults.echo_stuck:
             self._write(octets)
 
     def _run_line(self, line: str) -> None:
@@ -111,13 +122,15 @@ class Machine:
         self._answering = True
         lines: list[str] = []
         try:
+            self._device.faults.on_line(line)
             for command in parse_line(line[start + 2 :]):
                 answer = self._ask(command)
                 if isinstance(answer, list):
                     lines += answer
                 elif isinstance(answer, Prompt):
+                    prompt = self._device.faults.prompt(self._device.dialect.prompt)
                     self._prompt = answer
-                    self._write(self._device.dialect.prompt)
+                    self._write(prompt)
                     return
                 else:
                     self._start(answer)

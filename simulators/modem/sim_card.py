@@ -112,6 +112,11 @@ class SimCard:
         """The card forgets that it was opened; it never forgets wrong attempts."""
         self._verified = self._pin is None and self.pin_attempts_left > 0
 
+    def relock(self, pin: str) -> None:
+        """The contact was lost for a moment: the card asks for its PIN, or for this one from now on."""
+        self._pin = pin or self._pin
+        self._verified = self._pin is None
+
     def enter_pin(self, pin: str) -> bool:
         """Try a PIN; only where `lock` says so."""
         if pin == self._pin:
