@@ -32,6 +32,35 @@ def test_all_other_types_of_number_are_plain_digits(toa: int) -> None:
     assert decode_address(bytes([4, toa, 0x21, 0x43])) == ("1234", 4)
 
 
+@pytest.mark.parametrize(
+    ("number", "toa", "octets"),
+    [
+        ("13800138000", 0xA1, "0ba13108108300f0"),  # national
+        ("1380", 0xC8, "04c83108"),  # subscriber, national plan
+        ("10086", 0x91, "05910180f6"),  # international, though without its plus
+        ("+10086", 0x91, "05910180f6"),
+        ("10086", 0xD0, "09d031180c6703"),  # a name that is all digits
+        ("12c", 0x81, "038121fe"),
+        ("*#ab", 0x81, "0481badc"),
+    ],
+)
+def test_any_type_of_number_can_be_asked_for(number: str, toa: int, octets: str) -> None:
+    assert encode_address(number, toa) == bytes.fromhex(octets)
+
+
+@pytest.mark.parametrize(("number", "toa"), [("Tele2", 0x91), ("1", 256), ("1", -1), ("1+2", 0x81)])
+def test_types_that_do_not_fit_the_number(number: str, toa: int) -> None:
+    with pytest.raises(EncodeError):
+        encode_address(number, toa)
+
+
+def test_more_digits_than_the_standard_has_are_read_and_never_written() -> None:
+    octets = bytes.fromhex("1681 2143658709 2143658709 21")
+    assert decode_address(octets) == ("1234567890123456789012", 13)
+    with pytest.raises(EncodeError):
+        encode_address("1234567890123456789012")
+
+
 def test_every_semi_octet_has_a_meaning() -> None:
     assert decode_address(bytes.fromhex("0f811032547698badcfe")) == ("0123456789*#abc", 10)
 
@@ -72,7 +101,7 @@ def test_what_does_not_fit_an_address(number: str) -> None:
     [
         ("", 0, "n_digits", 0),
         ("0581", 9, "n_digits", 9),
-        ("15812143658709214365870921", 0, "n_digits", 0),
+        ("168121436587092143658709", 0, "digits", 12),  # 22 digits announced, 20 there
         ("05", 0, "digits", 1),
         ("05810180", 0, "digits", 4),
     ],
