@@ -122,7 +122,7 @@ async def _live_through_a_full_disk(
     assert smsc.n_owed > 1, "an acknowledgement would have been a lie"
     assert any(storage.slots for storage in stick.storages.values())
     assert (await daemon.message(accepted[0]))["status"] == "sending"
-    assert _is_whole(daemon.delivery)
+    await until(lambda: _is_whole(daemon.delivery), DEADLINE_S)
 
     disk.make_room()
     await daemon.wait_status(accepted, {"delivered"}, DEADLINE_S)
@@ -155,7 +155,7 @@ async def test_a_daemon_that_stops_on_a_full_disk_writes_the_rest_of_the_log_at_
         await daemon.wait_status([message["id"]], {"delivered"})
         await _fill(daemon, disk)
         assert await daemon.stop() == 0
-        assert _is_whole(daemon.delivery)
+        await until(lambda: _is_whole(daemon.delivery), DEADLINE_S)
         disk.fill()  # what closing the store gave back
         code, said = await _try_to_start(daemon)
         assert code == 1
@@ -167,6 +167,32 @@ async def test_a_daemon_that_stops_on_a_full_disk_writes_the_rest_of_the_log_at_
         await daemon.wait_status([message["id"]], {"delivered"})
         assert await daemon.stop() == 0
         assert [line["seq"] for line in daemon.delivery_lines()] == _seqs(daemon.database)
+    finally:
+        await daemon.close()
+
+
+async def test_a_delivery_log_on_a_full_disk_of_its_own_gets_no_half_line_and_misses_none(
+    world: World, disk: SmallDisk
+) -> None:
+    daemon = Daemon(disk.folder.parent, smpp_toml("smsc", world.smscs[0].port))
+    log = disk.folder / "delivery.jsonl"
+    daemon.config.write_text(daemon.config.read_text().replace(str(daemon.delivery), str(log)))
+    daemon.delivery = log
+    try:
+        await daemon.start()
+        _, first = await daemon.post("/v1/messages", {"to": PHONE, "text": "before"})
+        await daemon.wait_status([first["id"]], {"delivered"})
+        disk.fill()
+        # Far more lines than fit into what is left of the log's last page: one is cut in the middle.
+        _, batch = await daemon.post("/v1/messages/batch", {"to": [PHONE] * 50, "text": "meanwhile"})
+        await daemon.wait_status([item["id"] for item in batch["messages"]], {"delivered"}, DEADLINE_S)
+        await until(lambda: "cannot write the delivery log" in daemon.log(), DEADLINE_S)
+        await until(lambda: _is_whole(log), DEADLINE_S)  # it may be mending one right now
+        disk.make_room()
+        expected = _seqs(daemon.database)
+        await until(lambda: len(daemon.delivery_lines()) >= len(expected), DEADLINE_S)
+        assert [line["seq"] for line in daemon.delivery_lines()] == expected
+        assert await daemon.stop() == 0
     finally:
         await daemon.close()
 
