@@ -7,11 +7,12 @@ from functools import partial
 
 import msgspec
 
-from gateway.api import batch, channels, events, inbound, messages, schema, suppressions, system
+from gateway.api import batch, channels, events, inbound, messages, preview, schema, suppressions, system
 from gateway.api.context import CallHandler
 from gateway.api.query import EventQuery, InboundQuery, MessageQuery, NoQuery, PageQuery
 from gateway.model.message import Scope, Suppression
-from gateway.model.request import FanOutRequest, MessageRequest
+from gateway.model.request import FanOutRequest, MessageRequest, PreviewRequest
+from gateway.policy.text import Preview
 from gateway.routing.channel import ChannelSnapshot
 
 JSON = "application/json"
@@ -92,6 +93,13 @@ ROUTES: tuple[Route, ...] = (
         answers={202: schema.BatchOut},
         problems=(507,),
         headers=_IDEMPOTENCY,
+    ),
+    _send(
+        method="POST",
+        path="/v1/messages/preview",
+        handler=preview.preview_message,
+        bodies=(PreviewRequest,),
+        answers={200: Preview},
     ),
     _read(
         path="/v1/messages",

@@ -17,6 +17,7 @@ from gateway.cli import (
     doctor,
     keys,
     messages,
+    preview,
     send,
     serve,
     simulate,
@@ -27,7 +28,20 @@ from gateway.cli.options import make_app
 from gateway.cli.output import Failure, say
 from gateway.errors import GatewayError
 
-FAMILIES = (serve, demo_command, send, messages, tail, channels, suppress, keys, db, doctor, simulate)
+FAMILIES = (
+    serve,
+    demo_command,
+    send,
+    preview,
+    messages,
+    tail,
+    channels,
+    suppress,
+    keys,
+    db,
+    doctor,
+    simulate,
+)
 """In the order of the help; each adds its commands with ``register(app)``."""
 
 app = make_app("Self-hosted SMS gateway: USB modems and SMPP accounts behind one dependable HTTP API.")

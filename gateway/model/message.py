@@ -80,7 +80,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         recipient: E.164 with ``+``, or a short code's digits.
-        text: None for binary messages, which have ``data`` (and perhaps ``udh`` with its length octet).
+        text: None for binary messages, which have ``data``.
+        udh: header of every segment, with its length octet, without concatenation: the client's own in a binary
+            message, national tables in a text.
         sender: the channel group asked for; None means the default group.
         channel: the channel it is pinned to, or the one that took it.
         encoding: ``gsm7``, ``ucs2`` or ``binary``: what was decided.

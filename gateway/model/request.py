@@ -26,6 +26,7 @@ class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omi
     channel: Annotated[str, Meta(max_length=64)] | None = None
     priority: Annotated[int, Meta(ge=0, le=9)] = 5
     encoding: Annotated[str, Meta(pattern="^(auto|gsm7|ucs2)$")] = "auto"
+    smart: bool | None = None
     flash: bool = False
     schedule_at: Annotated[datetime, Meta(tz=True)] | None = None
     valid_for: Annotated[int, Meta(ge=1, le=30 * 86_400)] | None = None
@@ -41,6 +42,12 @@ class MessageRequest(CommonFields, kw_only=True, forbid_unknown_fields=True, omi
     """One message to one recipient."""
 
     to: Annotated[str, Meta(max_length=64)]
+
+
+class PreviewRequest(CommonFields, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A message to be looked at before it is sent; nobody has to get it yet."""
+
+    to: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class FanOutRequest(CommonFields, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

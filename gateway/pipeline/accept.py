@@ -13,18 +13,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from drivers.base import Encoding
-from drivers.codec.segment import Plan, PlannedSegment, plan_segments
-from drivers.codec.udh import decode_udh
-from drivers.errors import DecodeError, EncodeError
+from drivers.codec.udh import encode_udh
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
 from gateway.ids import BatchId, MessageId, make_id
 from gateway.model.events import message_event
 from gateway.model.message import ApiKey, Message, MessageError, MessageStatus, Segment
 from gateway.model.msisdn import InvalidNumber, parse_number
-from gateway.model.request import MAX_TEXT_CHARS, MessageRequest
+from gateway.model.request import MessageRequest, PreviewRequest
+from gateway.pipeline.plan import plan_request, preview_request
 from gateway.policy.optout import is_stopped
+from gateway.policy.text import DEFAULT_RULES, Preview, TextRules
 from gateway.routing.rules import choose_queue
 from gateway.store.keys import find_answer, save_answer
 from gateway.store.messages import save_messages, take_concat_ref
@@ -33,8 +32,6 @@ from gateway.store.suppressions import find_suppressed
 
 MAX_AHEAD = timedelta(days=366)
 """How far ahead a message may be scheduled."""
-MAX_BINARY_OCTETS = 140
-"""TP-UD with its header (3GPP TS 23.040 9.2.3.24)."""
 _OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
 
 
@@ -90,11 +87,13 @@ class IntakeSettings(NamedTuple):
         region: how national numbers are read.
         channels: name -> groups of every configured channel.
         valid_for_s: for messages that do not say.
+        text: how texts are encoded and cut.
     """
 
     region: str
     channels: Mapping[str, Sequence[str]]
     valid_for_s: float
+    text: TextRules = DEFAULT_RULES
 
 
 class Intake:
@@ -200,6 +199,20 @@ class Intake:
         self._on_accepted()
         return result
 
+    def preview(self, request: PreviewRequest) -> Preview:
+        """What a message would cost if it were sent; nothing is stored.
+
+        Raises:
+            InvalidRequest: `accept` would refuse it too.
+        """
+        errors: list[FieldError] = []
+        if request.to is not None:
+            self._read_recipient(request.to, errors)
+        preview = preview_request(request, self._settings.text, errors)
+        if errors or preview is None:
+            raise InvalidRequest(*errors)
+        return preview
+
     def draft_own(self, recipient: str, text: str, *, channel: str) -> _Draft:
         """A message of the gateway's own (an opt-out confirmation), pinned to the channel it answers on."""
         request = MessageRequest(to=recipient, text=text, channel=channel)
@@ -209,11 +222,7 @@ class Intake:
         self, request: MessageRequest, now: datetime, key: ApiKey | None, batch_id: BatchId | None
     ) -> _Draft:
         errors: list[FieldError] = []
-        recipient = ""
-        try:
-            recipient = parse_number(request.to, self._settings.region)
-        except InvalidNumber as exc:
-            errors.append(FieldError("/to", "invalid_number", str(exc)))
+        recipient = self._read_recipient(request.to, errors)
         queue = choose_queue(self._settings.channels, channel=request.channel, sender=request.sender)
         if queue is None:
             errors.append(_no_channel(request))
@@ -221,7 +230,7 @@ class Intake:
         starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
         if starts_at and starts_at > now + MAX_AHEAD:
             errors.append(FieldError("/schedule_at", "too_far", "schedule it within the next 366 days"))
-        plan = _plan(request, errors)
+        plan = plan_request(request, self._settings.text, errors)
         if errors or plan is None or queue is None:
             raise InvalidRequest(*errors)
         starts_at = starts_at and truncate_ms(starts_at.astimezone(UTC))
@@ -229,10 +238,10 @@ class Intake:
         message = Message(
             id=MessageId(make_id()),
             recipient=recipient,
-            # The plan's text: halves of surrogate pairs, which JSON can carry, are replaced in it.
-            text=None if request.text is None else "".join(s.text for s in plan.segments),
+            # The plan's text: smart mode and halves of surrogate pairs, which JSON can carry, change it.
+            text=None if request.text is None else plan.text,
             data=bytes.fromhex(request.data) if request.data is not None else None,
-            udh=bytes.fromhex(request.udh) if request.udh else None,
+            udh=bytes.fromhex(request.udh) if request.udh else encode_udh(plan.elements) or None,
             category=request.category,
             sender=request.sender,
             channel=request.channel,
@@ -256,6 +265,13 @@ class Intake:
         )
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
         return _Draft(message, segments)
+
+    def _read_recipient(self, number: str, errors: list[FieldError]) -> str:
+        try:
+            return parse_number(number, self._settings.region)
+        except InvalidNumber as exc:
+            errors.append(FieldError("/to", "invalid_number", str(exc)))
+            return ""
 
 
 class _Draft(NamedTuple):
@@ -319,45 +335,3 @@ def _no_channel(request: MessageRequest) -> FieldError:
     return FieldError(
         "/sender", "unknown_sender", "no channel serves this group; GET /v1/channels lists the groups"
     )
-
-
-def _plan(request: MessageRequest, errors: list[FieldError]) -> Plan | None:
-    if request.data is not None:
-        return _plan_binary(request, errors)
-    if not request.text:
-        errors.append(FieldError("/text", "empty_text", "write a text, or data for a binary message"))
-    elif request.udh is not None:
-        errors.append(FieldError("/udh", "needs_data", "udh goes with data; texts get their own header"))
-    elif len(request.text) > MAX_TEXT_CHARS:
-        errors.append(
-            FieldError("/text", "text_too_long", f"at most {MAX_TEXT_CHARS} characters fit into a message")
-        )
-    else:
-        try:
-            return plan_segments(
-                request.text, None if request.encoding == "auto" else Encoding(request.encoding)
-            )
-        except EncodeError as exc:
-            errors.append(FieldError("/text", "text_not_encodable", exc.reason))
-    return None
-
-
-def _plan_binary(request: MessageRequest, errors: list[FieldError]) -> Plan | None:
-    data, udh = bytes.fromhex(request.data or ""), bytes.fromhex(request.udh or "")
-    if request.text is not None:
-        errors.append(FieldError("/data", "text_and_data", "send either text or data"))
-    elif not data and not udh:
-        errors.append(FieldError("/data", "empty_data", "write at least one octet in hex"))
-    elif len(data) + len(udh) > MAX_BINARY_OCTETS:
-        errors.append(
-            FieldError("/data", "data_too_long", f"udh and data together hold {MAX_BINARY_OCTETS} octets")
-        )
-    else:
-        try:
-            if udh:
-                decode_udh(udh)
-        except DecodeError as exc:
-            errors.append(FieldError("/udh", "bad_udh", f"not a user data header: {exc.reason}"))
-        else:
-            return Plan(encoding=Encoding.BINARY, segments=(PlannedSegment(text="", payload=data),))
-    return None

@@ -26,7 +26,7 @@ from drivers.base import (
     SubmitResult,
     Uncertain,
 )
-from drivers.codec.udh import encode_concat_udh
+from drivers.codec.udh import concat_element, decode_udh, encode_udh
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.events import message_event
@@ -313,10 +313,10 @@ async def record_refused(
 def outbound_segment(message: Message, segment: Segment, now: datetime) -> OutboundSegment:
     """A segment as drivers take it."""
     n = message.n_segments
+    udh = message.udh or b""
     if n > 1:
-        udh = encode_concat_udh(Concat(reference=message.concat_ref or 0, total=n, part=segment.part))
-    else:
-        udh = message.udh or b""
+        concat = concat_element(Concat(reference=message.concat_ref or 0, total=n, part=segment.part))
+        udh = encode_udh((*(decode_udh(udh).elements if udh else ()), concat))
     left_s = (
         (message.expires_at - now).total_seconds() if message.valid_for_s and message.expires_at else None
     )

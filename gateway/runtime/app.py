@@ -254,6 +254,7 @@ def _intake_settings(settings: Settings) -> IntakeSettings:
         region=settings.numbers.region,
         channels={c.name: c.groups for c in _channels(settings) if _sends(c)},
         valid_for_s=settings.queue.valid_for_s,
+        text=settings.text.rules(),
     )
 
 

@@ -38,6 +38,7 @@ from gateway.runtime.forms import (
 )
 from gateway.runtime.reader import read_table
 from gateway.runtime.secrets import Secret
+from gateway.runtime.text_settings import TextSettings
 
 DEFAULT_CONFIG = Path("/etc/hongyan/hongyan.toml")
 """Read by `serve` and `check` when no file is named."""
@@ -274,6 +275,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         store: where everything durable lives.
         log: what the daemon writes down.
         numbers: how numbers are read.
+        text: how texts are encoded and cut.
         queue: how hard we try.
         modems: the SIMs, in the order of the file.
         smpp: the SMSC accounts, in the order of the file.
@@ -286,6 +288,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     log: LogSettings = LogSettings()
     numbers: NumberSettings = NumberSettings()
+    text: TextSettings = TextSettings()
     queue: QueueSettings = QueueSettings()
     modems: tuple[ModemSettings, ...] = ()
     smpp: tuple[SmppSettings, ...] = ()

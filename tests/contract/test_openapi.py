@@ -94,6 +94,7 @@ def test_answers_are_as_described(case, served):
 GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", "/v1/messages"): {"query": {"to": "13800138000", "status": "queued", "limit": 5}},
     ("POST", "/v1/messages"): {"body": {"to": "13800138000", "text": "hello", "tags": ["a"], "priority": 9}},
+    ("POST", "/v1/messages/preview"): {"body": {"text": "“hello”" * 20, "smart": True}},
     ("POST", "/v1/messages/batch"): {"body": {"to": ["13800138000", "nonsense"], "text": "hello"}},
     ("GET", "/v1/messages/{id}"): {"path_parameters": {"id": "MESSAGE"}},
     ("POST", "/v1/messages/{id}/cancel"): {"path_parameters": {"id": "MESSAGE"}},

@@ -32,7 +32,7 @@ def test_the_contract_is_complete() -> None:
     assert {" ".join(path) for path in ALL} >= {
         "serve", "check", "doctor", "send", "tail", "messages", "show", "cancel", "resend", "channels", "channel",
         "suppress list", "suppress add", "suppress remove", "keys create", "keys list", "keys revoke",
-        "db migrate", "db backup", "db check", "simulate modems", "simulate smsc",
+        "db migrate", "db backup", "db check", "simulate modems", "simulate smsc", "preview",
     }  # fmt: skip
 
 
@@ -83,6 +83,7 @@ def test_all_api_commands_are_clients() -> None:
         (["send"], "Missing argument"),
         (["send", "+8613800138000"], "give a text, or --data"),
         (["send", "1", "hi"], "there is no API key"),
+        (["preview", "hi", "--encoding", "utf8"], "write auto, gsm7 or ucs2"),
         (["send", "1", "hi", "--key", "k", "--url", "localhost"], '"localhost" is no address'),
         (["send", "1", "hi", "--key", "k", "--valid-for", "90"], "--valid-for"),
         (["send", "1", "hi", "--key", "k", "--at", "noon"], '"noon" is no time'),

@@ -1,0 +1,91 @@
+"""`hongyan preview`: what a text would cost, and why. Asks no gateway: the plan is the same everywhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drivers.errors import EncodeError
+from gateway.cli.options import Json, example
+from gateway.cli.output import Failure, print_json, print_table
+from gateway.policy.text import DEFAULT_RULES, Preview, TextRules, preview_text
+from gateway.runtime.settings import load_settings
+
+_ENCODINGS = {"gsm7": "GSM-7", "ucs2": "UCS-2"}
+_MOST_SHOWN = 8
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=example("hongyan preview 'It’s “10 €” – really…' --smart"))(preview)
+
+
+def preview(
+    text: Annotated[str, typer.Argument(help="The text; - reads it from stdin.")],
+    encoding: Annotated[str, typer.Option(help="auto, gsm7 or ucs2.")] = "auto",
+    smart: Annotated[
+        bool | None,
+        typer.Option(
+            "--smart/--no-smart",
+            help="Write curly quotes and the like plainly where that saves segments.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Config file, for its [text].", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a text would cost, and why."""
+    if encoding not in {"auto", *_ENCODINGS}:
+        raise typer.BadParameter("write auto, gsm7 or ucs2", param_hint="--encoding")
+    text = sys.stdin.read().rstrip("\n") if text == "-" else text
+    # Octets of the command line that are no UTF-8 come as lone surrogates, which no terminal can show.
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        shown = preview_text(text, encoding, _load_rules(config), smart=smart)
+    except EncodeError as error:
+        raise Failure(f"it can't be sent: {error.reason}") from None
+    if as_json:
+        print_json(shown)
+    else:
+        _show(shown)
+
+
+def _load_rules(config: Path | None) -> TextRules:
+    return load_settings(config).text.rules() if config else DEFAULT_RULES
+
+
+def _show(preview: Preview) -> None:
+    n = len(preview.segments)
+    print(
+        f"{_count(n)} in {_ENCODINGS[preview.encoding]}: {preview.characters} characters, {preview.units} units"
+        f" of {preview.units_per_segment} a segment, room for {preview.units_left} more"
+    )
+    print_table(("part", "units", "text"), ((s.part, s.units, repr(s.text)) for s in preview.segments))
+    if preview.forced_ucs2:
+        foreign = [(repr(c.char), c.positions[0]) for c in preview.forced_ucs2]
+        print(f"not in GSM-7: {_list([f'{char} at {position}' for char, position in foreign])}")
+    if preview.national:
+        print(f"with the tables of {_list(list(preview.national.values()))}")
+    if preview.replacements:
+        print(f"replaced: {_list([f'{r.original!r} by {r.replacement!r}' for r in preview.replacements])}")
+    if preview.smart:
+        smart = preview.smart
+        changed = _list([f"{r.original!r} by {r.replacement!r}" for r in smart.replacements])
+        cheaper = f"{_count(smart.segments)} in {_ENCODINGS[smart.encoding]}"
+        print(f"--smart would make it {cheaper}, replacing {changed}")
+
+
+def _count(n: int) -> str:
+    return f"{n} segment{'' if n == 1 else 's'}"
+
+
+def _list(words: list[str]) -> str:
+    unique = list(dict.fromkeys(words))
+    more = len(unique) - _MOST_SHOWN
+    return ", ".join(unique[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,73 @@
+"""Plan: what a message's content comes to on the wire, or why it can't be sent."""
+
+from __future__ import annotations
+
+from drivers.base import Encoding
+from drivers.codec.segment import Plan, PlannedSegment
+from drivers.codec.udh import decode_udh
+from drivers.errors import DecodeError, EncodeError
+from gateway.errors import FieldError
+from gateway.model.request import MAX_TEXT_CHARS, CommonFields
+from gateway.policy.text import BINARY_OCTETS, Preview, TextRules, plan_text, preview_plan, preview_text
+
+
+def plan_request(request: CommonFields, rules: TextRules, errors: list[FieldError]) -> Plan | None:
+    """The plan of a message.
+
+    Args:
+        errors: gets what is wrong; then the answer is None.
+    """
+    if request.data is not None:
+        return _plan_binary(request, errors)
+    text = _read_text(request, errors)
+    if text is None:
+        return None
+    try:
+        return plan_text(text, request.encoding, rules, smart=request.smart)
+    except EncodeError as exc:
+        errors.append(FieldError("/text", "text_not_encodable", exc.reason))
+        return None
+
+
+def preview_request(request: CommonFields, rules: TextRules, errors: list[FieldError]) -> Preview | None:
+    """The same as `plan_request`, for people."""
+    plan = plan_request(request, rules, errors)
+    if plan is None:
+        return None
+    if request.text is None:
+        return preview_plan(plan, header_octets=len(request.udh or "") // 2)
+    return preview_text(request.text, request.encoding, rules, smart=request.smart)
+
+
+def _read_text(request: CommonFields, errors: list[FieldError]) -> str | None:
+    if not request.text:
+        errors.append(FieldError("/text", "empty_text", "write a text, or data for a binary message"))
+    elif request.udh is not None:
+        errors.append(FieldError("/udh", "needs_data", "udh goes with data; texts get their own header"))
+    elif len(request.text) > MAX_TEXT_CHARS:
+        detail = f"{len(request.text)} characters, {MAX_TEXT_CHARS} fit into the longest message"
+        errors.append(FieldError("/text", "text_too_long", detail))
+    else:
+        return request.text
+    return None
+
+
+def _plan_binary(request: CommonFields, errors: list[FieldError]) -> Plan | None:
+    data, udh = bytes.fromhex(request.data or ""), bytes.fromhex(request.udh or "")
+    if request.text is not None:
+        errors.append(FieldError("/data", "text_and_data", "send either text or data"))
+    elif not data and not udh:
+        errors.append(FieldError("/data", "empty_data", "write at least one octet in hex"))
+    elif len(data) + len(udh) > BINARY_OCTETS:
+        errors.append(
+            FieldError("/data", "data_too_long", f"udh and data together hold {BINARY_OCTETS} octets")
+        )
+    else:
+        try:
+            if udh:
+                decode_udh(udh)
+        except DecodeError as exc:
+            errors.append(FieldError("/udh", "bad_udh", f"not a user data header: {exc.reason}"))
+        else:
+            return Plan(encoding=Encoding.BINARY, segments=(PlannedSegment(text="", payload=data),))
+    return None
