@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of the SMS codec, and its corpus."""
