@@ -13,6 +13,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from simulators.smsc.dialects import UnknownWord, read_dialect
+
 
 class Point(StrEnum):
     """Where a fault can strike; each passing is an occasion."""
@@ -138,7 +140,7 @@ class SmscFault(StrEnum):
     RECEIPT_LOST = "receipt_lost"
     """A receipt never comes."""
     RECEIPT_DIALECT = "receipt_dialect"
-    """A receipt is spelled as ``text`` says: words of `simulators.smsc.dialects` joined by ``+``."""
+    """A receipt is spelled as ``text`` says: words of `simulators.smsc.dialects.WORDS` joined by ``+``."""
     UNKNOWN_TLV = "unknown_tlv"
     """A PDU carries a parameter that no specification knows."""
     OVERSIZE = "oversize"
@@ -220,6 +222,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             yield "nth, every and probability exclude each other; write one of them"
         if self.burst > (self.every or 1):
             yield "burst is longer than every; write a shorter one"
+        if self.kind == SmscFault.RECEIPT_DIALECT:
+            try:
+                read_dialect(self.text)
+            except UnknownWord as error:
+                yield str(error)
 
 
 POINTS: dict[str, Point] = {

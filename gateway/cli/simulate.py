@@ -5,26 +5,45 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.options import example, make_app, read_duration
 from gateway.cli.output import Failure
 
+if TYPE_CHECKING:
+    from simulators.scenario import Scenario
+
+ScenarioFile = Annotated[
+    str | None,
+    typer.Option("--scenario", help="What goes wrong: a TOML file, or the name of one that is shipped."),
+]
+ControlPort = Annotated[
+    int | None,
+    typer.Option(
+        "--control",
+        min=0,
+        max=65535,
+        help="Take faults on this port of 127.0.0.1 meanwhile; 0 takes a free one.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = make_app("Simulators, as programs of their own.")
-    group.command("modems", epilog=example("hongyan simulate modems --modems 4 --dialects huawei,quectel"))(
+    group.command("modems", epilog=example("hongyan simulate modems --modems 8 --scenario rainy-day.toml"))(
         modems
     )
-    group.command("smsc", epilog=example("hongyan simulate smsc --port 2775 --account hongyan:secret"))(smsc)
+    group.command("smsc", epilog=example("hongyan simulate smsc --port 2775 --scenario moody-carrier.toml"))(
+        smsc
+    )
     app.add_typer(group, name="simulate")
 
 
 def modems(
-    n: Annotated[int, typer.Option("--modems", min=1, max=1000, help="How many.")] = 2,
+    n: Annotated[int, typer.Option("--modems", "--count", min=1, max=1000, help="How many.")] = 2,
     directory: Annotated[Path, typer.Option(help="Where their ports appear, as sim-1, sim-2 ...")] = Path(
         "./var/modems"
     ),
@@ -32,6 +51,8 @@ def modems(
         str | None, typer.Option(help="Kinds of sticks, joined by commas; they take turns.")
     ] = None,
     network_time: Annotated[str, typer.Option(help="How long the network takes for a message.")] = "300ms",
+    scenario: ScenarioFile = None,
+    control: ControlPort = None,
 ) -> None:
     """Run simulated modems on pseudo-terminals.
 
@@ -50,6 +71,8 @@ def modems(
             directory=directory,
             dialects=chosen,
             network_time_s=read_duration(network_time, "--network-time"),
+            scenario=_read_scenario(scenario),
+            control_port=control,
             announce=_announce,
         )
     )
@@ -63,6 +86,8 @@ def smsc(
         typer.Option(help="SYSTEM_ID:PASSWORD; may be given several times. [default: hongyan:secret]"),
     ] = None,
     latency: Annotated[str, typer.Option(help="How long it takes to answer.")] = "10ms",
+    scenario: ScenarioFile = None,
+    control: ControlPort = None,
 ) -> None:
     """Run a simulated SMSC that takes SMPP 3.4 binds."""
     from simulators.smsc.server import run_smsc  # noqa: PLC0415 - a gateway needs no simulator
@@ -74,6 +99,8 @@ def smsc(
             port=port,
             accounts=accounts,
             latency_s=read_duration(latency, "--latency"),
+            scenario=_read_scenario(scenario),
+            control_port=control,
             announce=_announce,
         )
     )
@@ -84,6 +111,15 @@ def _read_account(text: str) -> tuple[str, str]:
     if not system_id or not colon:
         raise typer.BadParameter(f'"{text}" will not do; write SYSTEM_ID:PASSWORD', param_hint="--account")
     return system_id, password
+
+
+def _read_scenario(name: str | None) -> Scenario | None:
+    from simulators.scenario import BadScenario, load_scenario  # noqa: PLC0415 - a gateway needs no simulator
+
+    try:
+        return load_scenario(name) if name else None
+    except BadScenario as error:
+        raise typer.BadParameter(str(error), param_hint="--scenario") from error
 
 
 def _run(program: Coroutine[Any, Any, None]) -> None:

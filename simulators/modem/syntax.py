@@ -120,7 +120,7 @@ class Failed(Exception):
             return f"+CMS ERROR: {self.code}"
         if not self.kind or cmee == 0:
             return "ERROR"
-        return f"+CME ERROR: {_CME_TEXTS[self.code] if cmee == 2 else self.code}"
+        return f"+CME ERROR: {_CME_TEXTS.get(self.code, self.code) if cmee == 2 else self.code}"
 
 
 _EXTENDED = re.compile(r"([+^$*%][A-Z][A-Z0-9]*)(?:(=\?)|(\?)|(=)(.*))?", re.IGNORECASE | re.DOTALL)

@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from simulators.fault_plan import FaultPlan
+from simulators.smsc.misbehaviour import Mood
 from simulators.smsc.receipts import MessageIds, write_receipt
 from simulators.smsc.translate import write_deliver
 from simulators.traffic import Endpoint, NotNow
@@ -37,6 +39,7 @@ class Account(Endpoint):
         message_ids: see `MessageIds`.
         resend_s: pause before a delivery that was answered with an error is offered again.
         network: told of every change, and asked again for what did not fit.
+        mood: of the SMSC: what happens to receipts; by default nothing.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Account(Endpoint):
         message_ids: MessageIds,
         resend_s: float,
         network: Network,
+        mood: Mood | None = None,
     ) -> None:
+        self._mood = mood or Mood(FaultPlan(system_id, ()))
         self.system_id = system_id
         self.password = password
         self.number = number
@@ -71,7 +76,9 @@ class Account(Endpoint):
 
     async def report(self, receipt: NetworkReceipt) -> None:
         """Take the receipt of a segment that this account submitted."""
-        self._owe(write_receipt(receipt, self.message_ids))
+        n, dialect = await self._mood.on_report(receipt.message.recipient)
+        for _ in range(n):
+            self._owe(write_receipt(receipt, self.message_ids, dialect))
 
     def add_bind(self, bind: ReceivingBind) -> None:
         """A receiver or transceiver is there; what waited goes out."""

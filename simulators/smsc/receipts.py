@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 from drivers.base import Encoding, ReceiptState
 from drivers.codec.gsm7 import encode_gsm7
 from drivers.smpp.wire.constants import ESM_TYPE_RECEIPT, MessageState, Tag
+from simulators.smsc.dialects import ReceiptFacts, read_dialect, spell_id, spell_receipt
 from simulators.smsc.translate import address_deliver
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from drivers.smpp.wire.pdus import DeliverSm
     from simulators.traffic import NetworkReceipt
 
@@ -51,22 +50,29 @@ class MessageIds(StrEnum):
         return f"{int(reference):x}" if self is MessageIds.HEX else reference
 
 
-def write_receipt(receipt: NetworkReceipt, message_ids: MessageIds) -> DeliverSm:
+def write_receipt(receipt: NetworkReceipt, message_ids: MessageIds, dialect: str = "") -> DeliverSm:
     """The deliver_sm that tells the ESME what became of its segment.
+
+    Args:
+        receipt: the facts.
+        message_ids: how ids are spelled, unless the dialect says.
+        dialect: words of `simulators.smsc.dialects.WORDS`, joined by ``+``.
+
+    Raises:
+        UnknownWord: nobody speaks that dialect.
 
     Spec: SMPP 3.4 appendix B; parameters 5.3.2.12, 5.3.2.31, 5.3.2.35.
     """
-    message_id = message_ids.in_receipt(receipt.reference)
+    words = read_dialect(dialect)
+    message_id = spell_id(receipt.reference, words) or message_ids.in_receipt(receipt.reference)
     word, state = _STATES[receipt.state]
     error = 0 if receipt.state is ReceiptState.DELIVERED else _ABSENT_SUBSCRIBER
     delivered = 1 if receipt.state is ReceiptState.DELIVERED else 0
     message = receipt.message
-    text = (
-        f"id:{message_id} sub:001 dlvrd:{delivered:03} submit date:{_minutes(message.at)} "
-        f"done date:{_minutes(receipt.done_at)} stat:{word} err:{error:03} text:"
+    shown = message.text[:_TEXT_CHARS] if message.encoding is Encoding.GSM7 else ""
+    text = spell_receipt(
+        ReceiptFacts(message_id, message.at, receipt.done_at, word, error, delivered, shown), words
     )
-    if message.encoding is Encoding.GSM7:
-        text += message.text[:_TEXT_CHARS]
     tlvs = [(Tag.RECEIPTED_MESSAGE_ID, f"{message_id}\0".encode()), (Tag.MESSAGE_STATE, bytes((state,)))]
     if error:
         tlvs.append((Tag.NETWORK_ERROR_CODE, bytes((_GSM_NETWORK, 0, error))))
@@ -75,9 +81,5 @@ def write_receipt(receipt: NetworkReceipt, message_ids: MessageIds) -> DeliverSm
         message.sender,
         esm_class=ESM_TYPE_RECEIPT,
         short_message=encode_gsm7(text),
-        tlvs=tuple(tlvs),
+        tlvs=() if "no_tlv" in words else tuple(tlvs),
     )
-
-
-def _minutes(at: datetime) -> str:
-    return at.strftime("%y%m%d%H%M")

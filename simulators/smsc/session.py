@@ -25,6 +25,7 @@ from drivers.smpp.wire.pdus import (
     UnbindResp,
 )
 from simulators.smsc.behaviour import BindRequest, SmscBehaviour, answer_bind, answer_refusal
+from simulators.smsc.misbehaviour import Mood, Outlet
 from simulators.smsc.translate import Unacceptable, read_submit
 from simulators.traffic import NetworkRefusal
 
@@ -50,6 +51,7 @@ class SmscSession(asyncio.Protocol):
     Args:
         sessions: where the session is while it is connected.
         accounts: who may bind, by system_id.
+        mood: what goes wrong.
     """
 
     def __init__(
@@ -59,7 +61,10 @@ class SmscSession(asyncio.Protocol):
         network: Network,
         accounts: Mapping[str, Account],
         sessions: set[SmscSession],
+        mood: Mood,
     ) -> None:
+        self._mood = mood
+        self._outlet = Outlet(mood, self._write)
         self._behaviour = behaviour
         self._network = network
         self._accounts = accounts
@@ -88,6 +93,8 @@ class SmscSession(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio: octets came."""
+        if self._mood.half_open:
+            return
         now = self._loop.time()
         for event in self._session.receive_data(data, now):
             self._act(event, now)
@@ -124,6 +131,12 @@ class SmscSession(asyncio.Protocol):
         """End the connection at once."""
         self._transport.abort()
 
+    def unbind(self) -> None:
+        """Ask the ESME to go; it is closed when that answers."""
+        if self.bound and not self._session.closed:
+            self._session.request(Unbind(), self._loop.time())
+            self._flush()
+
     def offer(self, body: DeliverSm) -> bool:
         """Send a deliver_sm, unless the window is full or the ESME does not read."""
         window_full = len(self._deliveries) >= self._behaviour.deliver_window
@@ -139,6 +152,8 @@ class SmscSession(asyncio.Protocol):
 
     def _act(self, event: SessionEvent, now: float) -> None:
         match event:
+            case RequestReceived(body=SubmitSm()) if self._mood.window_exceeded(len(self._requests)):
+                self._session.respond(event, SubmitSmResp(), CommandStatus.RTHROTTLED)
             case RequestReceived(body=SubmitSm()):
                 self._take_request(now + self._behaviour.latency_s, event)
             case RequestReceived():
@@ -146,7 +161,7 @@ class SmscSession(asyncio.Protocol):
             case ResponseReceived(body=body) if event.sequence_number in self._deliveries:
                 taken = event.command_status == 0 and not isinstance(body, GenericNack)
                 self._settle(event.sequence_number, taken=taken)
-            case SessionFailed():
+            case ResponseReceived(body=UnbindResp()) | SessionFailed():
                 self._flush()
                 self.close()
             case _:
@@ -186,6 +201,10 @@ class SmscSession(asyncio.Protocol):
     async def _answer_submit(self, request: RequestReceived, body: SubmitSm) -> None:
         account = self._account
         assert account is not None, "the session takes submit_sm only when bound"
+        status = self._mood.refuse_submit(body.destination_addr)
+        if status is not None:
+            self._session.respond(request, SubmitSmResp(), status)
+            return
         try:
             message = read_submit(body, number=account.number, via=account.system_id)
             reference = await self._network.submit(message, account)
@@ -199,6 +218,10 @@ class SmscSession(asyncio.Protocol):
 
     def _answer_bind(self, request: RequestReceived, body: BindRequest) -> None:
         response, command_status, account = answer_bind(body, self._accounts, bound=self.bound)
+        refusal = self._mood.refuse_bind(body.system_id)
+        if refusal is not None:
+            self._session.respond(request, type(response)(), refusal)
+            return
         self._session.respond(request, response, command_status)
         if account is None:
             return
@@ -231,4 +254,8 @@ class SmscSession(asyncio.Protocol):
         self._flushing = False
         octets = self._session.data_to_send()
         if octets:
+            self._outlet.send(octets)
+
+    def _write(self, octets: bytes) -> None:
+        if not self._transport.is_closing():
             self._transport.write(octets)
