@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from drivers.base import ReceiptState
-from drivers.codec.status import classify_tp_st
+from drivers.codec.status import Status, Verdict, classify_tp_st, describe_message_state, describe_tp_st
+from drivers.smpp.wire.constants import MessageState
 
 pytestmark = pytest.mark.unit
 
@@ -50,3 +53,61 @@ def test_codes_for_logs() -> None:
 
 def test_not_an_octet() -> None:
     assert classify_tp_st(256)[0] is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict", "final"),
+    [
+        ([0x00], Verdict.DELIVERED, True),
+        ([0x01, *range(0x20, 0x26), *range(0x30, 0x40)], Verdict.TEMPORARY, False),
+        ([0x02, *range(0x40, 0x4A), *range(0x50, 0x60)], Verdict.PERMANENT, True),
+        ([*range(0x10, 0x20), *range(0x60, 0x66), *range(0x70, 0x80)], Verdict.TEMPORARY, True),
+        (
+            [*range(0x03, 0x10), *range(0x26, 0x30), *range(0x4A, 0x50), *range(0x66, 0x70)],
+            Verdict.TEMPORARY,
+            True,
+        ),
+        (range(0x80, 0x100), Verdict.TEMPORARY, True),
+    ],
+)
+def test_verdicts_follow_the_groups_of_the_spec(values: list[int], verdict: Verdict, final: bool) -> None:
+    assert {(describe_tp_st(tp_st).verdict, describe_tp_st(tp_st).final) for tp_st in values} == {
+        (verdict, final)
+    }
+
+
+@pytest.mark.parametrize("describe", [describe_tp_st, describe_message_state])
+def test_all_256_values_have_a_code_of_their_own_and_words_for_people(
+    describe: Callable[[int], Status],
+) -> None:
+    statuses = [describe(value) for value in range(256)]
+    assert len({status.code for status in statuses}) == 256
+    for status in statuses:
+        assert status.reason.replace("_", "").isalpha()
+        assert status.reason == status.reason.lower()
+        assert status.sentence[0].isupper()
+        assert status.sentence.endswith(".")
+        assert (status.verdict is Verdict.DELIVERED) == (status.state is DELIVERED)
+        assert not (status.state is ENROUTE and status.final)
+
+
+@pytest.mark.parametrize(
+    ("message_state", "verdict", "final"),
+    [
+        (MessageState.SCHEDULED, Verdict.TEMPORARY, False),
+        (MessageState.ENROUTE, Verdict.TEMPORARY, False),
+        (MessageState.DELIVERED, Verdict.DELIVERED, True),
+        (MessageState.EXPIRED, Verdict.PERMANENT, True),
+        (MessageState.DELETED, Verdict.PERMANENT, True),
+        (MessageState.UNDELIVERABLE, Verdict.PERMANENT, True),
+        (MessageState.ACCEPTED, Verdict.TEMPORARY, False),
+        (MessageState.UNKNOWN, Verdict.TEMPORARY, False),
+        (MessageState.REJECTED, Verdict.PERMANENT, True),
+        (MessageState.SKIPPED, Verdict.PERMANENT, True),
+        (10, Verdict.TEMPORARY, False),
+        (255, Verdict.TEMPORARY, False),
+    ],
+)
+def test_states_of_smpp(message_state: int, verdict: Verdict, final: bool) -> None:
+    status = describe_message_state(message_state)
+    assert (status.verdict, status.final) == (verdict, final)
