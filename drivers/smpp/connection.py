@@ -1,4 +1,4 @@
-"""One TCP (or TLS) connection that carries an ESME session: the only file of SMPP that touches asyncio streams.
+"""One TCP (or TLS) connection that carries a session: the only file of SMPP that touches asyncio streams.
 
 It moves octets between the socket and the session, keeps the window, and turns time into ticks. Writes of
 one turn of the event loop go out together. It knows no segments and no receipts.
@@ -59,7 +59,7 @@ class _Waiter(NamedTuple):
 
 
 class SmppConnection(asyncio.Protocol):
-    """The ESME's end of one connection.
+    """Our end of one connection, on either side.
 
     Attributes:
         lost: done when the link is gone, with the reason.
@@ -70,6 +70,7 @@ class SmppConnection(asyncio.Protocol):
         timers: of the session.
         on_request: takes each request of the peer; answer with `respond`.
         incidents: told of what goes otherwise than asked.
+        role: which side we are.
     """
 
     def __init__(
@@ -80,9 +81,10 @@ class SmppConnection(asyncio.Protocol):
         timers: SessionTimers,
         on_request: Callable[[SmppConnection, RequestReceived], None],
         incidents: Incidents,
+        role: Role = Role.ESME,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._session = Session(Role.ESME, now=self._loop.time(), timers=timers)
+        self._session = Session(role, now=self._loop.time(), timers=timers)
         self._window: Window[_Waiter] = Window()
         self._slots = asyncio.Semaphore(capacity)
         self._response_timeout_s = response_timeout_s
@@ -330,7 +332,7 @@ class SmppConnection(asyncio.Protocol):
 
 
 _NOT_WRITTEN: Final = Unanswered("link_down", "the link is not up", written=False)
-_TIMED_OUT: Final = Unanswered("answer_timeout", "the SMSC did not answer in time", written=True)
+_TIMED_OUT: Final = Unanswered("answer_timeout", "the peer did not answer in time", written=True)
 
 
 async def connect(
