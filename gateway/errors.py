@@ -9,7 +9,10 @@
     │   ├── NotFound(what)
     │   ├── Conflict(state)
     │   ├── IdempotencyMismatch
-    │   └── QuotaExceeded(retry_after_s)
+    │   ├── QuotaExceeded(retry_after_s)
+    │   ├── NotSupported
+    │   ├── NetworkRefused
+    │   └── NetworkSilent
     ├── StateError(state, event)
     └── StoreError
         ├── StoreBusy
@@ -106,6 +109,27 @@ class QuotaExceeded(RequestError):
     def __init__(self, detail: str, retry_after_s: float) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+
+
+class NotSupported(RequestError):
+    """The thing exists and can't do this."""
+
+    code = "not_implemented"
+    http_status = 501
+
+
+class NetworkRefused(RequestError):
+    """The network, or the stick, answered the question with a refusal."""
+
+    code = "network_refused"
+    http_status = 502
+
+
+class NetworkSilent(RequestError):
+    """The network gave no answer in time."""
+
+    code = "network_silent"
+    http_status = 504
 
 
 class StateError(GatewayError):

@@ -11,7 +11,6 @@ from aiohttp import web
 from gateway.api.accepted import answer_once
 from gateway.api.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.api.context import Call
-from gateway.api.problem import NotImplementedYet
 from gateway.api.schema import ChannelPage, UssdRequest
 from gateway.errors import NotFound
 from gateway.routing.channel import ChannelSnapshot
@@ -50,10 +49,14 @@ async def reset_channel(call: Call) -> web.Response:
 
 
 async def send_ussd(call: Call) -> web.Response:
-    """Send a USSD code by the channel; this version answers 501."""
-    _find(call)
-    decode_body(_ussd, await read_body(call.request, SINGLE_MAX_OCTETS))
-    raise NotImplementedYet("USSD is not served by this version yet")
+    """Ask the network of a SIM by a USSD code, such as `*100#`.
+
+    When the answer expects a reply it is a menu: send the choice as the next code, within a minute. 501 for
+    channels without a SIM, 409 while the channel is down, 504 when the network does not answer.
+    """
+    name = _find(call).name
+    wanted = decode_body(_ussd, await read_body(call.request, SINGLE_MAX_OCTETS))
+    return answer_value(await call.context.channels.ussd(name, wanted.code))
 
 
 async def _apply(call: Call, verb: Callable[[str], Awaitable[ChannelSnapshot]]) -> web.Response:

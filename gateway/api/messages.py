@@ -15,12 +15,16 @@ from gateway.api.schema import MessageOut, MessagePage, show_message
 from gateway.clock import Clock
 from gateway.errors import NotFound
 from gateway.ids import is_id
-from gateway.model.message import Message
+from gateway.model.lifecycle import CANCELABLE
+from gateway.model.message import Message, Segment, SegmentStatus
 from gateway.model.request import MessageRequest
 from gateway.pipeline.verbs import cancel_message, resend_message
+from gateway.routing.budgets import URGENT, Need
+from gateway.routing.waiting import Waiting, explain_wait
 from gateway.store.events import load_timeline
 from gateway.store.messages import MessageFilter, find_message, list_messages, load_segments
 from gateway.store.ports import Store, Tx
+from gateway.store.usage import find_hidden_until
 
 _request = msgspec.json.Decoder(MessageRequest)
 
@@ -100,14 +104,30 @@ def read_id(call: Call) -> str:
 
 
 async def _load(call: Call, message_id: str) -> MessageOut:
+    standings, now = call.context.channels.standings(), call.context.clock.now()
+
     async def load(tx: Tx) -> MessageOut:
         message = await find_message(tx, message_id)
         if message is None:
             raise NotFound("there is no message with this id")
         segments = (await load_segments(tx, [message_id])).get(message_id, [])
-        return show_message(message, segments, await load_timeline(tx, message_id))
+        events = await load_timeline(tx, message_id)
+        reasons = explain_wait(await _waiting(tx, message, segments), standings, now)
+        return show_message(message, segments, events, reasons)
 
     return await call.context.store.read(load)
+
+
+async def _waiting(tx: Tx, message: Message, segments: Sequence[Segment]) -> Waiting:
+    n_left = sum(segment.status is SegmentStatus.QUEUED for segment in segments)
+    error = message.error
+    return Waiting(
+        status=message.status,
+        queue=message.queue,
+        need=Need(message.recipient, n_left, message.category in URGENT),
+        hidden_until=await find_hidden_until(tx, message.id) if message.status in CANCELABLE else None,
+        last_error=f"{error.code}: {error.detail}" if error else None,
+    )
 
 
 async def _show_all(tx: Tx, messages: Sequence[Message]) -> list[MessageOut]:

@@ -28,8 +28,10 @@ _PROBLEMS = {
     409: "Its state forbids this.",
     413: "The body is too large.",
     422: "Something in the request is wrong; `errors` says what.",
-    501: "This version can't do this yet.",
+    501: "This thing can't do that.",
+    502: "The network or the modem refused.",
     503: "Not now; the detail says why.",
+    504: "The network did not answer in time.",
     507: "There is no room to store this; nothing was accepted.",
 }
 _INTRODUCTION = (

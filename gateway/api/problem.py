@@ -74,13 +74,6 @@ class PayloadTooLarge(RequestError):
         super().__init__(f"the body may have at most {limit} octets")
 
 
-class NotImplementedYet(RequestError):
-    """The call is part of the contract and this version can't do it."""
-
-    code = "not_implemented"
-    http_status = 501
-
-
 class TooManyStreams(RequestError):
     """As many event streams are open as we serve."""
 

@@ -13,7 +13,7 @@ from gateway.api.query import EventQuery, InboundQuery, MessageQuery, NoQuery, P
 from gateway.model.message import Scope, Suppression
 from gateway.model.request import FanOutRequest, MessageRequest, PreviewRequest
 from gateway.policy.text import Preview
-from gateway.routing.channel import ChannelSnapshot
+from gateway.routing.channel import ChannelSnapshot, UssdReply
 
 JSON = "application/json"
 
@@ -168,8 +168,8 @@ ROUTES: tuple[Route, ...] = (
         handler=channels.send_ussd,
         group="channels",
         bodies=(schema.UssdRequest,),
-        answers={},
-        problems=(404, 501),
+        answers={200: UssdReply},
+        problems=(404, 409, 501, 502, 504),
     ),
     _read(
         path="/v1/suppressions",

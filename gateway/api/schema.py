@@ -26,6 +26,7 @@ from gateway.model.message import (
     Suppression,
 )
 from gateway.routing.channel import ChannelSnapshot
+from gateway.routing.waiting import Reason
 
 Instant = Annotated[datetime, Meta(tz=True)]
 
@@ -71,6 +72,7 @@ class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
         udh: hex, with its length octet.
         valid_for: seconds.
         events: the timeline; left out in lists.
+        waiting_for: why it is not sent yet; empty when it does not wait; left out in lists.
     """
 
     id: str
@@ -100,6 +102,7 @@ class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Instant | None
     batch_id: str | None
     events: list[EventOut] | msgspec.UnsetType = msgspec.UNSET
+    waiting_for: list[Reason] | msgspec.UnsetType = msgspec.UNSET
 
 
 class BatchItemOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,9 +204,9 @@ class SuppressionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class UssdRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A USSD code, such as ``*100#``."""
+    """A USSD code, such as ``*100#``, or the choice from a menu; quotes and control characters would end it."""
 
-    code: Annotated[str, Meta(min_length=1, max_length=182)]
+    code: Annotated[str, Meta(min_length=1, max_length=182, pattern=r'^[^"\x00-\x1f\x7f]*$')]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,7 +216,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def show_message(
-    message: Message, segments: Iterable[Segment], events: Iterable[Event] | None = None
+    message: Message,
+    segments: Iterable[Segment],
+    events: Iterable[Event] | None = None,
+    waiting_for: list[Reason] | msgspec.UnsetType = msgspec.UNSET,
 ) -> MessageOut:
     """A message for the outside; without ``events`` that field is left out."""
     return MessageOut(
@@ -244,6 +250,7 @@ def show_message(
         expires_at=message.expires_at,
         batch_id=message.batch_id,
         events=msgspec.UNSET if events is None else [show_event(event) for event in events],
+        waiting_for=waiting_for,
     )
 
 

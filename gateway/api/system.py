@@ -10,6 +10,7 @@ from gateway.api.problem import NotReady
 from gateway.api.schema import Status
 from gateway.errors import StoreError
 from gateway.routing.channel import ChannelState
+from gateway.routing.limits import BreakerState
 from gateway.store.messages import count_open
 from gateway.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 
@@ -68,6 +69,32 @@ def watch(context: ApiContext, queue: dict[str, float]) -> None:
         "1 while the channel can take segments.",
         "channel",
         lambda: {channel.name: float(channel.state is ChannelState.UP) for channel in channels.snapshots()},
+    )
+    metrics.watch_by(
+        "hongyan_channel_state",
+        "1 for the state that the channel is in.",
+        ("channel", "state"),
+        lambda: {
+            (channel.name, state.value): float(channel.state is state)
+            for channel in channels.snapshots()
+            for state in ChannelState
+        },
+    )
+    metrics.watch(
+        "hongyan_channel_breaker_open",
+        "1 while the channel rests after failures in series, or is tried with one message.",
+        "channel",
+        lambda: {c.name: float(c.breaker is not BreakerState.CLOSED) for c in channels.snapshots()},
+    )
+    metrics.watch_by(
+        "hongyan_channel_budget_left",
+        "Segments or recipients that a channel may still take in the current period.",
+        ("channel", "what", "period"),
+        lambda: {
+            (channel.name, account.what, account.period.value): account.limit - account.used
+            for channel in channels.snapshots()
+            for account in channel.budgets
+        },
     )
     metrics.watch(
         "hongyan_channel_in_flight",

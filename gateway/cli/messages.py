@@ -86,6 +86,10 @@ def show(message_id: MessageId, url: Url = DEFAULT_URL, key: Key = "", as_json: 
     print("segments:")
     for line in align([_segment_cells(segment) for segment in message["segments"]]):
         print(f"  {line}")
+    if message.get("waiting_for"):
+        print("waiting for:")
+        for line in align([_reason_cells(reason) for reason in message["waiting_for"]]):
+            print(f"  {line}")
     print("timeline:")
     for line in align([_event_cells(event) for event in message["events"]]):
         print(f"  {line}")
@@ -140,6 +144,11 @@ def _segment_cells(segment: dict[str, Any]) -> list[str]:
         f"{attempts} attempt{'' if attempts == 1 else 's'}",
         describe_error(segment["error"]),
     ]
+
+
+def _reason_cells(reason: dict[str, Any]) -> list[str]:
+    until = f"until {local_time(reason['until'])}" if reason["until"] else "-"
+    return [reason["channel"] or "-", reason["code"], until, reason["detail"]]
 
 
 def _event_cells(event: dict[str, Any]) -> list[str]:

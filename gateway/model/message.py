@@ -62,6 +62,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
         payload: as in `drivers.base.OutboundSegment`, without header.
         reference: what receipts name; None until accepted.
         attempts: submits that reached a network's answer or an unknown end.
+        submitted_at: when it was last given to its channel; None when the channel refused it.
     """
 
     part: int
@@ -70,6 +71,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     channel: str | None = None
     reference: str | None = None
     attempts: int = 0
+    submitted_at: datetime | None = None
     sent_at: datetime | None = None
     delivered_at: datetime | None = None
     error: MessageError | None = None

@@ -132,6 +132,7 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
             _log.exception("dispatch of message %s broke; it stays as it is on disk", message.id)
         finally:
+            lane.end(message.id)
             self._release(lane, waits_again)
 
     async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
@@ -224,6 +225,7 @@ async def record_accepted(
             status=SegmentStatus.SENDING,
             channel=sent.channel,
             attempts=following.attempts + 1,
+            submitted_at=sent.sent_at,
         )
         await save_segments(tx, message.id, [sent, following])
         segments[following.part - 1] = following
@@ -296,7 +298,13 @@ async def record_refused(
             queue = channel_queue(segment.channel or "")
         if not queue.startswith("channel:"):
             channel = None
-    changed = msgspec.structs.replace(segment, status=part_status, attempts=attempts, error=error)
+    changed = msgspec.structs.replace(
+        segment,
+        status=part_status,
+        attempts=attempts,
+        error=error,
+        submitted_at=None if isinstance(result, Refused) else segment.submitted_at,
+    )
     await save_segments(tx, message.id, [changed])
     state = msgspec.structs.replace(
         message,

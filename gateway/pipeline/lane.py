@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from drivers.base import Accepted, Driver, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
 from drivers.pacing import TokenBucket
 from gateway.clock import Clock
-from gateway.routing.channel import ChannelSnapshot, ChannelState
-from gateway.routing.limits import Cooldown, Quota
+from gateway.routing.balancer import Taker
+from gateway.routing.budgets import Budget, Need
+from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing
+from gateway.routing.limits import Breaker, BreakerState, Cooldown
 from gateway.routing.rules import queues_of
 
 _log = logging.getLogger(__name__)
 _NEVER_S = 3_600.0
 """Look again after an hour at the latest."""
+_LEAST_S = 1.0
+"""And not more often for the sake of a budget: its periods are longer than the clock's steps."""
 
 
 class Lane:
@@ -32,7 +36,7 @@ class Lane:
         clock: the time.
         rate: pacing in segments; None for as fast as it can.
         rate_text: the rate as configured, for people.
-        quota: segments per period; None without.
+        budget: what it may spend per day and month; None without.
         number: our own number on it, if configured.
     """
 
@@ -45,7 +49,7 @@ class Lane:
         clock: Clock,
         rate: TokenBucket | None = None,
         rate_text: str | None = None,
-        quota: Quota | None = None,
+        budget: Budget | None = None,
         number: str | None = None,
     ) -> None:
         self.driver = driver
@@ -53,16 +57,17 @@ class Lane:
         self.kind = kind
         self.queues = queues_of(self.name, groups)
         self.number = number
-        self.in_flight = 0
-        """Messages claimed for it and not settled yet."""
         self.filled = True
         """Whether it was given all it could take when it was last asked: there may be more in the queue."""
+        self.budget = budget
+        """What it has spent, without what is on the wire."""
+        self._under_way: dict[str, Need] = {}
         self._groups = tuple(groups)
         self._clock = clock
         self._rate = rate
         self._rate_text = rate_text
-        self.quota = quota
         self._cooldown = Cooldown()
+        self._breaker = Breaker()
         self.facts: dict[str, str | int | float | bool | None] = {}
         self.state = ChannelState.STARTING
         self.paused = False
@@ -71,77 +76,151 @@ class Lane:
         self._error: str | None = None
         self.sent = self.failed = self.uncertain = self.received = 0
 
+    @property
+    def in_flight(self) -> int:
+        """Messages claimed for it and not settled yet."""
+        return len(self._under_way)
+
     def set_state(self, state: ChannelState, error: str | None = None) -> None:
         """What the supervisor sees: starting, up, down or stopped."""
         if state is not self.state:
             self._since = self._clock.now()
         if state is ChannelState.UP:
             self._cooldown = Cooldown()
+            self._breaker = self._breaker.after_up()
         self.state = state
         self._error = error
 
+    def forget_faults(self) -> None:
+        """An operator says that it is mended: trust it."""
+        self._cooldown, self._breaker = Cooldown(), Breaker()
+
+    def begin(self, message_id: str, need: Need) -> None:
+        """A message was claimed for it; what that needs of the budget is kept back until `end`."""
+        self._under_way[message_id] = need
+
+    def end(self, message_id: str) -> None:
+        """A claimed message needs it no longer."""
+        self._under_way.pop(message_id, None)
+
     def free(self, now: float) -> int:
         """Messages it may be given now."""
-        if (
-            self.state is not ChannelState.UP
-            or self.paused
-            or self.draining
-            or self._cooldown.left_s(now) > 0
-        ):
+        if self.state is not ChannelState.UP or self.paused or self.draining or self._rests_s(now) > 0:
             return 0
-        room = self.driver.capacity - self.in_flight
+        in_flight = self.in_flight
+        room = self.driver.capacity - in_flight
+        if self._breaker.state(now) is not BreakerState.CLOSED:
+            room = min(room, 1 - in_flight)
         if self._rate is not None:
             room = min(room, self._rate.available(now))
-        if self.quota is not None:
-            room = min(room, self.quota.left(self._clock.now().timestamp()) - self.in_flight)
+        if self.budget is not None and (left := self._left().left(self._clock.now())) is not None:
+            room = min(room, left)
         return max(0, room)
+
+    def taker(self, free: int) -> Taker:
+        """It with its room, for the balancer."""
+        if self.budget is None:
+            return Taker(self.name, self.queues, free)
+        budget = self._left()
+        urgent_only = budget.left(self._clock.now(), urgent=False) == 0
+        return Taker(self.name, self.queues, free, budget, urgent_only)
 
     def ready_in_s(self, now: float) -> float:
         """Seconds after which time alone may give it room; the rest wakes the scheduler by itself."""
         if self.state is not ChannelState.UP or self.paused or self.draining:
             return _NEVER_S
-        waits = [self._cooldown.left_s(now)]
-        if self._rate is not None:
-            waits.append(self._rate.ready_in_s(now))
-        if self.quota is not None and self.quota.left(self._clock.now().timestamp()) == 0:
-            waits.append(60.0)
-        longest = max(waits)
-        return longest if longest > 0 else _NEVER_S
+        rests_s = max(self._rests_s(now), 0.0 if self._rate is None else self._rate.ready_in_s(now))
+        if rests_s > 0:
+            return min(rests_s, _NEVER_S)
+        wall = self._clock.now()
+        ready_at = self.budget.ready_at(wall) if self.budget is not None else None
+        return (
+            _NEVER_S if ready_at is None else min(_NEVER_S, max(_LEAST_S, (ready_at - wall).total_seconds()))
+        )
 
     async def submit(self, segment: OutboundSegment) -> SubmitResult:
-        """Hand one segment to the driver and keep the books of rate, quota, cool-down and counters."""
-        now = self._clock.monotonic()
+        """Hand one segment to the driver and keep the books of rate, budget, breaker and counters."""
         if self._rate is not None:
-            self._rate.take(1, now)
+            self._rate.take(1, self._clock.monotonic())
         result = await self.driver.submit(segment)
         match result:
             case Accepted():
                 self.sent += 1
                 self._cooldown = self._cooldown.after_success()
-                if self.quota is not None:
-                    self.quota = self.quota.take(1, self._clock.now().timestamp())
-            case Uncertain():
+                self._trust()
+                self._spend(segment)
+            case Uncertain(code=code):
                 self.uncertain += 1
+                self._spend(segment)  # it may have gone out
+                self._distrust(code)
             case Refused(fault=fault):
                 self._note_fault(fault)
         return result
 
     def _note_fault(self, fault: Fault) -> None:
-        now = self._clock.monotonic()
         match fault.kind:
             case FaultKind.PERMANENT:
                 self.failed += 1
+                self._trust()
             case FaultKind.TEMPORARY:
-                pass
-            case FaultKind.THROTTLED | FaultKind.CHANNEL | FaultKind.CONFIG:
+                self._distrust(fault.code)
+            case FaultKind.CHANNEL | FaultKind.CONFIG:
+                self._distrust(fault.code, at_once=True, asked_s=fault.retry_after_s)
+            case FaultKind.THROTTLED:
+                now = self._clock.monotonic()
                 self._cooldown = self._cooldown.after_fault(now, fault.retry_after_s)
-                _log.info(
-                    "channel %s cools down %.1f s: %s", self.name, self._cooldown.left_s(now), fault.code
-                )
+                left_s = self._cooldown.left_s(now)
+                _log.info("channel %s is throttled for %.1f s: %s", self.name, left_s, fault.code)
+
+    def _trust(self) -> None:
+        if self._breaker.until is not None:
+            _log.info("channel %s works again", self.name)
+        self._breaker = self._breaker.after_answer()
+
+    def _distrust(self, code: str, *, at_once: bool = False, asked_s: float | None = None) -> None:
+        now = self._clock.monotonic()
+        before, self._breaker = (
+            self._breaker,
+            self._breaker.after_failure(now, at_once=at_once, asked_s=asked_s),
+        )
+        if self._breaker.openings > before.openings:
+            _log.info(
+                "channel %s rests %.1f s after %d failures in a row, the last %s",
+                self.name,
+                self._breaker.left_s(now),
+                self._breaker.failures,
+                code,
+            )
+
+    def _rests_s(self, now: float) -> float:
+        return max(self._cooldown.left_s(now), self._breaker.left_s(now))
+
+    def _spend(self, segment: OutboundSegment) -> None:
+        if self.budget is not None:
+            self.budget = self.budget.take(Need(segment.recipient), self._clock.now())
+
+    def _left(self) -> Budget:
+        """The budget with what is on the wire taken off."""
+        assert self.budget is not None
+        left, now = self.budget, self._clock.now()
+        for need in self._under_way.values():
+            left = left.take(need, now)
+        return left
+
+    def standing(self) -> Standing:
+        """The lane as one who asks why a message waits must see it."""
+        now, wall = self._clock.monotonic(), self._clock.now()
+        wait_s = 0.0 if self._rate is None else self._rate.ready_in_s(now)
+        return Standing(
+            snapshot=self.snapshot(),
+            queues=self.queues,
+            budget=None if self.budget is None else self._left(),
+            paced_until=wall + timedelta(seconds=wait_s) if wait_s > 0 else None,
+        )
 
     def snapshot(self) -> ChannelSnapshot:
         """The lane as operators see it."""
-        now = self._clock.monotonic()
+        now, wall = self._clock.monotonic(), self._clock.now()
         state = self.state
         if state is not ChannelState.STOPPED and self.draining and self.in_flight:
             state = ChannelState.DRAINING
@@ -155,8 +234,10 @@ class Lane:
             capacity=self.driver.capacity,
             in_flight=self.in_flight,
             tokens=None if self._rate is None else max(0, self._rate.available(now)),
-            cooldown_s=round(self._cooldown.left_s(now), 1),
+            cooldown_s=round(self._rests_s(now), 1),
+            breaker=self._breaker.state(now),
             rate=self._rate_text,
+            budgets=() if self.budget is None else self.budget.accounts(wall),
             number=self.number,
             since=self._since,
             error=self._error,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -21,20 +22,24 @@ from gateway.model.lifecycle import check_transition
 from gateway.model.message import Category, Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.lane import Lane
 from gateway.policy.optout import is_stopped
-from gateway.routing.balancer import Taker, choose_channels, wanted_per_queue
+from gateway.routing.balancer import Taker, choose_channels, unfilled, wanted_per_queue
+from gateway.routing.budgets import URGENT, Need
 from gateway.store.messages import load_segments
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import claim_messages, find_due, load_messages, save_state
+from gateway.store.queue import Due, claim_messages, find_due, load_messages, save_state
 from gateway.store.suppressions import find_suppressed
 
 _log = logging.getLogger(__name__)
 
 MAX_CLAIM = 500
 """Messages claimed in one transaction."""
+LOOK_AHEAD = 1_000
+"""How far behind messages that a budget refuses others are looked for that it admits."""
 STORE_RETRY_S = 1.0
 """Pause after the store failed (a full disk); what was accepted waits in it."""
 
 EXPIRED = MessageError(code="expired", detail="Its time was over before a channel could take it.")
+_TO_SEND = {SegmentStatus.QUEUED, SegmentStatus.SENDING}
 OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
 
 
@@ -87,7 +92,6 @@ class Scheduler:
         Args:
             waits_again: the message is back in the queue: every lane may take it.
         """
-        lane.in_flight -= 1
         if waits_again:
             self.wake()
         elif lane.filled:
@@ -119,18 +123,25 @@ class Scheduler:
         now = self._clock.monotonic()
         self._lanes = [*self._lanes[1:], *self._lanes[:1]]  # equals take turns
         return [
-            Taker(lane.name, lane.queues, min(free, MAX_CLAIM))
+            lane.taker(min(free, MAX_CLAIM))
             for lane in self._lanes
             if lane.filled and (free := lane.free(now)) > 0
         ]
 
     async def _wait(self) -> None:
         now = self._clock.monotonic()
-        pause_s = min((lane.ready_in_s(now) for lane in self._lanes if lane.filled), default=3_600.0)
+        pauses = [lane.ready_in_s(now) for lane in self._lanes if lane.filled or lane.budget is not None]
         try:
-            await asyncio.wait_for(self._wake.wait(), pause_s)
+            await asyncio.wait_for(self._wake.wait(), min(pauses, default=3_600.0))
         except TimeoutError:
-            return
+            self.note_time()
+
+    def note_time(self) -> None:
+        """Time has passed: a period of a budget may have begun, and what it refused may go now."""
+        for lane in self._lanes:
+            if lane.budget is not None:
+                lane.filled = True
+        self._wake.set()
 
     async def _claim_for(self, takers: list[Taker]) -> None:
         lanes = {lane.name: lane for lane in self._lanes}
@@ -140,7 +151,8 @@ class Scheduler:
         given = dict.fromkeys((taker.name for taker in takers), 0)
         for message, segments, name in claimed:
             lane = lanes[name]
-            lane.in_flight += 1
+            n_left = sum(s.status in _TO_SEND for s in segments)
+            lane.begin(message.id, Need(message.recipient, n_left, message.category in URGENT))
             given[name] += 1
             self._start(Claim(message, segments, lane))
         for taker in takers:
@@ -154,21 +166,18 @@ class Scheduler:
     ) -> tuple[list[tuple[Message, list[Segment], str]], int]:
         """Claimed messages with their channels' names, and how many were stopped instead."""
         now = truncate_ms(self._clock.now())
-        due = await find_due(tx, wanted_per_queue(takers), now)
+        due, more = await _find_due(tx, takers, now)
         if not due:
             return [], 0
-        marketing = {d.recipient for d in due if d.category == Category.MARKETING}
-        suppressed = await find_suppressed(tx, marketing)
-        expired = [d.candidate.message_id for d in due if d.expired]
-        blocked = [
-            d.candidate.message_id
-            for d in due
-            if not d.expired and is_stopped(Category(d.category), suppressed=d.recipient in suppressed)
-        ]
-        await self._end(tx, expired, MessageStatus.EXPIRED, EXPIRED)
-        await self._end(tx, blocked, MessageStatus.BLOCKED, OPTED_OUT)
-        ended = {*expired, *blocked}
-        channels = choose_channels((d.candidate for d in due if d.candidate.message_id not in ended), takers)
+        ended = await self._stop(tx, due.values())
+        channels = _choose(due, ended, takers, now)
+        if more and (short := unfilled(takers, channels)):
+            # A budget refused what came first; what it admits may wait behind.
+            wanted = {queue: LOOK_AHEAD for taker in short if not taker.urgent_only for queue in taker.queues}
+            behind = {d.message_id: d for d in await find_due(tx, wanted, now) if d.message_id not in due}
+            due |= behind
+            ended |= await self._stop(tx, behind.values())
+            channels = _choose(due, ended, takers, now)
         await claim_messages(tx, channels, self._instance, now)
         messages = await load_messages(tx, list(channels))
         segments = await load_segments(tx, list(channels))
@@ -180,8 +189,35 @@ class Scheduler:
             claimed.append((message, parts, channel))
         return claimed, len(ended)
 
-    async def _end(self, tx: Tx, message_ids: list[str], status: MessageStatus, error: MessageError) -> None:
-        await end_messages(tx, message_ids, status, error, self._clock)
+    async def _stop(self, tx: Tx, due: Collection[Due]) -> set[str]:
+        """End those that may no longer be sent; their ids."""
+        marketing = {d.recipient for d in due if d.category is Category.MARKETING}
+        suppressed = await find_suppressed(tx, marketing)
+        expired = [d.message_id for d in due if d.expired]
+        blocked = [
+            d.message_id
+            for d in due
+            if not d.expired and is_stopped(d.category, suppressed=d.recipient in suppressed)
+        ]
+        await end_messages(tx, expired, MessageStatus.EXPIRED, EXPIRED, self._clock)
+        await end_messages(tx, blocked, MessageStatus.BLOCKED, OPTED_OUT, self._clock)
+        return {*expired, *blocked}
+
+
+async def _find_due(tx: Tx, takers: Sequence[Taker], now: datetime) -> tuple[dict[str, Due], bool]:
+    """What the takers could take, by id, and whether more of it may wait."""
+    wanted = wanted_per_queue(taker for taker in takers if not taker.urgent_only)
+    due = {d.message_id: d for d in await find_due(tx, wanted, now)}
+    more = any(n == wanted[queue] for queue, n in Counter(d.candidate.queue for d in due.values()).items())
+    if urgent := wanted_per_queue(taker for taker in takers if taker.urgent_only):
+        due |= {d.message_id: d for d in await find_due(tx, urgent, now, urgent_only=True)}
+    return due, more
+
+
+def _choose(
+    due: Mapping[str, Due], ended: Collection[str], takers: Sequence[Taker], now: datetime
+) -> dict[str, str]:
+    return choose_channels((d.candidate for d in due.values() if d.message_id not in ended), takers, now)
 
 
 async def end_messages(

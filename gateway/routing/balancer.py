@@ -1,13 +1,16 @@
 """Who takes what of the messages that are due. Pure.
 
 Each channel takes work as fast as it can: capacity that is free now is all that counts, so a slow modem
-gets little and a fast bind much, without weights to tune.
+gets little and a fast bind much, without weights to tune. A budget may still refuse a message that there is room for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
+
+from gateway.routing.budgets import Budget, Need
 
 
 class Candidate(NamedTuple):
@@ -17,11 +20,13 @@ class Candidate(NamedTuple):
         message_id: sorts by time.
         priority: 0..9, 9 first.
         queue: where it waits.
+        need: what it takes of a budget.
     """
 
     message_id: str
     priority: int
     queue: str
+    need: Need = Need("")
 
 
 class Taker(NamedTuple):
@@ -31,31 +36,48 @@ class Taker(NamedTuple):
         name: the channel.
         queues: the queues it serves.
         free: messages it can take now, at least 1.
+        budget: what it may spend; None for channels without, which cost nothing here.
+        urgent_only: only the reserve of its budget is left.
     """
 
     name: str
     queues: Sequence[str]
     free: int
+    budget: Budget | None = None
+    urgent_only: bool = False
 
 
-def choose_channels(candidates: Iterable[Candidate], takers: Sequence[Taker]) -> dict[str, str]:
+def choose_channels(
+    candidates: Iterable[Candidate], takers: Sequence[Taker], now: datetime | None = None
+) -> dict[str, str]:
     """Give each message a channel: high priority first, then the oldest, each to the taker with the most room.
+
+    Args:
+        candidates: in any order.
+        takers: equals take turns by their order.
+        now: for the budgets; may be None when no taker has one.
 
     Returns:
         message id -> channel name, in the order of assignment; messages that found no room are absent.
     """
     room = {taker.name: taker.free for taker in takers}
+    budgets = {taker.name: taker.budget for taker in takers if taker.budget is not None}
     serving: dict[str, list[str]] = {}
     for taker in takers:
         for queue in taker.queues:
             serving.setdefault(queue, []).append(taker.name)
     chosen: dict[str, str] = {}
     for candidate in sorted(candidates, key=lambda c: (-c.priority, c.message_id)):
-        names = serving.get(candidate.queue, ())
+        names: Sequence[str] = serving.get(candidate.queue, ())
+        if budgets and now is not None:
+            need = candidate.need
+            names = [n for n in names if n not in budgets or budgets[n].admits(need, now)]
         best = max(names, key=room.__getitem__, default=None)
         if best is not None and room[best] > 0:
             chosen[candidate.message_id] = best
             room[best] -= 1
+            if best in budgets and now is not None:
+                budgets[best] = budgets[best].take(candidate.need, now)
     return chosen
 
 
@@ -66,3 +88,15 @@ def wanted_per_queue(takers: Iterable[Taker]) -> Mapping[str, int]:
         for queue in taker.queues:
             wanted[queue] = wanted.get(queue, 0) + taker.free
     return wanted
+
+
+def unfilled(takers: Iterable[Taker], chosen: Mapping[str, str]) -> list[Taker]:
+    """Takers whose budget may have refused what they were offered: with what room they have left."""
+    given: dict[str, int] = {}
+    for name in chosen.values():
+        given[name] = given.get(name, 0) + 1
+    return [
+        taker._replace(free=taker.free - given.get(taker.name, 0))
+        for taker in takers
+        if taker.budget is not None and given.get(taker.name, 0) < taker.free
+    ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
+
+from gateway.routing.budgets import Account, Budget
+from gateway.routing.limits import BreakerState
 
 
 class ChannelState(StrEnum):
@@ -31,6 +35,8 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         in_flight: segments on the wire now.
         tokens: segments that its rate allows right now; None without a rate.
         cooldown_s: seconds until it is tried again after faults; 0 when it is fit.
+        breaker: ``open`` after failures in series, ``half_open`` while one message is tried.
+        budgets: what it may send in the current day and month, and has sent.
         since: when ``state`` began.
         error: why it is down or stopped.
         sent, failed, uncertain, received: since the daemon started.
@@ -45,7 +51,9 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int = 0
     tokens: int | None = None
     cooldown_s: float = 0.0
+    breaker: BreakerState = BreakerState.CLOSED
     rate: str | None = None
+    budgets: tuple[Account, ...] = ()
     number: str | None = None
     since: datetime
     error: str | None = None
@@ -54,6 +62,35 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     uncertain: int = 0
     received: int = 0
     facts: dict[str, str | int | float | bool | None] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A channel as one who waits for it sees it.
+
+    Args:
+        snapshot: its state.
+        queues: those it serves.
+        budget: with what is on the wire taken off; None without.
+        paced_until: when its rate allows the next segment; None for now.
+    """
+
+    snapshot: ChannelSnapshot
+    queues: tuple[str, ...]
+    budget: Budget | None = None
+    paced_until: datetime | None = None
+
+
+class UssdReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What the network said to a USSD code.
+
+    Args:
+        text: empty when it only ended the session.
+        expects_reply: a menu: the next code is the choice, and goes into the same session.
+    """
+
+    text: str
+    expects_reply: bool
 
 
 class ChannelDirectory(Protocol):
@@ -65,6 +102,22 @@ class ChannelDirectory(Protocol):
 
     def snapshot(self, name: str) -> ChannelSnapshot | None:
         """One channel; None when there is none of that name."""
+        ...
+
+    def standings(self) -> list[Standing]:
+        """All channels as a message that waits must see them, in the order of the config."""
+        ...
+
+    async def ussd(self, name: str, code: str) -> UssdReply:
+        """Ask the network of a SIM.
+
+        Raises:
+            NotFound: no such channel.
+            NotSupported: it has no SIM.
+            Conflict: it is down.
+            InvalidRequest: the code can't be written.
+            NetworkSilent, NetworkRefused: what the network made of it.
+        """
         ...
 
     async def pause(self, name: str) -> ChannelSnapshot:

@@ -1,51 +1,19 @@
-"""Quota and cool-down of one channel: values with `now` passed in."""
+"""Cool-down and breaker of one channel: values with monotonic `now` passed in. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 COOLDOWN_FIRST_S = 1.0
 COOLDOWN_CAP_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """Segments allowed in each period, such as 200 a day.
-
-    Args:
-        limit: segments in one period.
-        period_s: length of a period; periods are aligned to ``offset_s``.
-        offset_s: what to add to Unix time so that a day starts at local midnight.
-        period: number of the period that ``used`` belongs to.
-        used: segments taken in it.
-    """
-
-    limit: int
-    period_s: float
-    offset_s: float = 0.0
-    period: int = 0
-    used: int = 0
-
-    def left(self, unix_now: float) -> int:
-        """Segments that may still go in the current period."""
-        return self.limit if self._period_at(unix_now) != self.period else max(0, self.limit - self.used)
-
-    def take(self, n: int, unix_now: float) -> Quota:
-        """The quota after ``n`` segments more."""
-        period = self._period_at(unix_now)
-        return replace(self, period=period, used=n if period != self.period else self.used + n)
-
-    def starts_at(self, unix_now: float) -> float:
-        """When the current period began, in Unix seconds."""
-        return self._period_at(unix_now) * self.period_s - self.offset_s
-
-    def _period_at(self, unix_now: float) -> int:
-        return int((unix_now + self.offset_s) // self.period_s)
+SERIES = 3
+"""Failures in a row that open a breaker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cooldown:
-    """How long a channel that refused for its own reasons is left alone; doubles while it goes on refusing.
+    """How long a channel that is throttled is left alone; doubles while it goes on.
 
     Args:
         until: monotonic seconds; 0 when fit.
@@ -57,8 +25,7 @@ class Cooldown:
 
     def after_fault(self, now: float, asked_s: float | None = None) -> Cooldown:
         """After one more refusal; the peer's own wish counts when it gave one."""
-        pause_s = min(COOLDOWN_CAP_S, COOLDOWN_FIRST_S * 2.0 ** min(self.failures, 10))
-        pause_s = asked_s if asked_s is not None else pause_s
+        pause_s = asked_s if asked_s is not None else _pause_s(self.failures)
         if now < self.until:  # several segments of one window failed together: one failure
             return replace(self, until=max(self.until, now + pause_s))
         return Cooldown(until=now + pause_s, failures=self.failures + 1)
@@ -70,3 +37,67 @@ class Cooldown:
     def left_s(self, now: float) -> float:
         """Seconds until it may be tried; 0 when fit."""
         return max(0.0, self.until - now)
+
+
+class BreakerState(StrEnum):
+    """Whether a channel is trusted with messages."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    """Its submits failed in series: nothing goes until a pause is over."""
+    HALF_OPEN = "half_open"
+    """One message goes; what becomes of it decides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """Takes a channel whose submits fail in series out of work, and tries again with one message.
+
+    Args:
+        failures: in a row.
+        openings: in a row; each pause is twice the one before.
+        until: monotonic seconds at which the pause ends; None while closed.
+    """
+
+    failures: int = 0
+    openings: int = 0
+    until: float | None = None
+
+    def state(self, now: float) -> BreakerState:
+        """What it lets through."""
+        if self.until is None:
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if now < self.until else BreakerState.HALF_OPEN
+
+    def after_failure(self, now: float, *, at_once: bool = False, asked_s: float | None = None) -> Breaker:
+        """After one more submit that the channel failed.
+
+        Args:
+            now: monotonic seconds.
+            at_once: it opens without a series: the channel said itself that it can't.
+            asked_s: the pause that the peer asked for.
+        """
+        if self.until is not None and now < self.until:
+            # Several segments of one window failed together: one failure.
+            return self if asked_s is None else replace(self, until=max(self.until, now + asked_s))
+        failures = self.failures + 1
+        if self.until is None and failures < SERIES and not at_once:
+            return replace(self, failures=failures)
+        pause_s = asked_s if asked_s is not None else _pause_s(self.openings)
+        return Breaker(failures=failures, openings=self.openings + 1, until=now + pause_s)
+
+    def after_answer(self) -> Breaker:
+        """The network took a segment, or refused it for the segment's own sake: the channel works."""
+        return Breaker()
+
+    def after_up(self) -> Breaker:
+        """The link has come up again: that is a cure for a refusal or two, and none for a series."""
+        return self if self.failures >= SERIES else Breaker()
+
+    def left_s(self, now: float) -> float:
+        """Seconds until it may be tried; 0 when it may."""
+        return max(0.0, self.until - now) if self.until is not None else 0.0
+
+
+def _pause_s(n_before: int) -> float:
+    return min(COOLDOWN_CAP_S, COOLDOWN_FIRST_S * 2.0 ** min(n_before, 10))

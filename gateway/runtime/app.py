@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
 
 from aiohttp import web
 
-from drivers.modem.driver import ModemConfig
+from drivers.modem.config import ModemConfig
 from drivers.modem.pin import PinLedger
 from drivers.pacing import TokenBucket
 from drivers.registry import build_driver
@@ -27,14 +26,15 @@ from gateway.pipeline.retry import OnUncertain, RetryPolicy
 from gateway.pipeline.schedule import Scheduler
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
-from gateway.routing.limits import Quota
+from gateway.runtime.balance import BalanceQuery, BalanceWatch
+from gateway.runtime.budgets import make_budget, restore_budgets
 from gateway.runtime.channels import Channels, LaneSink
 from gateway.runtime.forms import Rate
 from gateway.runtime.settings import ModemSettings, Settings, SmppSettings
 from gateway.runtime.stores import beside_store, open_store
 from gateway.runtime.tls import load_tls
+from gateway.runtime.ussd import UssdSessions
 from gateway.store.engine_sqlite import CommitFigures, SqliteStore
-from gateway.store.queue import count_sent
 from gateway.telemetry.metrics import Metrics, make_metrics
 
 _log = logging.getLogger(__name__)
@@ -74,13 +74,23 @@ class Gateway:
         self.intake = Intake(store, clock, _intake_settings(settings), wake)
         inbox = Inbox(store, clock, self.intake, _keyword_policy(settings), settings.numbers.region, metrics)
         receipts = Receipts(store, clock, metrics)
+        sessions = UssdSessions(clock)
         self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy, wake=wake)
         self.channels = Channels(
             self._lanes,
             store,
             lambda lane: LaneSink(lane, store=store, clock=clock, inbox=inbox, receipts=receipts, wake=wake),
             wake,
+            sessions,
         )
+        sims = {sim.name: sim for sim in settings.modems if sim.balance_code is not None}
+        self._balances = [
+            BalanceWatch(
+                BalanceQuery(lane, sims[lane.name]), sessions, store=store, clock=clock, metrics=metrics
+            )
+            for lane in self._lanes
+            if lane.name in sims
+        ]
         self._delivery_log = DeliveryLog(store, settings.log.delivery, mask_numbers=settings.log.mask_numbers)
         self._runner: web.AppRunner | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -111,15 +121,12 @@ class Gateway:
         """
         await self._delivery_log.open()
         await self._sweeper.recover()
-        for lane in self._lanes:
-            if lane.quota is not None:
-                since = datetime.fromtimestamp(lane.quota.starts_at(self._clock.now().timestamp()), UTC)
-                used = await self.store.read(lambda tx, name=lane.name, at=since: count_sent(tx, name, at))  # type: ignore[misc]
-                lane.quota = lane.quota.take(used, self._clock.now().timestamp())
+        await restore_budgets(self.store, self._clock, self._lanes)
         for name, job in (
             ("delivery log", self._delivery_log.run()),
             ("scheduler", self._scheduler.run()),
             ("sweeper", self._sweeper.run()),
+            *((f"balance {number}", watch.run()) for number, watch in enumerate(self._balances)),
         ):
             self._tasks[name] = asyncio.create_task(job, name=name)
             self._tasks[name].add_done_callback(self._worker_ended)
@@ -191,9 +198,7 @@ def _channels(settings: Settings) -> list[ModemSettings | SmppSettings]:
 
 
 def _make_lane(channel: ModemSettings | SmppSettings, clock: Clock, pins: PinLedger) -> Lane:
-    rate, quota = channel.rate, None
-    if isinstance(channel, ModemSettings):
-        quota = _make_quota(channel.quota)
+    rate = channel.rate
     return Lane(
         build_driver(_driver_config(channel), pins=pins),
         kind="modem" if isinstance(channel, ModemSettings) else "smpp",
@@ -201,7 +206,7 @@ def _make_lane(channel: ModemSettings | SmppSettings, clock: Clock, pins: PinLed
         clock=clock,
         rate=_make_bucket(rate, clock.monotonic()),
         rate_text=str(rate) if rate else None,
-        quota=quota,
+        budget=make_budget(channel) if isinstance(channel, ModemSettings) else None,
         number=channel.number if isinstance(channel, ModemSettings) else channel.source_address or None,
     )
 
@@ -240,13 +245,6 @@ def _make_bucket(rate: Rate | None, now: float) -> TokenBucket | None:
         return None
     per_s = rate.count / rate.per_s
     return TokenBucket(per_s, max(1.0, per_s * BURST_S), now)
-
-
-def _make_quota(rate: Rate | None) -> Quota | None:
-    if rate is None:
-        return None
-    offset = datetime.now(UTC).astimezone().utcoffset()
-    return Quota(limit=rate.count, period_s=rate.per_s, offset_s=offset.total_seconds() if offset else 0.0)
 
 
 def _intake_settings(settings: Settings) -> IntakeSettings:

@@ -26,7 +26,8 @@ from gateway.model.events import make_event
 from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.receipts import Receipts
-from gateway.routing.channel import ChannelSnapshot, ChannelState
+from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, UssdReply
+from gateway.runtime.ussd import UssdSessions
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import load_paused, save_paused
 
@@ -109,6 +110,7 @@ class Channels:
         lanes: in the order of the config.
         make_sink: the sink of a lane's events.
         wake: called when a channel may take work again.
+        sessions: for USSD.
     """
 
     def __init__(
@@ -117,7 +119,9 @@ class Channels:
         store: Store,
         make_sink: Callable[[Lane], LaneSink],
         wake: Callable[[], None],
+        sessions: UssdSessions,
     ) -> None:
+        self._sessions = sessions
         self._lanes = {lane.name: lane for lane in lanes}
         self._store = store
         self._make_sink = make_sink
@@ -153,6 +157,14 @@ class Channels:
         lane = self._lanes.get(name)
         return None if lane is None else lane.snapshot()
 
+    def standings(self) -> list[Standing]:
+        """All channels as a message that waits must see them."""
+        return [lane.standing() for lane in self._lanes.values()]
+
+    async def ussd(self, name: str, code: str) -> UssdReply:
+        """Ask the network of a SIM; see `UssdSessions.ask` for what it raises."""
+        return await self._sessions.ask(self._lane(name), code)
+
     async def pause(self, name: str) -> ChannelSnapshot:
         """Take nothing new on this channel; kept over restarts."""
         lane = await self._set_paused(name, paused=True)
@@ -180,6 +192,7 @@ class Channels:
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task], timeout=STOP_S)
+            lane.forget_faults()
             self._start(lane)
         return lane.snapshot()
 

@@ -7,17 +7,22 @@ to write. A `Form` in a field's annotation says which parser reads it.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+from gateway.routing.periods import ActiveHours
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)")
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _RATE = re.compile(r"([0-9]{1,9}) ?/ ?(s|sec|min|h|hour|day)")
 _RATE_UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "day": 86400.0}
+_HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9]) ?- ?([01][0-9]|2[0-4]):([0-5][0-9])")
+_USSD = re.compile(r"[*#0-9+]{1,182}")
 _PORT = re.compile(r"[0-9]{1,5}")
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -157,6 +162,43 @@ def parse_rate(value: object) -> Rate:
     return Rate(count, _RATE_UNITS[match[2]])
 
 
+def parse_hours(value: object) -> ActiveHours:
+    """``"08:00-22:00"``, or over midnight ``"22:00-06:00"``; ``"24:00"`` may end a day."""
+    match = _HOURS.fullmatch(value) if isinstance(value, str) else None
+    start_min, end_min = (
+        (int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])) if match else (0, 0)
+    )
+    if start_min == end_min or end_min > 24 * 60:
+        raise BadValue(f'{show(value)} are no hours of the day; write from and to, such as "08:00-22:00"')
+    return ActiveHours(start_min, end_min)
+
+
+def parse_ussd(value: object) -> str:
+    """A USSD code such as ``"*100#"``."""
+    if not isinstance(value, str) or not _USSD.fullmatch(value):
+        raise BadValue(f'{show(value)} is not a USSD code; write digits, * and #, such as "*100#"')
+    return value
+
+
+def parse_pattern(value: object) -> str:
+    """A regular expression whose first group holds what is looked for."""
+    text = parse_filled(value)
+    try:
+        n_groups = re.compile(text).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        raise BadValue(f"{show(value)} is not a regular expression: {error}") from None
+    if n_groups == 0:
+        raise BadValue(f"{show(value)} has no group; put the number in brackets: 'Balance: ([0-9.]+)'")
+    return text
+
+
+def parse_amount(value: object) -> float:
+    """An amount of money or units: a number, of any sign."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BadValue(f"{show(value)} is not a number; write one without quotes, such as 10 or 2.5")
+    return float(value)
+
+
 def parse_name(value: object) -> str:
     """The name of a channel or a group."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
@@ -247,6 +289,10 @@ Address = Annotated[Listen, Form(parse_listen)]
 File = Annotated[Path, Form(parse_file)]
 StoreUrl = Annotated[str, Form(parse_store_url)]
 Pace = Annotated[Rate, Form(parse_rate)]
+Hours = Annotated[ActiveHours, Form(parse_hours)]
+UssdCode = Annotated[str, Form(parse_ussd)]
+Pattern = Annotated[str, Form(parse_pattern)]
+Amount = Annotated[float, Form(parse_amount)]
 Groups = Annotated[tuple[str, ...], Form(parse_groups)]
 Words = Annotated[tuple[str, ...], Form(list_of(parse_filled))]
 TcpPort = Annotated[int, Form(whole_number(1, 65535))]

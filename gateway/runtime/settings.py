@@ -38,6 +38,7 @@ from gateway.runtime.forms import (
 )
 from gateway.runtime.reader import read_table
 from gateway.runtime.secrets import Secret
+from gateway.runtime.sim_settings import SimSettings
 from gateway.runtime.text_settings import TextSettings
 
 DEFAULT_CONFIG = Path("/etc/hongyan/hongyan.toml")
@@ -146,8 +147,8 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
             yield "retry_first", "is longer than retry_cap; write a shorter one"
 
 
-class ModemSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``[[modems]]``: one SIM in one modem.
+class ModemSettings(SimSettings, frozen=True, kw_only=True):
+    """``[[modems]]``: one SIM in one modem; what it may send and its balance are in `SimSettings`.
 
     Args:
         name: the channel's name; unique.
@@ -158,8 +159,6 @@ class ModemSettings(msgspec.Struct, frozen=True, kw_only=True):
         pin: the SIM's PIN, if it asks for one.
         number: the SIM's own number, E.164.
         groups: the channel groups it serves.
-        rate: the most segments it sends in so much time, evenly spread.
-        quota: the most segments in a day (or whichever time is given), to the last one.
         answer_timeout_s: how long the modem may take to answer a send.
         keepalive_s: how often a silent modem is asked whether it lives.
         init_commands: AT commands of your own, run after ours at each start.
@@ -173,14 +172,13 @@ class ModemSettings(msgspec.Struct, frozen=True, kw_only=True):
     pin: Secret | None = None
     number: Number | None = None
     groups: Groups = ("default",)
-    rate: Pace | None = None
-    quota: Pace | None = None
     answer_timeout_s: Duration = msgspec.field(default=60.0, name="answer_timeout")
     keepalive_s: Duration = msgspec.field(default=30.0, name="keepalive")
     init_commands: Words = ()
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """One way to find the modem, and a PIN that a SIM can have."""
+        yield from SimSettings.faults(self)
         given = [key for key in ("port", "imei", "iccid") if getattr(self, key)]
         if not given:
             yield "port", 'is missing; write port = "/dev/serial/..."'

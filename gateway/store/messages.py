@@ -26,7 +26,7 @@ _NAMES = (
 MESSAGE_COLUMNS = ", ".join(f"m.{name}" for name in _NAMES)
 SEGMENT_COLUMNS = (
     "s.message_id, s.part, s.status, s.payload, s.channel, s.reference, s.attempts, s.sent_at, s.delivered_at,"
-    " s.error_code, s.error_detail"
+    " s.error_code, s.error_detail, s.submitted_at"
 )
 _INSERT_MESSAGE = (
     f"INSERT INTO messages ({', '.join(_NAMES)}, hidden_until) VALUES ({', '.join('?' * (len(_NAMES) + 1))})"
@@ -213,6 +213,7 @@ def parse_segment(row: Row) -> Segment:
         sent_at=parse_ms(row[7]),
         delivered_at=parse_ms(row[8]),
         error=_error(row[9], row[10]),
+        submitted_at=parse_ms(row[11]),
     )
 
 

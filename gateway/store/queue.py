@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.clock import format_ms
-from gateway.model.message import Message, Segment
+from gateway.model.message import Category, Message, Segment
 from gateway.routing.balancer import Candidate
+from gateway.routing.budgets import URGENT, Need
 from gateway.store.messages import MESSAGE_COLUMNS, parse_message
 from gateway.store.ports import Tx
 
@@ -22,28 +23,47 @@ class Due(NamedTuple):
 
     Args:
         candidate: what the balancer sees.
-        recipient: for the opt-out list.
         category: for the opt-out list.
         expired: its time is over.
     """
 
     candidate: Candidate
-    recipient: str
-    category: str
+    category: Category
     expired: bool
 
+    @property
+    def message_id(self) -> str:
+        """Of the message."""
+        return self.candidate.message_id
 
-async def find_due(tx: Tx, wanted: Mapping[str, int], now: datetime) -> list[Due]:
+    @property
+    def recipient(self) -> str:
+        """Of the message."""
+        return self.candidate.need.recipient
+
+
+_DUE = (
+    "SELECT id, priority, recipient, category, expires_at, CASE n_segments WHEN 1 THEN 1 ELSE"
+    " (SELECT count(*) FROM segments WHERE message_id = messages.id AND status = 'queued') END FROM messages"
+    " WHERE queue = ? AND status = 'queued' AND hidden_until IS NULL"
+)
+_URGENT_ONLY = f" AND category IN ({', '.join(repr(c.value) for c in sorted(URGENT, reverse=True))})"
+"""As the index ``messages_ready_urgent`` has it."""
+_IN_ORDER = " ORDER BY priority DESC, id LIMIT ?"
+
+
+async def find_due(
+    tx: Tx, wanted: Mapping[str, int], now: datetime, *, urgent_only: bool = False
+) -> list[Due]:
     """The first due messages of each queue: by priority, then by age, at most ``wanted[queue]`` of each."""
     now_ms = format_ms(now) or 0
+    sql = _DUE + (_URGENT_ONLY if urgent_only else "") + _IN_ORDER
     found = []
     for queue, limit in wanted.items():
-        rows = await tx.fetch(
-            "SELECT id, priority, recipient, category, expires_at FROM messages"
-            " WHERE queue = ? AND status = 'queued' AND hidden_until IS NULL ORDER BY priority DESC, id LIMIT ?",
-            (queue, limit),
-        )
-        found += [Due(Candidate(row[0], row[1], queue), row[2], row[3], row[4] <= now_ms) for row in rows]
+        for row in await tx.fetch(sql, (queue, limit)):
+            category = Category(row[3])
+            need = Need(row[2], row[5], category in URGENT)
+            found.append(Due(Candidate(row[0], row[1], queue, need), category, row[4] <= now_ms))
     return found
 
 
@@ -61,9 +81,10 @@ async def claim_messages(tx: Tx, channels: Mapping[str, str], owner: str, now: d
         [(channel, owner, at, message_id) for message_id, channel in channels.items()],
     )
     await tx.execute_many(
-        "UPDATE segments SET status = 'sending', channel = ?, attempts = attempts + 1 WHERE message_id = ? AND part ="
+        "UPDATE segments SET status = 'sending', channel = ?, attempts = attempts + 1, submitted_at = ?"
+        " WHERE message_id = ? AND part ="
         " (SELECT min(part) FROM segments WHERE message_id = ? AND status = 'queued')",
-        [(channel, message_id, message_id) for message_id, channel in channels.items()],
+        [(channel, at, message_id, message_id) for message_id, channel in channels.items()],
     )
 
 
@@ -101,12 +122,13 @@ async def save_state(
 async def save_segments(tx: Tx, message_id: str, segments: Iterable[Segment]) -> None:
     """Write what may change of segments."""
     await tx.execute_many(
-        "UPDATE segments SET status = ?, channel = ?, reference = ?, attempts = ?, sent_at = ?, delivered_at = ?,"
-        " error_code = ?, error_detail = ? WHERE message_id = ? AND part = ?",
+        "UPDATE segments SET status = ?, channel = ?, reference = ?, attempts = ?, submitted_at = ?, sent_at = ?,"
+        " delivered_at = ?, error_code = ?, error_detail = ? WHERE message_id = ? AND part = ?",
         [
             (
-                s.status.value, s.channel, s.reference, s.attempts, format_ms(s.sent_at), format_ms(s.delivered_at),
-                s.error and s.error.code, s.error and s.error.detail, message_id, s.part,
+                s.status.value, s.channel, s.reference, s.attempts, format_ms(s.submitted_at),
+                format_ms(s.sent_at), format_ms(s.delivered_at), s.error and s.error.code,
+                s.error and s.error.detail, message_id, s.part,
             )
             for s in segments
         ],
@@ -172,12 +194,3 @@ async def save_paused(tx: Tx, channel: str, *, paused: bool) -> None:
         " ON CONFLICT (channel) DO UPDATE SET paused = excluded.paused",
         (channel, int(paused)),
     )
-
-
-async def count_sent(tx: Tx, channel: str, since: datetime) -> int:
-    """Segments that went out by a channel since an instant: what its quota has used."""
-    rows = await tx.fetch(
-        "SELECT count(*) FROM segments WHERE channel = ? AND sent_at >= ?",
-        (channel, format_ms(since)),
-    )
-    return int(rows[0][0])

@@ -5,7 +5,7 @@ Labels are few and small: states, channels, routes; never a number, an id or a t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -21,6 +21,10 @@ _NETWORK_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 20, 30, 60)
 _HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
+ReadByLabels = Callable[[], Mapping[tuple[str, ...], float]]
+"""Reads a gauge: label values -> value."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """All instruments of one daemon; made by `make_metrics`, incremented where things happen.
@@ -29,6 +33,7 @@ class Metrics:
         registry: holds them; nothing is registered globally.
         messages: by ``status`` reached and ``category``.
         segments: by ``channel`` and ``outcome``: ``accepted``, ``uncertain`` or the kind of the fault.
+        balance: what is left on the SIM, by ``channel``, as last told.
         receipts: delivery reports, by ``channel`` and ``state``.
         inbound: joined messages, by ``channel``.
         submit_seconds: from handing a segment to a driver to its result, by ``channel``.
@@ -42,6 +47,7 @@ class Metrics:
     registry: CollectorRegistry
     messages: Counter
     segments: Counter
+    balance: Gauge
     receipts: Counter
     inbound: Counter
     submit_seconds: Histogram
@@ -54,15 +60,19 @@ class Metrics:
     def watch(
         self, name: str, documentation: str, label: str, read: Callable[[], Mapping[str, float]]
     ) -> None:
+        """Add a gauge with one label that is read when somebody looks; see `watch_by`."""
+        self.watch_by(name, documentation, (label,), lambda: {(key,): value for key, value in read().items()})
+
+    def watch_by(self, name: str, documentation: str, labels: Sequence[str], read: ReadByLabels) -> None:
         """Add a gauge that is read when somebody looks.
 
         Args:
             name: with the prefix ``hongyan_``.
             documentation: one sentence.
-            label: the name of its only label.
-            read: label value -> value; called in the event loop at every scrape, so it must not block.
+            labels: the names of its labels.
+            read: label values -> value; called in the event loop at every scrape, so it must not block.
         """
-        self.registry.register(_Watched(name, documentation, label, read))
+        self.registry.register(_Watched(name, documentation, labels, read))
 
     def render(self) -> bytes:
         """Everything, in the text format of Prometheus."""
@@ -72,21 +82,19 @@ class Metrics:
 class _Watched(Collector):
     """A gauge whose values are asked for at every scrape."""
 
-    def __init__(
-        self, name: str, documentation: str, label: str, read: Callable[[], Mapping[str, float]]
-    ) -> None:
+    def __init__(self, name: str, documentation: str, labels: Sequence[str], read: ReadByLabels) -> None:
         self._name = name
         self._documentation = documentation
-        self._label = label
+        self._labels = labels
         self._read = read
 
     def describe(self) -> Iterable[Metric]:
-        return [GaugeMetricFamily(self._name, self._documentation, labels=[self._label])]
+        return [GaugeMetricFamily(self._name, self._documentation, labels=self._labels)]
 
     def collect(self) -> Iterable[Metric]:
-        family = GaugeMetricFamily(self._name, self._documentation, labels=[self._label])
-        for value, reading in self._read().items():
-            family.add_metric([value], reading)
+        family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
+        for values, reading in self._read().items():
+            family.add_metric(values, reading)
         return [family]
 
 
@@ -105,6 +113,12 @@ def make_metrics() -> Metrics:
         registry=registry,
         messages=counter("messages_total", "Messages that reached a status.", "status", "category"),
         segments=counter("segments_total", "Segments handed to a channel.", "channel", "outcome"),
+        balance=Gauge(
+            "hongyan_channel_balance",
+            "What is left on the SIM, as last told.",
+            ["channel"],
+            registry=registry,
+        ),
         receipts=counter("receipts_total", "Delivery reports.", "channel", "state"),
         inbound=counter("inbound_total", "Mobile-originated messages.", "channel"),
         submit_seconds=histogram(

@@ -265,9 +265,15 @@ async def test_unknown_channel(rig):
     assert (await rig.call("POST", "/v1/channels/sim-2/ussd", json={"code": "*100#"}))[0] == 404
 
 
-async def test_ussd_is_not_served_yet(rig):
-    status, problem = await rig.call("POST", "/v1/channels/sim-1/ussd", json={"code": "*100#"})
-    assert (status, problem["code"]) == (501, "not_implemented")
+async def test_ussd_answers_with_what_the_network_said(rig):
+    status, answer = await rig.call("POST", "/v1/channels/sim-1/ussd", json={"code": "*100#"})
+    assert (status, answer) == (200, {"text": "you asked *100#", "expects_reply": False})
+
+
+@pytest.mark.parametrize("code", ["", '1"\r', "*100#\x1a", "\x1b", "1" * 183])
+async def test_a_ussd_code_can_hold_nothing_that_ends_a_command(rig, code):
+    status, problem = await rig.call("POST", "/v1/channels/sim-1/ussd", json={"code": code})
+    assert (status, problem["errors"][0]["pointer"]) == (422, "/code")
 
 
 # --- opt-out list ---

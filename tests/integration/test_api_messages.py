@@ -37,6 +37,9 @@ async def test_message_is_answered_whole_and_found_again(rig):
     assert [event["type"] for event in sent["events"]] == ["message.queued"]
     status, found = await rig.call("GET", f"/v1/messages/{sent['id']}")
     assert status == 200
+    assert [(r["channel"], r["code"], r["until"]) for r in found.pop("waiting_for")] == [
+        ("sim-1", "turn", None)
+    ]
     assert found == sent
 
 

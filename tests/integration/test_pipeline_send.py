@@ -11,7 +11,8 @@ from drivers.codec.segment import decode_payload
 from drivers.codec.udh import decode_udh
 from drivers.pacing import TokenBucket
 from gateway.pipeline.retry import OnUncertain, RetryPolicy
-from gateway.routing.limits import Quota
+from gateway.routing.budgets import Budget, Quota
+from gateway.routing.periods import Period
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import PHONE, ScriptedChannel, running
 
@@ -296,7 +297,7 @@ async def test_a_rate_holds_back_what_it_does_not_allow_yet(tmp_path: Path):
 async def test_a_quota_is_not_overrun_by_what_is_on_the_wire(tmp_path: Path):
     driver = ScriptedDriver("a", capacity=10)
     driver.hold()
-    channel = ScriptedChannel(driver=driver, quota=Quota(limit=3, period_s=86_400.0))
+    channel = ScriptedChannel(driver=driver, budget=Budget(quotas=(Quota(limit=3, period=Period.DAY),)))
     async with running(tmp_path / "s.db", channel) as rig:
         for n in range(6):
             await rig.send(f"1001{n}")

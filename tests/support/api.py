@@ -20,7 +20,8 @@ from gateway.errors import NotFound
 from gateway.ids import KeyId, make_id
 from gateway.model.message import ApiKey, Scope
 from gateway.pipeline.accept import Intake, IntakeSettings
-from gateway.routing.channel import ChannelSnapshot, ChannelState
+from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, UssdReply
+from gateway.routing.rules import queues_of
 from gateway.store.engine_sqlite import SqliteStore
 from gateway.store.keys import hash_secret, make_secret, save_key
 
@@ -42,6 +43,12 @@ class FakeChannels:
 
     def snapshot(self, name: str) -> ChannelSnapshot | None:
         return self._channels.get(name)
+
+    def standings(self) -> list[Standing]:
+        return [Standing(snapshot=s, queues=queues_of(s.name, s.groups)) for s in self._channels.values()]
+
+    async def ussd(self, name: str, code: str) -> UssdReply:
+        return UssdReply(text=f"you asked {code}", expects_reply=False)
 
     async def pause(self, name: str) -> ChannelSnapshot:
         return self._set(name, ChannelState.PAUSED)

@@ -26,8 +26,9 @@ from gateway.pipeline.retry import RetryPolicy
 from gateway.pipeline.schedule import Scheduler
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
-from gateway.routing.limits import Quota
+from gateway.routing.budgets import Budget
 from gateway.runtime.channels import Channels, LaneSink
+from gateway.runtime.ussd import UssdSessions
 from gateway.store.engine_sqlite import SqliteStore
 from gateway.store.events import load_timeline
 from gateway.store.inbound import list_inbound
@@ -75,7 +76,7 @@ class ScriptedChannel(msgspec.Struct, kw_only=True):
     kind: str = "smpp"
     groups: tuple[str, ...] = ("default",)
     rate: TokenBucket | None = None
-    quota: Quota | None = None
+    budget: Budget | None = None
     number: str | None = None
 
 
@@ -93,7 +94,7 @@ class Rig:
                 groups=c.groups,
                 clock=clock,
                 rate=c.rate,
-                quota=c.quota,
+                budget=c.budget,
                 number=c.number,
             )
             for c in channels
@@ -115,6 +116,7 @@ class Rig:
                 lane, store=store, clock=clock, inbox=self.inbox, receipts=self.receipts, wake=wake
             ),
             wake,
+            UssdSessions(clock),
         )
         self._drivers = [c.driver for c in channels]
         self._tasks: list[asyncio.Task[None]] = []
@@ -155,7 +157,7 @@ class Rig:
         """Let time pass, and do what the sweeper and the scheduler's own alarm would do by then."""
         self.clock.advance(seconds)
         await self.sweep()
-        self.scheduler._wake.set()
+        self.scheduler.note_time()
 
     async def sweep(self) -> None:
         """One tick of the sweeper."""

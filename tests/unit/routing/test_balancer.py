@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from gateway.routing.balancer import Candidate, Taker, choose_channels, wanted_per_queue
+from gateway.routing.balancer import Candidate, Taker, choose_channels, unfilled, wanted_per_queue
+from gateway.routing.budgets import Budget, Need, Quota, RecipientCap
+from gateway.routing.periods import Period
 
 pytestmark = pytest.mark.unit
+
+NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 
 def due(*ids: str, priority: int = 5, queue: str = "group:default") -> list[Candidate]:
@@ -48,3 +54,30 @@ def test_a_queue_that_nobody_serves_waits():
 def test_no_more_is_asked_for_than_could_be_placed():
     takers = [taker("a", 2, "channel:a", "group:x"), taker("b", 3, "channel:b", "group:x", "group:y")]
     assert wanted_per_queue(takers) == {"channel:a": 2, "group:x": 5, "channel:b": 3, "group:y": 3}
+
+
+# --- budgets ---
+
+
+def to(recipient: str, message_id: str, *, n: int = 1, urgent: bool = False) -> Candidate:
+    return Candidate(message_id, 5, "group:default", Need(recipient, n, urgent))
+
+
+def test_a_budget_counts_what_is_given_in_the_same_breath():
+    budget = Budget(quotas=(Quota(limit=3, period=Period.DAY),), zone=UTC)
+    sim = Taker("sim", ("group:default",), 10, budget)
+    chosen = choose_channels([to("a", "m1", n=2), to("a", "m2", n=2), to("a", "m3")], [sim], NOON)
+    assert list(chosen) == ["m1", "m3"], "m2 does not fit any more, and holds up nobody"
+
+
+def test_a_message_that_one_budget_refuses_goes_by_the_channel_without_one():
+    full = Budget(caps=(RecipientCap(limit=1, period=Period.MONTH),), zone=UTC).take(Need("a"), NOON)
+    takers = [Taker("sim", ("group:default",), 10, full), taker("carrier", 1)]
+    chosen = choose_channels([to("b", "m1"), to("a", "m2"), to("b", "m3")], takers, NOON)
+    assert chosen == {"m1": "carrier", "m2": "sim"}
+
+
+def test_only_a_taker_with_a_budget_and_room_is_unfilled():
+    budget = Budget(quotas=(Quota(limit=3, period=Period.DAY),), zone=UTC)
+    takers = [Taker("a", ("q",), 2, budget), Taker("b", ("q",), 1, budget), taker("c", 5, "q")]
+    assert unfilled(takers, {"m1": "a", "m2": "b"}) == [Taker("a", ("q",), 1, budget)]

@@ -1,35 +1,12 @@
-"""Quota and cool-down."""
+"""Cool-down and breaker."""
 
 from __future__ import annotations
 
 import pytest
 
-from gateway.routing.limits import COOLDOWN_CAP_S, Cooldown, Quota
+from gateway.routing.limits import COOLDOWN_CAP_S, SERIES, Breaker, BreakerState, Cooldown
 
 pytestmark = pytest.mark.unit
-
-DAY_S = 86_400.0
-
-
-def test_a_quota_is_used_up_and_comes_back_with_the_next_period():
-    quota = Quota(limit=3, period_s=DAY_S)
-    assert quota.left(10.0) == 3
-    quota = quota.take(2, 10.0)
-    assert quota.left(20.0) == 1
-    quota = quota.take(2, 30.0)
-    assert quota.left(40.0) == 0, "a message of several parts may overrun it; it is never negative"
-    assert quota.left(DAY_S - 0.001) == 0
-    assert quota.left(DAY_S) == 3
-    assert quota.take(1, DAY_S).left(DAY_S) == 2
-
-
-def test_a_day_begins_at_local_midnight():
-    shanghai = Quota(limit=3, period_s=DAY_S, offset_s=8 * 3_600.0)
-    midnight = 20 * DAY_S - 8 * 3_600.0
-    assert shanghai.starts_at(midnight) == midnight
-    assert shanghai.starts_at(midnight - 1) == midnight - DAY_S
-    used = shanghai.take(3, midnight - 1)
-    assert (used.left(midnight - 1), used.left(midnight)) == (0, 3)
 
 
 def test_a_pause_doubles_while_the_channel_goes_on_refusing():
@@ -58,3 +35,55 @@ def test_a_success_ends_the_pause_and_forgets():
     cooldown = Cooldown().after_fault(100.0).after_fault(101.5).after_success()
     assert cooldown.left_s(101.5) == 0
     assert cooldown.after_fault(200.0).left_s(200.0) == 1.0
+
+
+def failed(times: int, breaker: Breaker | None = None, now: float = 100.0) -> Breaker:
+    breaker = breaker or Breaker()
+    for _ in range(times):
+        breaker = breaker.after_failure(now)
+    return breaker
+
+
+def test_a_breaker_opens_after_failures_in_series_and_not_before():
+    assert failed(SERIES - 1).state(100.0) is BreakerState.CLOSED
+    opened = failed(SERIES)
+    assert opened.state(100.0) is BreakerState.OPEN
+    assert opened.left_s(100.0) == 1.0
+    assert opened.state(101.0) is BreakerState.HALF_OPEN
+
+
+def test_an_answer_between_two_failures_begins_the_series_anew():
+    assert failed(SERIES - 1, failed(SERIES - 1).after_answer()).state(100.0) is BreakerState.CLOSED
+
+
+def test_a_half_open_breaker_opens_again_at_the_first_failure_for_twice_as_long():
+    breaker, now, pauses = failed(SERIES), 100.0, []
+    for _ in range(8):
+        pauses.append(breaker.left_s(now))
+        now += breaker.left_s(now)
+        assert breaker.state(now) is BreakerState.HALF_OPEN
+        breaker = breaker.after_failure(now)
+    assert pauses == [1, 2, 4, 8, 16, 32, COOLDOWN_CAP_S, COOLDOWN_CAP_S]
+
+
+def test_a_half_open_breaker_closes_with_the_first_answer():
+    breaker = failed(SERIES).after_answer()
+    assert breaker == Breaker()
+    assert breaker.state(101.0) is BreakerState.CLOSED
+
+
+def test_a_channel_that_says_itself_that_it_cannot_opens_at_once():
+    breaker = Breaker().after_failure(100.0, at_once=True)
+    assert breaker.state(100.0) is BreakerState.OPEN
+    assert Breaker().after_failure(100.0, at_once=True, asked_s=30.0).left_s(100.0) == 30.0
+
+
+def test_what_fails_while_it_is_open_was_sent_before_and_prolongs_nothing():
+    opened = failed(SERIES)
+    assert failed(50, opened) == opened
+
+
+def test_a_link_that_comes_up_again_cures_a_refusal_but_no_series():
+    assert Breaker().after_failure(100.0, at_once=True).after_up() == Breaker()
+    assert failed(SERIES - 1).after_up() == Breaker()
+    assert failed(SERIES).after_up() == failed(SERIES)

@@ -36,8 +36,9 @@ from gateway.store.messages import (
     save_messages,
 )
 from gateway.store.ports import Tx
-from gateway.store.queue import count_sent, save_segments, save_state
+from gateway.store.queue import save_segments, save_state
 from gateway.store.suppressions import find_suppressed, list_suppressions, save_suppression
+from gateway.store.usage import Usage, load_usage
 
 pytestmark = pytest.mark.unit
 
@@ -130,6 +131,7 @@ async def test_what_changes_later_comes_back_too(store: SqliteStore):
         channel="a",
         reference="7",
         attempts=3,
+        submitted_at=later,
         sent_at=later,
         delivered_at=later,
         error=error,
@@ -142,8 +144,8 @@ async def test_what_changes_later_comes_back_too(store: SqliteStore):
     await store.write(op)
     assert await store.read(lambda tx: find_message(tx, message.id)) == changed
     assert await store.read(lambda tx: load_segments(tx, [message.id, "nobody"])) == {message.id: [segment]}
-    assert await store.read(lambda tx: count_sent(tx, "a", later)) == 1
-    assert await store.read(lambda tx: count_sent(tx, "a", later + timedelta(seconds=1))) == 0
+    assert await store.read(lambda tx: load_usage(tx, "a", later)) == Usage(1, [message.recipient])
+    assert await store.read(lambda tx: load_usage(tx, "a", later + timedelta(seconds=1))) == Usage(0, [])
 
 
 async def test_a_listing_is_newest_first_and_goes_on_where_it_stopped(store: SqliteStore):

@@ -1,0 +1,120 @@
+"""Why a message is not sent yet: one list of reasons from what its channels say of themselves. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from gateway.model.message import MessageStatus
+from gateway.routing.budgets import Need
+from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing
+from gateway.routing.limits import BreakerState
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a message waits for.
+
+    Args:
+        code: ``scheduled``, ``retry_pause``, ``no_channel``, ``paused``, ``draining``, ``starting``, ``down``,
+            ``stopped``, ``cooldown``, ``rate``, ``quota``, ``recipients``, ``active_hours``, ``busy`` or ``turn``.
+        detail: one sentence.
+        channel: whose reason it is; null for a reason of the message's own.
+        until: when it is expected to end by itself; null when nobody knows.
+    """
+
+    code: str
+    detail: str
+    channel: str | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A message that may be waiting.
+
+    Args:
+        status: when it neither waits nor is scheduled there are no reasons.
+        queue: where it waits.
+        need: what it takes of a budget.
+        hidden_until: nobody may claim it before; None for at once.
+        last_error: why it was not sent the last time; None when it was not tried.
+    """
+
+    status: MessageStatus
+    queue: str
+    need: Need
+    hidden_until: datetime | None = None
+    last_error: str | None = None
+
+
+def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime) -> list[Reason]:
+    """Everything that holds a message back.
+
+    Args:
+        waiting: the message.
+        standings: all channels.
+        now: aware.
+
+    Returns:
+        The message's own reason if it has one, else those of each channel that serves its queue, in the order of
+        the config; a channel with none says ``turn``. Empty when the message does not wait.
+    """
+    if waiting.status is MessageStatus.SCHEDULED:
+        detail = "It is scheduled for later."
+        return [Reason(code="scheduled", detail=detail, until=waiting.hidden_until)]
+    if waiting.status is not MessageStatus.QUEUED:
+        return []
+    if waiting.hidden_until is not None and waiting.hidden_until > now:
+        detail = f"It is tried again after a pause; the last time: {waiting.last_error or 'no answer'}."
+        return [Reason(code="retry_pause", detail=detail, until=waiting.hidden_until)]
+    serving = [standing for standing in standings if waiting.queue in standing.queues]
+    if not serving:
+        kind, _, name = waiting.queue.partition(":")
+        return [Reason(code="no_channel", detail=f"No channel of the config serves the {kind} {name}.")]
+    return [reason for standing in serving for reason in _explain_channel(standing, waiting.need, now)]
+
+
+def _explain_channel(standing: Standing, need: Need, now: datetime) -> list[Reason]:
+    name = standing.snapshot.name
+    found = [
+        Reason(code=code, detail=detail, channel=name, until=until)
+        for code, detail, until in _holds(standing, need, now)
+    ]
+    return found or [
+        Reason(code="turn", detail="The channel is free and takes it in its turn.", channel=name)
+    ]
+
+
+def _holds(standing: Standing, need: Need, now: datetime) -> Iterator[tuple[str, str, datetime | None]]:
+    snapshot = standing.snapshot
+    if snapshot.state is not ChannelState.UP:
+        yield snapshot.state.value, _state_detail(snapshot), None
+    if snapshot.cooldown_s > 0:
+        detail = "It failed in series and rests." if _is_broken(snapshot) else "It was asked to slow down."
+        yield "cooldown", detail, now + timedelta(seconds=snapshot.cooldown_s)
+    if standing.budget is not None:
+        yield from standing.budget.blocks(need, now)
+    if standing.paced_until is not None:
+        yield "rate", f"Its rate is {snapshot.rate}.", standing.paced_until
+    capacity = 1 if _is_broken(snapshot) else snapshot.capacity
+    if snapshot.state is ChannelState.UP and snapshot.in_flight >= capacity:
+        yield "busy", f"It is sending {snapshot.in_flight} of {capacity} at once.", None
+
+
+def _is_broken(snapshot: ChannelSnapshot) -> bool:
+    return snapshot.breaker is not BreakerState.CLOSED
+
+
+def _state_detail(snapshot: ChannelSnapshot) -> str:
+    match snapshot.state:
+        case ChannelState.PAUSED | ChannelState.DRAINING:
+            return "An operator paused it; `hongyan channel NAME resume` lets it go on."
+        case ChannelState.STOPPED:
+            return f"It stopped, and a person must mend it: {snapshot.error or 'see its log'}."
+        case ChannelState.DOWN:
+            return f"It is down and tries again by itself: {snapshot.error or 'see its log'}."
+        case ChannelState.STARTING | ChannelState.UP:
+            return "It is starting."
