@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from drivers.codec.segment import Plan
 from drivers.codec.udh import encode_udh
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
@@ -145,7 +146,7 @@ class Intake:
         async def op(tx: Tx) -> AcceptedMessage | bytes:
             if idempotency is not None and (answer := await _replay(tx, key, idempotency)) is not None:
                 return answer
-            accepted = (await _save(tx, [draft]))[0]
+            accepted = (await save_drafts(tx, [draft]))[0]
             if idempotency is not None:
                 await _keep_answer(tx, key, idempotency, accepted, draft.message.created_at)
             return accepted
@@ -173,7 +174,7 @@ class Intake:
         """
         batch_id = BatchId(make_id())
         now = self._clock.now()
-        drafts: list[tuple[int, _Draft]] = []
+        drafts: list[tuple[int, Draft]] = []
         rejected: list[Rejected] = []
         for index, request in enumerate(requests):
             if isinstance(request, Rejected):
@@ -188,7 +189,7 @@ class Intake:
         async def op(tx: Tx) -> AcceptedBatch | bytes:
             if idempotency is not None and (answer := await _replay(tx, key, idempotency)) is not None:
                 return answer
-            saved = await _save(tx, [draft for _, draft in drafts])
+            saved = await save_drafts(tx, [draft for _, draft in drafts])
             items = [(index, accepted) for (index, _), accepted in zip(drafts, saved, strict=True)]
             batch = AcceptedBatch(batch_id, items, rejected)
             if idempotency is not None:
@@ -213,14 +214,44 @@ class Intake:
             raise InvalidRequest(*errors)
         return preview
 
-    def draft_own(self, recipient: str, text: str, *, channel: str) -> _Draft:
+    def draft(
+        self,
+        request: MessageRequest,
+        *,
+        key: ApiKey | None,
+        plan: Plan | None = None,
+        now: datetime | None = None,
+    ) -> Draft:
+        """A message that is ready to be stored inside another operation: `save_drafts`, then `announce`.
+
+        Args:
+            key: who sends it.
+            plan: what goes on the wire, exactly, where the sender makes segments of his own; ``request`` then
+                has the header that belongs to them.
+            now: when it came; None for now.
+
+        Raises:
+            InvalidRequest: each fault with its pointer.
+        """
+        return self._draft(request, now or self._clock.now(), key, None, plan)
+
+    def announce(self) -> None:
+        """Drafts were committed: wake who sends."""
+        self._on_accepted()
+
+    def draft_own(self, recipient: str, text: str, *, channel: str) -> Draft:
         """A message of the gateway's own (an opt-out confirmation), pinned to the channel it answers on."""
         request = MessageRequest(to=recipient, text=text, channel=channel)
         return self._draft(request, self._clock.now(), None, None)
 
     def _draft(
-        self, request: MessageRequest, now: datetime, key: ApiKey | None, batch_id: BatchId | None
-    ) -> _Draft:
+        self,
+        request: MessageRequest,
+        now: datetime,
+        key: ApiKey | None,
+        batch_id: BatchId | None,
+        plan: Plan | None = None,
+    ) -> Draft:
         errors: list[FieldError] = []
         recipient = self._read_recipient(request.to, errors)
         queue = choose_queue(self._settings.channels, channel=request.channel, sender=request.sender)
@@ -230,7 +261,8 @@ class Intake:
         starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
         if starts_at and starts_at > now + MAX_AHEAD:
             errors.append(FieldError("/schedule_at", "too_far", "schedule it within the next 366 days"))
-        plan = plan_request(request, self._settings.text, errors)
+        if plan is None:
+            plan = plan_request(request, self._settings.text, errors)
         if errors or plan is None or queue is None:
             raise InvalidRequest(*errors)
         starts_at = starts_at and truncate_ms(starts_at.astimezone(UTC))
@@ -264,7 +296,7 @@ class Intake:
             key_id=key.id if key else None,
         )
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
-        return _Draft(message, segments)
+        return Draft(message, segments)
 
     def _read_recipient(self, number: str, errors: list[FieldError]) -> str:
         try:
@@ -274,19 +306,20 @@ class Intake:
             return ""
 
 
-class _Draft(NamedTuple):
+class Draft(NamedTuple):
     """A message that is ready to be stored."""
 
     message: Message
     segments: list[Segment]
 
 
-async def save_draft(tx: Tx, draft: _Draft) -> Message:
+async def save_draft(tx: Tx, draft: Draft) -> Message:
     """Store one of the gateway's own messages inside another operation."""
-    return (await _save(tx, [draft]))[0].message
+    return (await save_drafts(tx, [draft]))[0].message
 
 
-async def _save(tx: Tx, drafts: Sequence[_Draft]) -> list[AcceptedMessage]:
+async def save_drafts(tx: Tx, drafts: Sequence[Draft]) -> list[AcceptedMessage]:
+    """Store messages inside another operation, as their recipients' opt-outs allow."""
     marketing = {d.message.recipient for d in drafts if is_stopped(d.message.category, suppressed=True)}
     suppressed = await find_suppressed(tx, marketing)
     accepted = []
