@@ -150,7 +150,7 @@ class InboundOut(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         data: hex; null unless it is binary.
-        complete: false when parts were still missing after the wait.
+        complete: false while parts are missing; `[…]` stands for them in the text, and late ones still join it.
         in_reply_to: the latest message sent to that number from that channel.
     """
 
@@ -257,7 +257,7 @@ def show_message(
 def show_event(event: Event) -> EventOut:
     """An event for the outside."""
     data = event.data
-    if event.type == "inbound.received":
+    if event.type.startswith("inbound."):
         data = msgspec.json.encode(show_inbound(_inbound.decode(data)))
     return EventOut(type=event.type, timestamp=event.at, data=msgspec.Raw(data))
 

@@ -141,7 +141,7 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True, rename={"sender"
         recipient: our number or port, if known.
         text: None for binary, which has ``data``.
         parts: how many parts it had.
-        complete: False when parts were still missing after the wait.
+        complete: False while parts are missing; late ones still join it.
     """
 
     id: InboundId

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from drivers.base import Encoding, InboundPart
-from drivers.codec.segment import decode_payload
+from drivers.codec.reassembly import Joined, Moment, OpenSet, Part, choose_set, join_parts
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import InvalidRequest
 from gateway.ids import InboundId, make_id
@@ -20,13 +22,17 @@ from gateway.pipeline.lane import Lane
 from gateway.pipeline.verbs import record_opt_in, record_opt_out
 from gateway.policy.optout import Keywords, find_keyword
 from gateway.store.inbound import (
+    PartSet,
     StoredPart,
-    find_stale_keys,
-    finish_parts,
-    load_waiting_parts,
-    reopen_part,
+    find_inbound,
+    find_open_sets,
+    find_repeated,
+    find_stale_sets,
+    finish_part,
+    load_set,
     save_inbound,
     save_part,
+    update_inbound,
 )
 from gateway.store.messages import find_latest_sent
 from gateway.store.ports import Store, Tx
@@ -35,8 +41,20 @@ from gateway.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
-PART_WAIT = timedelta(hours=24)
-"""How long a message waits for its missing parts; then it is given out as it is."""
+PART_WAIT = timedelta(hours=1)
+"""How long a message waits for its missing parts; then it is given out as it is, and late parts still join it."""
+
+
+class _News(NamedTuple):
+    """What a part has brought.
+
+    Args:
+        messages: that were given out because of it, for the first time.
+        answered: whether an answer was queued.
+    """
+
+    messages: int = 0
+    answered: bool = False
 
 
 class KeywordPolicy(NamedTuple):
@@ -83,49 +101,56 @@ class Inbox:
         """
         now = truncate_ms(self._clock.now())
         stored = self._stored(lane, part, now)
-
-        async def op(tx: Tx) -> tuple[InboundMessage | None, bool]:
-            if not await save_part(tx, stored):
-                return None, False  # the same part again: it is ours already
-            if stored.concat_key is None:
-                return await self._finish(tx, [stored], complete=True)
-            parts = await load_waiting_parts(tx, stored.concat_key)
-            if any(p.part == stored.part and p.payload != stored.payload for p in parts):
-                # The sender uses the reference again: what waited under it will never be whole.
-                given_out = await self._finish(tx, parts, complete=False)
-                await reopen_part(tx, stored.id)
-                return given_out
-            if len(parts) < stored.total:
-                return None, False
-            return await self._finish(tx, parts, complete=True)
-
-        message, answered = await self._store.write(op)
-        if message is not None:
-            lane.received += 1
-            self._metrics.inbound.labels(lane.name).inc()
-        return answered
+        news = await self._store.write(lambda tx: self._take(tx, stored))
+        lane.received += news.messages
+        self._metrics.inbound.labels(lane.name).inc(news.messages)
+        return news.answered
 
     async def give_out_stale(self) -> int:
         """Give out messages whose missing parts did not come in time; how many."""
-        before = self._clock.now() - PART_WAIT
+        return await self._store.write(lambda tx: self._give_out(tx, None))
 
-        async def op(tx: Tx) -> int:
-            keys = await find_stale_keys(tx, before, 100)
-            for key in keys:
-                await self._finish(tx, await load_waiting_parts(tx, key), complete=False)
-            return len(keys)
+    async def _take(self, tx: Tx, part: StoredPart) -> _News:
+        if part.concat_key is None:
+            return await self._finish(tx, [part]) if await save_part(tx, part) else _News()
+        sets = await find_open_sets(tx, part.concat_key, part.part)
+        chosen = _choose(part, sets)
+        part = part._replace(set_id=chosen.set_id if chosen else part.id)
+        if not await save_part(tx, part):
+            return _News()  # the same part again: it is ours already
+        n_given_out = 0 if chosen else await self._give_out(tx, part.concat_key)
+        parts = await load_set(tx, part.set_id or "")
+        if chosen and chosen.inbound_id is not None:
+            return await self._amend(tx, chosen.inbound_id, parts)
+        news = await self._finish(tx, parts) if len(parts) == part.total else _News()
+        return news._replace(messages=news.messages + n_given_out)
 
-        return await self._store.write(op)
+    async def _give_out(self, tx: Tx, concat_key: str | None) -> int:
+        """Give out what has waited long enough, of one key or of all; how many messages."""
+        n = 0
+        for set_id in await find_stale_sets(tx, self._clock.now() - PART_WAIT, 100, concat_key):
+            parts = await load_set(tx, set_id)
+            repeated = await find_repeated(tx, parts)
+            if repeated is None:
+                await self._finish(tx, parts)
+                n += 1
+            else:
+                # The network repeated a piece of a message that we have. (Had all of it come twice, it would be two.)
+                await finish_part(tx, parts[0], repeated)
+        return n
 
     def _stored(self, lane: Lane, part: InboundPart, now: datetime) -> StoredPart:
         sender = parse_address(part.sender, self._region)
         concat = part.concat
-        key = f"{lane.name}|{sender}|{concat.width}|{concat.reference}|{concat.total}" if concat else None
+        recipient = part.recipient or lane.number
+        key = None
+        if concat is not None:
+            key = f"{lane.name}|{sender}|{recipient or ''}|{concat.width}|{concat.reference}|{concat.total}"
         return StoredPart(
             id=make_id(),
             channel=lane.name,
             sender=sender,
-            recipient=part.recipient or lane.number,
+            recipient=recipient,
             encoding=part.encoding.value,
             payload=part.payload,
             concat_key=key,
@@ -136,25 +161,20 @@ class Inbox:
             dedupe_key=part.dedupe_key,
         )
 
-    async def _finish(
-        self,
-        tx: Tx,
-        parts: Sequence[StoredPart],
-        *,
-        complete: bool,
-    ) -> tuple[InboundMessage, bool]:
+    async def _finish(self, tx: Tx, parts: Sequence[StoredPart]) -> _News:
+        """Give out the message that parts make, whole or not."""
         first = parts[0]
-        encoding = Encoding(first.encoding)
-        text = None if encoding is Encoding.BINARY else _join_text(parts)
-        found = find_keyword(text, self._policy.keywords) if text else None
+        complete = len(parts) == first.total
+        joined = _join(parts)
+        found = self._find_keyword(joined, complete=complete)
         message = InboundMessage(
             id=InboundId(make_id()),
             sender=first.sender,
             recipient=first.recipient,
             channel=first.channel,
-            text=text,
-            data=b"".join(p.payload for p in parts) if text is None else None,
-            encoding=encoding.value,
+            text=joined.text,
+            data=joined.data,
+            encoding=joined.encoding.value,
             parts=first.total,
             complete=complete,
             received_at=truncate_ms(self._clock.now()),
@@ -163,10 +183,33 @@ class Inbox:
             in_reply_to=await find_latest_sent(tx, first.sender, first.channel),
         )
         await save_inbound(tx, message)
-        await finish_parts(tx, concat_key=first.concat_key, part_id=first.id, inbound_id=message.id)
+        await finish_part(tx, first, message.id)
         tx.record(make_event("inbound.received", message.received_at, message.id, message))
-        reply = await self._obey(tx, message, found) if found else ""
-        return message, bool(reply) and await self._answer(tx, message, reply)
+        return _News(1, await self._answer(tx, message, found))
+
+    async def _amend(self, tx: Tx, inbound_id: str, parts: Sequence[StoredPart]) -> _News:
+        """Put a late part into the message that was given out without it."""
+        message = await find_inbound(tx, inbound_id)
+        assert message is not None, "parts outlive no message"
+        joined = _join(parts)
+        complete = len(parts) == message.parts
+        found = self._find_keyword(joined, complete=complete)
+        message = msgspec.structs.replace(
+            message,
+            text=joined.text,
+            data=joined.data,
+            encoding=joined.encoding.value,
+            complete=complete,
+            keyword=found[0] if found else None,
+        )
+        await update_inbound(tx, message)
+        await finish_part(tx, parts[0], message.id)
+        tx.record(make_event("inbound.updated", truncate_ms(self._clock.now()), message.id, message))
+        return _News(0, await self._answer(tx, message, found))
+
+    def _find_keyword(self, joined: Joined, *, complete: bool) -> tuple[Keyword, str] | None:
+        """What a whole text asks; a piece of one may look like a keyword by chance."""
+        return find_keyword(joined.text, self._policy.keywords) if joined.text and complete else None
 
     async def _obey(self, tx: Tx, message: InboundMessage, found: tuple[Keyword, str]) -> str:
         """Do what a keyword asks; the text to send back, empty for none (also when nothing changed)."""
@@ -189,7 +232,11 @@ class Inbox:
             case Keyword.HELP:
                 return self._policy.help_reply
 
-    async def _answer(self, tx: Tx, message: InboundMessage, text: str) -> bool:
+    async def _answer(self, tx: Tx, message: InboundMessage, found: tuple[Keyword, str] | None) -> bool:
+        """Obey a keyword; whether an answer was queued."""
+        text = await self._obey(tx, message, found) if found else ""
+        if not text:
+            return False
         try:
             await save_draft(tx, self._intake.draft_own(message.sender, text, channel=message.channel))
         except InvalidRequest:  # an alphanumeric sender can't be answered
@@ -198,16 +245,11 @@ class Inbox:
         return True
 
 
-def _join_text(parts: Sequence[StoredPart]) -> str:
-    """The text of all parts, in order; runs of one encoding are decoded together.
+def _choose(part: StoredPart, sets: Sequence[PartSet]) -> PartSet | None:
+    open_sets = [OpenSet(s.set_id, Moment(s.network_time, s.received_at)) for s in sets]
+    set_id = choose_set(Moment(part.network_time, part.received_at), open_sets)
+    return next((s for s in sets if s.set_id == set_id), None)
 
-    A sender may cut a surrogate pair between two parts, so octets are joined before they are read.
-    """
-    texts: list[str] = []
-    run: list[bytes] = []
-    for i, part in enumerate(parts):
-        run.append(part.payload)
-        if i + 1 == len(parts) or parts[i + 1].encoding != part.encoding:
-            texts.append(decode_payload(Encoding(part.encoding), b"".join(run)))
-            run = []
-    return "".join(texts)
+
+def _join(parts: Sequence[StoredPart]) -> Joined:
+    return join_parts([Part(p.part, Encoding(p.encoding), p.payload) for p in parts], parts[0].total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -20,9 +21,11 @@ class StoredPart(NamedTuple):
     """One received part.
 
     Args:
-        concat_key: equal for the parts of one message; None for a message in one part.
+        concat_key: equal for the parts of one message, and of others with the same reference; None for a message
+            in one part.
         part, total: 1..n and n; 1 and 1 without concatenation.
         dedupe_key: see `drivers.base.InboundPart`.
+        set_id: equal for the parts of one message only; None for a message in one part.
     """
 
     id: str
@@ -37,59 +40,91 @@ class StoredPart(NamedTuple):
     network_time: datetime | None
     received_at: datetime
     dedupe_key: str | None
+    set_id: str | None = None
+
+
+class PartSet(NamedTuple):
+    """Parts of one message, some of which are missing.
+
+    Args:
+        inbound_id: the message as which it was given out, incomplete; None while it waits.
+        network_time, received_at: the latest of its parts'.
+    """
+
+    set_id: str
+    inbound_id: str | None
+    network_time: datetime | None
+    received_at: datetime
 
 
 async def save_part(tx: Tx, part: StoredPart) -> bool:
     """Store one part; False when the same part was stored before."""
     n_changed = await tx.execute(
-        "INSERT INTO inbound_parts (id, channel, sender, recipient, encoding, payload, concat_key, part, total,"
-        " network_time, received_at, dedupe_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO inbound_parts ({_PART_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
         (
             part.id, part.channel, part.sender, part.recipient, part.encoding, part.payload, part.concat_key,
             part.part, part.total, format_ms(part.network_time), format_ms(part.received_at), part.dedupe_key,
+            part.set_id,
         ),
     )  # fmt: skip
     return n_changed > 0
 
 
-async def load_waiting_parts(tx: Tx, concat_key: str) -> list[StoredPart]:
-    """Parts of one message that wait for the others; of two with the same number the first that came."""
+async def find_open_sets(tx: Tx, concat_key: str, lacking: int) -> list[PartSet]:
+    """Sets under a key in which the part ``lacking`` is missing, oldest first."""
     rows = await tx.fetch(
-        f"{_SELECT_PARTS} WHERE concat_key = ? AND inbound_id IS NULL ORDER BY part, id",
-        (concat_key,),
+        "SELECT set_id, max(inbound_id), max(network_time), max(received_at) FROM inbound_parts"
+        " WHERE concat_key = ? GROUP BY set_id HAVING max(part = ?) = 0 ORDER BY min(id)",
+        (concat_key, lacking),
     )
-    parts: dict[int, StoredPart] = {}
-    for row in rows:
-        part = _part(row)
-        parts.setdefault(part.part, part)
-    return list(parts.values())
+    return [_part_set(row) for row in rows]
 
 
-async def find_stale_keys(tx: Tx, before: datetime, limit: int) -> list[str]:
-    """Concatenation keys whose newest waiting part came before ``before``."""
+async def load_set(tx: Tx, set_id: str) -> list[StoredPart]:
+    """The parts of a set that there are, in order."""
+    return [
+        _part(row) for row in await tx.fetch(f"{_SELECT_PARTS} WHERE set_id = ? ORDER BY part", (set_id,))
+    ]
+
+
+async def find_stale_sets(tx: Tx, before: datetime, limit: int, concat_key: str | None = None) -> list[str]:
+    """Sets that wait and whose newest part came before ``before``; of all keys, or of one."""
     rows = await tx.fetch(
-        "SELECT concat_key FROM inbound_parts WHERE inbound_id IS NULL AND concat_key IS NOT NULL"
-        " GROUP BY concat_key HAVING max(received_at) < ? LIMIT ?",
-        (format_ms(before), limit),
+        "SELECT set_id FROM inbound_parts WHERE inbound_id IS NULL AND set_id IS NOT NULL"
+        f"{'' if concat_key is None else ' AND concat_key = ?'}"
+        " GROUP BY set_id HAVING max(received_at) < ? ORDER BY min(id) LIMIT ?",
+        (*(() if concat_key is None else (concat_key,)), format_ms(before), limit),
     )
     return [row[0] for row in rows]
 
 
-async def finish_parts(tx: Tx, *, concat_key: str | None, part_id: str, inbound_id: str) -> None:
-    """Mark parts as joined into an inbound message: all that wait under a key, or the one part."""
-    if concat_key is None:
-        await tx.execute("UPDATE inbound_parts SET inbound_id = ? WHERE id = ?", (inbound_id, part_id))
-    else:
-        await tx.execute(
-            "UPDATE inbound_parts SET inbound_id = ? WHERE concat_key = ? AND inbound_id IS NULL",
-            (inbound_id, concat_key),
-        )
+async def find_repeated(tx: Tx, parts: Sequence[StoredPart]) -> str | None:
+    """The message that holds every part of a waiting set, number, time and content: the set repeats a piece of it."""
+    first = parts[0]
+    rows = await tx.fetch(
+        f"{_SELECT_PARTS} WHERE concat_key = ? AND inbound_id IS NOT NULL ORDER BY id DESC LIMIT ?",
+        (first.concat_key, _MOST_COMPARED),
+    )
+    known: dict[str | None, set[tuple[object, ...]]] = {}
+    for row in rows:
+        part = _part(row)
+        known.setdefault(part.set_id, set()).add(_content(part))
+    wanted = {_content(part) for part in parts}
+    for set_id, contents in known.items():
+        if wanted <= contents:
+            found = await tx.fetch(
+                "SELECT inbound_id FROM inbound_parts WHERE set_id = ? AND inbound_id IS NOT NULL LIMIT 1",
+                (set_id,),
+            )
+            return str(found[0][0])
+    return None
 
 
-async def reopen_part(tx: Tx, part_id: str) -> None:
-    """Let one part wait again, for a message of its own."""
-    await tx.execute("UPDATE inbound_parts SET inbound_id = NULL WHERE id = ?", (part_id,))
+async def finish_part(tx: Tx, part: StoredPart, inbound_id: str) -> None:
+    """Mark a part, and its whole set, as joined into an inbound message."""
+    column, value = ("id", part.id) if part.set_id is None else ("set_id", part.set_id)
+    await tx.execute(f"UPDATE inbound_parts SET inbound_id = ? WHERE {column} = ?", (inbound_id, value))
 
 
 async def forget_parts(tx: Tx, before: datetime) -> int:
@@ -110,6 +145,14 @@ async def save_inbound(tx: Tx, message: InboundMessage) -> None:
             format_ms(message.network_time), message.keyword, message.in_reply_to,
         ),
     )  # fmt: skip
+
+
+async def update_inbound(tx: Tx, message: InboundMessage) -> None:
+    """Store what a late part changed of a message."""
+    await tx.execute(
+        "UPDATE inbound SET text = ?, data = ?, encoding = ?, complete = ?, keyword = ? WHERE id = ?",
+        (message.text, message.data, message.encoding, int(message.complete), message.keyword, message.id),
+    )
 
 
 async def find_inbound(tx: Tx, inbound_id: str) -> InboundMessage | None:
@@ -142,10 +185,23 @@ async def list_inbound(
     return [_inbound(row) for row in rows]
 
 
-_SELECT_PARTS = (
-    "SELECT id, channel, sender, recipient, encoding, payload, concat_key, part, total, network_time, received_at,"
-    " dedupe_key FROM inbound_parts"
+_PART_COLUMNS = (
+    "id, channel, sender, recipient, encoding, payload, concat_key, part, total, network_time, received_at,"
+    " dedupe_key, set_id"
 )
+_SELECT_PARTS = f"SELECT {_PART_COLUMNS} FROM inbound_parts"
+_MOST_COMPARED = 1_000
+"""Parts under one key that a set is compared with; far more than a network repeats."""
+
+
+def _content(part: StoredPart) -> tuple[object, ...]:
+    return part.part, part.network_time, part.encoding, part.payload
+
+
+def _part_set(row: Row) -> PartSet:
+    received_at = parse_ms(row[3])
+    assert received_at is not None
+    return PartSet(row[0], row[1], parse_ms(row[2]), received_at)
 
 
 def _part(row: Row) -> StoredPart:
@@ -164,6 +220,7 @@ def _part(row: Row) -> StoredPart:
         network_time=parse_ms(row[9]),
         received_at=received_at,
         dedupe_key=row[11],
+        set_id=row[12],
     )
 
 

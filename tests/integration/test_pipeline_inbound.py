@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,14 @@ def single(text: str, sender: str = PHONE, dedupe_key: str | None = None) -> Inb
 
 
 def part_of(
-    n: int, total: int, payload: str | bytes, *, reference: int = 7, sender: str = PHONE, width: int = 8
+    n: int,
+    total: int,
+    payload: str | bytes,
+    *,
+    reference: int = 7,
+    sender: str = PHONE,
+    width: int = 8,
+    sent_at: datetime | None = None,
 ) -> InboundPart:
     octets = payload if isinstance(payload, bytes) else payload.encode("utf-16-be")
     return InboundPart(
@@ -34,6 +41,7 @@ def part_of(
         encoding=Encoding.UCS2,
         payload=octets,
         concat=Concat(reference=reference, total=total, part=n, width=width),
+        network_time=sent_at,
     )
 
 
@@ -100,6 +108,8 @@ async def test_a_repeated_part_neither_completes_nor_doubles(tmp_path: Path):
             assert await texts(rig) == []
             await driver.report(part_of(n, 2, "鸿" if n == 1 else "雁"))
         assert await texts(rig) == ["鸿雁"]
+        rig.clock.advance(3_601.0)
+        assert await rig.inbox.give_out_stale() == 0, "the repeated part is not given out on its own"
         (message,) = await rig.inbound()
         assert (message.parts, message.complete) == (2, True)
 
@@ -143,15 +153,15 @@ async def test_what_is_not_complete_in_time_is_given_out_as_it_is(tmp_path: Path
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
         await driver.report(part_of(3, 3, "third"))
-        rig.clock.advance(3_600.0)
+        rig.clock.advance(1_800.0)
         await driver.report(part_of(1, 3, "first"))
-        rig.clock.advance(86_400.0)
+        rig.clock.advance(3_600.0)
         assert await rig.inbox.give_out_stale() == 0, "the wait counts from the part that came last"
         rig.clock.advance(1.0)
         assert await rig.inbox.give_out_stale() == 1
         assert await rig.inbox.give_out_stale() == 0
         (message,) = await rig.inbound()
-        assert (message.text, message.parts, message.complete) == ("firstthird", 3, False)
+        assert (message.text, message.parts, message.complete) == ("first[…]third", 3, False)
 
 
 async def test_parts_survive_a_restart(tmp_path: Path):
@@ -180,7 +190,80 @@ async def test_a_reference_used_again_never_mixes_two_messages(tmp_path: Path):
         rig.clock.advance(3 * 3_600.0)
         for part in (part_of(1, 2, "B1"), part_of(1, 2, "B1"), part_of(2, 2, "B2")):
             await driver.report(part)
-        assert [(m.text, m.complete) for m in await rig.inbound()] == [("A1", False), ("B1B2", True)]
+        assert [(m.text, m.complete) for m in await rig.inbound()] == [("A1[…]", False), ("B1B2", True)]
+
+
+async def test_a_late_part_joins_the_message_that_was_given_out_without_it(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(part_of(1, 4, "一", sent_at=START))
+        await driver.report(part_of(3, 4, "三", sent_at=START))
+        rig.clock.advance(3_601.0)
+        assert await rig.inbox.give_out_stale() == 1
+        (early,) = await rig.inbound()
+        assert (early.text, early.complete) == ("一[…]三[…]", False)
+        rig.clock.advance(3 * 86_400.0)
+        await driver.report(part_of(2, 4, "二", sent_at=START))
+        await driver.report(part_of(4, 4, "四", sent_at=START))
+        (late,) = await rig.inbound()
+        assert (late.id, late.text, late.complete) == (early.id, "一二三四", True)
+        events = [e.type for e in await rig.events(early.id)]
+        assert events == ["inbound.received", "inbound.updated", "inbound.updated"]
+        assert rig.lanes["a"].snapshot().received == 0, "given out by the sweeper, not by a part"
+
+
+async def test_a_late_part_of_another_message_with_the_same_reference_does_not_join(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(part_of(1, 2, "A1", sent_at=START))
+        await driver.report(part_of(2, 2, "B2", sent_at=START + timedelta(hours=5)))
+        await driver.report(part_of(1, 2, "B1", sent_at=START + timedelta(hours=5)))
+        await driver.report(part_of(2, 2, "A2", sent_at=START))
+        assert await texts(rig) == ["B1B2", "A1A2"]
+
+
+async def test_two_equal_messages_that_are_two_stay_two(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        for n in (1, 1, 2, 2):
+            await driver.report(part_of(n, 2, "鸿" if n == 1 else "雁"))
+        assert await texts(rig) == ["鸿雁", "鸿雁"]
+
+
+async def test_conflicting_parts_belong_to_two_messages(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        for n, text in ((1, "A1"), (1, "B1"), (2, "A2"), (2, "B2")):
+            await driver.report(part_of(n, 2, text))
+        assert await texts(rig) == ["A1A2", "B1B2"]
+
+
+async def test_parts_in_two_encodings_are_one_text(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        gsm7 = InboundPart(
+            sender=PHONE,
+            encoding=Encoding.GSM7,
+            payload=encode_gsm7("code €5 "),
+            concat=Concat(reference=7, total=2, part=1),
+        )
+        await driver.report(part_of(2, 2, "验证码"))
+        await driver.report(gsm7)
+        (message,) = await rig.inbound()
+        assert (message.text, message.encoding) == ("code €5 验证码", "ucs2")
+
+
+async def test_a_piece_of_a_text_is_no_keyword_but_the_whole_is(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(part_of(1, 2, "T"))
+        rig.clock.advance(3_601.0)
+        await rig.inbox.give_out_stale()
+        assert (await rig.send(category="marketing")).status == "queued"
+        await driver.report(part_of(2, 2, "D"))
+        (message,) = await rig.inbound()
+        assert message.keyword is Keyword.OPT_OUT
+        assert (await rig.send(category="marketing")).status == "blocked"
 
 
 # --- keywords ---

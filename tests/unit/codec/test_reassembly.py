@@ -1,0 +1,76 @@
+"""Which parts belong together, and what they read as."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from drivers.base import Encoding
+from drivers.codec.reassembly import Moment, OpenSet, Part, choose_set, join_parts
+
+pytestmark = pytest.mark.unit
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+def moment(sent_h: float | None, came_h: float = 0.0) -> Moment:
+    sent_at = None if sent_h is None else NOON + timedelta(hours=sent_h)
+    return Moment(sent_at, NOON + timedelta(hours=came_h))
+
+
+@pytest.mark.parametrize(
+    ("part", "sets", "chosen"),
+    [
+        (moment(0), [], None),
+        (moment(0), [moment(0.9)], 0),
+        (moment(0), [moment(1.1)], None),  # sent an hour apart: the reference was used again
+        (moment(0, 100), [moment(0.1, 0)], 0),  # sent together, however late it came
+        (moment(None, 0), [moment(None, 5)], 0),  # nobody says when it was sent
+        (moment(None, 0), [moment(None, 7)], None),
+        (moment(0, 0), [moment(None, 5)], 0),
+        (moment(5), [moment(4.2), moment(5)], 1),  # the nearest
+        (moment(5), [moment(4.99), moment(5)], 0),  # of equally near ones the first
+    ],
+)
+def test_a_part_goes_to_what_was_sent_with_it(part: Moment, sets: list[Moment], chosen: int | None) -> None:
+    named = [OpenSet(str(n), latest) for n, latest in enumerate(sets)]
+    assert choose_set(part, named) == (None if chosen is None else str(chosen))
+
+
+@pytest.mark.parametrize(
+    ("parts", "total", "text"),
+    [
+        ({1: "a", 2: "b"}, 2, "ab"),
+        ({2: "b"}, 3, "[…]b[…]"),
+        ({1: "a", 4: "d"}, 4, "a[…]d"),
+        ({3: "c"}, 3, "[…]c"),
+    ],
+)
+def test_holes_are_marked(parts: dict[int, str], total: int, text: str) -> None:
+    joined = join_parts([Part(n, Encoding.GSM7, part.encode()) for n, part in reversed(parts.items())], total)
+    assert (joined.text, joined.encoding, joined.data) == (text, Encoding.GSM7, None)
+
+
+def test_what_a_sender_cut_is_whole_again() -> None:
+    escape = [Part(1, Encoding.GSM7, b"a\x1b"), Part(2, Encoding.GSM7, b"e!")]
+    assert join_parts(escape, 2).text == "a€!"
+    swan = "🦢".encode("utf-16-be")
+    assert join_parts([Part(2, Encoding.UCS2, swan[2:]), Part(1, Encoding.UCS2, swan[:2])], 2).text == "🦢"
+    assert (
+        join_parts([Part(1, Encoding.UCS2, swan[:2]), Part(3, Encoding.UCS2, swan[2:])], 3).text
+        == "\ufffd[…]\ufffd"
+    )
+
+
+def test_encodings_mix_without_loss() -> None:
+    mixed = [
+        Part(1, Encoding.BINARY, b"\xe9"),
+        Part(2, Encoding.GSM7, b"\x00"),
+        Part(3, Encoding.UCS2, b"\x4e\x2d"),
+    ]
+    assert join_parts(mixed, 3).text == "é@中"
+    assert join_parts(mixed, 3).encoding is Encoding.UCS2
+    assert join_parts(mixed[:2], 2).encoding is Encoding.GSM7
+    binary = join_parts([Part(2, Encoding.BINARY, b"\xff"), Part(1, Encoding.BINARY, b"\x00")], 3)
+    assert (binary.encoding, binary.text, binary.data) == (Encoding.BINARY, None, b"\x00\xff")
