@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvloop
 
+from tests.bench.codec import codec
 from tests.bench.figures import Figure, describe_machine, show
 from tests.bench.kannel import peer_kannel
 from tests.bench.modems import modems
@@ -24,6 +25,7 @@ BENCHES: dict[str, Bench] = {
     "smpp-batch": lambda folder, options: smpp_batch(folder, options.messages),
     "peer-kannel": lambda folder, options: peer_kannel(folder, options.messages),
     "modems": lambda folder, options: modems(folder, options.modems, options.each),
+    "codec": lambda folder, options: codec(),
     "memory": lambda folder, options: memory(folder, options.queued),
 }
 
