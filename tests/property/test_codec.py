@@ -13,11 +13,24 @@ from hypothesis import strategies as st
 
 from drivers.base import Concat, Encoding
 from drivers.codec.address import decode_address, encode_address, encode_sca, split_sca
+from drivers.codec.command import SmsCommand
 from drivers.codec.dcs import decode_dcs
-from drivers.codec.gsm7 import decode_gsm7, encode_gsm7, is_gsm7, pack_septets, unpack_septets
+from drivers.codec.direction import FromMobile, ToMobile, decode_from_mobile, decode_to_mobile, encode_tpdu
+from drivers.codec.gsm7 import alphabet, decode_gsm7, encode_gsm7, is_gsm7, pack_septets, unpack_septets
 from drivers.codec.gsm7_tables import DEFAULT_ALPHABET, EXTENSION
+from drivers.codec.national_tables import LOCKING, Language
+from drivers.codec.reports import SmsDeliverReport, SmsSubmitReport
 from drivers.codec.segment import decode_payload
-from drivers.codec.times import decode_enhanced_vp, decode_relative_vp, decode_scts, encode_scts
+from drivers.codec.septets import pack_ussd, unpack_ussd
+from drivers.codec.shifts import ShiftOption, shift_options
+from drivers.codec.text import decode_text
+from drivers.codec.times import (
+    decode_enhanced_vp,
+    decode_relative_vp,
+    decode_scts,
+    encode_enhanced_vp,
+    encode_scts,
+)
 from drivers.codec.tpdu import (
     SmsDeliver,
     SmsStatusReport,
@@ -32,6 +45,7 @@ from drivers.codec.tpdu import (
 )
 from drivers.codec.udh import decode_udh, encode_concat_udh, encode_udh
 from drivers.errors import DecodeError, EncodeError
+from tests.support.vectors import load_vectors
 
 pytestmark = pytest.mark.property
 
@@ -68,6 +82,24 @@ HEADERS = (
 )
 
 
+UNUSUAL_DCS = {
+    encoding: [
+        tp_dcs
+        for tp_dcs in range(256)
+        if decode_dcs(tp_dcs).encoding is encoding and tp_dcs not in {0x00, 0x04, 0x08, 0x10, 0x14, 0x18}
+    ]
+    for encoding in Encoding
+}
+NUMBER_TOAS = st.sampled_from([None, 0xA1, 0xB1, 0xC8, 0xE1, 0xF1, 0x80])
+
+
+@st.composite
+def addresses(draw: st.DrawFn) -> tuple[str, int | None]:
+    """An address and its type: any type for digits without a plus."""
+    number = draw(ADDRESSES)
+    return number, draw(NUMBER_TOAS) if set(number) <= set("0123456789*#") else None
+
+
 @st.composite
 def user_data(draw: st.DrawFn) -> dict[str, Any]:
     """``encoding``, ``payload``, ``udh`` that fit one segment."""
@@ -78,19 +110,39 @@ def user_data(draw: st.DrawFn) -> dict[str, Any]:
         payload = bytes(draw(st.lists(st.integers(0, 127), max_size=8 * n_octets // 7 - (1 if udh else 0))))
     else:
         payload = draw(st.binary(max_size=n_octets))
-    return {"encoding": encoding, "payload": payload, "udh": udh, "flash": draw(st.booleans())}
+    flash = draw(st.booleans())
+    wanted = [None, *(tp_dcs for tp_dcs in UNUSUAL_DCS[encoding] if decode_dcs(tp_dcs).flash == flash)]
+    tp_dcs = draw(st.sampled_from(wanted))
+    return {"encoding": encoding, "payload": payload, "udh": udh, "flash": flash, "tp_dcs": tp_dcs}
+
+
+VALIDITY = st.one_of(
+    st.just({}),
+    OCTET.map(lambda tp_vp: {"valid_for_s": decode_relative_vp(tp_vp)}),
+    TIMES.map(lambda at: {"valid_until": at}),
+    st.builds(
+        lambda seconds, single_shot: {
+            "enhanced_vp": encode_enhanced_vp(seconds, single_shot=single_shot),
+            "valid_for_s": decode_enhanced_vp(encode_enhanced_vp(seconds)),
+        },
+        st.none() | st.floats(0, 1e9),
+        st.booleans(),
+    ),
+)
 
 
 @st.composite
 def submits(draw: st.DrawFn) -> SmsSubmit:
-    valid_for_s = draw(st.none() | OCTET.map(decode_relative_vp))
+    tp_da, toa = draw(addresses())
     return SmsSubmit(
         tp_mr=draw(OCTET),
-        tp_da=draw(ADDRESSES),
+        tp_da=tp_da,
+        tp_da_toa=toa,
         tp_srr=draw(st.booleans()),
         tp_rd=draw(st.booleans()),
+        tp_rp=draw(st.booleans()),
         tp_pid=draw(OCTET),
-        valid_for_s=valid_for_s,
+        **draw(VALIDITY),
         **draw(user_data()),
     )
 
@@ -98,25 +150,95 @@ def submits(draw: st.DrawFn) -> SmsSubmit:
 @st.composite
 def delivers(draw: st.DrawFn) -> SmsDeliver:
     data = draw(user_data())
+    tp_oa, toa = draw(addresses())
     return SmsDeliver(
-        tp_oa=draw(ADDRESSES),
+        tp_oa=tp_oa,
+        tp_oa_toa=toa,
         tp_scts=draw(st.none() | TIMES),
         concat=decode_udh(data["udh"]).concat if data["udh"] else None,
         tp_mms=draw(st.booleans()),
+        tp_lp=draw(st.booleans()),
         tp_sri=draw(st.booleans()),
+        tp_rp=draw(st.booleans()),
         tp_pid=draw(OCTET),
         **data,
     )
 
 
-REPORTS = st.builds(
-    SmsStatusReport,
-    tp_mr=OCTET,
-    tp_ra=ADDRESSES,
-    tp_scts=st.none() | TIMES,
-    tp_dt=st.none() | TIMES,
-    tp_st=OCTET,
+@st.composite
+def report_fields(draw: st.DrawFn) -> dict[str, Any]:
+    """The optional fields of a report, each there or not."""
+    tp_dcs = draw(st.none() | OCTET)
+    payload: bytes | None = None
+    udh = b""
+    if draw(st.booleans()):
+        udh = draw(st.just(b"") | concats().map(encode_concat_udh))
+        codes = st.integers(0, 127) if decode_dcs(tp_dcs or 0).encoding is Encoding.GSM7 else OCTET
+        payload = bytes(draw(st.lists(codes, max_size=110)))
+    return {"tp_pid": draw(st.none() | OCTET), "tp_dcs": tp_dcs, "payload": payload, "udh": udh}
+
+
+@st.composite
+def status_reports(draw: st.DrawFn) -> SmsStatusReport:
+    tp_ra, toa = draw(addresses())
+    return SmsStatusReport(
+        tp_mr=draw(OCTET),
+        tp_ra=tp_ra,
+        tp_ra_toa=toa,
+        tp_scts=draw(st.none() | TIMES),
+        tp_dt=draw(st.none() | TIMES),
+        tp_st=draw(OCTET),
+        tp_mms=draw(st.booleans()),
+        tp_lp=draw(st.booleans()),
+        tp_srq=draw(st.booleans()),
+        **draw(report_fields()),
+    )
+
+
+@st.composite
+def commands(draw: st.DrawFn) -> SmsCommand:
+    tp_da, toa = draw(addresses())
+    return SmsCommand(
+        tp_mr=draw(OCTET),
+        tp_ct=draw(OCTET),
+        tp_mn=draw(OCTET),
+        tp_da=tp_da,
+        tp_da_toa=toa,
+        tp_cd=draw(st.binary(max_size=145)),
+        tp_pid=draw(OCTET),
+        tp_srr=draw(st.booleans()),
+        tp_udhi=draw(st.booleans()),
+    )
+
+
+CAUSES = st.none() | st.integers(128, 255)
+DELIVER_REPORTS = st.builds(
+    lambda tp_fcs, fields: SmsDeliverReport(tp_fcs=tp_fcs, **fields), CAUSES, report_fields()
 )
+SUBMIT_REPORTS = st.builds(
+    lambda tp_fcs, at, fields: SmsSubmitReport(tp_fcs=tp_fcs, tp_scts=at, **fields),
+    CAUSES,
+    st.none() | TIMES,
+    report_fields(),
+)
+FROM_MOBILE = submits() | DELIVER_REPORTS | commands()
+TO_MOBILE = delivers() | SUBMIT_REPORTS | status_reports()
+
+
+@relaxed
+@given(FROM_MOBILE)
+def test_what_a_mobile_sends_comes_back(pdu: FromMobile) -> None:
+    octets = encode_tpdu(pdu)
+    assert len(octets) <= 164
+    assert decode_from_mobile(octets) == pdu
+
+
+@relaxed
+@given(TO_MOBILE)
+def test_what_a_mobile_gets_comes_back(pdu: ToMobile) -> None:
+    octets = encode_tpdu(pdu)
+    assert len(octets) <= 164
+    assert decode_to_mobile(octets) == pdu
 
 
 @relaxed
@@ -132,11 +254,18 @@ def test_deliver_comes_back(pdu: SmsDeliver) -> None:
 
 
 @relaxed
-@given(REPORTS, st.binary(max_size=20))
+@given(status_reports(), st.binary(max_size=20))
 def test_status_report_comes_back_whatever_follows(pdu: SmsStatusReport, tail: bytes) -> None:
-    report = decode_status_report(encode_status_report(pdu) + tail)
-    no_options = {"tp_pid": None, "tp_dcs": None, "payload": None, "udh": b"", "udh_fault": ""}
-    assert replace(report, **no_options) == pdu
+    no_options: dict[str, Any] = {
+        "tp_pid": None,
+        "tp_dcs": None,
+        "payload": None,
+        "udh": b"",
+        "udh_fault": "",
+    }
+    plain = replace(pdu, **no_options)
+    report = decode_status_report(encode_status_report(plain) + tail)
+    assert replace(report, **no_options) == plain
 
 
 def assert_total(decode: Callable[[bytes], object], octets: bytes) -> None:
@@ -156,6 +285,8 @@ def assert_total(decode: Callable[[bytes], object], octets: bytes) -> None:
         decode_deliver,
         decode_status_report,
         decode_incoming,
+        decode_from_mobile,
+        decode_to_mobile,
         decode_udh,
         decode_address,
         split_sca,
@@ -167,13 +298,27 @@ def test_decoders_give_a_value_or_a_decode_error(decode: Callable[[bytes], objec
     assert_total(decode, octets)
 
 
-@relaxed
-@given(pdu=submits().map(encode_submit) | delivers().map(encode_deliver), at=st.integers(0, 400), octet=OCTET)
-def test_one_wrong_octet_is_survived(pdu: bytes, at: int, octet: int) -> None:
-    at %= len(pdu)
-    broken = pdu[:at] + bytes((octet,)) + pdu[at + 1 :]
-    assert_total(decode_submit, broken)
-    assert_total(decode_incoming, broken)
+PUBLISHED = [
+    split_sca(bytes.fromhex(vector["pdu"]))[1]
+    for table in ("deliver", "submit", "status_report")
+    for vector in load_vectors("tpdus", table)
+]
+
+
+@settings(deadline=None, max_examples=1000)
+@given(
+    pdu=st.sampled_from(PUBLISHED) | (FROM_MOBILE | TO_MOBILE).map(encode_tpdu),
+    changes=st.lists(st.tuples(st.integers(0, 400), OCTET), min_size=1, max_size=4),
+    end=st.none() | st.integers(0, 180),
+)
+def test_real_tpdus_with_wrong_octets_or_cut_off_are_survived(
+    pdu: bytes, changes: list[tuple[int, int]], end: int | None
+) -> None:
+    broken = bytearray(pdu)
+    for at, octet in changes:
+        broken[at % len(broken)] = octet
+    for decode in (decode_from_mobile, decode_to_mobile, decode_incoming, decode_submit):
+        assert_total(decode, bytes(broken[:end]))
 
 
 @relaxed
@@ -182,6 +327,8 @@ def test_total_decoders_never_raise(octets: bytes) -> None:
     assert len(decode_gsm7(octets)) <= len(octets)
     for encoding in Encoding:
         decode_payload(encoding, octets).encode()  # text that can be stored: no lone surrogates
+        decode_text(encoding, octets[10:], octets[:10]).encode()
+    unpack_ussd(octets)
     decode_scts(octets)
     decode_enhanced_vp(octets)
 
@@ -216,6 +363,33 @@ def test_septets_come_back(septets: bytes, fill_bits: int, tail: bytes) -> None:
     packed = pack_septets(septets, fill_bits)
     assert len(packed) == (7 * len(septets) + fill_bits + 7) // 8
     assert unpack_septets(packed + tail, len(septets), fill_bits) == septets
+
+
+@relaxed
+@given(st.sampled_from([None, *LOCKING]), st.sampled_from([None, *Language]), st.data())
+def test_text_under_national_tables_comes_back(
+    locking: Language | None, single_shift: Language | None, data: st.DataObject
+) -> None:
+    chars = sorted(alphabet(locking, single_shift))
+    text = data.draw(st.text(chars, max_size=60))
+    codes = encode_gsm7(text, locking=locking, single_shift=single_shift)
+    assert decode_gsm7(codes, locking=locking, single_shift=single_shift) == text
+    option = ShiftOption(locking, single_shift, len(codes))
+    wanted = [language for language in (locking, single_shift) if language is not None]
+    assert option in shift_options(text, wanted)
+    assert decode_text(Encoding.GSM7, codes, encode_udh(option.elements)) == text
+
+
+@relaxed
+@given(st.lists(st.integers(0, 127), max_size=180).map(bytes))
+def test_ussd_strings_come_back_but_for_an_end_that_looks_like_padding(codes: bytes) -> None:
+    read = unpack_ussd(pack_ussd(codes))
+    if len(codes) % 8 == 0 and codes.endswith(b"\x00"):
+        assert read == codes[:-1]
+    elif len(codes) % 8 == 0 and codes.endswith(b"\r"):
+        assert read == codes + b"\r"  # which a terminal shows in the same way
+    else:
+        assert read == codes
 
 
 @relaxed
