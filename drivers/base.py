@@ -168,6 +168,20 @@ class ChannelInfo:
     facts: dict[str, str | int | float | bool | None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelNotice:
+    """Something that operators should learn of; whether the channel takes segments does not follow from it.
+
+    Args:
+        code: stable snake-case code out of a small set, fit for a metric's label: ``recovery_radio_cycle``,
+            ``sim_swapped``, ``storage_full`` ...
+        detail: one sentence for people; no number, text or secret.
+    """
+
+    code: str
+    detail: str
+
+
 class ReceiptState(StrEnum):
     """What a delivery report says (TP-ST, SMPP ``message_state``)."""
 
@@ -227,7 +241,7 @@ class InboundPart:
     dedupe_key: str | None = None
 
 
-DriverEvent = ChannelUp | ChannelDown | ChannelInfo | Receipt | InboundPart
+DriverEvent = ChannelUp | ChannelDown | ChannelInfo | ChannelNotice | Receipt | InboundPart
 
 
 class EventSink(Protocol):

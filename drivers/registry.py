@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from drivers.loopback import LoopbackConfig, LoopbackDriver
-from drivers.modem.driver import ModemConfig, ModemDriver
+from drivers.modem.config import ModemConfig
+from drivers.modem.driver import ModemDriver
+from drivers.modem.finder import StickBook
 from drivers.modem.pin import PROCESS_LEDGER, PinLedger
+from drivers.modem.sims import SimLedger
 from drivers.smpp.driver import SmppConfig, SmppDriver
 
 if TYPE_CHECKING:
@@ -15,15 +18,21 @@ if TYPE_CHECKING:
 ChannelConfig = ModemConfig | SmppConfig | LoopbackConfig
 
 
-def build_driver(config: ChannelConfig, *, pins: PinLedger = PROCESS_LEDGER) -> Driver:
+def build_driver(
+    config: ChannelConfig,
+    *,
+    pins: PinLedger = PROCESS_LEDGER,
+    sims: SimLedger | None = None,
+    book: StickBook | None = None,
+) -> Driver:
     """The driver for one channel; it touches no wire before it is run.
 
     Args:
-        pins: what is known of PINs; one for all modems.
+        pins, sims, book: what is known of PINs, SIMs and sticks; one of each for all modems.
     """
     match config:
         case ModemConfig():
-            return ModemDriver(config, pins=pins)
+            return ModemDriver(config, pins=pins, sims=sims, book=book)
         case SmppConfig():
             return SmppDriver(config)
         case LoopbackConfig():

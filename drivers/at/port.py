@@ -18,6 +18,7 @@ from drivers.at.transaction import (
     AtDialogue,
     AtEvent,
     Command,
+    EchoBack,
     Hung,
     PayloadDue,
     Phase,
@@ -40,6 +41,7 @@ from drivers.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from drivers.at.trace import Trace
     from drivers.at.transport import OpenWire, Wire
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,20 @@ MAX_WAITING = 32
 """Requests that may wait for the port; its users are few, more is a bug."""
 MAX_UNREAD = 65_536
 """Octets that may wait for the owner; a stick that says more has lost its mind."""
+
+
+class EchoReturned(RemoteProtocolError):
+    """The stick echoes again, so it may have restarted; the payload was held back and nothing has happened."""
+
+    def __init__(self) -> None:
+        super().__init__("the stick echoes again: it may have restarted", recoverable=True)
+
+
+class StickSilent(WireLost):
+    """The port is open and the stick does not even answer AT."""
+
+    def __init__(self) -> None:
+        super().__init__("the stick does not answer", by_peer=True)
 
 
 @dataclass(eq=False, slots=True)
@@ -68,13 +84,25 @@ class AtPort:
     Args:
         name: for logs.
         on_urc: called on the loop with each unsolicited message, in order; must not block.
+        on_silence: called on the loop with True when an answer did not come, and with False when the stick answers
+            again; must not block.
         command_timeout_s: for requests that name no other.
+        trace: hears every octet.
     """
 
     def __init__(
-        self, name: str, on_urc: Callable[[Urc], None], *, command_timeout_s: float = COMMAND_TIMEOUT_S
+        self,
+        name: str,
+        on_urc: Callable[[Urc], None],
+        *,
+        on_silence: Callable[[bool], None] | None = None,
+        command_timeout_s: float = COMMAND_TIMEOUT_S,
+        trace: Trace | None = None,
     ) -> None:
         self._name = name
+        self._on_silence = on_silence
+        self._silent = False
+        self._trace = trace
         self._command_timeout_s = command_timeout_s
         self._on_urc = on_urc
         self._loop = asyncio.get_running_loop()
@@ -150,6 +178,7 @@ class AtPort:
             timeout_s: from the payload to the final result code.
 
         Raises:
+            EchoReturned: the stick echoes again: the payload was held back.
             RemoteProtocolError: the stick said OK without ever prompting.
             (others): as for `request`.
 
@@ -162,6 +191,8 @@ class AtPort:
 
     def octets_received(self, octets: bytes) -> None:
         """Hear the wire (`drivers.at.transport.WireListener`)."""
+        if self._trace is not None:
+            self._trace.heard(octets)
         self._unread += octets
         if len(self._unread) > MAX_UNREAD:
             self.wire_lost("the stick floods the port")
@@ -169,8 +200,11 @@ class AtPort:
 
     def wire_lost(self, reason: str) -> None:
         """Hear that the wire is gone (`drivers.at.transport.WireListener`)."""
+        self._lose(WireLost(reason, by_peer=True))
+
+    def _lose(self, lost: WireLost) -> None:
         if self._lost is None:
-            self._lost = WireLost(reason, by_peer=True)
+            self._lost = lost
         self._awake.set()
 
     async def _enqueue(
@@ -206,10 +240,14 @@ class AtPort:
         self._unread.clear()
         self._handle(self._dialogue.receive(octets, now))
         self._handle(self._dialogue.tick(now))
+        if self._silent and self._dialogue.phase is Phase.IDLE and self._lost is None:
+            self._note_silence(silent=False)
         while self._dialogue.phase is Phase.IDLE and self._waiting and self._lost is None:
             self._start_next(now)
         output = self._dialogue.take_output()
         if output and self._wire is not None:
+            if self._trace is not None:
+                self._trace.said(output)
             self._wire.write(output)
 
     def _abandon_unwanted(self, now: float) -> None:
@@ -239,11 +277,14 @@ class AtPort:
                 case Answered(lines, final):
                     self._end_current(lines, final)
                 case TimedOut(after_s):
-                    self._time_out_current(after_s)
+                    self._note_silence(silent=True)
+                    self._fail_current(lambda command: WireTimeout(command.label, after_s))
+                case EchoBack():
+                    self._fail_current(lambda _command: EchoReturned())
                 case Stray(line):
                     logger.info("%s: stray line %s", self._name, _name_of(line))
                 case Hung():
-                    self.wire_lost("the stick does not answer")
+                    self._lose(StickSilent())
 
     def _payload_is_due(self) -> None:
         request = self._current
@@ -264,10 +305,15 @@ class AtPort:
         else:
             request.answer.set_result(lines)
 
-    def _time_out_current(self, after_s: float) -> None:
+    def _note_silence(self, *, silent: bool) -> None:
+        if silent is not self._silent and self._on_silence is not None:
+            self._silent = silent
+            self._on_silence(silent)
+
+    def _fail_current(self, make_error: Callable[[Command], DriverError]) -> None:
         request, self._current = self._current, None
         if request is not None and not request.answer.done():
-            request.answer.set_exception(WireTimeout(request.command.label, after_s))
+            request.answer.set_exception(make_error(request.command))
 
     def _fail_requests(self, lost: WireLost) -> None:
         requests = [self._current, *self._waiting] if self._current else [*self._waiting]

@@ -34,6 +34,7 @@ REGISTRATION_NAMES = {
 }
 """``<stat>`` of ``+CREG`` (3GPP TS 27.007 7.2)."""
 REGISTERED = frozenset({HOME, ROAMING, 6, 7, 9, 10})
+ROAMING_STATES = frozenset({ROAMING, 7, 10})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +183,15 @@ def parse_cfun(lines: Lines) -> int | None:
     """Functionality from ``+CFUN: <fun>``: 1 full, 0 minimum, 4 radio off (3GPP TS 27.007 8.2)."""
     fields = find_fields(lines, "+CFUN:")
     return parse_int(fields[0]) if fields else None
+
+
+def parse_csca(lines: Lines) -> str | None:
+    """The service centre's number from ``+CSCA: <sca>,<tosca>``; None when the SIM has none (27.005 3.3.1)."""
+    fields = find_fields(lines, "+CSCA:")
+    if not fields or not fields[0].strip("+"):
+        return None
+    international = len(fields) > 1 and fields[1] == "145" and not fields[0].startswith("+")
+    return f"+{fields[0]}" if international else fields[0]
 
 
 def parse_cnum(lines: Lines) -> str | None:

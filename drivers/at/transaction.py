@@ -12,7 +12,7 @@ Theory of operation. The dialogue is in one `Phase`:
 * ``PAYLOAD``: what belongs behind the prompt has been handed out; only a final tells what came of it.
 
 Unsolicited lines are taken out first, in every phase. Each started command ends with exactly one of
-`Answered`, `TimedOut` or, if nobody wants it any more, `AtDialogue.abandon`.
+`Answered`, `TimedOut`, `EchoBack` or, if nobody wants it any more, `AtDialogue.abandon`.
 """
 
 from __future__ import annotations
@@ -95,6 +95,14 @@ class PayloadDue:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoBack:
+    """The stick repeats commands, which it did not do before; the payload was held back, the dialogue resyncs.
+
+    It may have restarted and forgotten in which mode it is to be.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Stray:
     """A line that belongs to nothing, such as a late answer."""
 
@@ -106,7 +114,7 @@ class Hung:
     """The stick does not answer at all: the port should be opened anew."""
 
 
-AtEvent = Answered | TimedOut | PayloadDue | Urc | Stray | Hung
+AtEvent = Answered | TimedOut | PayloadDue | EchoBack | Urc | Stray | Hung
 
 
 class AtDialogue:
@@ -123,6 +131,9 @@ class AtDialogue:
         self._urc_deadline: float | None = None
         self._phase_deadline: float | None = None
         self._guards_left = 0
+        self._echoed = False
+        self._echoes = True
+        self._echo_is_back = False
         self._resync(now)
 
     @property
@@ -154,6 +165,7 @@ class AtDialogue:
         self._command = command
         self._expected = expected_prefix(command.text)
         self._info = []
+        self._echoed = False
         self._output += command.text.encode() + b"\r"
         if command.payload is None:
             self._enter(Phase.COMMAND, now + command.timeout_s)
@@ -243,6 +255,13 @@ class AtDialogue:
         command = self._command
         assert command is not None
         assert command.payload is not None
+        if self._echo_is_back or (self._echoed and not self._echoes):
+            # In text mode, which is how sticks start, the payload would be sent as a text.
+            self._events.append(EchoBack())
+            self._echo_is_back = False
+            self._echoes = True
+            self._resync(now)
+            return
         self._events.append(PayloadDue())
         self._output += command.payload + _SUB
         self._enter(Phase.PAYLOAD, now + command.timeout_s)
@@ -272,6 +291,8 @@ class AtDialogue:
 
     def _finish(self, final: FinalResult) -> None:
         self._events.append(Answered(tuple(self._info), final))
+        self._echo_is_back |= self._echoed and not self._echoes
+        self._echoes = self._echoed
         self._command = None
         self._expected = None
         self._info = []
@@ -294,6 +315,7 @@ class AtDialogue:
         if self._command is None:
             return line.lstrip("\x1b") == "AT" and self._phase in {Phase.RESYNC, Phase.SETTLE}
         if line == self._command.text:
+            self._echoed = True
             return True
         if self._phase is not Phase.PAYLOAD or self._command.payload is None:
             return False

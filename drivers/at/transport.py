@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import termios
 from contextlib import suppress
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from typing_extensions import Buffer
+
+
+_NOT_OURS = frozenset({errno.EBUSY, errno.EACCES, errno.EPERM, errno.EAGAIN})
+
+
+class PortBlocked(WireLost):
+    """The port is there and not ours to open: held by another program, or not permitted."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, by_peer=False)
 
 
 class WireListener(Protocol):
@@ -127,7 +138,8 @@ async def open_serial(path: str, baudrate: int, listener: WireListener) -> Wire:
     """Open a serial port, eight data bits, no parity, for ourselves alone.
 
     Raises:
-        WireLost: it is missing, busy or not ours to open.
+        PortBlocked: it is busy or not ours to open.
+        WireLost: it is missing, or something else is the matter.
 
     Cancel: a port that opens afterwards is closed again.
     """
@@ -140,7 +152,10 @@ async def open_serial(path: str, baudrate: int, listener: WireListener) -> Wire:
         opening.add_done_callback(_close_late)
         raise
     except (OSError, ValueError, termios.error) as error:
-        raise WireLost(f"can't open {path}: {_reason(error)}", by_peer=False) from error
+        reason = f"can't open {path}: {_reason(error)}"
+        if isinstance(error, OSError) and error.errno in _NOT_OURS:
+            raise PortBlocked(reason) from error
+        raise WireLost(reason, by_peer=False) from error
     wire = _SerialWire(listener)
     transport, _ = await serial_asyncio.connection_for_serial(loop, lambda: wire, device)
     wire.attach(transport)

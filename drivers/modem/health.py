@@ -1,12 +1,19 @@
-"""Is the stick alive and in service? A look every few seconds, which keeps the port awake as well."""
+"""Is the stick alive and in service? A look every few seconds, which keeps the port awake as well.
+
+A stick that answers late is slow: it is looked at again. One that does not answer AT at all is dead, and the
+port says so by itself (`drivers.at.transaction.Hung`).
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drivers.at.responses import REGISTERED, REGISTRATION_NAMES, parse_cmee, parse_cops, parse_csq
+from drivers.base import Accepted, Fault, FaultKind, Refused, SubmitResult, Uncertain
+from drivers.errors import DriverError, WireTimeout
 from drivers.modem.bringup import read_registration, try_request
 
 if TYPE_CHECKING:
@@ -16,6 +23,22 @@ if TYPE_CHECKING:
 
 OPERATOR_TIMEOUT_S = 30.0
 """Sticks that search for a network answer AT+COPS? late."""
+SLOW_LOOKS = 3
+"""Looks in a row without an answer, though AT is answered, before the stick counts as unwell."""
+BUSY_FACTOR = 10
+"""A stick that answers segments is alive; it is looked at so much less often then."""
+UNANSWERED = 2
+"""Segments in a row without the network's answer before the stick counts as unwell."""
+REMEMBERED = 20
+"""Segments of which the error rate is told."""
+
+
+class Unwell(DriverError):
+    """The stick answers and does not do its work."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.detail)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +67,43 @@ class Health:
         }
 
 
+class Vitals:
+    """What the outcomes of segments say of a stick. Pure."""
+
+    def __init__(self) -> None:
+        self._failed: deque[bool] = deque(maxlen=REMEMBERED)
+        self._n_unanswered = 0
+
+    def note(self, result: SubmitResult) -> None:
+        """Take one outcome; what is the segment's own fault says nothing."""
+        match result:
+            case Accepted():
+                self._n_unanswered = 0
+                self._failed.append(False)
+            case Uncertain():
+                self._n_unanswered += 1
+                self._failed.append(True)
+            case Refused(fault=fault) if fault.kind is not FaultKind.PERMANENT:
+                self._n_unanswered = 0
+                self._failed.append(True)
+            case _:
+                self._n_unanswered = 0
+
+    @property
+    def error_rate(self) -> float | None:
+        """Share of failures among the last segments, 0..1; None before the first."""
+        return round(sum(self._failed) / len(self._failed), 2) if self._failed else None
+
+    @property
+    def is_unwell(self) -> bool:
+        """Nothing that is sent is answered any more."""
+        return self._n_unanswered >= UNANSWERED
+
+    def start_anew(self) -> None:
+        """The stick was brought up again: its silence of before is over."""
+        self._n_unanswered = 0
+
+
 async def look(port: AtPort) -> Health:
     """Ask the stick once. Raises and Cancel as `AtPort.request`; refusals are tolerated."""
     return Health(
@@ -54,14 +114,42 @@ async def look(port: AtPort) -> Health:
     )
 
 
-async def watch(port: AtPort, every_s: float, on_health: Callable[[Health], Awaitable[None]]) -> None:
+async def watch(
+    port: AtPort,
+    every_s: float,
+    on_health: Callable[[Health], Awaitable[None]],
+    last_sign: Callable[[], float],
+) -> None:
     """Look at once and then every ``every_s`` seconds, until cancelled.
 
+    Args:
+        on_health: told of each look that was answered.
+        last_sign: when the stick last did its work, by the loop's clock; while that is recent, looks are rare.
+
     Raises:
-        WireLost, WireTimeout: the stick does not answer: the port should be opened anew.
+        Unwell: AT is answered, and our questions are not, again and again.
+        WireLost: the stick does not answer at all.
 
     Cancel: as `AtPort.request`.
     """
+    loop = asyncio.get_running_loop()
+    n_slow, looked = 0, -BUSY_FACTOR * every_s
     while True:
-        await on_health(await look(port))
+        now = loop.time()
+        is_busy = now - last_sign() < every_s and now - looked < BUSY_FACTOR * every_s
+        if not is_busy or n_slow:
+            try:
+                health = await look(port)
+            except WireTimeout as error:
+                n_slow += 1
+                if n_slow >= SLOW_LOOKS:
+                    raise Unwell(_unresponsive(error)) from None
+            else:
+                n_slow, looked = 0, now
+                await on_health(health)
         await asyncio.sleep(every_s)
+
+
+def _unresponsive(error: WireTimeout) -> Fault:
+    detail = f"The stick answers AT and no more: {error}."
+    return Fault(kind=FaultKind.CHANNEL, code="no_answer", detail=detail)

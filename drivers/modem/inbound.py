@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from drivers.at.unsolicited import Urc
     from drivers.base import EventSink
     from drivers.modem.bringup import Setup
-    from drivers.modem.timing import ModemTiming
+    from drivers.modem.config import ModemConfig
+    from drivers.modem.report import Report
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +51,12 @@ class Inbound:
     `on_urc` may be called before `run`: what comes during bring-up waits.
     """
 
-    def __init__(self, channel: str, sink: EventSink, timing: ModemTiming) -> None:
-        self._channel = channel
+    def __init__(self, config: ModemConfig, sink: EventSink, report: Report) -> None:
+        self._channel = config.name
+        self._config = config
         self._sink = sink
-        self._timing = timing
+        self._report = report
+        self._timing = config.timing
         self._jobs: deque[Urc] = deque()
         self._awake = asyncio.Event()
         self._sweep_due = True
@@ -83,13 +86,20 @@ class Inbound:
         reader = StorageReader(port, setup.storage)
         next_sweep = 0.0
         while True:
-            if self._sweep_due or _now() >= next_sweep:
-                self._sweep_due = False
-                well = await self._sweep(port, setup, reader)
-                next_sweep = _now() + (self._timing.sweep_s if well else self._timing.sweep_after_failure_s)
-            while self._jobs and not self._sweep_due:
-                if not await self._handle(self._jobs.popleft(), port, setup, reader):
-                    next_sweep = min(next_sweep, _now() + self._timing.sweep_after_failure_s)
+            soon = _now() + self._timing.sweep_after_failure_s
+            try:
+                if self._sweep_due or _now() >= next_sweep:
+                    self._sweep_due = False
+                    next_sweep = soon
+                    if await self._sweep(port, setup, reader):
+                        next_sweep = _now() + self._timing.sweep_s
+                while self._jobs and not self._sweep_due:
+                    if not await self._handle(self._jobs.popleft(), port, setup, reader):
+                        next_sweep = min(next_sweep, soon)
+            except WireTimeout as error:
+                # Slow or dead: the port finds out. What was meant to be read is still on the stick.
+                logger.info("%s: %s; the next sweep will find what is left", self._channel, error)
+                next_sweep = min(next_sweep, soon)
             await self._wait_until(next_sweep)
 
     async def _wait_until(self, deadline: float) -> None:

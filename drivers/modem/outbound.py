@@ -1,14 +1,20 @@
-"""One segment out: SMS-SUBMIT over ``AT+CMGS``, with an honest outcome.
+"""Segments out: SMS-SUBMIT over ``AT+CMGS``, one command a segment, with an honest outcome.
 
 Until the prompt has come nothing has happened, and every trouble is a refusal. From the first octet of the
 PDU on, only a final result code tells what came of it; without one the outcome is `Uncertain`.
+
+A stick that restarts unnoticed is in text mode, where it would send our hex digits as a text. So PDU mode is set
+again when the last proof of it is older than a restart takes, and no payload follows a prompt before which the
+stick echoed the command, if it had not done so before: after a restart it echoes (`drivers.at.port.EchoReturned`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from drivers.at.port import EchoReturned
 from drivers.at.responses import parse_cmgs
 from drivers.base import Accepted, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
 from drivers.codec.address import encode_sca
@@ -22,22 +28,111 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PDU_MODE_TRUST_S = 2.0
+"""No stick restarts and prompts again within this."""
+BACK_TO_BACK_S = 1.0
+"""Segments that follow each other so fast are a queue."""
 
-class Exchange:
-    """The sending of one segment.
+
+class Outbound:
+    """The sending side of one session: what the stick was told, and when.
 
     Attributes:
-        pdu_left: octets of the PDU may be on the wire; from then on the exchange must run to its end.
+        last_answer: by the loop's clock, when a segment was last answered; the start before that.
     """
 
-    def __init__(
-        self, port: AtPort, segment: OutboundSegment, *, channel: str, answer_timeout_s: float
-    ) -> None:
-        self.pdu_left = False
+    def __init__(self, port: AtPort, *, channel: str, answer_timeout_s: float) -> None:
         self._port = port
-        self._segment = segment
         self._channel = channel
         self._answer_timeout_s = answer_timeout_s
+        self._pdu_mode_proven = -PDU_MODE_TRUST_S
+        self._link_kept_open = False
+        self._n_waiting = 0
+        self.last_answer = _now()
+
+    @property
+    def port(self) -> AtPort:
+        """The port that the session uses."""
+        return self._port
+
+    def exchange(self, segment: OutboundSegment) -> Exchange:
+        """Prepare the sending of one segment."""
+        return Exchange(self, segment, channel=self._channel)
+
+    async def send(self, segment: OutboundSegment, pdu: Pdu) -> tuple[str, ...]:
+        """Put one PDU on the wire and wait for the answer's lines; raises and Cancel as the port's."""
+        self._n_waiting += 1
+        try:
+            if segment.more_to_come or self._n_waiting > 1 or self._is_back_to_back():
+                await self._keep_link_open()
+            await self._ensure_pdu_mode()
+            try:
+                lines = await self._prompt_and_send(pdu)
+            except EchoReturned:
+                logger.warning("%s: the stick echoes again; setting it up for PDUs once more", self._channel)
+                await try_request(self._port, "ATE0")
+                await self._set_pdu_mode()
+                lines = await self._prompt_and_send(pdu)
+        finally:
+            self._n_waiting -= 1
+        self.last_answer = self._pdu_mode_proven = _now()
+        return lines
+
+    async def _prompt_and_send(self, pdu: Pdu) -> tuple[str, ...]:
+        return await self._port.request_with_payload(
+            f"AT+CMGS={pdu.n_octets}", pdu.payload, on_payload=pdu.mark_left, timeout_s=self._answer_timeout_s
+        )
+
+    async def _ensure_pdu_mode(self) -> None:
+        if _now() - self._pdu_mode_proven >= PDU_MODE_TRUST_S:
+            await self._set_pdu_mode()
+
+    async def _set_pdu_mode(self) -> None:
+        await self._port.request("AT+CMGF=0")
+        self._pdu_mode_proven = _now()
+
+    def _is_back_to_back(self) -> bool:
+        return self._pdu_mode_proven > 0 and _now() - self.last_answer < BACK_TO_BACK_S
+
+    async def _keep_link_open(self) -> None:
+        """Ask once that the relay link stays between messages (3GPP TS 27.005 3.5.6); refusals are tolerated."""
+        if not self._link_kept_open:
+            self._link_kept_open = True
+            await try_request(self._port, "AT+CMMS=2")
+
+
+class Pdu:
+    """One PDU for the wire.
+
+    Attributes:
+        n_octets: of the TPDU, as AT+CMGS wants it.
+        payload: service centre and TPDU in hex digits.
+        left: octets of it may be on the wire.
+    """
+
+    def __init__(self, tpdu: bytes) -> None:
+        self.n_octets = len(tpdu)
+        self.payload = (encode_sca(None) + tpdu).hex().upper().encode()
+        self.left = False
+
+    def mark_left(self) -> None:
+        """The first octet is about to be written."""
+        self.left = True
+
+
+class Exchange:
+    """The sending of one segment."""
+
+    def __init__(self, outbound: Outbound, segment: OutboundSegment, *, channel: str) -> None:
+        self._outbound = outbound
+        self._segment = segment
+        self._channel = channel
+        self._pdu: Pdu | None = None
+
+    @property
+    def pdu_left(self) -> bool:
+        """Octets of the PDU may be on the wire; from then on the exchange must run to its end."""
+        return self._pdu is not None and self._pdu.left
 
     async def run(self) -> SubmitResult:
         """Send and wait for the network's answer; raises nothing.
@@ -48,29 +143,16 @@ class Exchange:
         cancelled once `pdu_left`.
         """
         try:
-            tpdu = encode_submit(_to_submit(self._segment))
+            self._pdu = Pdu(encode_submit(_to_submit(self._segment)))
         except EncodeError as error:
-            return Refused(
-                fault=Fault(
-                    kind=FaultKind.PERMANENT, code="invalid_segment", detail=f"Can't be sent: {error}."
-                )
-            )
+            detail = f"Can't be sent: {error}."
+            return Refused(fault=Fault(kind=FaultKind.PERMANENT, code="invalid_segment", detail=detail))
         try:
-            # A stick that restarted unnoticed is in text mode: it would send our hex digits as a text.
-            await self._port.request("AT+CMGF=0")
-            lines = await self._port.request_with_payload(
-                f"AT+CMGS={len(tpdu)}",
-                (encode_sca(None) + tpdu).hex().upper().encode(),
-                on_payload=self._mark_pdu_left,
-                timeout_s=self._answer_timeout_s,
-            )
+            lines = await self._outbound.send(self._segment, self._pdu)
         except DriverError as error:
             return self._judge(error)
         mr = parse_cmgs(lines)
         return Accepted(reference=None if mr is None else str(mr))
-
-    def _mark_pdu_left(self) -> None:
-        self.pdu_left = True
 
     def _judge(self, error: DriverError) -> SubmitResult:
         logger.info("%s: segment %s: %s", self._channel, self._segment.segment_id, error)
@@ -92,14 +174,6 @@ class Exchange:
         return Refused(fault=fault)
 
 
-async def keep_link_open(port: AtPort) -> None:
-    """Ask the stick to keep the relay link between messages: parts follow each other much faster.
-
-    Spec: 3GPP TS 27.005 3.5.6. Refusals are tolerated. Raises and Cancel as `AtPort.request`.
-    """
-    await try_request(port, "AT+CMMS=2")
-
-
 def _to_submit(segment: OutboundSegment) -> SmsSubmit:
     return SmsSubmit(
         tp_da=segment.recipient,
@@ -110,3 +184,7 @@ def _to_submit(segment: OutboundSegment) -> SmsSubmit:
         tp_srr=segment.report,
         valid_for_s=segment.valid_for_s,
     )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -36,8 +36,11 @@ class StorageSetup:
     readable: tuple[str, ...]
 
 
-async def set_up_storage(port: AtPort) -> StorageSetup:
+async def set_up_storage(port: AtPort, preference: tuple[str, ...] = PREFERENCE) -> StorageSetup:
     """Choose where new messages go (3GPP TS 27.005 3.2.2).
+
+    Args:
+        preference: memories, best first.
 
     Raises and Cancel: as `AtPort.request`; refusals are tolerated.
     """
@@ -45,7 +48,7 @@ async def set_up_storage(port: AtPort) -> StorageSetup:
         choices = parse_storage_choices(await port.request("AT+CPMS=?"))
     except (AtError, CmeError, CmsError):
         choices = []
-    for names in _candidates(choices):
+    for names in _candidates(choices, preference):
         try:
             await port.request("AT+CPMS=" + ",".join(f'"{name}"' for name in names))
         except (AtError, CmeError, CmsError):
@@ -54,10 +57,10 @@ async def set_up_storage(port: AtPort) -> StorageSetup:
     return StorageSetup(preferred=None, readable=())
 
 
-def _candidates(choices: list[frozenset[str]]) -> list[tuple[str, ...]]:
+def _candidates(choices: list[frozenset[str]], preference: tuple[str, ...]) -> list[tuple[str, ...]]:
     if not choices:
-        return [(name,) * 3 for name in PREFERENCE]
-    return [tuple(_choose(name, allowed) for allowed in choices) for name in PREFERENCE if name in choices[0]]
+        return [(name,) * 3 for name in preference]
+    return [tuple(_choose(name, allowed) for allowed in choices) for name in preference if name in choices[0]]
 
 
 def _choose(name: str, allowed: frozenset[str]) -> str:

@@ -17,6 +17,11 @@ class ModemTiming:
         sweep_s: between two sweeps of the message storage.
         sweep_after_failure_s: until the next sweep when something could not be stored.
         backoff_s, backoff_cap_s: first and longest wait before the port is opened again.
+        quarantine_s, quarantine_cap_s: first and longest rest when nothing has helped.
+        calm_s: so long in service, and the next trouble is a new one.
+        reset_s: how long a stick takes to start after a reset.
+        reset_answer_s: how long a stick has to hear the reset; few answer it.
+        absent_s: how long a stick may be missing before its power is looked to.
     """
 
     command_s: float = 10.0
@@ -27,3 +32,9 @@ class ModemTiming:
     sweep_after_failure_s: float = 15.0
     backoff_s: float = 1.0
     backoff_cap_s: float = 60.0
+    quarantine_s: float = 60.0
+    quarantine_cap_s: float = 600.0
+    calm_s: float = 300.0
+    reset_s: float = 10.0
+    reset_answer_s: float = 3.0
+    absent_s: float = 60.0

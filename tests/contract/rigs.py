@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.loopback import LoopbackConfig
-from drivers.modem.driver import ModemConfig
+from drivers.modem.config import ModemConfig
 from drivers.modem.timing import ModemTiming
 from drivers.registry import build_driver
 from drivers.smpp.driver import SmppConfig

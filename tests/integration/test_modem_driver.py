@@ -36,7 +36,8 @@ from drivers.codec.tpdu import (
     encode_status_report,
 )
 from drivers.errors import WireLost
-from drivers.modem.driver import ModemConfig, ModemDriver
+from drivers.modem.config import ModemConfig
+from drivers.modem.driver import ModemDriver
 from drivers.modem.pin import PinLedger
 from drivers.modem.timing import ModemTiming
 from tests.support.recording_sink import RecordingSink
@@ -191,14 +192,20 @@ async def test_a_segment_that_fits_no_pdu_fails_for_good(driver):
     assert result.fault.kind is FaultKind.PERMANENT
 
 
-async def test_no_answer_behind_the_pdu_is_uncertain_and_the_stick_goes_on(modem, driver):
+async def test_no_answer_behind_the_pdu_is_uncertain_and_the_stick_goes_on(modem, driver, sink):
     modem.swallow.add("payload")
     result = await driver.submit(segment())
     assert isinstance(result, Uncertain)
     assert result.code == "answer_timeout"
     modem.swallow.clear()
+    # While it is asked whether it lives, others take over.
+    refused = await driver.submit(segment())
+    assert isinstance(refused, Refused)
+    assert (refused.fault.kind, refused.fault.code) == (FaultKind.CHANNEL, "recovery_resync")
+    assert (await sink.wait_for_event(ChannelDown)).fault.code == "recovery_resync"
     # The answer comes late, ahead of the next command: it must not be taken for that one's.
     modem.say("+CMGS: 77", "OK")
+    await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
     assert await driver.submit(segment()) == Accepted(reference="1")
 
 
@@ -452,6 +459,10 @@ async def test_operators_see_who_the_stick_is_and_how_it_fares(modem, driver, si
         "signal_dbm": -73,
         "registration": "home",
         "operator": "CHINA MOBILE",
+        "error_rate": None,
+        "profile": "generic",
+        "smsc_known": None,
+        "usb": None,
     }
 
 
@@ -514,11 +525,53 @@ async def test_a_stick_that_restarted_unnoticed_is_brought_up_anew(modem, sink):
         await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
 
 
-async def test_pdu_mode_is_set_before_each_segment(modem, driver):
+async def test_segments_behind_each_other_need_one_command_each(modem, driver):
+    for _ in range(3):
+        await driver.submit(segment())
+    n_before = len(modem.commands)
+    for _ in range(5):
+        await driver.submit(segment())
+    assert [command.partition("=")[0] for command in modem.commands[n_before:]] == ["AT+CMGS"] * 5
+
+
+async def test_after_a_pause_pdu_mode_is_set_again(modem, driver, monkeypatch):
+    monkeypatch.setattr("drivers.modem.outbound.PDU_MODE_TRUST_S", 0.0)
     await driver.submit(segment())
     await driver.submit(segment())
     relevant = [command[:7] for command in modem.commands if command.startswith(("AT+CMGF", "AT+CMGS"))]
     assert relevant == ["AT+CMGF", "AT+CMGF", "AT+CMGS", "AT+CMGF", "AT+CMGS"]
+
+
+async def test_a_stick_that_silently_restarted_in_text_mode_gets_no_pdu_as_a_text(modem, driver):
+    await driver.submit(segment())
+    text_mode = True
+
+    def set_pdu_mode(_command):
+        nonlocal text_mode
+        text_mode = False
+        return ("OK",)
+
+    sent_as_texts = []
+
+    def take_for_a_number(_command):
+        modem.prompt_for_payload()
+        if text_mode:
+            sent_as_texts.append(len(modem.payloads))
+        return ()
+
+    def echo_off(_command):
+        modem.echo = False
+        return ("OK",)
+
+    # It forgot that echo was off, and in which mode it was; no time has passed and no line told of it.
+    modem.echo = True
+    modem.replies |= {"AT+CMGF=0": set_pdu_mode, "ATE0": echo_off}
+    length = next(command for command in modem.commands if command.startswith("AT+CMGS"))
+    modem.replies[length] = take_for_a_number
+    assert await driver.submit(segment()) == Accepted(reference="2")
+    assert sent_as_texts == [1], "it was asked once in text mode, and no payload followed that prompt"
+    assert len(modem.payloads) == 2
+    assert not text_mode
 
 
 async def test_a_lost_network_takes_the_channel_down_until_it_is_back(modem, sink):

@@ -1,0 +1,1 @@
+"""Profiles that come with us: data, no code."""

@@ -1,0 +1,306 @@
+"""One open port, from opening to its end: bring-up, service, and what ends it.
+
+Trouble that leaves the port usable is met on the spot (`drivers.modem.recovery.OVER_PORT`) and brought up again;
+anything else ends the session with the step that comes next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drivers.at.port import AtPort, StickSilent
+from drivers.at.transport import PortBlocked
+from drivers.at.unsolicited import RESTART_LINES
+from drivers.base import Fault, FaultKind, Refused, SubmitResult
+from drivers.errors import DriverError, WireLost, WireTimeout
+from drivers.modem.bringup import BringUp, Setup, may_send, not_registered
+from drivers.modem.faults import SIM_GONE, classify_error
+from drivers.modem.finder import StickTaken, Who
+from drivers.modem.health import Health, Unwell, Vitals, watch
+from drivers.modem.inbound import Inbound
+from drivers.modem.outbound import Outbound
+from drivers.modem.recovery import OVER_PORT, Step, Trouble
+from drivers.modem.report import LINK_DOWN, RESYNC, Report
+
+if TYPE_CHECKING:
+    from drivers.at.trace import Trace
+    from drivers.at.transport import OpenWire
+    from drivers.at.unsolicited import Urc
+    from drivers.base import EventSink
+    from drivers.modem.climber import Climber
+    from drivers.modem.config import ModemConfig
+    from drivers.modem.finder import Finder, Place
+    from drivers.modem.pin import PinLedger
+    from drivers.modem.sims import SimLedger
+    from drivers.modem.ussd import UssdDesk
+
+logger = logging.getLogger(__name__)
+
+_UNANSWERED = Fault(
+    kind=FaultKind.CHANNEL, code="unanswered", detail="Nothing that is sent is answered any more."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a session is made of; the same for all sessions of a driver.
+
+    Args:
+        config: which stick.
+        sink: where messages and receipts go.
+        report: where the channel's state goes.
+        climber: its recovery.
+        finder: where it is.
+        pins, sims: what is remembered of PINs and SIMs.
+        ussd: whose answers come unasked.
+        open_wire: how the port is opened.
+        trace: hears every octet.
+    """
+
+    config: ModemConfig
+    sink: EventSink
+    report: Report
+    climber: Climber
+    finder: Finder
+    pins: PinLedger
+    sims: SimLedger
+    ussd: UssdDesk
+    open_wire: OpenWire
+    trace: Trace | None
+
+
+class Session:
+    """See the module; used once.
+
+    Attributes:
+        outbound: sends segments; None while the stick is not in service.
+        place: where the stick is; None until it was found.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.outbound: Outbound | None = None
+        self.place: Place | None = None
+        self._parts = parts
+        self._config = parts.config
+        self._report = parts.report
+        self._vitals = Vitals()
+        self._changed = asyncio.Event()
+        self._is_silent = False
+        self._complaint: Fault | None = None
+        self._out_of_service_since: float | None = None
+        self._numbers_errors = False
+        self._inbound = Inbound(parts.config, parts.sink, parts.report)
+
+    async def run(self) -> Step | Fault:
+        """Serve until it goes no further.
+
+        Returns:
+            The recovery step to be taken with the port closed; or the CONFIG fault that a person must mend.
+
+        Cancel: the port is closed; a segment whose PDU is on the wire ends as `Uncertain`.
+        """
+        parts = self._parts
+        port = AtPort(
+            self._config.name,
+            self._on_urc,
+            on_silence=self._on_silence,
+            command_timeout_s=self._config.timing.command_s,
+            trace=parts.trace,
+        )
+        self._port = port
+        end: Step | Fault | None = None
+        errors: BaseExceptionGroup[DriverError] | None = None
+        try:
+            self.place = await parts.finder.find()
+            await port.open(self.place.port, self._config.baudrate, parts.open_wire)
+            async with asyncio.TaskGroup() as group:
+                owner = group.create_task(port.run())
+                end = await self._serve_until_stuck(port)
+                owner.cancel()
+        except* DriverError as group_of_errors:
+            errors = group_of_errors
+        finally:
+            self._leave_service()
+            await port.close()
+            parts.finder.release()
+        if end is not None:
+            return end
+        assert errors is not None
+        return await self._end_of(_worst(errors))
+
+    def note(self, result: SubmitResult) -> None:
+        """Learn from the outcome of a segment."""
+        self._vitals.note(result)
+        if isinstance(result, Refused) and result.fault.code in SIM_GONE:
+            # The stick lost its SIM or restarted unnoticed: only a new bring-up helps.
+            self._complain(result.fault)
+        elif self._vitals.is_unwell:
+            self._complain(_UNANSWERED)
+
+    async def _end_of(self, error: DriverError) -> Step | Fault:
+        if isinstance(error, StickTaken):
+            fault = Fault(kind=FaultKind.CONFIG, code="stick_taken", detail=f"{str(error).capitalize()}.")
+            await self._report.down(fault)
+            return fault
+        trouble = {StickSilent: Trouble.SILENT, PortBlocked: Trouble.BLOCKED, WireLost: Trouble.GONE}.get(
+            type(error), Trouble.UNWELL
+        )
+        return await self._parts.climber.choose(trouble, classify_error(error), self.place)
+
+    async def _serve_until_stuck(self, port: AtPort) -> Step | Fault:
+        while True:
+            fault = await self._serve(port)
+            self._leave_service()
+            await self._report.down(fault)
+            if fault.kind is FaultKind.CONFIG:
+                return fault
+            step = await self._parts.climber.choose(Trouble.UNWELL, fault, self.place)
+            if step.rung not in OVER_PORT:
+                return step
+            with suppress(WireTimeout):
+                await self._parts.climber.take_over_port(step, port)
+
+    async def _serve(self, port: AtPort) -> Fault:
+        """Bring the stick up and keep it in service; why that ended."""
+        fault: Fault | None = None
+        try:
+            setup = await self._bring_up(port)
+            async with asyncio.TaskGroup() as group:
+                self._complaint = None
+                self._vitals.start_anew()
+                outbound = Outbound(
+                    port,
+                    channel=self._config.name,
+                    answer_timeout_s=max(self._config.answer_timeout_s, setup.profile.answer_timeout_s),
+                )
+                await self._enter_service(outbound, setup)
+                group.create_task(self._inbound.run(port, setup))
+                group.create_task(self._mind())
+                group.create_task(
+                    watch(port, self._config.keepalive_s, self._note_health, lambda: outbound.last_answer)
+                )
+        except* Unwell as errors:
+            fault = _first_unwell(errors)
+        assert fault is not None
+        return fault
+
+    async def _bring_up(self, port: AtPort) -> Setup:
+        finder, place = self._parts.finder, self.place
+        assert place is not None
+        outcome = await BringUp(
+            port,
+            self._config,
+            pins=self._parts.pins,
+            choose_profile=lambda answers: finder.choose_profile(place.usb_id, answers),
+        ).run()
+        if isinstance(outcome, Fault):
+            raise Unwell(outcome)
+        return outcome
+
+    async def _enter_service(self, outbound: Outbound, setup: Setup) -> None:
+        identity, place = setup.identity, self.place
+        assert place is not None
+        self._parts.finder.note_identity(Who(imei=identity.imei, iccid=identity.iccid))
+        self._numbers_errors = setup.numbers_errors
+        self._out_of_service_since = None
+        self._parts.climber.note_in_service()
+        await self._report.tell(
+            port=place.port,
+            usb=place.usb,
+            manufacturer=identity.manufacturer,
+            model=identity.model,
+            profile=setup.profile.name,
+            imei=identity.imei,
+            iccid=identity.iccid,
+            number=self._config.number or identity.number,
+            smsc_known=setup.has_smsc,
+        )
+        if identity.iccid is not None and self._parts.sims.note(self._config.name, identity.iccid):
+            detail = f"The SIM was swapped; the one that ends in {identity.iccid[-4:]} is in the stick now."
+            await self._report.notice("sim_swapped", detail)
+        self.outbound = outbound
+        await self._report.up()
+        logger.info("%s: up: %s %s", self._config.name, identity.manufacturer, identity.model)
+
+    def _leave_service(self) -> None:
+        self.outbound = None
+        self._report.fault = self._report.fault or LINK_DOWN
+
+    def _on_urc(self, urc: Urc) -> None:
+        if urc.line in RESTART_LINES and self.outbound is not None:
+            self._port.wire_lost(f"the stick restarted: {urc.line}")
+        self._inbound.on_urc(urc)
+        self._parts.ussd.on_urc(urc)
+
+    def _on_silence(self, silent: bool) -> None:
+        self._is_silent = silent
+        if silent and self._report.fault is None:
+            # From this moment on; it is told as soon as the loop comes to it.
+            self._report.fault = RESYNC
+        self._changed.set()
+
+    def _complain(self, fault: Fault) -> None:
+        self._complaint = fault
+        self._report.fault = self._report.fault or fault
+        self._changed.set()
+
+    async def _mind(self) -> None:
+        """Tell of silences, and end the service for what was complained of."""
+        is_told = False
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            is_told = is_told and self._is_silent
+            if self._is_silent and self._report.fault is RESYNC and not is_told:
+                is_told = True
+                await self._parts.climber.note_resync()
+                await self._report.down(RESYNC)
+            if self._complaint is not None and not self._is_silent:
+                raise Unwell(self._complaint)
+            if not self._is_silent and self._report.fault is RESYNC:
+                await self._report.up()
+
+    async def _note_health(self, health: Health) -> None:
+        if health.settings_lost and self._numbers_errors:
+            raise WireLost("the stick restarted unnoticed", by_peer=True)
+        await self._report.tell(**health.facts(), error_rate=self._vitals.error_rate)
+        now = asyncio.get_running_loop().time()
+        if health.registration is not None and not may_send(
+            health.registration, roaming=self._config.roaming
+        ):
+            since = self._out_of_service_since
+            self._out_of_service_since = now if since is None else since
+            fault = not_registered(health.registration)
+            await self._report.down(fault)
+            if since is not None and now - since > self._config.timing.registration_s:
+                raise Unwell(fault)
+        elif self._out_of_service_since is not None:
+            self._out_of_service_since = None
+            await self._report.up()
+
+
+def _leaves(errors: BaseExceptionGroup[DriverError]) -> list[DriverError]:
+    leaves: list[DriverError] = []
+    for error in errors.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves
+
+
+def _first_unwell(errors: BaseExceptionGroup[Unwell]) -> Fault:
+    leaf = _leaves(errors)[0]
+    assert isinstance(leaf, Unwell)
+    return leaf.fault
+
+
+def _worst(errors: BaseExceptionGroup[DriverError]) -> DriverError:
+    """The one that says most: a lost port makes others fail."""
+    leaves = _leaves(errors)
+    for kind in (StickTaken, WireLost):
+        for leaf in leaves:
+            if isinstance(leaf, kind):
+                return leaf
+    return leaves[0]
