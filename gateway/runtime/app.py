@@ -7,11 +7,6 @@ import logging
 
 from aiohttp import web
 
-from drivers.modem.config import ModemConfig
-from drivers.modem.pin import PinLedger
-from drivers.pacing import TokenBucket
-from drivers.registry import build_driver
-from drivers.smpp.driver import SmppConfig
 from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
 from gateway.clock import Clock, SystemClock
@@ -27,11 +22,11 @@ from gateway.pipeline.schedule import Scheduler
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
 from gateway.runtime.balance import BalanceQuery, BalanceWatch
-from gateway.runtime.budgets import make_budget, restore_budgets
+from gateway.runtime.budgets import restore_budgets
 from gateway.runtime.channels import Channels, LaneSink
-from gateway.runtime.forms import Rate
+from gateway.runtime.lanes import make_lanes
 from gateway.runtime.settings import ModemSettings, Settings, SmppSettings
-from gateway.runtime.stores import beside_store, open_store
+from gateway.runtime.stores import open_store
 from gateway.runtime.tls import load_tls
 from gateway.runtime.ussd import UssdSessions
 from gateway.store.engine_sqlite import CommitFigures, SqliteStore
@@ -40,8 +35,6 @@ from gateway.telemetry.metrics import Metrics, make_metrics
 _log = logging.getLogger(__name__)
 
 _STOPPING = "stopping"
-BURST_S = 1.0
-"""A rate's bucket holds what may go in one second, and at least one segment."""
 
 
 class Gateway:
@@ -66,8 +59,7 @@ class Gateway:
             cap_s=settings.queue.retry_cap_s,
         )
         instance = make_id()
-        pins = PinLedger(beside_store(settings.store.url, ".pins"))
-        self._lanes = [_make_lane(channel, clock, pins) for channel in _channels(settings)]
+        self._lanes = make_lanes(settings, clock)
         self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics)
         self._scheduler = Scheduler(store, clock, self._lanes, self._dispatcher.start, instance)
         wake = self._scheduler.wake
@@ -79,7 +71,9 @@ class Gateway:
         self.channels = Channels(
             self._lanes,
             store,
-            lambda lane: LaneSink(lane, store=store, clock=clock, inbox=inbox, receipts=receipts, wake=wake),
+            lambda lane: LaneSink(
+                lane, store=store, clock=clock, inbox=inbox, receipts=receipts, wake=wake, metrics=metrics
+            ),
             wake,
             sessions,
         )
@@ -193,64 +187,10 @@ class Gateway:
         self.http_port = self._runner.addresses[0][1]
 
 
-def _channels(settings: Settings) -> list[ModemSettings | SmppSettings]:
-    return [*settings.modems, *settings.smpp]
-
-
-def _make_lane(channel: ModemSettings | SmppSettings, clock: Clock, pins: PinLedger) -> Lane:
-    rate = channel.rate
-    return Lane(
-        build_driver(_driver_config(channel), pins=pins),
-        kind="modem" if isinstance(channel, ModemSettings) else "smpp",
-        groups=channel.groups,
-        clock=clock,
-        rate=_make_bucket(rate, clock.monotonic()),
-        rate_text=str(rate) if rate else None,
-        budget=make_budget(channel) if isinstance(channel, ModemSettings) else None,
-        number=channel.number if isinstance(channel, ModemSettings) else channel.source_address or None,
-    )
-
-
-def _driver_config(channel: ModemSettings | SmppSettings) -> ModemConfig | SmppConfig:
-    if isinstance(channel, SmppSettings):
-        return SmppConfig(
-            name=channel.name,
-            host=channel.host,
-            port=channel.port,
-            system_id=channel.system_id,
-            password=channel.password.reveal(),
-            system_type=channel.system_type,
-            bind=channel.bind,
-            window=channel.window,
-            source_address=channel.source_address,
-            enquire_link_s=channel.enquire_link_s,
-            response_timeout_s=channel.response_timeout_s,
-            bind_timeout_s=channel.bind_timeout_s,
-        )
-    assert channel.port is not None  # the settings' reader saw to it
-    return ModemConfig(
-        name=channel.name,
-        port=channel.port,
-        baudrate=channel.baudrate,
-        pin=channel.pin.reveal() if channel.pin else None,
-        number=channel.number,
-        answer_timeout_s=channel.answer_timeout_s,
-        keepalive_s=channel.keepalive_s,
-        init_commands=channel.init_commands,
-    )
-
-
-def _make_bucket(rate: Rate | None, now: float) -> TokenBucket | None:
-    if rate is None:
-        return None
-    per_s = rate.count / rate.per_s
-    return TokenBucket(per_s, max(1.0, per_s * BURST_S), now)
-
-
 def _intake_settings(settings: Settings) -> IntakeSettings:
     return IntakeSettings(
         region=settings.numbers.region,
-        channels={c.name: c.groups for c in _channels(settings) if _sends(c)},
+        channels={c.name: c.groups for c in settings.channels if _sends(c)},
         valid_for_s=settings.queue.valid_for_s,
         text=settings.text.rules(),
     )

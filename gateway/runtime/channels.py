@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from drivers.base import (
     ChannelDown,
     ChannelInfo,
+    ChannelNotice,
     ChannelUp,
     DriverEvent,
     Fault,
@@ -30,6 +31,7 @@ from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, Uss
 from gateway.runtime.ussd import UssdSessions
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import load_paused, save_paused
+from gateway.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -49,8 +51,10 @@ class LaneSink:
         inbox: Inbox,
         receipts: Receipts,
         wake: Callable[[], None],
+        metrics: Metrics | None = None,
     ) -> None:
         self._lane = lane
+        self._metrics = metrics
         self._store = store
         self._clock = clock
         self._inbox = inbox
@@ -65,6 +69,12 @@ class LaneSink:
             case InboundPart():
                 if await self._inbox.handle(self._lane, event):
                     self._wake()
+            case ChannelNotice(code=code, detail=detail):
+                if self._metrics is not None:
+                    self._metrics.channel_notices.labels(self._lane.name, code).inc()
+                await self._record(
+                    "channel.notice", {"name": self._lane.name, "code": code, "detail": detail}
+                )
             case ChannelInfo(facts=facts):
                 self._lane.facts = {**self._lane.facts, **facts}
             case ChannelUp():
@@ -92,7 +102,10 @@ class LaneSink:
             f": {error}" * (not up),
         )
         data = {"name": name, "state": state.value, "error": error}
-        event = make_event("channel.up" if up else "channel.down", self._clock.now(), name, data)
+        await self._record("channel.up" if up else "channel.down", data)
+
+    async def _record(self, kind: str, data: Mapping[str, str | None]) -> None:
+        event = make_event(kind, self._clock.now(), self._lane.name, data)
 
         async def op(tx: Tx) -> None:
             tx.record(event)
@@ -100,7 +113,7 @@ class LaneSink:
         try:
             await self._store.write(op)
         except StoreError as exc:  # the channel works all the same
-            _log.warning("the state of channel %s is not in the timeline: %s", name, exc)
+            _log.warning("%s of channel %s is not in the timeline: %s", kind, self._lane.name, exc)
 
 
 class Channels:

@@ -31,14 +31,13 @@ from gateway.runtime.forms import (
     TcpPort,
     Text,
     Words,
-    digits,
     one_of,
     short_text,
     whole_number,
 )
 from gateway.runtime.reader import read_table
 from gateway.runtime.secrets import Secret
-from gateway.runtime.sim_settings import SimSettings
+from gateway.runtime.stick_settings import StickSettings
 from gateway.runtime.text_settings import TextSettings
 
 DEFAULT_CONFIG = Path("/etc/hongyan/hongyan.toml")
@@ -147,45 +146,24 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
             yield "retry_first", "is longer than retry_cap; write a shorter one"
 
 
-class ModemSettings(SimSettings, frozen=True, kw_only=True):
-    """``[[modems]]``: one SIM in one modem; what it may send and its balance are in `SimSettings`.
+class ModemSettings(StickSettings, frozen=True, kw_only=True):
+    """``[[modems]]``: one SIM in one modem; see also `StickSettings` and `SimSettings`.
 
     Args:
         name: the channel's name; unique.
-        port: the serial port for AT commands; a path under /dev/serial stays the same over reboots.
-        imei: find the modem by its own number instead, wherever it is plugged in.
-        iccid: find it by its SIM card's number instead.
-        baudrate: of a real serial line; USB sticks ignore it.
         pin: the SIM's PIN, if it asks for one.
         number: the SIM's own number, E.164.
         groups: the channel groups it serves.
-        answer_timeout_s: how long the modem may take to answer a send.
-        keepalive_s: how often a silent modem is asked whether it lives.
-        init_commands: AT commands of your own, run after ours at each start.
     """
 
     name: Name
-    port: Filled | None = None
-    imei: Annotated[str, Form(digits(14, 17))] | None = None
-    iccid: Annotated[str, Form(digits(18, 22))] | None = None
-    baudrate: Annotated[int, Form(whole_number(300, 4_000_000))] = 115_200
     pin: Secret | None = None
     number: Number | None = None
     groups: Groups = ("default",)
-    answer_timeout_s: Duration = msgspec.field(default=60.0, name="answer_timeout")
-    keepalive_s: Duration = msgspec.field(default=30.0, name="keepalive")
-    init_commands: Words = ()
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """One way to find the modem, and a PIN that a SIM can have."""
-        yield from SimSettings.faults(self)
-        given = [key for key in ("port", "imei", "iccid") if getattr(self, key)]
-        if not given:
-            yield "port", 'is missing; write port = "/dev/serial/..."'
-        if len(given) > 1:
-            yield given[1], f"{' and '.join(given)} are given; write only one of them"
-        if given in (["imei"], ["iccid"]):
-            yield given[0], "can't be used by this version yet; write the modem's port instead"
+        """A PIN that a SIM can have, beside what the stick's settings want."""
+        yield from StickSettings.faults(self)
         if self.pin and not _PIN.fullmatch(self.pin.reveal()):
             yield "pin", "is not a PIN; write 4 to 8 digits"
 
@@ -340,6 +318,7 @@ def _shared_values(document: dict[str, object]) -> Iterator[SettingsError]:
     for key, sections in (
         ("name", ("modems", "smpp")),
         ("port", ("modems",)),
+        ("usb", ("modems",)),
         ("imei", ("modems",)),
         ("iccid", ("modems",)),
     ):

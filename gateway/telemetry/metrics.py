@@ -34,6 +34,7 @@ class Metrics:
         messages: by ``status`` reached and ``category``.
         segments: by ``channel`` and ``outcome``: ``accepted``, ``uncertain`` or the kind of the fault.
         balance: what is left on the SIM, by ``channel``, as last told.
+        channel_notices: what channels had to tell (recovery steps, a swapped SIM ...), by ``channel`` and ``code``.
         receipts: delivery reports, by ``channel`` and ``state``.
         inbound: joined messages, by ``channel``.
         submit_seconds: from handing a segment to a driver to its result, by ``channel``.
@@ -48,6 +49,7 @@ class Metrics:
     messages: Counter
     segments: Counter
     balance: Gauge
+    channel_notices: Counter
     receipts: Counter
     inbound: Counter
     submit_seconds: Histogram
@@ -118,6 +120,9 @@ def make_metrics() -> Metrics:
             "What is left on the SIM, as last told.",
             ["channel"],
             registry=registry,
+        ),
+        channel_notices=counter(
+            "channel_notices_total", "What channels had to tell: recovery steps ...", "channel", "code"
         ),
         receipts=counter("receipts_total", "Delivery reports.", "channel", "state"),
         inbound=counter("inbound_total", "Mobile-originated messages.", "channel"),

@@ -139,9 +139,13 @@ BAD = {
         MODEM + 'imei = "861234567890123"\n',
         "FILE:modems[0].imei: port and imei are given; write only one of them",
     ),
-    "a way to find it that is yet to come": (
-        '[[modems]]\nname = "x"\nimei = "861234567890123"\n',
-        "FILE:modems[0].imei: can't be used by this version yet; write the modem's port instead",
+    "no USB socket": (
+        '[[modems]]\nname = "x"\nusb = "3"\n',
+        'FILE:modems[0].usb: "3" is no USB socket; write it like "1-1.3", as `hongyan doctor` shows it',
+    ),
+    "a recovery command that a PATH would have to find": (
+        MODEM + 'recovery_command = "relay 3"\n',
+        "FILE:modems[0].recovery_command: does not begin with a path; write the whole path",
     ),
     "imei": (
         '[[modems]]\nname = "x"\nimei = 861234567890123\n',
@@ -367,7 +371,16 @@ def test_the_examples_of_the_complete_file_load_and_its_defaults_are_the_true_on
         "number",
         "groups",
     }
-    own |= {"system_id", "password", "source_address", "init_commands", "port"}
+    own |= {
+        "system_id",
+        "password",
+        "source_address",
+        "init_commands",
+        "port",
+        "smsc",
+        "profile",
+        "recovery_command",
+    }
     own |= {f.name for f in msgspec.structs.fields(SimSettings)}
     for table in (settings.modems[0], settings.smpp[0], settings.log):
         for field in msgspec.structs.fields(table):

@@ -1,0 +1,90 @@
+"""The settings of ``[[modems]]`` that concern the stick: where it is, what it is, and what may be done to it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+
+from gateway.runtime.forms import (
+    BadValue,
+    Duration,
+    Filled,
+    Flag,
+    Form,
+    Number,
+    Words,
+    digits,
+    parse_filled,
+    whole_number,
+)
+from gateway.runtime.sim_settings import SimSettings
+
+_WAYS = ("port", "usb", "imei", "iccid")
+_SOCKET = re.compile(r"[0-9]+-[0-9]+(\.[0-9]+)*")
+
+
+def parse_socket(value: object) -> str:
+    """A USB socket as the kernel names it."""
+    socket = parse_filled(value)
+    if not _SOCKET.fullmatch(socket):
+        raise BadValue(f'"{socket}" is no USB socket; write it like "1-1.3", as `hongyan doctor` shows it')
+    return socket
+
+
+def parse_command(value: object) -> tuple[str, ...]:
+    """A program and its arguments, in one line as for a shell; nothing of a shell's is expanded."""
+    line = parse_filled(value)
+    try:
+        words = tuple(shlex.split(line))
+    except ValueError:
+        raise BadValue("has an open quotation mark; close it") from None
+    if not words or not words[0].startswith("/"):
+        raise BadValue("does not begin with a path; write the whole path")
+    return words
+
+
+class StickSettings(SimSettings, frozen=True, kw_only=True):
+    """The stick of one ``[[modems]]`` table.
+
+    Args:
+        port: the serial port for AT commands; a path under /dev/serial stays the same over reboots.
+        usb: find the modem by the USB socket it is plugged into instead; for sticks that are alike.
+        imei: find it by its own number instead, wherever it is plugged in.
+        iccid: find it by its SIM card's number instead.
+        baudrate: of a real serial line; USB sticks ignore it.
+        smsc: the service centre's number, E.164; only where the SIM does not know it.
+        roaming: send also by a foreign network.
+        hang_up_calls: end voice calls at once.
+        profile: name or path of the stick's profile; by itself it is chosen by what the stick is.
+        recovery_command: program that cuts the stick's power for a moment, run when nothing else has helped.
+        answer_timeout_s: how long the modem may take to answer a send.
+        keepalive_s: how often a silent modem is asked whether it lives.
+        init_commands: AT commands of your own, run after ours at each start.
+    """
+
+    port: Filled | None = None
+    usb: Annotated[str, Form(parse_socket)] | None = None
+    imei: Annotated[str, Form(digits(14, 17))] | None = None
+    iccid: Annotated[str, Form(digits(18, 22))] | None = None
+    baudrate: Annotated[int, Form(whole_number(300, 4_000_000))] = 115_200
+    smsc: Number | None = None
+    roaming: Flag = True
+    hang_up_calls: Flag = False
+    profile: Filled | None = None
+    recovery_command: Annotated[tuple[str, ...], Form(parse_command)] = ()
+    answer_timeout_s: Duration = msgspec.field(default=60.0, name="answer_timeout")
+    keepalive_s: Duration = msgspec.field(default=30.0, name="keepalive")
+    init_commands: Words = ()
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """One way to find the stick."""
+        yield from SimSettings.faults(self)
+        given = [key for key in _WAYS if getattr(self, key)]
+        if not given:
+            yield "port", 'is missing; write port = "/dev/serial/..."'
+        if len(given) > 1:
+            yield given[1], f"{' and '.join(given)} are given; write only one of them"
