@@ -119,7 +119,7 @@ class FaultPlan:
         found = []
         for armed in self._armed:
             fault = armed.fault
-            if fault.point is not point or fault.match not in text or armed.sleeps(now) or armed.over(now):
+            if fault.point != point or fault.match not in text or armed.sleeps(now) or armed.over(now):
                 continue
             if armed.strikes(self.rng):
                 armed.n_strikes += 1
@@ -141,7 +141,7 @@ class FaultPlan:
 
     def waits_at(self, point: Point) -> bool:
         """Some fault may still strike there."""
-        return any(armed.fault.point is point for armed in self._armed)
+        return any(armed.fault.point == point for armed in self._armed)
 
     def armed(self) -> Iterable[tuple[int, Fault, int]]:
         """Number, fault and strikes so far of all that are armed."""

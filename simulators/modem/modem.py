@@ -115,6 +115,9 @@ class SimulatedModem:
         if self._noise_timer:
             self._noise_timer.cancel()
         await self._pull_out()
+        if self._slave >= 0:  # stopped between two names
+            os.close(self._slave)
+            self._slave = -1
 
     def reboot(self, boot_s: float) -> None:
         """`Victim`: forget everything, be deaf for a while, then greet."""
@@ -150,17 +153,17 @@ class SimulatedModem:
         self.device.service_changed()
 
     async def _come_back(self, gone_s: float, *, elsewhere: bool, name: str) -> None:
-        taken = os.openpty() if elsewhere else ()  # while it is open nobody gets the old terminal's number
+        await self._pull_out(keep_slave=elsewhere)
         try:
-            await self._pull_out()
             await asyncio.sleep(gone_s)
             if name and self._link:
                 self._link = self._link.with_name(name)
+            old_slave, self._slave = self._slave, -1
             self._plug_in()
+            if old_slave >= 0:
+                os.close(old_slave)
         finally:
             self._away = False
-            for descriptor in taken:
-                os.close(descriptor)
 
     def _run_later(self, delay_s: float, step: Callable[[], None]) -> None:
         async def run() -> None:
@@ -183,7 +186,8 @@ class SimulatedModem:
         self._machine = Machine(self.device, self._transmit)
         self._network.attach(self.number, self.device)
 
-    async def _pull_out(self) -> None:
+    async def _pull_out(self, *, keep_slave: bool = False) -> None:
+        """Hang up; while the slave is kept nobody gets this terminal's number."""
         if self._master < 0:
             return
         self._network.detach(self.number)
@@ -193,8 +197,10 @@ class SimulatedModem:
         loop.remove_writer(self._master)
         self._remove_link()
         os.close(self._master)
-        os.close(self._slave)
-        self._master = self._slave = -1
+        self._master = -1
+        if not keep_slave:
+            os.close(self._slave)
+            self._slave = -1
 
     async def __aenter__(self) -> Self:
         await self.start()
