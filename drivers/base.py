@@ -206,6 +206,7 @@ class Receipt:
         state: what happened.
         code: the network's own code for logs, such as ``tp_st_0x41`` or ``err:005``.
         done_at: when, by the network's clock; None if unreadable.
+        accepted_at: when the network took the segment over (TP-SCTS), by its clock; None if unknown.
     """
 
     references: tuple[str, ...]
@@ -213,6 +214,7 @@ class Receipt:
     state: ReceiptState
     code: str = ""
     done_at: datetime | None = None
+    accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -214,6 +214,7 @@ def event_of(tpdu: bytes) -> InboundPart | Receipt:
                 state=state,
                 code=code,
                 done_at=pdu.tp_dt,
+                accepted_at=pdu.tp_scts,
             )
 
 
