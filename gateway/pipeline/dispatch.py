@@ -33,7 +33,7 @@ from gateway.model.events import message_event
 from gateway.model.lifecycle import check_transition, decide_verdict
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.lane import Lane
-from gateway.pipeline.receipts import apply_early
+from gateway.pipeline.receipts import apply_early, apply_unnamed
 from gateway.pipeline.retry import Decision, GiveUp, Hold, RetryPolicy, TryAgain, decide_retry
 from gateway.pipeline.schedule import Claim
 from gateway.routing.rules import channel_queue
@@ -316,6 +316,9 @@ async def record_refused(
     )
     await save_state(tx, state, hidden_until=hidden_until)
     tx.record(message_event(state, now, part=segment.part, attempt=segment.attempts))
+    if part_status is SegmentStatus.UNCERTAIN:
+        stored = (await load_segments(tx, [message.id]))[message.id]
+        await apply_unnamed(tx, state, stored, segment.part, now)
 
 
 def outbound_segment(message: Message, segment: Segment, now: datetime) -> OutboundSegment:

@@ -15,6 +15,7 @@ from gateway.model.events import message_event
 from gateway.model.lifecycle import TRANSITIONS, decide_verdict
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.lane import Lane
+from gateway.pipeline.matching import Found, find_segment, same_handset
 from gateway.routing.rules import channel_queue
 from gateway.store.messages import find_message, load_segments
 from gateway.store.ports import Store, Tx
@@ -22,7 +23,9 @@ from gateway.store.queue import save_segments, save_state
 from gateway.store.receipts import (
     EarlyReceipt,
     Match,
+    drop_early,
     find_by_reference,
+    find_early_since,
     find_uncertain,
     save_early,
     take_early,
@@ -31,10 +34,6 @@ from gateway.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
-_OPEN = {SegmentStatus.SENT, SegmentStatus.UNCERTAIN}
-_SETTLED = {SegmentStatus.DELIVERED, SegmentStatus.UNDELIVERED}
-_SAME_DIGITS = 8
-"""Numbers whose last digits agree are the same handset, whatever the SMSC did to the prefix."""
 _CLOCK_MARGIN = timedelta(seconds=1)
 
 _DETAILS = {
@@ -67,18 +66,17 @@ class Receipts:
     async def _apply(self, tx: Tx, lane: Lane, receipt: Receipt) -> None:
         now = truncate_ms(self._clock.now())
         early = EarlyReceipt(make_id(), receipt.recipient, receipt.state.value, receipt.code, receipt.done_at)
-        matches = await find_by_reference(tx, lane.name, receipt.references)
-        # A SIM counts its references to 255 and starts again: there the number must agree too.
-        fitting = [
-            m for m in matches if _same_handset(m.recipient, receipt.recipient, strict=lane.kind == "modem")
-        ]
-        match = next((m for m in fitting if m.status in _OPEN), None)
-        known = any(m.status in _SETTLED for m in fitting)
-        if match is None and known and lane.kind != "modem":
-            return  # the same receipt again
-        if match is None and not known:
-            match = _only_uncertain(await find_uncertain(tx, lane.name), receipt)
-        if match is None:
+        by_sim = lane.kind == "modem"
+        named = await find_by_reference(tx, lane.name, receipt.references)
+        match = find_segment(named, (), receipt, now, by_sim=by_sim)
+        if match is Found.NOTHING:  # rare, and so is what is read now
+            uncertain = await find_uncertain(tx, lane.name)
+            match = find_segment(named, uncertain, receipt, now, by_sim=by_sim)
+        if match is Found.REPEAT and not by_sim:
+            return
+        if not isinstance(
+            match, Match
+        ):  # of a SIM it may be the first of a segment whose answer is still to come
             await save_early(tx, early, channel=lane.name, references=receipt.references, received_at=now)
             return
         message = await find_message(tx, match.message_id)
@@ -117,9 +115,51 @@ async def apply_early(
         return message
     kept = await take_early(tx, segment.channel, segment.reference, since - _CLOCK_MARGIN)
     for early in kept:
-        if _same_handset(message.recipient, early.recipient, strict=False):
+        if same_handset(message.recipient, early.recipient, strict=False):
             return await settle(tx, message, segments, part, early, now)
     return message
+
+
+async def apply_unnamed(
+    tx: Tx, message: Message, segments: Sequence[Segment], part: int, now: datetime
+) -> Message:
+    """A segment has become uncertain: its receipt may have been faster than we gave up waiting for the answer.
+
+    Args:
+        segments: all of the message's, as stored.
+        part: the uncertain one.
+
+    Returns:
+        The message as it is now.
+    """
+    segment = segments[part - 1]
+    if segment.channel is None or segment.submitted_at is None:
+        return message
+    mine = [
+        (reference, early)
+        for reference, early in await find_early_since(tx, segment.channel, segment.submitted_at)
+        if same_handset(message.recipient, early.recipient, strict=True)
+        and not await _is_named(tx, segment.channel, reference, message.recipient)
+    ]
+    rivals = [
+        m
+        for m in await find_uncertain(tx, segment.channel)
+        if same_handset(m.recipient, message.recipient, strict=True)
+    ]
+    if len(mine) != 1 or len(rivals) != 1:
+        return message  # none, or nobody can say which
+    [(reference, early)] = mine
+    await drop_early(tx, early.receipt_id)
+    known = msgspec.structs.replace(segment, reference=reference)
+    return await settle(tx, message, [known if s is segment else s for s in segments], part, early, now)
+
+
+async def _is_named(tx: Tx, channel: str, reference: str, recipient: str) -> bool:
+    """Whether a segment to this handset bears the reference: a receipt that was kept is then its repeat."""
+    return any(
+        same_handset(m.recipient, recipient, strict=True)
+        for m in await find_by_reference(tx, channel, (reference,))
+    )
 
 
 async def settle(
@@ -164,26 +204,6 @@ async def settle(
     await save_state(tx, ended, hidden_until=now if verdict is MessageStatus.QUEUED else None)
     tx.record(message_event(ended, now, part=part, ref=segment.reference))
     return ended
-
-
-def _only_uncertain(matches: list[Match], receipt: Receipt) -> Match | None:
-    """The one segment of unknown fate to this handset: its reference never reached us, the receipt has.
-
-    With two of them nobody can say which is meant, and both stay uncertain.
-    """
-    if receipt.recipient is None:
-        return None
-    mine = [m for m in matches if _same_handset(m.recipient, receipt.recipient, strict=True)]
-    return mine[0] if len(mine) == 1 else None
-
-
-def _same_handset(recipient: str, reported: str | None, *, strict: bool) -> bool:
-    if reported is None:
-        return not strict
-    ours, theirs = recipient.lstrip("+"), reported.lstrip("+")
-    if len(ours) < _SAME_DIGITS or len(theirs) < _SAME_DIGITS:
-        return ours == theirs
-    return ours[-_SAME_DIGITS:] == theirs[-_SAME_DIGITS:]
 
 
 def _plausible(done_at: datetime | None, created_at: datetime, now: datetime) -> datetime:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.clock import format_ms, parse_ms
-from gateway.store.ports import Tx
+from gateway.store.ports import Row, Tx
 
 
 class Match(NamedTuple):
@@ -16,12 +16,16 @@ class Match(NamedTuple):
     Args:
         status: of the segment.
         recipient: of its message.
+        submitted_at: when the channel got it.
+        sent_at: when the network's answer came.
     """
 
     message_id: str
     part: int
     status: str
     recipient: str
+    submitted_at: datetime | None = None
+    sent_at: datetime | None = None
 
 
 class EarlyReceipt(NamedTuple):
@@ -39,20 +43,27 @@ class EarlyReceipt(NamedTuple):
     done_at: datetime | None
 
 
-_MATCH = "SELECT s.message_id, s.part, s.status, m.recipient FROM segments s JOIN messages m ON m.id = s.message_id"
+_MATCH = (
+    "SELECT s.message_id, s.part, s.status, m.recipient, s.submitted_at, s.sent_at FROM segments s"
+    " JOIN messages m ON m.id = s.message_id"
+)
 
 
 async def find_by_reference(tx: Tx, channel: str, references: Sequence[str]) -> list[Match]:
     """Segments of a channel with one of these references, newest first, at most 20."""
     marks = ",".join("?" * len(references))
     sql = f"{_MATCH} WHERE s.channel = ? AND s.reference IN ({marks}) ORDER BY s.sent_at DESC LIMIT 20"
-    return [Match(*row) for row in await tx.fetch(sql, (channel, *references))]
+    return [_match(row) for row in await tx.fetch(sql, (channel, *references))]
 
 
 async def find_uncertain(tx: Tx, channel: str) -> list[Match]:
     """Segments of a channel whose fate is unknown, newest first, at most 1,000."""
     sql = f"{_MATCH} WHERE s.channel = ? AND s.status = 'uncertain' ORDER BY s.message_id DESC LIMIT 1000"
-    return [Match(*row) for row in await tx.fetch(sql, (channel,))]
+    return [_match(row) for row in await tx.fetch(sql, (channel,))]
+
+
+def _match(row: Row) -> Match:
+    return Match(row[0], row[1], row[2], row[3], parse_ms(row[4]), parse_ms(row[5]))
 
 
 async def save_early(
@@ -87,6 +98,22 @@ async def take_early(tx: Tx, channel: str, reference: str, since: datetime) -> l
     if rows:
         await tx.execute_many("DELETE FROM early_receipts WHERE receipt_id = ?", [(row[0],) for row in rows])
     return [EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4])) for row in rows]
+
+
+async def find_early_since(tx: Tx, channel: str, since: datetime) -> list[tuple[str, EarlyReceipt]]:
+    """``(reference, receipt)`` of what a channel's receipts left since an instant, one for each, oldest first."""
+    rows: list[Any] = await tx.fetch(
+        "SELECT min(reference), receipt_id, recipient, state, code, done_at FROM early_receipts"
+        " WHERE channel = ? AND received_at >= ? GROUP BY receipt_id, recipient, state, code, done_at"
+        " ORDER BY receipt_id",
+        (channel, format_ms(since)),
+    )
+    return [(row[0], EarlyReceipt(row[1], row[2], row[3], row[4], parse_ms(row[5]))) for row in rows]
+
+
+async def drop_early(tx: Tx, receipt_id: str) -> None:
+    """A kept receipt has found its segment."""
+    await tx.execute("DELETE FROM early_receipts WHERE receipt_id = ?", (receipt_id,))
 
 
 async def forget_early(tx: Tx, before: datetime) -> int:

@@ -10,7 +10,7 @@ import pytest
 from drivers.base import FaultKind, ReceiptState
 from gateway.model.message import Message
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
-from tests.support.gateway import PHONE, Rig, ScriptedChannel, receipt, running
+from tests.support.gateway import PHONE, ManualClock, Rig, ScriptedChannel, receipt, running
 
 pytestmark = pytest.mark.integration
 
@@ -188,7 +188,141 @@ async def test_a_repeated_receipt_of_a_sim_settles_nothing_else(tmp_path: Path):
         assert await status_of(rig, held) == ["uncertain"]
 
 
+async def test_a_late_receipt_finds_the_segment_of_its_own_time_though_the_reference_was_used_again(
+    tmp_path: Path,
+):
+    driver = ScriptedDriver("sim", capacity=1)
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        old = await sent_as(rig, driver, "7")
+        taken = rig.clock.now()
+        rig.clock.advance(3_600.0)  # the stick was restarted: it counts from the beginning
+        new = await sent_as(rig, driver, "7")
+        rig.clock.advance(60.0)
+        done = taken + timedelta(minutes=30)
+        await driver.report(receipt("7", accepted_at=taken, done_at=done))
+        assert await status_of(rig, old, new) == ["delivered", "sent"]
+        await driver.report(receipt("7", accepted_at=taken, done_at=done))
+        assert await status_of(rig, new) == ["sent"], "the same receipt again is not that of the new one"
+
+
+async def test_a_receipt_done_before_the_second_was_sent_is_that_of_the_first(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        old = await sent_as(rig, driver, "7")
+        done = rig.clock.now() + timedelta(minutes=1)
+        rig.clock.advance(3_600.0)
+        new = await sent_as(rig, driver, "7")
+        await driver.report(receipt("7", done_at=done))
+        assert await status_of(rig, old, new) == ["delivered", "sent"]
+
+
+async def test_a_receipt_from_before_our_time_settles_nothing(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        message = await sent_as(rig, driver, "7")
+        stale = rig.clock.now() - timedelta(days=2)
+        await driver.report(receipt("7", accepted_at=stale, done_at=stale))
+        assert await status_of(rig, message) == ["sent"]
+
+
+async def test_a_network_that_stamps_in_a_wrong_zone_is_understood_where_only_one_can_be_meant(
+    tmp_path: Path,
+):
+    driver = ScriptedDriver("sim", capacity=1)
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        only = await sent_as(rig, driver, "7")
+        stamped = rig.clock.now() - timedelta(hours=8)
+        await driver.report(receipt("7", accepted_at=stamped, done_at=stamped))
+        assert await status_of(rig, only) == ["delivered"]
+        rig.clock.advance(3_600.0)
+        second = await sent_as(rig, driver, "7")
+        stamped = rig.clock.now() - timedelta(hours=8)
+        await driver.report(receipt("7", accepted_at=stamped, done_at=stamped))
+        assert await status_of(rig, second) == ["sent"], "it might be the first one's again"
+
+
 # --- what was uncertain ---
+
+
+async def test_of_two_uncertain_ones_of_a_sim_the_networks_time_says_which(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    driver.script.extend([uncertain(), uncertain()])
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        first = await rig.until_status(await rig.send(), "uncertain")
+        taken = rig.clock.now()
+        rig.clock.advance(3_600.0)
+        second = await rig.until_status(await rig.send(), "uncertain")
+        rig.clock.advance(60.0)
+        await driver.report(receipt("9", done_at=rig.clock.now()))
+        assert await status_of(rig, first, second) == ["uncertain", "uncertain"], "either may be meant"
+        await driver.report(receipt("8", accepted_at=taken, done_at=rig.clock.now()))
+        assert await status_of(rig, first, second) == ["delivered", "uncertain"]
+
+
+async def test_a_receipt_that_came_before_we_gave_up_waiting_for_the_answer_counts(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        driver.early = [receipt("8", done_at=rig.clock.now())]
+        driver.script.append(uncertain())
+        message = await rig.until_status(await rig.send(), "delivered")
+        assert await rig.states(message.id) == ["queued", "sending", "uncertain", "delivered"]
+        await driver.report(receipt("8", done_at=rig.clock.now()))
+        driver.script.append(uncertain())
+        assert await rig.until_status(await rig.send(), "uncertain")
+
+
+async def test_a_repeated_receipt_while_we_wait_for_the_answer_is_not_that_of_the_segment(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        await sent_as(rig, driver, "7")
+        await driver.report(receipt("7", done_at=rig.clock.now()))
+        driver.early = [receipt("7", done_at=rig.clock.now())]
+        driver.script.append(uncertain())
+        message = await rig.until_status(await rig.send(), "uncertain")
+        driver.early = [receipt("9", to=OTHER)]
+        driver.script.append(uncertain())
+        await rig.until_status(await rig.send(), "uncertain")
+        assert await status_of(rig, message) == ["uncertain"]
+
+
+async def test_a_receipt_from_before_its_submit_does_not_settle_an_uncertain_one(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    driver.script.append(uncertain())
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        before = rig.clock.now() - timedelta(minutes=6)
+        message = await rig.until_status(await rig.send(), "uncertain")
+        rig.clock.advance(60.0)
+        await driver.report(receipt("8", accepted_at=before, done_at=rig.clock.now()))
+        await driver.report(receipt("9", done_at=before))
+        assert await status_of(rig, message) == ["uncertain"]
+        await driver.report(receipt("10", done_at=rig.clock.now()))
+        assert await status_of(rig, message) == ["delivered"]
+
+
+async def test_what_has_been_uncertain_for_a_week_is_left_to_people(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    driver.script.append(uncertain())
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.until_status(await rig.send(), "uncertain")
+        rig.clock.advance(8 * 86_400.0)
+        await driver.report(receipt("xyz"))
+        assert await status_of(rig, message) == ["uncertain"]
+
+
+async def test_what_a_killed_gateway_left_on_the_wire_is_settled_by_its_receipt(tmp_path: Path):
+    driver = ScriptedDriver("sim", capacity=1)
+    driver.hold()
+    async with running(tmp_path / "s.db", modem(driver)) as rig:
+        message = await rig.send()
+        await driver.until_submitted(1)
+        taken = rig.clock.now()
+        await rig.stop()
+    again = ScriptedDriver("sim", capacity=1)
+    clock = ManualClock(taken + timedelta(minutes=1))
+    async with running(tmp_path / "s.db", modem(again), clock=clock) as rig:
+        assert await status_of(rig, message) == ["uncertain"]
+        await again.report(receipt("200", accepted_at=taken, done_at=taken))
+        assert await status_of(rig, message) == ["delivered"]
 
 
 async def test_a_receipt_settles_what_was_uncertain(tmp_path: Path):

@@ -256,9 +256,12 @@ def receipt(
     state: ReceiptState = ReceiptState.DELIVERED,
     code: str = "",
     done_at: datetime | None = None,
+    accepted_at: datetime | None = None,
 ) -> Receipt:
     """A delivery report."""
-    return Receipt(references=references, recipient=to, state=state, code=code, done_at=done_at)
+    return Receipt(
+        references=references, recipient=to, state=state, code=code, done_at=done_at, accepted_at=accepted_at
+    )
 
 
 async def _nothing(_tx: object) -> None:

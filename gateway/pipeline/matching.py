@@ -1,0 +1,104 @@
+"""Which segment a receipt speaks of. Pure.
+
+An SMSC's references are its own and (nearly) never repeat. A SIM counts to 255 and starts again, after a restart
+perhaps at once, so there number and time must agree too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from drivers.base import Receipt
+from gateway.model.message import SegmentStatus
+from gateway.store.receipts import Match
+
+_OPEN = {SegmentStatus.SENT, SegmentStatus.UNCERTAIN}
+_SETTLED = {SegmentStatus.DELIVERED, SegmentStatus.UNDELIVERED}
+_SAME_DIGITS = 8
+"""Numbers whose last digits agree are the same handset, whatever the SMSC did to the prefix."""
+
+SKEW = timedelta(minutes=5)
+"""How far the network's clock and ours may be apart."""
+ZONE_ERROR = timedelta(hours=14)
+"""How far a network is off that stamps its receipts in a wrong zone."""
+UNCERTAIN_FOR = timedelta(days=7)
+"""How long a segment of unknown fate is looked for: networks give up earlier."""
+_UNANSWERED = timedelta(minutes=5)
+"""How long after its submit a segment without an answer may have been taken by the network."""
+
+
+class Found(Enum):
+    """What a receipt is when it settles nothing."""
+
+    REPEAT = auto()
+    """Of a segment that was settled before."""
+    NOTHING = auto()
+    """Of no segment that we know, or of one of several: nobody can say."""
+
+
+def find_segment(
+    named: Sequence[Match], uncertain: Sequence[Match], receipt: Receipt, now: datetime, *, by_sim: bool
+) -> Match | Found:
+    """The segment that a final receipt settles.
+
+    Args:
+        named: segments of the channel with one of its references, newest first.
+        uncertain: segments of the channel whose fate, and so whose reference, is unknown.
+        receipt: what the network said.
+        now: by our clock; when it came.
+        by_sim: the channel is a SIM.
+    """
+    mine = [m for m in named if same_handset(m.recipient, receipt.recipient, strict=by_sim)]
+    timely = [m for m in mine if fits(m, receipt)] if by_sim else mine
+    if match := next((m for m in timely if m.status in _OPEN), None):
+        return match
+    if any(m.status in _SETTLED for m in timely):
+        return Found.REPEAT
+    if len(mine) == 1 and mine[0].status in _OPEN and _is_zone_error(mine[0], receipt):
+        return mine[0]
+    return _single_uncertain(uncertain, receipt, now, by_sim=by_sim) or Found.NOTHING
+
+
+def fits(match: Match, receipt: Receipt) -> bool:
+    """Whether the network's times allow that the receipt speaks of this segment; True where they say nothing."""
+    if match.submitted_at is None:
+        return True
+    earliest = match.submitted_at - SKEW
+    latest = (match.sent_at or match.submitted_at + _UNANSWERED) + SKEW
+    if receipt.accepted_at is not None and not earliest <= receipt.accepted_at <= latest:
+        return False
+    return receipt.done_at is None or earliest <= receipt.done_at
+
+
+def same_handset(recipient: str, reported: str | None, *, strict: bool) -> bool:
+    """Whether two spellings are one number; what is not reported agrees with all, unless ``strict``."""
+    if reported is None:
+        return not strict
+    ours, theirs = recipient.lstrip("+"), reported.lstrip("+")
+    if len(ours) < _SAME_DIGITS or len(theirs) < _SAME_DIGITS:
+        return ours == theirs
+    return ours[-_SAME_DIGITS:] == theirs[-_SAME_DIGITS:]
+
+
+def _is_zone_error(match: Match, receipt: Receipt) -> bool:
+    stamp = receipt.accepted_at or receipt.done_at
+    return stamp is None or match.submitted_at is None or abs(stamp - match.submitted_at) <= ZONE_ERROR + SKEW
+
+
+def _single_uncertain(
+    uncertain: Sequence[Match], receipt: Receipt, now: datetime, *, by_sim: bool
+) -> Match | None:
+    """The one segment of unknown fate to this handset: its reference never reached us, the receipt has.
+
+    With two of them nobody can say which is meant, and both stay uncertain.
+    """
+    mine = [
+        m
+        for m in uncertain
+        if same_handset(m.recipient, receipt.recipient, strict=True)
+        and (m.submitted_at is None or now - m.submitted_at <= UNCERTAIN_FOR)
+        and (not by_sim or fits(m, receipt))
+    ]
+    return mine[0] if len(mine) == 1 else None
