@@ -12,6 +12,7 @@ from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from drivers.base import EventSink, InboundPart, Receipt
+from drivers.smpp.alphabet import PLAIN, TextPlan
 from drivers.smpp.connection import SmppConnection
 from drivers.smpp.inbound import Delivery, decode_part, decode_receipt, is_receipt
 from drivers.smpp.incidents import Incidents
@@ -38,12 +39,14 @@ class Deliveries:
         sink: where they go.
         zone: of the dates in receipts.
         incidents: told of what could not be stored or used.
+        texts: what was agreed with the carrier.
     """
 
-    def __init__(self, sink: EventSink, zone: tzinfo, incidents: Incidents) -> None:
+    def __init__(self, sink: EventSink, zone: tzinfo, incidents: Incidents, texts: TextPlan = PLAIN) -> None:
         self._sink = sink
         self._zone = zone
         self._incidents = incidents
+        self._texts = texts
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Delivered] = deque()
         self._held: set[SmppConnection] = set()
@@ -95,7 +98,7 @@ class Deliveries:
         delivered.connection.respond(delivered.request, response, status)
 
     def _decode(self, body: Delivery) -> Receipt | InboundPart | None:
-        return decode_receipt(body, self._zone) if is_receipt(body) else decode_part(body)
+        return decode_receipt(body, self._zone) if is_receipt(body) else decode_part(body, self._texts)
 
     def _spawn(self, delivered: _Delivered) -> None:
         task = asyncio.create_task(self._deliver(delivered))

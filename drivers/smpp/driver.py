@@ -24,6 +24,7 @@ from drivers.base import (
 )
 from drivers.errors import EncodeError, SmppStatusError, WireError, WireTimeout
 from drivers.pacing import Backoff
+from drivers.smpp.alphabet import PLAIN, TextPlan
 from drivers.smpp.connection import Answer, SmppConnection, Unanswered, connect
 from drivers.smpp.deliveries import Deliveries
 from drivers.smpp.faults import fault_for_bind, fault_for_status
@@ -70,6 +71,7 @@ class SmppConfig:
         stop_grace_s: what a stop gives to segments and deliveries in flight.
         backoff_s: first and longest bound of the wait before the next try.
         addresses: type of number and numbering plan by form of address.
+        texts: alphabet and ``data_coding`` of texts.
         zone: of the dates in receipts.
         tls: wrap the connection; None for plain TCP.
     """
@@ -89,6 +91,7 @@ class SmppConfig:
     stop_grace_s: float = 5.0
     backoff_s: tuple[float, float] = (1.0, 60.0)
     addresses: AddressPlan = field(default_factory=AddressPlan)
+    texts: TextPlan = PLAIN
     zone: tzinfo = UTC
     tls: ssl.SSLContext | None = None
 
@@ -134,7 +137,8 @@ class SmppDriver(Driver):
         if connection is None or not self.capacity:
             return Refused(fault=_NOT_BOUND)
         try:
-            body = encode_segment(segment, self._config.source_address, self._config.addresses)
+            config = self._config
+            body = encode_segment(segment, config.source_address, config.addresses, config.texts)
             answer = await connection.exchange(body)
         except EncodeError as error:
             return Refused(fault=Fault(kind=FaultKind.PERMANENT, code="smpp_encode", detail=str(error)))
@@ -158,7 +162,7 @@ class SmppDriver(Driver):
         """
         loop = asyncio.get_running_loop()
         self._draining = False
-        deliveries = Deliveries(sink, self._config.zone, self.incidents)
+        deliveries = Deliveries(sink, self._config.zone, self.incidents, self._config.texts)
         backoff = Backoff(*self._config.backoff_s)
         reported: str | None = None
         try:

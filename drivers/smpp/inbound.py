@@ -11,6 +11,7 @@ from typing import Final
 from drivers.base import Concat, Encoding, InboundPart, Receipt, ReceiptState
 from drivers.codec.udh import decode_udh
 from drivers.errors import DecodeError
+from drivers.smpp.alphabet import PLAIN, TextPlan
 from drivers.smpp.text import decode_address, decode_content
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import MessageState, Tag
@@ -70,18 +71,22 @@ def decode_receipt(body: Delivery, zone: tzinfo) -> Receipt | None:
     )
 
 
-def decode_part(body: Delivery) -> InboundPart:
-    """Read a mobile-originated part; total: what can't be read stays as octets."""
+def decode_part(body: Delivery, texts: TextPlan = PLAIN) -> InboundPart:
+    """Read a mobile-originated part; total: what can't be read stays as octets.
+
+    Args:
+        texts: what was agreed with the carrier.
+    """
     content = _content(body)
-    concat = None
+    concat, udh = None, b""
     header_unreadable = False
     if body.esm_class & c.ESM_UDHI and content:
         try:
             concat = decode_udh(content).concat
-            content = content[1 + content[0] :]
+            udh, content = content[: 1 + content[0]], content[1 + content[0] :]
         except DecodeError:
             header_unreadable = True
-    encoding, payload, flash = decode_content(body.data_coding, content)
+    encoding, payload, flash = decode_content(body.data_coding, content, texts, udh)
     if header_unreadable:
         encoding, payload = Encoding.BINARY, content
     return InboundPart(

@@ -11,21 +11,14 @@ from typing import Final
 
 from drivers.base import Encoding, OutboundSegment
 from drivers.codec.dcs import decode_dcs
+from drivers.codec.text import to_plain
+from drivers.smpp.alphabet import PLAIN, TextPlan, decode_default, encode_content
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import Npi, Ton
 from drivers.smpp.wire.pdus import SubmitSm
 
 TonNpi = tuple[int, int]
 
-_DATA_CODING: Final = {
-    (Encoding.GSM7, False): c.DATA_CODING_DEFAULT,
-    (Encoding.UCS2, False): c.DATA_CODING_UCS2,
-    (Encoding.BINARY, False): c.DATA_CODING_OCTETS,
-    # With a message class it is a GSM TP-DCS: class 0 in the general group.
-    (Encoding.GSM7, True): 0x10,
-    (Encoding.UCS2, True): 0x18,
-    (Encoding.BINARY, True): 0x14,
-}
 _FIRST_TP_DCS: Final = 0x10
 """From here on data_coding is read as TP-DCS; below are SMPP's own numbers."""
 
@@ -51,16 +44,23 @@ class AddressPlan:
     alphanumeric: TonNpi = (Ton.ALPHANUMERIC, Npi.UNKNOWN)
 
 
-def encode_segment(segment: OutboundSegment, source_address: str, plan: AddressPlan) -> SubmitSm:
+def encode_segment(
+    segment: OutboundSegment, source_address: str, plan: AddressPlan, texts: TextPlan = PLAIN
+) -> SubmitSm:
     """The submit_sm of one segment.
-
-    GSM7 goes unpacked, one code an octet, under data_coding 0.
 
     Args:
         segment: sent exactly as it is.
         source_address: used when the segment asks for no sender.
         plan: see `AddressPlan`.
+        texts: see `TextPlan`.
+
+    Raises:
+        EncodeError: the carrier's alphabet can't hold the segment.
     """
+    data_coding, short_message = encode_content(
+        segment.encoding, segment.payload, segment.udh, texts, flash=segment.flash
+    )
     source_ton, source_npi, source_addr = encode_address(segment.sender or source_address, plan)
     dest_ton, dest_npi, destination_addr = encode_address(segment.recipient, plan)
     valid_for_s = segment.valid_for_s
@@ -75,8 +75,8 @@ def encode_segment(segment: OutboundSegment, source_address: str, plan: AddressP
         priority_flag=_PRIORITY_FLAG[min(max(segment.priority, 0), 9)],
         validity_period="" if valid_for_s is None else format_relative_time(valid_for_s),
         registered_delivery=c.REGISTERED_FINAL if segment.report else c.REGISTERED_NONE,
-        data_coding=_DATA_CODING[segment.encoding, segment.flash],
-        short_message=segment.udh + segment.payload,
+        data_coding=data_coding,
+        short_message=short_message,
     )
 
 
@@ -98,26 +98,30 @@ def decode_address(ton: int, address: str) -> str:
     return address
 
 
-def decode_content(data_coding: int, content: bytes) -> tuple[Encoding, bytes, bool]:
+def decode_content(
+    data_coding: int, content: bytes, texts: TextPlan = PLAIN, udh: bytes = b""
+) -> tuple[Encoding, bytes, bool]:
     """Read octets under a data_coding; total.
+
+    Args:
+        content: without header.
+        texts: see `TextPlan`.
+        udh: the header: a packed text begins on a septet boundary behind it, and it may announce national tables.
 
     Returns:
         Encoding and payload as in `drivers.base`, and whether it is a flash message. Alphabets that we
         don't carry become UCS2; what can't be read in its alphabet stays BINARY.
     """
     flash = False
-    if data_coding >= _FIRST_TP_DCS:
+    encoding = texts.encoding_of(data_coding)
+    if encoding is None:
+        if data_coding < _FIRST_TP_DCS:
+            return *_decode_charset(_PYTHON_CODECS.get(data_coding), content), flash
         dcs = decode_dcs(data_coding)
         encoding, flash = dcs.encoding, dcs.flash
-    elif data_coding == c.DATA_CODING_DEFAULT:
-        encoding = Encoding.GSM7
-    elif data_coding == c.DATA_CODING_UCS2:
-        encoding = Encoding.UCS2
-    else:
-        return *_decode_charset(_PYTHON_CODECS.get(data_coding), content), flash
-    if encoding is Encoding.GSM7 and max(content, default=0) > 0x7F:
-        # No GSM code is above 127: this SMSC's default alphabet is Latin-1.
-        return *_decode_charset("latin-1", content), flash
+    if encoding is Encoding.GSM7:
+        encoding, content = decode_default(content, udh, texts)
+        encoding, content = to_plain(encoding, content, udh)
     return encoding, content, flash
 
 
