@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from gateway.clock import Clock
+from gateway.kannel.door import SendDoor
 from gateway.model.message import ApiKey
 from gateway.pipeline.accept import Intake
 from gateway.routing.channel import ChannelDirectory
@@ -23,6 +24,7 @@ class ApiContext:
         region: how national numbers in requests are read.
         ready: None when the daemon can serve, else the reason why not.
         metrics: where requests are counted and what ``/metrics`` shows.
+        kannel: for clients that speak Kannel's `sendsms`; None admits nobody.
     """
 
     store: Store
@@ -32,6 +34,7 @@ class ApiContext:
     region: str
     ready: Callable[[], str | None]
     metrics: Metrics = field(default_factory=make_metrics)
+    kannel: SendDoor | None = None
 
 
 @dataclass(frozen=True, slots=True)

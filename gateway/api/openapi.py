@@ -121,13 +121,13 @@ def _header_parameters(route: Route) -> list[Schema]:
 def _responses(route: Route, refs: dict[type, Schema]) -> Schema:
     responses: Schema = {}
     for status, shape in route.answers.items():
-        response: Schema = {"description": _SUCCESS.get(status, "Done.")}
+        response: Schema = {"description": _SUCCESS.get(status) or _PROBLEMS.get(status, "Done.")}
         if isinstance(shape, str):
             response["content"] = {shape: {"schema": {} if shape == JSON else {"type": "string"}}}
         elif shape is not None:
             response["content"] = {JSON: {"schema": refs[shape]}}
         responses[str(status)] = response
-    for status in sorted({*route.problems, *_usual_problems(route)}):
+    for status in sorted({*route.problems, *_usual_problems(route)} - route.answers.keys()):
         responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
     responses["default"] = {"$ref": "#/components/responses/default"}
     return responses

@@ -7,7 +7,18 @@ from functools import partial
 
 import msgspec
 
-from gateway.api import batch, channels, events, inbound, messages, preview, schema, suppressions, system
+from gateway.api import (
+    batch,
+    channels,
+    events,
+    inbound,
+    kannel,
+    messages,
+    preview,
+    schema,
+    suppressions,
+    system,
+)
 from gateway.api.context import CallHandler
 from gateway.api.query import EventQuery, InboundQuery, MessageQuery, NoQuery, PageQuery
 from gateway.model.message import Scope, Suppression
@@ -61,6 +72,14 @@ _send = partial(Route, group="messages", scope=Scope.SEND)
 _read = partial(Route, method="GET", scope=Scope.READ)
 _manage = partial(Route, scope=Scope.MANAGE)
 _open = partial(Route, method="GET", group="system", scope=None)
+_kannel = partial(
+    Route,
+    path="/cgi-bin/sendsms",
+    group="kannel",
+    scope=None,
+    query=kannel.SendsmsQuery,
+    answers=dict.fromkeys((202, 400, 403, 413, 415, 503), kannel.MEDIA_TYPE),
+)
 
 
 def _operate(verb: str, handler: CallHandler) -> Route:
@@ -210,6 +229,8 @@ ROUTES: tuple[Route, ...] = (
         answers={200: EVENT_STREAM},
         headers=_RESUME,
     ),
+    _kannel(method="GET", handler=kannel.send_by_kannel),
+    _kannel(method="POST", handler=kannel.post_by_kannel),
     _open(path="/livez", handler=system.get_livez, answers={200: schema.Status}),
     _open(path="/readyz", handler=system.get_readyz, answers={200: schema.Status}, problems=(503,)),
     _open(path="/metrics", handler=system.get_metrics, answers={200: "text/plain"}),

@@ -1,0 +1,231 @@
+"""Makes the calls: bounded, patient, in order for each message; the answer to an inbound message is sent back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import NamedTuple
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from gateway.clock import Clock
+from gateway.errors import InvalidRequest, StoreError, StoreUnavailable
+from gateway.kannel.inbound_routes import InboundRoute, OutCall, read_reply
+from gateway.model.message import InboundMessage
+from gateway.model.request import MessageRequest
+from gateway.pipeline.accept import Draft, Intake, save_drafts
+from gateway.store.inbound import find_inbound
+from gateway.store.kannel import StoredCall, delay_call, drop_call, find_next_due, load_due_calls
+from gateway.store.ports import Store, Tx
+
+MAX_AT_ONCE = 32
+MAX_PER_HOST = 4
+"""An application that hangs holds up its own calls, not those to others."""
+TIMEOUT = aiohttp.ClientTimeout(total=30.0, sock_connect=10.0)
+MAX_ANSWER_OCTETS = 65_536
+MAX_REDIRECTS = 3
+FIRST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 1_800.0
+GIVE_UP = timedelta(hours=24)
+_STORE_PAUSE_S = 1.0
+
+_decode = msgspec.json.Decoder(OutCall).decode
+_log = logging.getLogger(__name__)
+
+
+class _Answer(NamedTuple):
+    """What an application said.
+
+    Args:
+        fault: why the call counts as failed; empty when it was heard.
+    """
+
+    fault: str
+    content_type: str = ""
+    body: bytes = b""
+
+
+def make_session() -> aiohttp.ClientSession:
+    """The client of all calls: no cookies, no proxies from the environment, one limit for all."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=MAX_AT_ONCE, limit_per_host=MAX_PER_HOST),
+        timeout=TIMEOUT,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "hongyan"},
+    )
+
+
+class Caller:
+    """Makes the calls that the store holds, until each was heard or is too old.
+
+    Args:
+        session: owned by the caller of this.
+        routes: by them answers are read.
+        rng: spreads repeats.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        intake: Intake,
+        session: aiohttp.ClientSession,
+        routes: Sequence[InboundRoute],
+        rng: random.Random | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._intake = intake
+        self._session = session
+        self._routes = {route.name: route for route in routes}
+        self._rng = rng or random.Random()
+        self._wake = asyncio.Event()
+        self._running: dict[asyncio.Task[None], StoredCall] = {}
+
+    def wake(self) -> None:
+        """There are new calls, or time has passed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Call until the store closes. Cancel: calls under way are made again at the next start."""
+        try:
+            while True:
+                self._wake.clear()
+                try:
+                    pause_s = await self._start_due()
+                except StoreUnavailable:
+                    return
+                except StoreError:
+                    pause_s = _STORE_PAUSE_S
+                try:
+                    async with asyncio.timeout(pause_s):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            for task in list(self._running):
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _start_due(self) -> float | None:
+        """Start what may be started; seconds until there can be more, None for when something wakes us."""
+        while (free := MAX_AT_ONCE - len(self._running)) > 0:
+            hosts = Counter(call.host for call in self._running.values())
+            subjects = [call.subject for call in self._running.values()]
+            full = [host for host, n in hosts.items() if n >= MAX_PER_HOST]
+            now = self._clock.now()
+            due = await self._store.read(
+                lambda tx, n=free, s=subjects, h=full, at=now: load_due_calls(  # type: ignore[misc]
+                    tx, at, n, busy_subjects=s, busy_hosts=h
+                )
+            )
+            for call in due:
+                if hosts[call.host] < MAX_PER_HOST:
+                    hosts[call.host] += 1
+                    self._start(call)
+            if not due:
+                next_due = await self._store.read(find_next_due)
+                # Those that are due and were not taken wait for one that is under way, which wakes us.
+                return max((next_due - now).total_seconds(), 0.05) if next_due and next_due > now else None
+        return None
+
+    def _start(self, call: StoredCall) -> None:
+        task = asyncio.create_task(self._make(call), name="kannel call")
+        self._running[task] = call
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        if not task.cancelled() and (error := task.exception()):
+            # The row stays: it is called again, after a pause of ours since nothing was written down.
+            _log.error("a call to an application could not be settled: %s", type(error).__name__)
+            asyncio.get_running_loop().call_later(_STORE_PAUSE_S, self._wake.set)
+        else:
+            self._wake.set()
+
+    async def _make(self, call: StoredCall) -> None:
+        answer = await self._ask(_decode(call.call))
+        if answer.fault:
+            await self._put_off(call, answer.fault)
+        else:
+            await self._settle(call, answer)
+
+    async def _ask(self, call: OutCall) -> _Answer:
+        try:
+            async with self._session.request(
+                call.method,
+                URL(call.url, encoded=True),
+                headers=call.headers,
+                data=call.body if call.method == "POST" else None,
+                max_redirects=MAX_REDIRECTS,
+            ) as response:
+                body = await _read_bounded(response)
+                if response.status // 100 != 2:
+                    return _Answer(f"status {response.status}")
+                has_text = response.status == HTTPStatus.OK
+                return _Answer("", response.headers.get("Content-Type", ""), body if has_text else b"")
+        except TimeoutError:
+            return _Answer("no answer in time")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return _Answer(type(error).__name__)
+
+    async def _put_off(self, call: StoredCall, fault: str) -> None:
+        now = self._clock.now()
+        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(call.attempts, 20))
+        due_at = now + timedelta(seconds=pause_s * self._rng.uniform(0.5, 1.0))
+        if due_at - call.created_at > GIVE_UP:
+            _log.error("gave up a call to %s after %d attempts: %s", call.host, call.attempts + 1, fault)
+            await self._store.write(lambda tx: drop_call(tx, call.id))
+            return
+        _log.warning("a call to %s failed, trying again in %.0f s: %s", call.host, pause_s, fault)
+        await self._store.write(lambda tx: delay_call(tx, call.id, due_at))
+
+    async def _settle(self, call: StoredCall, answer: _Answer) -> None:
+        """The call was heard: forget it, and keep the answer's text in the same transaction."""
+        draft = await self._draft_reply(call, answer)
+
+        async def op(tx: Tx) -> None:
+            await drop_call(tx, call.id)
+            if draft is not None:
+                await save_drafts(tx, [draft])
+
+        await self._store.write(op)
+        if draft is not None:
+            self._intake.announce()
+
+    async def _draft_reply(self, call: StoredCall, answer: _Answer) -> Draft | None:
+        route = self._routes.get(call.route or "")
+        if route is None or not route.reply:
+            return None
+        text = read_reply(answer.content_type, answer.body, route.max_segments)
+        message = await self._store.read(lambda tx: find_inbound(tx, call.subject)) if text else None
+        return self._draft(message, text, self._clock.now()) if message is not None else None
+
+    def _draft(self, message: InboundMessage, text: str, now: datetime) -> Draft | None:
+        """The answer by the channel that the question came by; by the default group where that one can't send."""
+        for channel in (message.channel, None):
+            try:
+                request = MessageRequest(to=message.sender, text=text, channel=channel)
+                return self._intake.draft(request, key=None, now=now)
+            except InvalidRequest:
+                continue
+        _log.info("no answer to an inbound message on %s: its sender can't receive", message.channel)
+        return None
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The beginning of the body: what is behind it would not fit into a message."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(8_192):
+        body += chunk
+        if len(body) > MAX_ANSWER_OCTETS:
+            response.close()
+            break
+    return bytes(body[:MAX_ANSWER_OCTETS])

@@ -1,0 +1,243 @@
+"""`sendsms`: who calls, what is wanted, messages and wishes committed together, and Kannel's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from drivers.base import Encoding
+from drivers.codec.segment import Plan, PlannedSegment, plan_segments
+from drivers.codec.udh import decode_udh
+from drivers.errors import DecodeError, EncodeError
+from gateway.clock import Clock
+from gateway.errors import InvalidRequest, QuotaExceeded, StoreError
+from gateway.ids import KeyId
+from gateway.kannel.accounts import KannelAccount, KannelAccounts
+from gateway.kannel.parameters import BAD_BODY, BAD_DEFERRED, BAD_UDH, DENIED, Refused, Wanted, read_wanted
+from gateway.kannel.reports import Wish
+from gateway.model.message import ApiKey, MessageStatus, Scope
+from gateway.model.request import MessageRequest
+from gateway.pipeline.accept import Draft, Intake, save_drafts
+from gateway.routing.channel import ChannelDirectory, ChannelState
+from gateway.routing.rules import queues_of
+from gateway.store.kannel import save_wishes
+from gateway.store.ports import Store, Tx
+
+_MAX_OCTETS = 140
+_CONCAT_OCTETS = 5
+"""An 8-bit reference in a header (3GPP TS 23.040 9.2.3.24.1)."""
+_MAX_SEGMENTS = 255
+_MAX_VALID_S = 30 * 86_400
+_MAX_RECEIVERS = 10_000
+_PRIORITY = (5, 6, 7, 9)
+"""Kannel's 0..3; 0 is what it takes when nothing is said."""
+_MAX_REFERENCE_CHARS = 200
+_BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
+
+_WORDS = {"to": DENIED, "text": BAD_BODY, "data": BAD_BODY, "udh": BAD_UDH, "schedule_at": BAD_DEFERRED}
+_ENCODE_WISH = msgspec.json.Encoder().encode
+
+
+class Answer(NamedTuple):
+    """What the client is told."""
+
+    status: int
+    words: str
+
+
+ACCEPTED = Answer(202, "0: Accepted for delivery")
+QUEUED = Answer(202, "3: Queued for later delivery")
+NOT_ROUTABLE = Answer(403, "Not routable. Do not try again.")
+TRY_LATER = Answer(503, "Temporal failure, try again later.")
+UNAUTHORIZED = Answer(403, "Authorization failed for sendsms")
+
+
+class SendDoor:
+    """The door of Kannel's clients to the one `Intake`.
+
+    Args:
+        channels: tells whether one is up that can take a message now.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        intake: Intake,
+        accounts: KannelAccounts,
+        channels: ChannelDirectory,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._intake = intake
+        self._accounts = accounts
+        self._channels = channels
+
+    def authorize(self, given: Mapping[str, bytes], address: str | None) -> KannelAccount | None:
+        """The account that calls; None for a stranger."""
+        return self._accounts.find(given, address)
+
+    async def send(self, account: KannelAccount, given: Mapping[str, bytes]) -> Answer:
+        """Take what is asked for, and answer; a yes comes after the commit."""
+        try:
+            wanted = read_wanted(given, charset=account.charset)
+            drafts = self._draft(account, wanted)
+            return await self._accept(account, wanted, drafts)
+        except Refused as refused:
+            return Answer(refused.status, refused.words)
+        except (StoreError, QuotaExceeded):
+            return TRY_LATER
+
+    def _draft(self, account: KannelAccount, wanted: Wanted) -> list[Draft]:
+        """A message for each receiver; those that are no numbers are left out, as Kannel does."""
+        if len(wanted.to) > _MAX_RECEIVERS:
+            raise Refused(f"More than {_MAX_RECEIVERS} receivers, rejected")
+        plan = _plan(wanted)
+        request = self._request(account, wanted)
+        key = ApiKey(
+            id=KeyId(f"kannel:{account.username}"),
+            name=account.username,
+            scopes=frozenset({Scope.SEND}),
+            created_at=_BEGAN,
+        )
+        drafts: dict[str, Draft] = {}
+        now = self._clock.now()
+        for number in wanted.to:
+            draft = self._draft_one(request, number, key, plan, now)
+            if draft is not None:
+                drafts.setdefault(draft.message.recipient, draft)
+        if not drafts:
+            raise Refused(DENIED)
+        return list(drafts.values())
+
+    def _draft_one(
+        self, request: MessageRequest, number: str, key: ApiKey, plan: Plan | None, now: datetime
+    ) -> Draft | None:
+        # Kannel's clients write international numbers without a plus.
+        for spelling in (number, f"+{number}"):
+            try:
+                addressed = msgspec.structs.replace(request, to=spelling)
+                return self._intake.draft(addressed, key=key, plan=plan, now=now)
+            except InvalidRequest as refused:
+                pointers = {error.pointer.lstrip("/") for error in refused.errors}
+                if "to" not in pointers:
+                    raise _refuse(pointers) from refused
+        return None
+
+    def _request(self, account: KannelAccount, wanted: Wanted) -> MessageRequest:
+        channel, group = self._accounts.choose(account, wanted.smsc)
+        deferred = wanted.deferred_min
+        too_far = deferred is not None and deferred > 366 * 24 * 60
+        if too_far:
+            raise Refused(BAD_DEFERRED)
+        return MessageRequest(
+            to="",
+            text=wanted.text,
+            data=None if wanted.data is None else wanted.data.hex(),
+            udh=wanted.udh.hex() or None,
+            category=account.category,
+            channel=channel,
+            sender=group,
+            priority=_PRIORITY[wanted.priority],
+            encoding="ucs2" if wanted.coding == 2 else "auto",
+            flash=wanted.mclass == 0,
+            schedule_at=self._clock.now() + timedelta(minutes=deferred) if deferred else None,
+            valid_for=_valid_s(wanted.validity_min),
+            reference=wanted.binfo[:_MAX_REFERENCE_CHARS] if wanted.binfo else None,
+            tags=(wanted.account,) if wanted.account else (),
+        )
+
+    async def _accept(self, account: KannelAccount, wanted: Wanted, drafts: Sequence[Draft]) -> Answer:
+        wish = _make_wish(account, wanted)
+        now = self._clock.now()
+
+        async def op(tx: Tx) -> bool:
+            saved = [accepted.message for accepted in await save_drafts(tx, drafts)]
+            if all(message.status is MessageStatus.BLOCKED for message in saved):
+                return False
+            if wish is not None:
+                await save_wishes(tx, ((message.id, wish) for message in saved), now)
+            return True
+
+        taken = await self._store.write(op)
+        self._intake.announce()
+        if not taken:
+            raise Refused(DENIED)
+        queues = {draft.message.queue for draft in drafts}
+        return ACCEPTED if self._can_send(queues) else QUEUED
+
+    def _can_send(self, queues: set[str]) -> bool:
+        return any(
+            channel.state is ChannelState.UP
+            and not queues.isdisjoint(queues_of(channel.name, channel.groups))
+            for channel in self._channels.snapshots()
+        )
+
+
+def _plan(wanted: Wanted) -> Plan | None:
+    """What goes on the wire where the client made its own header; None leaves it to the intake."""
+    try:
+        if wanted.udh:
+            decode_udh(wanted.udh)
+        if wanted.data is not None:
+            return _plan_binary(wanted.data, wanted.udh)
+        if not wanted.udh or not wanted.text:
+            return None
+        plan = plan_segments(wanted.text, Encoding.UCS2 if wanted.coding == 2 else None)
+    except DecodeError:
+        raise Refused(BAD_UDH) from None
+    except EncodeError:
+        raise Refused(BAD_BODY) from None
+    n_octets = len(plan.segments[0].payload)
+    if plan.encoding is Encoding.GSM7:
+        n_octets = (n_octets * 7 + 7) // 8
+    if len(plan.segments) > 1 or n_octets + len(wanted.udh) > _MAX_OCTETS:
+        raise Refused(BAD_BODY)  # a header of the client's own is for one segment: that is what it describes
+    return plan
+
+
+def _plan_binary(data: bytes, udh: bytes) -> Plan:
+    """Octets in as many segments as they need; each gets the client's header."""
+    if not data and not udh:
+        raise Refused(BAD_BODY)
+    room = _MAX_OCTETS - len(udh)
+    if len(data) > room:
+        room -= _CONCAT_OCTETS + (not udh)
+    if room < 1 and data:
+        raise Refused("UDH field is too long, rejected")
+    chunks = [data[at : at + room] for at in range(0, len(data), room)] if data else [b""]
+    if len(chunks) > _MAX_SEGMENTS:
+        raise Refused(BAD_BODY)
+    return Plan(
+        encoding=Encoding.BINARY,
+        segments=tuple(PlannedSegment(text="", payload=chunk) for chunk in chunks),
+    )
+
+
+def _valid_s(minutes: int | None) -> int | None:
+    """Seconds within our bounds; 0 minutes are as short as can be."""
+    return None if minutes is None else min(max(minutes * 60, 1), _MAX_VALID_S)
+
+
+def _make_wish(account: KannelAccount, wanted: Wanted) -> bytes | None:
+    url = wanted.dlr_url or account.dlr_url
+    if not wanted.dlr_mask or not url:
+        return None
+    wish = Wish(
+        url=url,
+        mask=wanted.dlr_mask,
+        sender=wanted.sender or account.default_sender,
+        service=account.username,
+        account=wanted.account or "",
+    )
+    return _ENCODE_WISH(wish)
+
+
+def _refuse(pointers: set[str]) -> Refused:
+    """Kannel's words for what the intake would not take."""
+    if pointers & {"channel", "sender"}:
+        return Refused(NOT_ROUTABLE.words, NOT_ROUTABLE.status)
+    return Refused(next((words for name, words in _WORDS.items() if name in pointers), BAD_BODY))

@@ -1,0 +1,148 @@
+"""From the timeline to calls: reports that were wished for, and inbound messages that a route takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from yarl import URL
+
+from gateway.clock import Clock, truncate_ms
+from gateway.errors import StoreError, StoreUnavailable
+from gateway.ids import make_id
+from gateway.kannel.inbound_routes import InboundRoute, OutCall, choose_route, plan_inbound
+from gateway.kannel.reports import DLR_OF, Wish, plan_report
+from gateway.model.events import Event
+from gateway.model.message import InboundMessage
+from gateway.pipeline.publish import follow_events
+from gateway.store.events import last_seq
+from gateway.store.inbound import find_inbound
+from gateway.store.kannel import (
+    StoredCall,
+    find_wishes,
+    forget_wishes,
+    load_place,
+    save_calls,
+    save_place,
+)
+from gateway.store.ports import Store, Tx
+
+WISH_KEPT = timedelta(days=7)
+"""How long a wish outlives its message's end: an operator may send it again."""
+_PRUNE_EVERY = timedelta(hours=1)
+_PLACE_EVERY = 2_000
+"""Events that may pass without a call before the place is written down; they would only be read again."""
+_INBOUND = "inbound.received"
+_STORE_PAUSE_S = 1.0
+
+_encode = msgspec.json.Encoder().encode
+_decode_wish = msgspec.json.Decoder(Wish).decode
+
+
+class Follower:
+    """Reads the timeline from where it was left, also by a crash; each event becomes its calls exactly once.
+
+    Args:
+        routes: of inbound messages, in order.
+        wake: called when there are new calls.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, routes: Sequence[InboundRoute], wake: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._routes = routes
+        self._wake = wake
+        self._seq = 0
+        self._saved = 0
+        self._pruned_at = clock.now()
+
+    async def open(self) -> None:
+        """Find the place; the first time it is the present."""
+
+        async def op(tx: Tx) -> int:
+            seq = await load_place(tx)
+            if seq is None:
+                seq = await last_seq(tx)
+                await save_place(tx, seq)
+            return seq
+
+        self._seq = self._saved = await self._store.write(op)
+
+    async def run(self) -> None:
+        """Follow until the store closes. Cancel: goes on from the place that was committed last."""
+        while True:
+            try:
+                async for events in follow_events(self._store, self._seq):
+                    await self._take(events)
+            except StoreUnavailable:
+                return
+            except StoreError:  # a full disk: nothing tells us when there is room again
+                await asyncio.sleep(_STORE_PAUSE_S)
+            else:
+                return
+
+    async def _take(self, events: Sequence[Event]) -> None:
+        seq = events[-1].seq
+        reports = [event for event in events if event.type in DLR_OF]
+        inbound = [event for event in events if event.type == _INBOUND] if self._routes else []
+
+        async def load(tx: Tx) -> tuple[Mapping[str, bytes], list[InboundMessage]]:
+            wishes = await find_wishes(tx, {event.subject for event in reports})
+            found = [await find_inbound(tx, event.subject) for event in inbound]
+            return wishes, [message for message in found if message is not None]
+
+        wishes, messages = await self._store.read(load) if reports or inbound else ({}, [])
+        now = truncate_ms(self._clock.now())
+        calls = [call for event in reports if (call := _report_call(event, wishes, now))]
+        calls += [call for message in messages if (call := self._inbound_call(message, now))]
+        prune = now - self._pruned_at >= _PRUNE_EVERY
+        if not calls and not prune and seq - self._saved < _PLACE_EVERY:
+            self._seq = seq
+            return
+
+        async def save(tx: Tx) -> None:
+            await save_calls(tx, calls)
+            await save_place(tx, seq)
+            if prune:
+                await forget_wishes(tx, now - WISH_KEPT)
+
+        await self._store.write(save)
+        self._seq = self._saved = seq
+        self._pruned_at = now if prune else self._pruned_at
+        if calls:
+            self._wake()
+
+    def _inbound_call(self, message: InboundMessage, now: datetime) -> StoredCall | None:
+        route = choose_route(self._routes, message)
+        if route is None:
+            return None
+        return _store(message.id, plan_inbound(message, route), now, route=route.name)
+
+
+def _report_call(event: Event, wishes: Mapping[str, bytes], now: datetime) -> StoredCall | None:
+    wish = wishes.get(event.subject)
+    url = plan_report(event, _decode_wish(wish)) if wish is not None else None
+    return _store(event.subject, OutCall(method="GET", url=url), now) if url is not None else None
+
+
+def _store(subject: str, call: OutCall, now: datetime, *, route: str | None = None) -> StoredCall:
+    return StoredCall(
+        id=make_id(),
+        subject=subject,
+        host=_host(call.url),
+        call=_encode(call),
+        route=route,
+        attempts=0,
+        created_at=now,
+    )
+
+
+def _host(url: str) -> str:
+    try:
+        return URL(url, encoded=True).authority.rpartition("@")[2].lower()
+    except ValueError:
+        return ""

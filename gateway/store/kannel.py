@@ -1,0 +1,144 @@
+"""What Kannel's clients asked to be told, and the calls that are still to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from gateway.clock import format_ms, parse_ms
+from gateway.store.ports import Row, Tx
+
+_TIMELINE = "timeline"
+_COLUMNS = "id, subject, host, call, route, attempts, created_at"
+_ENDED = "'delivered', 'undelivered', 'failed', 'expired', 'canceled', 'blocked'"
+
+
+class StoredCall(NamedTuple):
+    """A call to be made.
+
+    Args:
+        subject: the message or inbound message; its calls are made in order of their ids.
+        host: whom it goes to.
+        call: what is sent, encoded by whoever made it.
+        route: the inbound route; None for a report.
+        attempts: how often it was tried.
+    """
+
+    id: str
+    subject: str
+    host: str
+    call: bytes
+    route: str | None
+    attempts: int
+    created_at: datetime
+
+
+async def save_wishes(tx: Tx, wishes: Iterable[tuple[str, bytes]], at: datetime) -> None:
+    """Keep what is wanted of each message: ``(message id, encoded wish)``."""
+    await tx.execute_many(
+        "INSERT INTO kannel_wishes (message_id, wish, created_at) VALUES (?, ?, ?)",
+        [(message_id, wish, format_ms(at)) for message_id, wish in wishes],
+    )
+
+
+async def find_wishes(tx: Tx, message_ids: Collection[str]) -> dict[str, bytes]:
+    """The wishes for those messages that have one."""
+    ids = list(message_ids)
+    if not ids:
+        return {}
+    rows = await tx.fetch(
+        f"SELECT message_id, wish FROM kannel_wishes WHERE message_id IN ({_marks(ids)})", ids
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def forget_wishes(tx: Tx, before: datetime) -> int:
+    """Drop wishes from before ``before`` whose message has ended; how many."""
+    return await tx.execute(
+        "DELETE FROM kannel_wishes WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM messages"
+        f" WHERE messages.id = kannel_wishes.message_id AND status NOT IN ({_ENDED}))",
+        (format_ms(before),),
+    )
+
+
+async def load_place(tx: Tx) -> int | None:
+    """The ``seq`` up to which events were turned into calls; None when that never began."""
+    rows = await tx.fetch("SELECT seq FROM kannel_place WHERE name = ?", (_TIMELINE,))
+    return int(rows[0][0]) if rows else None
+
+
+async def save_place(tx: Tx, seq: int) -> None:
+    """Remember that events up to ``seq`` were turned into calls."""
+    await tx.execute(
+        "INSERT INTO kannel_place (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",
+        (_TIMELINE, seq),
+    )
+
+
+async def save_calls(tx: Tx, calls: Iterable[StoredCall]) -> None:
+    """Keep calls that are due at once."""
+    await tx.execute_many(
+        "INSERT INTO kannel_calls (id, subject, host, call, route, attempts, due_at, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (c.id, c.subject, c.host, c.call, c.route, c.attempts, format_ms(c.created_at), format_ms(c.created_at))
+            for c in calls
+        ],
+    )  # fmt: skip
+
+
+async def load_due_calls(
+    tx: Tx, now: datetime, limit: int, *, busy_subjects: Sequence[str], busy_hosts: Sequence[str]
+) -> list[StoredCall]:
+    """Calls that may be made now, the longest due first.
+
+    Args:
+        busy_subjects, busy_hosts: those that have enough calls under way.
+    """
+    free = "".join(
+        f" AND {column} NOT IN ({_marks(busy)})"
+        for column, busy in (("subject", busy_subjects), ("host", busy_hosts))
+        if busy
+    )
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM kannel_calls AS c WHERE due_at <= ?{free}"
+        " AND NOT EXISTS (SELECT 1 FROM kannel_calls AS e WHERE e.subject = c.subject AND e.id < c.id)"
+        " ORDER BY due_at, id LIMIT ?",
+        (format_ms(now), *busy_subjects, *busy_hosts, limit),
+    )
+    return [_call(row) for row in rows]
+
+
+async def find_next_due(tx: Tx) -> datetime | None:
+    """When the next call is due; None when there is none."""
+    rows = await tx.fetch("SELECT min(due_at) FROM kannel_calls")
+    return parse_ms(rows[0][0])
+
+
+async def drop_call(tx: Tx, call_id: str) -> None:
+    """A call was made, or given up."""
+    await tx.execute("DELETE FROM kannel_calls WHERE id = ?", (call_id,))
+
+
+async def delay_call(tx: Tx, call_id: str, due_at: datetime) -> None:
+    """A call failed and is tried again."""
+    await tx.execute(
+        "UPDATE kannel_calls SET attempts = attempts + 1, due_at = ? WHERE id = ?",
+        (format_ms(due_at), call_id),
+    )
+
+
+async def count_calls(tx: Tx) -> int:
+    """How many calls are still to be made."""
+    return int((await tx.fetch("SELECT count(*) FROM kannel_calls"))[0][0])
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _call(row: Row) -> StoredCall:
+    created_at = parse_ms(row[6])
+    assert created_at is not None
+    return StoredCall(row[0], row[1], row[2], row[3], row[4], row[5], created_at)
