@@ -201,7 +201,9 @@ class Receipt:
 
     Args:
         references: spellings under which the segment may be known, best first (as given, then hex
-            against decimal, zeros stripped); at least one.
+            against decimal, zeros stripped); none when the report only says which handset it is about.
+        dialects: of each of ``references``, by what change of spelling it was made; opaque, and always the same
+            for one channel's network; empty where there is nothing to choose.
         recipient: the handset as the report spells it, normalised to ``+`` form where it can be; None if absent.
         state: what happened.
         code: the network's own code for logs, such as ``tp_st_0x41`` or ``err:005``.
@@ -210,6 +212,7 @@ class Receipt:
     """
 
     references: tuple[str, ...]
+    dialects: tuple[str, ...] = ()
     recipient: str | None
     state: ReceiptState
     code: str = ""

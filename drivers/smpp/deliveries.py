@@ -19,6 +19,7 @@ from drivers.smpp.incidents import Incidents
 from drivers.smpp.session import RequestReceived
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import Body, DataSmResp, DeliverSm, DeliverSmResp
+from drivers.smpp.wire.spellings import AUTO
 
 MOST_AT_ONCE: Final = 500
 """Deliveries being stored at once."""
@@ -40,11 +41,20 @@ class Deliveries:
         zone: of the dates in receipts.
         incidents: told of what could not be stored or used.
         texts: what was agreed with the carrier.
+        receipt_id: how ids in receipts are respelled, one of `drivers.smpp.wire.spellings.RULES`.
     """
 
-    def __init__(self, sink: EventSink, zone: tzinfo, incidents: Incidents, texts: TextPlan = PLAIN) -> None:
+    def __init__(
+        self,
+        sink: EventSink,
+        zone: tzinfo,
+        incidents: Incidents,
+        texts: TextPlan = PLAIN,
+        receipt_id: str = AUTO,
+    ) -> None:
         self._sink = sink
         self._zone = zone
+        self._receipt_id = receipt_id
         self._incidents = incidents
         self._texts = texts
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,7 +108,9 @@ class Deliveries:
         delivered.connection.respond(delivered.request, response, status)
 
     def _decode(self, body: Delivery) -> Receipt | InboundPart | None:
-        return decode_receipt(body, self._zone) if is_receipt(body) else decode_part(body, self._texts)
+        if is_receipt(body):
+            return decode_receipt(body, self._zone, self._receipt_id)
+        return decode_part(body, self._texts)
 
     def _spawn(self, delivered: _Delivered) -> None:
         task = asyncio.create_task(self._deliver(delivered))

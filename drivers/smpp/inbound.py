@@ -17,7 +17,8 @@ from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import MessageState, Tag
 from drivers.smpp.wire.fields import Tlv, find_int_tlv, find_text_tlv, find_tlv
 from drivers.smpp.wire.pdus import DataSm, DeliverSm
-from drivers.smpp.wire.receipt import parse_receipt, parse_receipt_date, reference_candidates, state_of
+from drivers.smpp.wire.receipt import parse_receipt, parse_receipt_date, state_of
+from drivers.smpp.wire.spellings import AUTO, given_references, spell_references
 
 Delivery = DeliverSm | DataSm
 
@@ -41,30 +42,33 @@ def is_receipt(body: Delivery) -> bool:
     return body.esm_class & c.ESM_TYPE_MASK in _RECEIPT_TYPES
 
 
-def decode_receipt(body: Delivery, zone: tzinfo) -> Receipt | None:
+def decode_receipt(body: Delivery, zone: tzinfo, receipt_id: str = AUTO) -> Receipt | None:
     """Read a delivery report; total.
 
     Args:
         body: one for which `is_receipt` holds.
         zone: of the dates in the text, which don't say it.
+        receipt_id: how ids are respelled, one of `drivers.smpp.wire.spellings.RULES`.
 
     Returns:
-        None when the report names no message: nobody could ever use it.
+        None when the report names neither a message nor a handset: nobody could ever use it.
     """
     content = _content(body)
     if body.data_coding == c.DATA_CODING_UCS2:
         content = content.decode("utf-16-be", "replace").encode("latin-1", "replace")
     text = parse_receipt(content)
-    references = reference_candidates(text, body.tlvs)
-    if not references:
+    spellings = spell_references(given_references(text, body.tlvs), receipt_id)
+    recipient = decode_address(body.source_addr_ton, body.source_addr) or None
+    if not spellings and recipient is None:
         return None
     state = state_of(text, body.tlvs)
     if body.esm_class & c.ESM_TYPE_MASK == c.ESM_TYPE_INTERMEDIATE:
         state = MessageState.ENROUTE
     done_at = parse_receipt_date(text.done_date, zone)
     return Receipt(
-        references=references,
-        recipient=decode_address(body.source_addr_ton, body.source_addr) or None,
+        references=tuple(spelling.reference for spelling in spellings),
+        dialects=tuple(spelling.dialect.value for spelling in spellings),
+        recipient=recipient,
         state=ReceiptState.UNKNOWN if state is None else _RECEIPT_STATE[state],
         code=_network_code(text.err, body.tlvs),
         done_at=None if done_at is None else done_at.astimezone(UTC),

@@ -29,7 +29,8 @@ from drivers.smpp.wire.pdus import (
     SubmitSm,
     SubmitSmResp,
 )
-from drivers.smpp.wire.receipt import parse_receipt, parse_receipt_by_keys, reference_candidates
+from drivers.smpp.wire.receipt import parse_receipt, parse_receipt_by_keys
+from drivers.smpp.wire.spellings import given_references, spell_references
 
 pytestmark = pytest.mark.property
 
@@ -235,5 +236,6 @@ def test_hex_and_decimal_find_each_other(number):
         (str(number), f"{number:X}"),
         (str(number), f"{number:020}"),
     ):
-        candidates = reference_candidates(parse_receipt(f"id:{in_receipt} stat:DELIVRD".encode()), ())
+        given = given_references(parse_receipt(f"id:{in_receipt} stat:DELIVRD".encode()), ())
+        candidates = [spelling.reference for spelling in spell_references(given)]
         assert response in candidates

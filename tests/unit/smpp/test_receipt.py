@@ -15,11 +15,12 @@ from drivers.smpp.wire.receipt import (
     DeliveryReceipt,
     format_receipt,
     parse_receipt,
+    parse_receipt_by_keys,
     parse_receipt_date,
-    reference_candidates,
     stat_of,
     state_of,
 )
+from drivers.smpp.wire.spellings import given_references, spell_references
 from tests.support.vectors import load_vectors
 
 pytestmark = pytest.mark.unit
@@ -43,6 +44,78 @@ def test_golden_receipts_are_read(vector):
     assert receipt.state == vector["state"]
     assert receipt.code == vector["code"]
     assert receipt.done_at == vector["done_at"]
+
+
+FIELD = load_vectors("receipts", "receipt")
+
+
+def body_of(vector) -> bytes:
+    return bytes.fromhex(vector["octets"]) if "octets" in vector else vector["body"].encode("latin-1")
+
+
+def deliver_of(vector, **changes) -> DeliverSm:
+    tlvs = tuple((tag, bytes.fromhex(value)) for tag, value in vector.get("tlvs", ()))
+    return DeliverSm(**({"esm_class": 4, "short_message": body_of(vector), "tlvs": tlvs} | changes))
+
+
+def test_the_field_is_well_represented():
+    assert len(FIELD) >= 40
+    assert len({vector["vendor"] for vector in FIELD}) >= 10
+
+
+@pytest.mark.parametrize("vector", FIELD, ids=lambda v: v["source"])
+def test_receipts_of_the_field_are_read(vector):
+    text = parse_receipt(body_of(vector))
+    assert (text.message_id, text.stat) == (vector["id"], vector["stat"])
+    receipt = decode_receipt(deliver_of(vector), UTC)
+    assert receipt is not None
+    assert receipt.references[0] in {vector["id"], vector.get("known_as"), *_parameter_ids(vector)}
+    assert {vector.get("known_as"), vector["id"]} - {None, ""} <= set(receipt.references)
+    assert (receipt.state, receipt.code) == (vector["state"], vector["code"])
+    if "done_at" in vector:
+        assert receipt.done_at == vector["done_at"]
+    assert len(receipt.dialects) == len(receipt.references)
+
+
+def _parameter_ids(vector) -> list[str]:
+    return [
+        bytes.fromhex(value).rstrip(b"\0").decode() for tag, value in vector.get("tlvs", ()) if tag == 0x1E
+    ]
+
+
+@pytest.mark.parametrize("vector", FIELD, ids=lambda v: v["source"])
+def test_receipts_of_the_field_are_read_in_ucs2_too_said_or_not(vector):
+    wide = body_of(vector).decode("latin-1").encode("utf-16-be")
+    expected = decode_receipt(deliver_of(vector), UTC)
+    assert decode_receipt(deliver_of(vector, data_coding=8, short_message=wide), UTC) == expected
+    assert decode_receipt(deliver_of(vector, short_message=wide), UTC) == expected
+
+
+@pytest.mark.parametrize("vector", FIELD, ids=lambda v: v["source"])
+def test_the_quick_way_reads_what_the_thorough_way_reads(vector):
+    assert parse_receipt(body_of(vector)) == parse_receipt_by_keys(body_of(vector))
+
+
+@pytest.mark.parametrize("vector", FIELD, ids=lambda v: v["source"])
+def test_receipts_of_the_field_are_read_in_any_case_of_their_keys(vector):
+    body = body_of(vector).decode("latin-1")
+    for key in ("id", "sub", "dlvrd", "submit date", "done date", "stat", "err", "text"):
+        body = body.replace(f"{key}:", f"{key.upper()}:", 1)
+    text = parse_receipt(body.encode("latin-1"))
+    assert (text.message_id, text.stat) == (vector["id"], vector["stat"])
+
+
+def candidates_of(receipt: DeliveryReceipt, tlvs=()) -> list[str]:
+    return [spelling.reference for spelling in spell_references(given_references(receipt, tlvs))]
+
+
+def test_a_receipt_that_only_names_the_handset_is_kept_for_it():
+    body = DeliverSm(
+        esm_class=4, source_addr_ton=1, source_addr="447887123456", short_message=b"stat:DELIVRD"
+    )
+    receipt = decode_receipt(body, UTC)
+    assert receipt is not None
+    assert (receipt.references, receipt.recipient) == ((), "+447887123456")
 
 
 def test_the_text_of_the_specification_is_read():
@@ -96,19 +169,43 @@ def test_texts_vary_in_order_case_and_what_they_leave_out(text, message_id, stat
     ],
 )
 def test_a_message_is_found_under_the_spelling_of_its_response(given, known_as):
-    candidates = reference_candidates(DeliveryReceipt(message_id=given), ())
+    candidates = candidates_of(DeliveryReceipt(message_id=given))
     assert candidates[0] == given
     assert known_as in candidates
 
 
+@pytest.mark.parametrize(
+    ("rule", "known", "unknown"),
+    [
+        ("as-is", {"0026", "26"}, {"1a", "38"}),
+        ("hex-to-decimal", {"1a", "0000001A"}, {"0026", "38"}),
+        ("decimal-to-hex", {"38", "0000000038"}, {"0026", "1a"}),
+        ("auto", {"0026", "26", "1a", "38"}, {"27"}),
+    ],
+)
+def test_a_dialect_that_is_agreed_rules_out_the_others(rule, known, unknown):
+    spellings = {spelling.reference for spelling in spell_references(["0026"], rule)}
+    assert known <= spellings
+    assert not unknown & spellings
+
+
+def test_each_spelling_says_which_dialect_would_explain_it():
+    dialects = {spelling.reference: spelling.dialect.value for spelling in spell_references(["0A26"])}
+    assert dialects["0A26"] == "as-is"
+    assert dialects["0a26"] == "case"
+    assert dialects["A26"] == "zeros"
+    assert dialects["2598"] == "decimal-to-hex"
+    assert {s.dialect.value for s in spell_references(["38"]) if s.reference == "26"} == {"hex-to-decimal"}
+
+
 def test_spellings_as_given_come_before_any_guess_and_the_parameter_first():
-    candidates = reference_candidates(DeliveryReceipt(message_id="10"), ((0x001E, b"A\0"),))
-    assert candidates[:2] == ("A", "10")
+    candidates = candidates_of(DeliveryReceipt(message_id="10"), ((0x001E, b"A\0"),))
+    assert candidates[:2] == ["A", "10"]
     assert len(set(candidates)) == len(candidates)
 
 
 def test_a_receipt_that_names_no_message_gives_no_candidate():
-    assert reference_candidates(DeliveryReceipt(), ((0x001E, b"\0"),)) == ()
+    assert candidates_of(DeliveryReceipt(), ((0x001E, b"\0"),)) == []
     assert decode_receipt(DeliverSm(esm_class=4, short_message=b"stat:DELIVRD"), UTC) is None
 
 
