@@ -2,7 +2,8 @@
 
 Each target runs in a process of its own for its share of the time (600 seconds in all unless told otherwise),
 from the corpus in the tree and the published TPDUs among the test vectors. What it finds goes to
-``build/fuzz/TARGET``; to take it into the tree, run the target with libFuzzer's ``-merge=1``.
+``build/fuzz/TARGET``, and an input that breaks a promise to ``build/fuzz/TARGET-crash-*``: once mended, its
+hex belongs into the corpus.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.fuzz.corpus import load_corpus
 from tests.fuzz.targets import TARGETS
 from tests.support.vectors import load_vectors
 
-CORPUS = Path(__file__).parent / "corpus"
 WORKSHOP = Path("build/fuzz")
 DEFAULT_SECONDS = 600
 
@@ -32,11 +33,12 @@ def _run_apart(name: str, seconds: int) -> int:
     for table in ("deliver", "submit", "status_report"):
         for index, vector in enumerate(load_vectors("tpdus", table)):
             (workshop / f"{table}-{index}").write_bytes(_without_sca(bytes.fromhex(vector["pdu"])))
-    seeds = [str(CORPUS / name)] if (CORPUS / name).is_dir() else []
+    for index, octets in enumerate(load_corpus(name)):
+        (workshop / f"corpus-{index}").write_bytes(octets)
     options = [f"-max_total_time={seconds}", "-timeout=2", "-max_len=600", "-print_final_stats=1"]
     options.append(f"-artifact_prefix={workshop.parent}/{name}-")
     print(f"== {name}, {seconds} s", flush=True)  # noqa: T201
-    command = [sys.executable, "-m", "tests.fuzz.one", name, str(workshop), *seeds, *options]
+    command = [sys.executable, "-m", "tests.fuzz.one", name, str(workshop), *options]
     return subprocess.run(command, check=False).returncode
 
 
