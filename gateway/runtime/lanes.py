@@ -12,6 +12,7 @@ from drivers.smpp.driver import SmppConfig
 from gateway.clock import Clock
 from gateway.pipeline.lane import Lane
 from gateway.runtime.budgets import make_budget
+from gateway.runtime.carrier_texts import make_text_plan
 from gateway.runtime.forms import Rate
 from gateway.runtime.settings import ChannelSettings, ModemSettings, Settings, SmppSettings
 from gateway.runtime.stores import beside_store
@@ -59,6 +60,7 @@ def _driver_config(channel: ChannelSettings) -> ModemConfig | SmppConfig:
             enquire_link_s=channel.enquire_link_s,
             response_timeout_s=channel.response_timeout_s,
             bind_timeout_s=channel.bind_timeout_s,
+            texts=make_text_plan(channel),
         )
     return ModemConfig(
         name=channel.name,

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.errors import GatewayError, SettingsError
+from gateway.runtime.carrier_texts import CarrierTexts
 from gateway.runtime.forms import (
     Address,
     Duration,
@@ -168,8 +169,8 @@ class ModemSettings(StickSettings, frozen=True, kw_only=True):
             yield "pin", "is not a PIN; write 4 to 8 digits"
 
 
-class SmppSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``[[smpp]]``: one account at an SMSC.
+class SmppSettings(CarrierTexts, frozen=True, kw_only=True):
+    """``[[smpp]]``: one account at an SMSC; how it wants texts is in `CarrierTexts`.
 
     Args:
         name: the channel's name; unique.

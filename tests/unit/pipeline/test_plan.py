@@ -11,6 +11,7 @@ from drivers.codec.national_tables import Language
 from drivers.codec.segment import Reserve
 from drivers.codec.text import decode_text
 from drivers.codec.udh import decode_udh
+from drivers.smpp.alphabet import Alphabet, TextPlan
 from gateway.errors import FieldError
 from gateway.ids import MessageId
 from gateway.model.message import Message, MessageStatus, Segment
@@ -19,6 +20,7 @@ from gateway.pipeline.accept import Intake, IntakeSettings
 from gateway.pipeline.dispatch import outbound_segment
 from gateway.pipeline.plan import plan_request, preview_request
 from gateway.policy.text import TextRules
+from gateway.runtime.carrier_texts import CarrierTexts, make_text_plan
 from gateway.runtime.text_settings import TextSettings
 
 pytestmark = pytest.mark.unit
@@ -92,3 +94,13 @@ def test_settings_become_rules() -> None:
     assert [key for key, _ in TextSettings(reserve_each=30, reserve_last=11).faults()] == ["reserve_last"]
     # The default must be the very constant that the codec's fast path asks for.
     assert TextSettings().rules().reserve is TextRules().reserve
+
+
+def test_what_a_carrier_wants_reaches_the_driver() -> None:
+    assert make_text_plan(CarrierTexts()) == TextPlan()
+    wanted = CarrierTexts(
+        alphabet="gsm7-packed", data_coding=241, ucs2_data_coding=24, binary_data_coding=245
+    )
+    assert make_text_plan(wanted) == TextPlan(
+        alphabet=Alphabet.GSM7_PACKED, data_coding=241, ucs2_data_coding=24, binary_data_coding=245
+    )
