@@ -375,6 +375,7 @@ def test_the_examples_of_the_complete_file_load_and_its_defaults_are_the_true_on
         "system_id",
         "password",
         "source_address",
+        "data_coding",
         "init_commands",
         "port",
         "smsc",
