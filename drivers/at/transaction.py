@@ -59,7 +59,8 @@ class Command:
     Args:
         text: without line end.
         payload: octets for the prompt, without Ctrl-Z; None when the command has no prompt.
-        timeout_s: from the start to the final; with a payload, from the payload to the final.
+        timeout_s: from the start, or the last line of the answer, to the final; with a payload, from the
+            payload to the final.
         prompt_timeout_s: from the start to the prompt.
     """
 
@@ -288,6 +289,12 @@ class AtDialogue:
                     self._finish(final)
                 elif len(self._info) < MAX_INFO_LINES:
                     self._info.append(line)
+                    self._renew_deadline(now)
+
+    def _renew_deadline(self, now: float) -> None:
+        """A stick that speaks is alive: a long listing may take its time, a silent one may not."""
+        if self._phase is Phase.COMMAND and self._command is not None:
+            self._phase_deadline = now + self._command.timeout_s
 
     def _finish(self, final: FinalResult) -> None:
         self._events.append(Answered(tuple(self._info), final))

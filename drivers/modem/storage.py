@@ -17,8 +17,8 @@ PREFERENCE = ("ME", "SM", "MT")
 _REPORTS = "SR"
 """Some sticks keep status reports apart."""
 
-LIST_TIMEOUT_S = 60.0
-"""A full storage of 255 messages takes a while on a slow SIM."""
+LIST_TIMEOUT_S = 15.0
+"""Silence within a listing. A full storage of 255 messages takes longer on a slow SIM, but line comes after line."""
 DELETE_TIMEOUT_S = 25.0
 """Quectel's manuals allow their sticks that long."""
 
