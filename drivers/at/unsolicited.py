@@ -25,8 +25,10 @@ WHOLE_LINES = frozenset({
 })  # fmt: skip
 """Spoken while a stick boots or dies; the misspelling is SIMCom's own."""
 
-RESTART_LINES = frozenset({"RDY", "START", "APP RDY", "*ATREADY: 1", "NORMAL POWER DOWN", "POWERED DOWN"})
-"""After these a stick has forgotten, or is about to forget, all that was set."""
+RESTART_LINES = frozenset({
+    "RDY", "START", "APP RDY", "*ATREADY: 1", "NORMAL POWER DOWN", "POWERED DOWN", "+CPIN: SIM PIN",
+})  # fmt: skip
+"""After these a stick has forgotten, or is about to forget, all that was set; or its SIM has."""
 
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _COMMAND_NAME = re.compile(r"AT([+^*#$%&][A-Z0-9]+)", re.IGNORECASE)
