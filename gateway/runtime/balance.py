@@ -40,14 +40,22 @@ def read_amount(pattern: str, text: str) -> float | None:
     if match is None or match[1] is None:
         return None
     digits = re.sub(r"[\s'_]", "", match[1]).rstrip(".,")
-    # The last mark is the decimal one, unless three digits follow and another mark, or the same again, stands before.
-    whole, mark, fraction = digits.rpartition(max(".,", key=digits.rfind))
-    if mark and (mark in whole or (len(fraction) == 3 and mark == "," and whole not in {"", "0", "-0"})):
-        whole, fraction = digits, ""
+    marks = re.findall("[.,]", digits)
+    fraction = ""
+    if marks and not _groups_thousands(digits, marks):
+        digits, _, fraction = digits.rpartition(marks[-1])
     try:
-        return float(f"{re.sub('[.,]', '', whole)}.{re.sub('[.,]', '', fraction) or '0'}")
+        return float(f"{re.sub('[.,]', '', digits)}.{fraction or '0'}")
     except ValueError:
         return None
+
+
+def _groups_thousands(digits: str, marks: list[str]) -> bool:
+    """Whether the last mark of a number stands between thousands: 1.234.567 or 1,234, not 1.234,50 or 0,125."""
+    if marks.count(marks[-1]) > 1:
+        return True
+    whole, _, rest = digits.rpartition(marks[-1])
+    return marks == [","] and len(rest) == 3 and whole.strip("-+0") != ""
 
 
 @dataclass(frozen=True, slots=True)

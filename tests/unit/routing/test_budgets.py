@@ -23,10 +23,10 @@ def a_day(limit: int, reserve: int = 0) -> Budget:
 
 
 def recipients(a_month: int, a_day: int | None = None) -> Budget:
-    caps = (RecipientCap(limit=a_month, period=Period.MONTH),)
+    caps = [RecipientCap(limit=a_month, period=Period.MONTH)]
     if a_day is not None:
-        caps += (RecipientCap(limit=a_day, period=Period.DAY),)
-    return Budget(caps=caps, zone=UTC)
+        caps.append(RecipientCap(limit=a_day, period=Period.DAY))
+    return Budget(caps=tuple(caps), zone=UTC)
 
 
 def need(recipient: str = "a", n: int = 1, *, urgent: bool = False) -> Need:
