@@ -24,6 +24,7 @@ from gateway.policy.optout import Keywords
 from gateway.runtime.balance import BalanceQuery, BalanceWatch
 from gateway.runtime.budgets import restore_budgets
 from gateway.runtime.channels import Channels, LaneSink
+from gateway.runtime.kannel import KannelSide
 from gateway.runtime.lanes import make_lanes
 from gateway.runtime.settings import ModemSettings, Settings, SmppSettings
 from gateway.runtime.stores import open_store
@@ -86,6 +87,8 @@ class Gateway:
             if lane.name in sims
         ]
         self._delivery_log = DeliveryLog(store, settings.log.delivery, mask_numbers=settings.log.mask_numbers)
+        senders = _intake_settings(settings).channels
+        self._kannel = KannelSide(settings, store, clock, self.intake, self.channels, senders)
         self._runner: web.AppRunner | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_ready: str | None = "starting"
@@ -121,6 +124,7 @@ class Gateway:
             ("scheduler", self._scheduler.run()),
             ("sweeper", self._sweeper.run()),
             *((f"balance {number}", watch.run()) for number, watch in enumerate(self._balances)),
+            *(await self._kannel.open()).items(),
         ):
             self._tasks[name] = asyncio.create_task(job, name=name)
             self._tasks[name].add_done_callback(self._worker_ended)
@@ -147,6 +151,7 @@ class Gateway:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._kannel.close()
         await self._delivery_log.write_rest()
         self._delivery_log.close()
         await self.store.close()
@@ -177,6 +182,7 @@ class Gateway:
             region=self._settings.numbers.region,
             ready=self._ready,
             metrics=self.metrics,
+            kannel=self._kannel.door,
         )
         tls = None
         if http.tls_cert and http.tls_key:

@@ -36,6 +36,7 @@ from gateway.runtime.forms import (
     short_text,
     whole_number,
 )
+from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings, shared_names
 from gateway.runtime.reader import read_table
 from gateway.runtime.secrets import Secret
 from gateway.runtime.stick_settings import StickSettings
@@ -259,6 +260,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         opt_out: how a person says no to marketing.
         opt_in: how a person takes that back.
         help: how a person asks who we are.
+        kannel_accounts: clients of Kannel's `sendsms`.
+        mo_routes: applications that are called for inbound messages, in the order of the file.
     """
 
     http: HttpSettings = HttpSettings()
@@ -272,6 +275,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     opt_out: OptOutSettings = OptOutSettings()
     opt_in: OptInSettings = OptInSettings()
     help: HelpSettings = HelpSettings()
+    kannel_accounts: tuple[KannelAccountSettings, ...] = ()
+    mo_routes: tuple[MoRouteSettings, ...] = ()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -279,7 +284,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return (*self.modems, *self.smpp)
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """One text can't mean two things."""
+        """One text can't mean two things, nor one name."""
+        yield from shared_names(self.kannel_accounts, self.mo_routes)
         meaning: dict[str, str] = {}
         for key, words in (("opt_out", self.opt_out), ("opt_in", self.opt_in), ("help", self.help)):
             for word in words.keywords:

@@ -314,7 +314,7 @@ def uncommented(tmp_path: Path) -> str:
     text = re.sub(
         r"^#(?=[a-z[])", "", (CONFIG / "hongyan.toml").read_text(encoding="utf-8"), flags=re.MULTILINE
     )
-    for name in ("tls.crt", "tls.key", "sim-1.pin", "carrier-a.password"):
+    for name in ("tls.crt", "tls.key", "sim-1.pin", "carrier-a.password", "shop.password"):
         (tmp_path / name).write_text("1234\n")
     return text.replace("/etc/hongyan/", f"{tmp_path}/")
 
