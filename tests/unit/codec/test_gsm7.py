@@ -6,6 +6,7 @@ import pytest
 
 from drivers.codec.gsm7 import decode_gsm7, encode_gsm7, is_gsm7, pack_septets, unpack_septets
 from drivers.codec.gsm7_tables import DEFAULT_ALPHABET, EXTENSION
+from drivers.codec.septets import pack_ussd, unpack_ussd
 from drivers.errors import DecodeError, EncodeError
 
 pytestmark = pytest.mark.unit
@@ -78,3 +79,30 @@ def test_no_septets_need_no_octets_but_for_fill_bits() -> None:
     assert pack_septets(b"") == b""
     assert pack_septets(b"", 3) == b"\x00"
     assert unpack_septets(b"", 0, 3) == b""
+
+
+def test_more_septets_than_any_message_has() -> None:
+    for n_septets in (255, 256, 257, 511, 513, 1000):
+        codes = bytes(n % 128 for n in range(n_septets))
+        for fill_bits in (0, 3):
+            assert unpack_septets(pack_septets(codes, fill_bits), n_septets, fill_bits) == codes
+
+
+@pytest.mark.parametrize(
+    ("codes", "packed"),
+    [
+        (b"", ""),
+        (b"1234567", "31d98c56b3dd1a"),  # PyPI smspdudecoder 2.2.0, GSM.encode with padding
+        (b"*115*5#", "aa58aca6aa8d1a"),  # the same
+        (b"12345678", "31d98c56b3dd70"),
+        (b"1234567\r", "31d98c56b3dd1a0d"),  # a carriage return that is meant gets a second one
+        (b"123456", "31d98c56b301"),
+    ],
+)
+def test_seven_spare_bits_of_a_ussd_string_hold_a_carriage_return(codes: bytes, packed: str) -> None:
+    assert pack_ussd(codes) == bytes.fromhex(packed)
+    assert unpack_ussd(bytes.fromhex(packed)).rstrip(b"\r") == codes.rstrip(b"\r")
+
+
+def test_the_at_sign_of_careless_senders_is_left_out() -> None:
+    assert unpack_ussd(bytes.fromhex("31d98c56b3dd00")) == b"1234567"

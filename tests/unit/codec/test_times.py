@@ -10,8 +10,10 @@ from drivers.codec.times import (
     decode_enhanced_vp,
     decode_relative_vp,
     decode_scts,
+    encode_enhanced_vp,
     encode_relative_vp,
     encode_scts,
+    is_single_shot,
 )
 from drivers.errors import DecodeError, EncodeError
 
@@ -116,3 +118,29 @@ def test_a_relative_period_is_an_octet(tp_vp: int) -> None:
 )
 def test_enhanced_period(octets: str, seconds: int | None) -> None:
     assert decode_enhanced_vp(bytes.fromhex(octets)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "octets"),
+    [
+        (None, "00000000000000"),
+        (0, "02010000000000"),
+        (255, "02ff0000000000"),
+        (256, "03004061000000"),
+        (99 * HOUR + 59 * 60 + 59, "03999595000000"),
+        (100 * HOUR, "01ab0000000000"),
+        (float("inf"), "01ff0000000000"),
+    ],
+)
+def test_enhanced_period_takes_the_finest_format(seconds: float | None, octets: str) -> None:
+    assert encode_enhanced_vp(seconds) == bytes.fromhex(octets)
+    single = encode_enhanced_vp(seconds, single_shot=True)
+    assert (single[0], single[1:]) == (bytes.fromhex(octets)[0] | 0x40, bytes.fromhex(octets)[1:])
+    assert is_single_shot(single)
+    assert not is_single_shot(bytes.fromhex(octets))
+    if seconds not in {None, 0, float("inf")}:
+        assert (decode_enhanced_vp(single) or 0) >= (seconds or 0)
+
+
+def test_no_octets_are_no_single_shot() -> None:
+    assert not is_single_shot(b"")

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from drivers.base import Concat
-from drivers.codec.udh import decode_udh, encode_concat_udh, encode_udh
+from drivers.codec.national_tables import Language
+from drivers.codec.udh import (
+    Indication,
+    Ports,
+    decode_udh,
+    encode_concat_udh,
+    encode_udh,
+    indication_element,
+    ports_element,
+)
 from drivers.errors import DecodeError, EncodeError
 
 pytestmark = pytest.mark.unit
@@ -91,3 +102,58 @@ def test_a_header_can_not_outgrow_the_message() -> None:
         encode_udh([(0x70, bytes(138))])
     with pytest.raises(EncodeError):
         encode_udh([(0x100, b"")])
+
+
+@pytest.mark.parametrize(
+    ("octets", "ports"),
+    [
+        ("0605040b8423f0", Ports(destination=2948, source=9200)),  # oFono 1.31 unit/test-sms.c: WAP push
+        ("040402f0f1", Ports(destination=0xF0, source=0xF1, width=8)),
+        ("0705050b8423f000", None),  # an octet too many
+    ],
+)
+def test_application_ports(octets: str, ports: Ports | None) -> None:
+    assert decode_udh(bytes.fromhex(octets)).ports == ports
+    if ports is not None:
+        assert encode_udh([ports_element(ports)]) == bytes.fromhex(octets)
+
+
+def test_national_shifts() -> None:
+    udh = decode_udh(bytes.fromhex("0624010d250106"))
+    assert (udh.single_shift, udh.locking) == (Language.URDU, Language.HINDI)
+
+
+@pytest.mark.parametrize("octets", ["03240100", "0324010e", "022400", "0424020101"])
+def test_languages_that_nobody_knows_are_the_default(octets: str) -> None:
+    assert decode_udh(bytes.fromhex(octets)).single_shift is None
+
+
+def test_special_message_indications_may_be_repeated() -> None:
+    udh = decode_udh(bytes.fromhex("080102800301024702"))
+    assert udh.indications == (
+        Indication(kind=0, count=3, store=True),
+        Indication(kind=7, count=2, profile=2),
+    )
+    assert encode_udh(map(indication_element, udh.indications)) == bytes.fromhex("080102800301024702")
+
+
+def test_other_elements_are_kept_raw_and_repeated_ones_too() -> None:
+    octets = bytes.fromhex("0c" + "2104000a0003" + "220411223344")
+    udh = decode_udh(octets)  # hyperlink, reply address
+    assert udh.elements == ((0x21, bytes.fromhex("000a0003")), (0x22, bytes.fromhex("11223344")))
+    assert encode_udh(udh.elements) == octets
+    assert decode_udh(bytes.fromhex("0470007000")).elements == ((0x70, b""), (0x70, b""))
+
+
+@pytest.mark.parametrize(
+    "ports", [Ports(destination=65536), Ports(destination=1, source=-1), Ports(destination=256, width=8)]
+)
+def test_ports_out_of_range(ports: Ports) -> None:
+    with pytest.raises(EncodeError):
+        ports_element(ports)
+
+
+@pytest.mark.parametrize("change", [{"kind": 32}, {"count": 256}, {"profile": 4}, {"kind": -1}])
+def test_indications_out_of_range(change: dict[str, Any]) -> None:
+    with pytest.raises(EncodeError):
+        indication_element(Indication(**({"kind": 0, "count": 0} | change)))
