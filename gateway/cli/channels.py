@@ -7,9 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.client import Api, path_of
+from gateway.cli.client import TIMEOUT_S, Api, path_of
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example
-from gateway.cli.output import local_time, paint, print_json, print_table
+from gateway.cli.output import local_time, paint, print_json, print_table, say
+
+USSD_TIMEOUT_S = 120.0
+"""The gateway itself waits for the network, perhaps behind another question."""
 
 
 class Action(StrEnum):
@@ -73,9 +76,14 @@ def channel(
     if (code is not None) != (action is Action.USSD):
         raise typer.BadParameter("a code belongs to ussd, and only to it", param_hint="CODE")
     body = {"code": code} if code else None
-    answer = Api(url, key).call("POST", path_of("channels", name, action.value), body)
-    if as_json or action is Action.USSD:
+    timeout_s = USSD_TIMEOUT_S if action is Action.USSD else TIMEOUT_S
+    answer = Api(url, key).call("POST", path_of("channels", name, action.value), body, timeout_s=timeout_s)
+    if as_json:
         print_json(answer)
+    elif action is Action.USSD:
+        print(answer["text"])
+        if answer["expects_reply"]:
+            say(f"a reply is expected: hongyan channel {name} ussd CHOICE")
     else:
         print(f"{answer['name']}  {paint(answer['state'])}")
 
@@ -94,5 +102,14 @@ def _row(snapshot: dict[str, Any]) -> tuple[object, ...]:
         snapshot["sent"],
         snapshot["failed"],
         snapshot["received"],
-        snapshot["error"],
+        snapshot["error"] or _rest(snapshot),
     )
+
+
+def _rest(snapshot: dict[str, Any]) -> str | None:
+    """What keeps a channel from work though it is up."""
+    if snapshot["cooldown_s"] > 0:
+        why = "throttled" if snapshot["breaker"] == "closed" else "failed in series"
+        return f"{why}: rests {snapshot['cooldown_s']:g} s"
+    used_up = [a for a in snapshot["budgets"] if a["used"] >= a["limit"]]
+    return "; ".join(f"{a['limit']} {a['what']} a {a['period']} used up" for a in used_up) or None

@@ -78,9 +78,17 @@ class Api:
                 return
 
     def call(
-        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> Any:
         """One request.
+
+        Args:
+            timeout_s: for each of the gateway's octets to come.
 
         Returns:
             The answer's JSON, decoded; None when it has no body.
@@ -92,7 +100,7 @@ class Api:
         encoded = None if body is None else msgspec.json.encode(body)
         sent = {"Content-Type": "application/json"} if encoded is not None else {}
         try:
-            wire, response = self._send(method, path, encoded, {**sent, **(headers or {})}, TIMEOUT_S)
+            wire, response = self._send(method, path, encoded, {**sent, **(headers or {})}, timeout_s)
             with wire:
                 octets = response.read()
         except (OSError, HTTPException) as error:

@@ -124,6 +124,47 @@ BAD = {
         MODEM + 'rate = "20"\n',
         'FILE:modems[0].rate: "20" is not a rate; write a number per s, min, h or day, such as "10/min"',
     ),
+    "active hours": (
+        MODEM + 'active_hours = "8-22"\n',
+        'FILE:modems[0].active_hours: "8-22" are no hours of the day; write from and to, such as "08:00-22:00"',
+    ),
+    "a day that never begins": (
+        MODEM + 'active_hours = "08:00-08:00"\n',
+        (
+            'FILE:modems[0].active_hours: "08:00-08:00" are no hours of the day; '
+            'write from and to, such as "08:00-22:00"'
+        ),
+    ),
+    "a reserve of nothing": (
+        MODEM + "reserve = 20\n",
+        "FILE:modems[0].reserve: is a part of a quota, and there is none; write quota or quota_month too",
+    ),
+    "a reserve of all": (
+        MODEM + 'quota = "200/day"\nquota_month = 150\nreserve = 150\n',
+        "FILE:modems[0].reserve: leaves nothing for other messages; write less than 150",
+    ),
+    "a USSD code": (
+        MODEM + 'balance_code = "balance"\n',
+        'FILE:modems[0].balance_code: "balance" is not a USSD code; write digits, * and #, such as "*100#"',
+    ),
+    "a balance pattern": (
+        MODEM + 'balance_pattern = "Balance: [0-9]+"\n',
+        (
+            'FILE:modems[0].balance_pattern: "Balance: [0-9]+" has no group; '
+            "put the number in brackets: 'Balance: ([0-9.]+)'"
+        ),
+    ),
+    "a balance pattern that is none": (
+        MODEM + 'balance_pattern = "("\n',
+        (
+            'FILE:modems[0].balance_pattern: "(" is not a regular expression: '
+            "missing ), unterminated subpattern at position 0"
+        ),
+    ),
+    "an alarm on nothing": (
+        MODEM + "balance_alarm = 5\n",
+        'FILE:modems[0].balance_alarm: needs a balance to look at; write balance_code = "*100#" too',
+    ),
     "channel name": (
         '[[modems]]\nname = "sim 1"\nport = "/dev/x"\n',
         (
