@@ -73,6 +73,7 @@ class Submitted:
         expires_at: None for our default.
         priority: 0..9 as in `drivers.base.OutboundSegment`.
         registered_delivery: as on the wire.
+        data_coding: the same, with the account's own meaning of 0 made plain.
     """
 
     source: WireAddress
@@ -88,6 +89,7 @@ class Submitted:
     expires_at: datetime | None = None
     priority: int = 5
     registered_delivery: int = 0
+    data_coding: int = 0
 
 
 def read_submission(body: Submission, now: datetime, *, latin_1: bool = False) -> Submitted:
@@ -123,6 +125,7 @@ def read_submission(body: Submission, now: datetime, *, latin_1: bool = False) -
         expires_at=expires_at,
         priority=_priority(body),
         registered_delivery=body.registered_delivery,
+        data_coding=data_coding,
     )
 
 

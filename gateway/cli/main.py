@@ -21,6 +21,7 @@ from gateway.cli import (
     send,
     serve,
     simulate,
+    smpp_account,
     suppress,
     tail,
 )
@@ -38,6 +39,7 @@ FAMILIES = (
     channels,
     suppress,
     keys,
+    smpp_account,
     db,
     doctor,
     simulate,

@@ -24,6 +24,7 @@ from gateway.policy.optout import Keywords
 from gateway.runtime.balance import BalanceQuery, BalanceWatch
 from gateway.runtime.budgets import restore_budgets
 from gateway.runtime.channels import Channels, LaneSink
+from gateway.runtime.esme import make_service
 from gateway.runtime.kannel import KannelSide
 from gateway.runtime.lanes import make_lanes
 from gateway.runtime.settings import ModemSettings, Settings, SmppSettings
@@ -46,6 +47,7 @@ class Gateway:
         intake: where messages come in.
         channels: the directory of channels.
         metrics: its instruments.
+        esme: serves applications over SMPP; None without ``[[smpp_server]]``.
     """
 
     def __init__(self, settings: Settings, store: SqliteStore, clock: Clock, metrics: Metrics) -> None:
@@ -89,6 +91,7 @@ class Gateway:
         self._delivery_log = DeliveryLog(store, settings.log.delivery, mask_numbers=settings.log.mask_numbers)
         senders = _intake_settings(settings).channels
         self._kannel = KannelSide(settings, store, clock, self.intake, self.channels, senders)
+        self.esme = make_service(settings, store, clock, self.intake, metrics)
         self._runner: web.AppRunner | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_ready: str | None = "starting"
@@ -130,6 +133,8 @@ class Gateway:
             self._tasks[name].add_done_callback(self._worker_ended)
         await self.channels.start()
         await self._serve_http()
+        if self.esme is not None:
+            await self.esme.start(self._worker_ended)
         self._not_ready = None
 
     async def stop(self, deadline_s: float) -> None:
@@ -142,6 +147,8 @@ class Gateway:
         self._scheduler.stop()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self.esme is not None:
+            await self.esme.stop()
         left = await self._dispatcher.finish(deadline_s)
         if left:
             _log.warning("%d messages were still on the wire; they will be uncertain", left)

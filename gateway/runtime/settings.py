@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.errors import GatewayError, SettingsError
 from gateway.runtime.carrier_texts import CarrierTexts
+from gateway.runtime.esme_settings import SmppAccountSettings, SmppServerSettings, check_accounts
 from gateway.runtime.forms import (
     Address,
     Duration,
@@ -257,6 +258,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         queue: how hard we try.
         modems: the SIMs, in the order of the file.
         smpp: the SMSC accounts, in the order of the file.
+        smpp_server: where applications bind to us.
+        smpp_accounts: who may.
         opt_out: how a person says no to marketing.
         opt_in: how a person takes that back.
         help: how a person asks who we are.
@@ -272,6 +275,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue: QueueSettings = QueueSettings()
     modems: tuple[ModemSettings, ...] = ()
     smpp: tuple[SmppSettings, ...] = ()
+    smpp_server: tuple[SmppServerSettings, ...] = ()
+    smpp_accounts: tuple[SmppAccountSettings, ...] = ()
     opt_out: OptOutSettings = OptOutSettings()
     opt_in: OptInSettings = OptInSettings()
     help: HelpSettings = HelpSettings()
@@ -286,6 +291,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def faults(self) -> Iterator[tuple[str, str]]:
         """One text can't mean two things, nor one name."""
         yield from shared_names(self.kannel_accounts, self.mo_routes)
+        yield from check_accounts(self.smpp_server, self.smpp_accounts)
         meaning: dict[str, str] = {}
         for key, words in (("opt_out", self.opt_out), ("opt_in", self.opt_in), ("help", self.help)):
             for word in words.keywords:

@@ -1,0 +1,256 @@
+"""Submissions on their way to the store: many in one transaction, parts of long texts joined on the way.
+
+A submission is answered after the commit. A part that has to wait for others is durable when it is answered,
+and goes out by itself when they don't come.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import msgspec
+
+from drivers.smpp.server_submit import Refusal, Submitted, WireAddress
+from drivers.smpp.wire.constants import CommandStatus
+from gateway.clock import Clock, truncate_ms
+from gateway.errors import InvalidRequest
+from gateway.esme.account import EsmeAccount
+from gateway.esme.submit import check_source, format_address, is_part, prepare, prepare_joined, status_for
+from gateway.ids import make_id
+from gateway.model.message import ApiKey
+from gateway.pipeline.accept import Draft, Intake, save_drafts
+from gateway.store.esme import (
+    EsmePart,
+    EsmeSubmit,
+    find_stale_parts,
+    finish_parts,
+    load_parts,
+    save_part,
+    save_submits,
+)
+from gateway.store.ports import Store, Tx
+
+_log = logging.getLogger(__name__)
+
+PART_WAIT: Final = timedelta(seconds=60)
+"""How long a part waits for the next one of its text."""
+_STALE_AT_ONCE: Final = 100
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Submitted).decode
+
+
+class Told(NamedTuple):
+    """What the application is told of a submission.
+
+    Args:
+        message_id: of the response.
+        n_messages: how many messages it became, or a waiting part: what the backlog grows by.
+        failed: destinations of submit_multi that could not be served, with the status of each.
+    """
+
+    message_id: str
+    n_messages: int = 1
+    failed: tuple[tuple[WireAddress, CommandStatus], ...] = ()
+
+
+class _Work(NamedTuple):
+    """One submission, ready for the transaction: drafts, or a part."""
+
+    told: Told
+    submits: list[EsmeSubmit]
+    drafts: list[Draft]
+    part: EsmePart | None = None
+
+
+class Submissions:
+    """Takes submissions of all accounts.
+
+    Args:
+        intake: the one door; nothing special behind it.
+    """
+
+    def __init__(self, store: Store, clock: Clock, intake: Intake) -> None:
+        self._store = store
+        self._clock = clock
+        self._intake = intake
+        self._keys: dict[str, ApiKey] = {}
+
+    async def submit(self, account: EsmeAccount, submissions: Sequence[Submitted]) -> list[Told | Refusal]:
+        """Take what one account submitted, in one transaction; a bad one never spoils the others.
+
+        Returns:
+            What to answer to each, in their order; committed.
+
+        Raises:
+            StoreError: nothing was stored.
+        """
+        now = truncate_ms(self._clock.now())
+        works = [self._prepare(account, submitted, now) for submitted in submissions]
+        ready = [work for work in works if isinstance(work, _Work)]
+        if ready:
+            await self._store.write(lambda tx: self._save(tx, account, ready, now))
+            self._intake.announce()
+        return [work.told if isinstance(work, _Work) else work for work in works]
+
+    async def give_out_stale(self, accounts: Mapping[str, EsmeAccount]) -> int:
+        """Send parts by themselves whose others did not come in time; how many texts that concerns."""
+        before = self._clock.now() - PART_WAIT
+        if not await self._store.read(lambda tx: find_stale_parts(tx, before, 1)):
+            return 0
+
+        async def op(tx: Tx) -> int:
+            keys = await find_stale_parts(tx, before, _STALE_AT_ONCE)
+            for key in keys:
+                parts = await load_parts(tx, key)
+                account = accounts.get(parts[0].account)
+                if account is not None:
+                    await self._give_out(tx, account, parts)
+            return len(keys)
+
+        n = await self._store.write(op)
+        self._intake.announce()
+        return n
+
+    # ---- before the transaction ----
+
+    def _prepare(self, account: EsmeAccount, submitted: Submitted, now: datetime) -> _Work | Refusal:
+        try:
+            check_source(account, submitted.source)
+            if is_part(account, submitted):
+                return self._prepare_part(account, submitted, now)
+            return self._prepare_whole(account, submitted, now)
+        except Refusal as refusal:
+            return refusal
+
+    def _prepare_whole(self, account: EsmeAccount, submitted: Submitted, now: datetime) -> _Work:
+        drafts: list[Draft] = []
+        served: list[WireAddress] = []
+        failed: list[tuple[WireAddress, CommandStatus]] = []
+        for destination in submitted.destinations:
+            try:
+                drafts.append(self._draft(account, submitted, destination, now))
+                served.append(destination)
+            except Refusal as refusal:
+                if len(submitted.destinations) == 1 and not submitted.unserved:
+                    raise
+                failed.append((destination, refusal.command_status))
+        failed += [(WireAddress(0, 0, one.dl_name), CommandStatus.RINVDLNAME) for one in submitted.unserved]
+        if not drafts:
+            raise Refusal(failed[0][1], "no destination can be served")
+        told_id = drafts[0].message.id
+        submits = [
+            _submit(account, submitted, told_id, destination, draft.message.id, now)
+            for draft, destination in zip(drafts, served, strict=True)
+        ]
+        return _Work(Told(told_id, len(drafts), tuple(failed)), submits, drafts)
+
+    def _prepare_part(self, account: EsmeAccount, submitted: Submitted, now: datetime) -> _Work:
+        concat = submitted.concat
+        assert concat is not None
+        destination = submitted.destinations[0]
+        self._draft(account, submitted, destination, now)  # what is wrong with it must be said now
+        told_id = make_id()
+        part = EsmePart(
+            told_id=told_id,
+            account=account.system_id,
+            concat_key="|".join(
+                (
+                    account.system_id,
+                    submitted.source.address,
+                    destination.address,
+                    f"{concat.width}-{concat.reference}-{concat.total}",
+                )
+            ),
+            part=concat.part,
+            total=concat.total,
+            content=_encode(submitted),
+            received_at=now,
+        )
+        return _Work(Told(told_id), [_submit(account, submitted, told_id, destination, None, now)], [], part)
+
+    def _draft(
+        self, account: EsmeAccount, submitted: Submitted, destination: WireAddress, now: datetime
+    ) -> Draft:
+        request, plan = prepare(account, submitted, destination, now)
+        try:
+            return self._intake.draft(request, key=self._key(account), plan=plan, now=now)
+        except InvalidRequest as error:
+            raise Refusal(status_for(error), error.errors[0].code) from None
+
+    def _key(self, account: EsmeAccount) -> ApiKey:
+        key = self._keys.get(account.system_id)
+        if key is None:
+            key = self._keys[account.system_id] = account.as_key()
+        return key
+
+    # ---- inside it ----
+
+    async def _save(self, tx: Tx, account: EsmeAccount, works: Sequence[_Work], now: datetime) -> None:
+        await save_drafts(tx, [draft for work in works for draft in work.drafts])
+        await save_submits(tx, [submit for work in works for submit in work.submits])
+        for work in works:
+            if work.part is not None:
+                await self._take_part(tx, account, work.part, now)
+
+    async def _take_part(self, tx: Tx, account: EsmeAccount, part: EsmePart, now: datetime) -> None:
+        waiting = await load_parts(tx, part.concat_key)
+        if any(other.part == part.part and not _same(other, part) for other in waiting):
+            # The application uses the reference again: what waited under it will never be whole.
+            await self._give_out(tx, account, waiting)
+            waiting = []
+        await save_part(tx, part)
+        waiting.append(part)
+        by_number = {one.part: one for one in waiting}
+        if len(by_number) < part.total:
+            return
+        parts = [_decode(by_number[number].content) for number in sorted(by_number)]
+        request, _ = prepare_joined(account, parts, now)
+        try:
+            draft = self._intake.draft(request, key=self._key(account), now=now)
+        except InvalidRequest:  # together they are no text that can be sent; each alone is
+            await self._give_out(tx, account, waiting)
+            return
+        await save_drafts(tx, [draft])
+        await finish_parts(tx, waiting, [draft.message.id] * len(waiting))
+
+    async def _give_out(self, tx: Tx, account: EsmeAccount, parts: Sequence[EsmePart]) -> None:
+        """Make each part a message of its own; what was acknowledged must go out."""
+        _log.warning("smpp server: %d parts of %s go out unjoined", len(parts), account.system_id)
+        now = truncate_ms(self._clock.now())
+        sent: list[EsmePart] = []
+        drafts: list[Draft] = []
+        for part in parts:
+            submitted = _decode(part.content)
+            drafts.append(self._draft(account, submitted, submitted.destinations[0], now))
+            sent.append(part)
+        await save_drafts(tx, drafts)
+        await finish_parts(tx, sent, [draft.message.id for draft in drafts])
+
+
+def _same(one: EsmePart, other: EsmePart) -> bool:
+    mine, theirs = _decode(one.content), _decode(other.content)
+    return (mine.encoding, mine.payload) == (theirs.encoding, theirs.payload)
+
+
+def _submit(
+    account: EsmeAccount,
+    submitted: Submitted,
+    told_id: str,
+    destination: WireAddress,
+    message_id: str | None,
+    now: datetime,
+) -> EsmeSubmit:
+    return EsmeSubmit(
+        told_id=told_id,
+        account=account.system_id,
+        message_id=message_id,
+        source=format_address(submitted.source),
+        destination=format_address(destination),
+        registered=submitted.registered_delivery,
+        submitted_at=now,
+        data_coding=submitted.data_coding,
+    )

@@ -1,0 +1,228 @@
+"""The whole of it: listeners, accounts, what applications submit, and what they are told; started and stopped here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from prometheus_client import Counter
+
+from drivers.smpp.server import ServerBind, SmppServer, SmppServerConfig
+from drivers.smpp.session import SessionTimers
+from gateway.clock import Clock
+from gateway.errors import StoreError
+from gateway.esme.account import EsmeAccount
+from gateway.esme.collector import Collector
+from gateway.esme.courier import Courier
+from gateway.esme.door import Doorkeeper
+from gateway.esme.host import EsmeHost
+from gateway.esme.intake import Submissions
+from gateway.esme.requests import Requests
+from gateway.esme.session import AccountState, EsmeSession
+from gateway.pipeline.accept import Intake
+from gateway.store.esme import count_waiting, forget_submits
+from gateway.store.esme_outbox import forget_deliveries
+from gateway.store.ports import Store, Tx
+from gateway.telemetry.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+_TICK_S: Final = 5.0
+_HOURLY_S: Final = 3_600.0
+_FORGET_AT_ONCE: Final = 10_000
+_SESSION_INIT_S: Final = 30.0
+"""For the bind; longer than any pause after wrong passwords."""
+KEEP_SUBMITS: Final = timedelta(days=35)
+"""Longer than any message may wait, so that its receipt finds who is to be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Where applications connect.
+
+    Args:
+        tls: None for plain TCP.
+        enquire_link_s, response_timeout_s: of its sessions.
+    """
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+    max_connections: int = 1_000
+    enquire_link_s: float = 30.0
+    response_timeout_s: float = 60.0
+
+
+class EsmeService:
+    """Serves applications over SMPP.
+
+    Args:
+        accounts, listeners: who may bind, and where.
+
+    Attributes:
+        ports: where the listeners listen, once started, in their order.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        intake: Intake,
+        metrics: Metrics,
+        *,
+        accounts: Sequence[EsmeAccount],
+        listeners: Sequence[Listener],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._accounts = {account.system_id: account for account in accounts}
+        now = clock.monotonic()
+        self._states = {name: AccountState.of(account, now) for name, account in self._accounts.items()}
+        submits, deliveries = _counters(metrics)
+        self._couriers = {
+            name: Courier(account, store, clock, lambda what, name=name: deliveries.labels(name, what).inc())  # type: ignore[misc]
+            for name, account in self._accounts.items()
+        }
+        self._submissions = Submissions(store, clock, intake)
+        requests = Requests(store, clock, intake)
+
+        def open_session(bind: ServerBind, state: AccountState) -> EsmeSession:
+            return EsmeSession(
+                bind,
+                state,
+                submissions=self._submissions,
+                requests=requests,
+                clock=clock,
+                count=lambda account, status: submits.labels(account, status).inc(),
+            )
+
+        self._host = EsmeHost(Doorkeeper(self._accounts, clock), self._states, self._couriers, open_session)
+        self._collector = Collector(store, self._accounts, self._wake, self._note_closed)
+        self._servers = [SmppServer(_server_config(listener), self._host) for listener in listeners]
+        self._tasks: list[asyncio.Task[None]] = []
+        metrics.watch(
+            "hongyan_smpp_server_binds", "Applications' open binds.", "account", lambda: self._host.n_binds
+        )
+        metrics.watch(
+            "hongyan_smpp_server_waiting",
+            "Messages of applications that the network does not have yet.",
+            "account",
+            lambda: {name: state.waiting for name, state in self._states.items()},
+        )
+
+    @property
+    def ports(self) -> list[int]:
+        """Where the listeners listen."""
+        return [server.port for server in self._servers]
+
+    async def start(self, ended: Callable[[asyncio.Task[None]], None]) -> None:
+        """Find out what is owed and waiting, then listen.
+
+        Args:
+            ended: called when one of the workers ends.
+
+        Raises:
+            OSError: an address can't be listened on.
+        """
+        for name, n in (await self._store.read(count_waiting)).items():
+            if name in self._states:
+                self._states[name].waiting = n
+        place = await self._collector.open()
+        self._spawn("smpp server collector", self._collector.run(place), ended)
+        self._spawn("smpp server housekeeping", self._keep_house(), ended)
+        for name, courier in self._couriers.items():
+            self._spawn(f"smpp server courier {name}", courier.run(), ended)
+        for server in self._servers:
+            await server.start()
+
+    async def stop(self) -> None:
+        """Unbind from everybody; what they are owed is kept."""
+        await asyncio.gather(*(server.stop() for server in self._servers))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        for courier in self._couriers.values():
+            try:
+                await courier.finish()
+            except StoreError as exc:
+                _log.warning("smpp server: acknowledged deliveries will go out again: %s", exc)
+
+    # ---- inside ----
+
+    def _spawn(
+        self, name: str, job: Coroutine[Any, Any, None], ended: Callable[[asyncio.Task[None]], None]
+    ) -> None:
+        task = asyncio.create_task(job, name=name)
+        task.add_done_callback(ended)
+        self._tasks.append(task)
+
+    def _wake(self, accounts: set[str]) -> None:
+        for name in accounts & self._couriers.keys():
+            self._couriers[name].wake()
+
+    def _note_closed(self, closed: Mapping[str, int]) -> None:
+        for name, n in closed.items():
+            if name in self._states:
+                self._states[name].waiting -= n
+
+    async def _keep_house(self) -> None:
+        hourly_at = self._clock.monotonic()
+        while True:
+            try:
+                await self._submissions.give_out_stale(self._accounts)
+                now = self._clock.monotonic()
+                if now >= hourly_at:
+                    hourly_at = now + _HOURLY_S
+                    if n := await self._store.write(self._forget):
+                        _log.warning("smpp server: %d deliveries that nobody fetched were dropped", n)
+            except StoreError as exc:
+                _log.warning("smpp server: housekeeping skipped: %s", exc)
+            await asyncio.sleep(_TICK_S)
+
+    async def _forget(self, tx: Tx) -> int:
+        now = self._clock.now()
+        await forget_submits(tx, now - KEEP_SUBMITS, _FORGET_AT_ONCE)
+        return sum(
+            [
+                await forget_deliveries(tx, account.system_id, now - account.keep, _FORGET_AT_ONCE)
+                for account in self._accounts.values()
+            ]
+        )
+
+
+def _server_config(listener: Listener) -> SmppServerConfig:
+    return SmppServerConfig(
+        host=listener.host,
+        port=listener.port,
+        tls=listener.tls,
+        max_connections=listener.max_connections,
+        timers=SessionTimers(
+            enquire_link_s=listener.enquire_link_s,
+            response_s=listener.response_timeout_s,
+            session_init_s=_SESSION_INIT_S,
+        ),
+        response_timeout_s=listener.response_timeout_s,
+    )
+
+
+def _counters(metrics: Metrics) -> tuple[Counter, Counter]:
+    """Submissions by account and answer; deliveries by account and what became of them."""
+    submits = Counter(
+        "hongyan_smpp_server_submits_total",
+        "Submissions of applications.",
+        ("account", "status"),
+        registry=metrics.registry,
+    )
+    deliveries = Counter(
+        "hongyan_smpp_server_deliveries_total",
+        "Receipts and inbound messages on their way to applications.",
+        ("account", "outcome"),
+        registry=metrics.registry,
+    )
+    return submits, deliveries

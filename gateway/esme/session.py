@@ -1,0 +1,240 @@
+"""What one bind asks, in its order: submissions that gathered while the last ones were stored go together.
+
+Whoever asks more than his window or his rate allows, or has too much waiting, is told so at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.pacing import TokenBucket
+from drivers.smpp.server import BindKind, ServerBind
+from drivers.smpp.server_submit import Refusal, Submission, Submitted, read_submission
+from drivers.smpp.session import RequestReceived
+from drivers.smpp.session_rules import RESPONSE_BODY
+from drivers.smpp.wire.constants import RESPONSE_BIT, CommandStatus
+from drivers.smpp.wire.fields import UnsuccessSme
+from drivers.smpp.wire.pdus import (
+    Body,
+    CancelSm,
+    CancelSmResp,
+    DataSm,
+    DataSmResp,
+    GenericNack,
+    QuerySm,
+    ReplaceSm,
+    ReplaceSmResp,
+    SubmitMulti,
+    SubmitMultiResp,
+    SubmitSm,
+    SubmitSmResp,
+)
+from gateway.clock import Clock
+from gateway.errors import StoreError
+from gateway.esme.account import EsmeAccount
+from gateway.esme.intake import Submissions, Told
+from gateway.esme.requests import Requests
+from gateway.esme.submit import status_for
+
+_log = logging.getLogger(__name__)
+
+_BATCH: Final = 500
+_BURST_S: Final = 1.0
+
+Count = Callable[[str, str], None]
+"""(system_id, name of a status)."""
+
+
+@dataclass(slots=True)
+class AccountState:
+    """What the binds of one account share.
+
+    Args:
+        waiting: messages that the network does not have yet.
+    """
+
+    account: EsmeAccount
+    bucket: TokenBucket | None
+    waiting: int = 0
+    n_binds: int = 0
+
+    @classmethod
+    def of(cls, account: EsmeAccount, now: float) -> AccountState:
+        """As it begins."""
+        rate = account.rate_per_s
+        return cls(account, None if rate is None else TokenBucket(rate, max(1.0, rate * _BURST_S), now))
+
+
+class EsmeSession:
+    """Serves one bind.
+
+    Args:
+        state: of its account.
+        count: counts answers to submissions.
+    """
+
+    def __init__(
+        self,
+        bind: ServerBind,
+        state: AccountState,
+        *,
+        submissions: Submissions,
+        requests: Requests,
+        clock: Clock,
+        count: Count,
+    ) -> None:
+        self._bind = bind
+        self._state = state
+        self._submissions = submissions
+        self._requests = requests
+        self._clock = clock
+        self._count = count
+        self._queue: deque[RequestReceived] = deque()
+        self._n_unanswered = 0
+        self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._worker = asyncio.create_task(self._work(), name=f"smpp server {bind.system_id}")
+
+    def take(self, request: RequestReceived) -> None:
+        """Take one request, or refuse it at once."""
+        refusal = self._overload(request.body)
+        if refusal is not None:
+            self._answer(request, _response_to(request.body), refusal)
+            return
+        self._n_unanswered += 1
+        self._idle.clear()
+        self._queue.append(request)
+        self._news.set()
+
+    async def finish(self) -> None:
+        """Wait until everything that was taken is answered."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        """The connection is gone. What is being stored stays so; the rest was never answered."""
+        self._queue.clear()
+        self._worker.cancel()
+        self._idle.set()
+
+    # ---- inside ----
+
+    def _overload(self, body: Body) -> CommandStatus | None:
+        if self._n_unanswered >= self._state.account.window:
+            return CommandStatus.RTHROTTLED
+        if not isinstance(body, Submission):
+            return None
+        if self._bind.kind is BindKind.RECEIVER:
+            return CommandStatus.RINVBNDSTS  # SMPP lets receivers send data_sm; ours have no such right
+        state = self._state
+        if state.waiting >= state.account.max_waiting:
+            return CommandStatus.RMSGQFUL
+        if state.bucket is not None:
+            now = self._clock.monotonic()
+            if not state.bucket.available(now):
+                return CommandStatus.RTHROTTLED
+            state.bucket.take(1, now)
+        return None
+
+    async def _work(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._queue:
+                gathered = self._gather()
+                try:
+                    await self._serve(gathered)
+                except Exception:  # noqa: BLE001 - the supervisor of one bind: a bug must not silence it
+                    _log.exception("smpp server: a request of %s broke", self._bind.system_id)
+                    for request in gathered:
+                        self._answer(request, _response_to(request.body), CommandStatus.RSYSERR)
+                self._n_unanswered -= len(gathered)
+            if not self._n_unanswered:
+                self._idle.set()
+
+    def _gather(self) -> list[RequestReceived]:
+        """The next request; or all submissions up to the next request of another kind."""
+        gathered = [self._queue.popleft()]
+        if isinstance(gathered[0].body, Submission):
+            while self._queue and len(gathered) < _BATCH and isinstance(self._queue[0].body, Submission):
+                gathered.append(self._queue.popleft())
+        return gathered
+
+    async def _serve(self, gathered: list[RequestReceived]) -> None:
+        if isinstance(gathered[0].body, Submission):
+            await self._serve_submissions(gathered)
+            return
+        (request,) = gathered
+        try:
+            answer = await self._ask(request.body)
+        except Refusal as refusal:
+            self._answer(request, _response_to(request.body), refusal.command_status)
+        except StoreError as error:
+            self._answer(request, _response_to(request.body), status_for(error))
+        else:
+            self._answer(request, answer, CommandStatus.ROK)
+
+    async def _ask(self, body: Body) -> Body:
+        account = self._state.account
+        match body:
+            case QuerySm():
+                return await self._requests.query(account, body)
+            case CancelSm():
+                await self._requests.cancel(account, body)
+                return CancelSmResp()
+            case ReplaceSm():
+                await self._requests.replace(account, body)
+                return ReplaceSmResp()
+            case _:
+                raise Refusal(CommandStatus.RINVCMDID, "not served here")
+
+    async def _serve_submissions(self, gathered: list[RequestReceived]) -> None:
+        read: list[tuple[RequestReceived, Submitted]] = []
+        now = self._clock.now()
+        for request in gathered:
+            body = request.body
+            assert isinstance(body, Submission)
+            try:
+                read.append((request, read_submission(body, now, latin_1=self._state.account.latin_1)))
+            except Refusal as refusal:
+                self._answer_submission(request, refusal)
+        try:
+            told = await self._submissions.submit(self._state.account, [submitted for _, submitted in read])
+        except StoreError as error:
+            _log.warning("smpp server: %s can't submit: %s", self._bind.system_id, error)
+            told = [Refusal(status_for(error), error.code)] * len(read)
+        for (request, _), outcome in zip(read, told, strict=True):
+            self._answer_submission(request, outcome)
+
+    def _answer_submission(self, request: RequestReceived, outcome: Told | Refusal) -> None:
+        if isinstance(outcome, Refusal):
+            self._answer(request, _response_to(request.body), outcome.command_status)
+            return
+        self._state.waiting += outcome.n_messages
+        self._answer(request, _tell(request.body, outcome), CommandStatus.ROK)
+
+    def _answer(self, request: RequestReceived, body: Body, status: CommandStatus) -> None:
+        if isinstance(request.body, Submission):
+            self._count(self._bind.system_id, status.name)
+        self._bind.respond(request, body, status)
+
+
+def _tell(asked: Body, told: Told) -> Body:
+    match asked:
+        case SubmitSm():
+            return SubmitSmResp(message_id=told.message_id)
+        case DataSm():
+            return DataSmResp(message_id=told.message_id)
+        case _:
+            assert isinstance(asked, SubmitMulti)
+            failed = tuple(UnsuccessSme(*address, int(status)) for address, status in told.failed)
+            return SubmitMultiResp(message_id=told.message_id, unsuccess_sme=failed)
+
+
+def _response_to(asked: Body) -> Body:
+    return RESPONSE_BODY.get(asked.command_id | RESPONSE_BIT, GenericNack)()

@@ -1,0 +1,84 @@
+"""Deliveries that applications have not acknowledged, and how far the timeline has been turned into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from gateway.clock import format_ms
+from gateway.store.ports import Tx
+
+_PLACE = "esme"
+
+
+class NewDelivery(NamedTuple):
+    """A deliver_sm to be kept.
+
+    Args:
+        account: ``system_id``.
+        pdu: the whole PDU; its sequence number means nothing yet.
+    """
+
+    account: str
+    pdu: bytes
+    made_at: datetime
+
+
+class KeptDelivery(NamedTuple):
+    """One that is kept."""
+
+    row_id: int
+    pdu: bytes
+
+
+async def save_deliveries(tx: Tx, deliveries: Iterable[NewDelivery]) -> None:
+    """Keep them until they are dropped."""
+    await tx.execute_many(
+        "INSERT INTO esme_outbox (account, pdu, made_at) VALUES (?, ?, ?)",
+        [(d.account, d.pdu, format_ms(d.made_at)) for d in deliveries],
+    )
+
+
+async def load_deliveries(tx: Tx, account: str, after: int, limit: int) -> list[KeptDelivery]:
+    """The oldest of an account behind a row, in order."""
+    rows = await tx.fetch(
+        "SELECT id, pdu FROM esme_outbox WHERE account = ? AND id > ? ORDER BY id LIMIT ?",
+        (account, after, limit),
+    )
+    return [KeptDelivery(row[0], row[1]) for row in rows]
+
+
+async def drop_deliveries(tx: Tx, row_ids: Iterable[int]) -> None:
+    """They were acknowledged."""
+    await tx.execute_many("DELETE FROM esme_outbox WHERE id = ?", [(row_id,) for row_id in row_ids])
+
+
+async def count_deliveries(tx: Tx) -> dict[str, int]:
+    """What is owed to each account that is owed anything."""
+    rows = await tx.fetch("SELECT account, count(*) FROM esme_outbox GROUP BY account")
+    return {account: int(n) for account, n in rows}
+
+
+async def forget_deliveries(tx: Tx, account: str, before: datetime, limit: int) -> int:
+    """Drop what an account did not fetch since ``before``; how many."""
+    return await tx.execute(
+        "DELETE FROM esme_outbox WHERE id IN (SELECT id FROM esme_outbox WHERE account = ? ORDER BY id LIMIT ?)"
+        " AND made_at < ?",
+        (account, limit, format_ms(before)),
+    )
+
+
+async def load_place(tx: Tx) -> int | None:
+    """The ``seq`` up to which the timeline is done; None when it never was."""
+    rows = await tx.fetch("SELECT seq FROM esme_place WHERE name = ?", (_PLACE,))
+    return int(rows[0][0]) if rows else None
+
+
+async def save_place(tx: Tx, seq: int) -> None:
+    """Remember it."""
+    await tx.execute(
+        "INSERT INTO esme_place (name, seq) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",
+        (_PLACE, seq),
+    )
