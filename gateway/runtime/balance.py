@@ -19,7 +19,7 @@ from gateway.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
-POLL_S = 30.0
+POLL_S = 5.0
 """How often a channel that can't be asked now (down, in a menu) is looked at again."""
 RETRY_S = 600.0
 """Pause after a question that brought no balance."""
