@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drivers.at.responses import parse_hex, parse_int, split_fields
-from drivers.codec.gsm7 import decode_gsm7, encode_gsm7, pack_septets, unpack_septets
+from drivers.codec.gsm7 import decode_gsm7, encode_gsm7
+from drivers.codec.septets import pack_ussd, unpack_ussd
 from drivers.errors import AtError, WireTimeout
 from drivers.modem.bringup import try_request
 
@@ -24,8 +25,6 @@ PACKING_MAKERS = frozenset({"huawei"})
 """They take any hex digits for packed septets, whatever AT+CSCS says."""
 _DCS_GSM7 = 15
 _NOT_SUPPORTED, _NETWORK_TIMEOUT = 4, 5
-_CR_FILL = "\r"
-"""Seven spare bits at the end of a packed text hold it (3GPP TS 23.038 6.1.2.3.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,7 @@ class UssdDesk:
 
 
 def _pack(code: str) -> str:
-    return pack_septets(encode_gsm7(code)).hex().upper()
+    return pack_ussd(encode_gsm7(code)).hex().upper()
 
 
 def _read_answer(line: str, timeout_s: float) -> UssdAnswer:
@@ -128,7 +127,8 @@ def read_text(text: str, dcs: int) -> str:
     if len(octets) < 4:
         # A short number such as a balance of "4200" is no hex.
         return text
-    return decode_gsm7(unpack_septets(octets, len(octets) * 8 // 7)).rstrip(_CR_FILL + "@")
+    # Careless senders count spare bits as one more character, or pad where there is no need to.
+    return decode_gsm7(unpack_ussd(octets)).rstrip("\r@")
 
 
 def _looks_like_ucs2(octets: bytes) -> bool:
