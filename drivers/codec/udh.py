@@ -152,6 +152,17 @@ def concat_element(concat: Concat) -> tuple[int, bytes]:
     return iei, concat.reference.to_bytes(concat.width // 8, "big") + bytes((concat.total, concat.part))
 
 
+def without_concat(elements: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
+    r"""The elements that say something else, in order: for parts that are to be numbered anew.
+
+    Spec: 3GPP TS 23.040 9.2.3.24.1, 9.2.3.24.8.
+
+    >>> without_concat([(0x00, bytes([7, 2, 1])), (0x25, bytes([1]))])
+    ((37, b'\x01'),)
+    """
+    return tuple((iei, data) for iei, data in elements if iei not in {IEI_CONCAT_8, IEI_CONCAT_16})
+
+
 def ports_element(ports: Ports) -> tuple[int, bytes]:
     """The element that names application ports, as (identifier, data).
 
