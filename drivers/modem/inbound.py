@@ -17,6 +17,7 @@ from drivers.at.responses import parse_cmti, parse_direct_length, parse_hex
 from drivers.base import DriverEvent, InboundPart, Receipt
 from drivers.codec.address import split_sca
 from drivers.codec.status import classify_tp_st
+from drivers.codec.text import to_plain
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, decode_incoming
 from drivers.errors import DecodeError, DeviceError, WireTimeout
 from drivers.modem.bringup import try_request
@@ -43,6 +44,8 @@ MAX_REPORTED = 1024
 _RECEIVED = frozenset({0, 1})
 _STORED = ("+CMTI:", "+CDSI:")
 _DIRECT = ("+CMT:", "+CDS:")
+_FULL = ("^SMMEMFULL", '+QIND: "smsfull"')
+"""Nothing more comes in until something is deleted."""
 
 
 class Inbound:
@@ -64,6 +67,9 @@ class Inbound:
 
     def on_urc(self, urc: Urc) -> None:
         """Note an unsolicited message; those that are not ours are ignored."""
+        if urc.line.startswith(_FULL):
+            self.sweep_soon()
+            return
         if not urc.line.startswith(_STORED + _DIRECT):
             return
         if len(self._jobs) < MAX_JOBS:
@@ -72,6 +78,11 @@ class Inbound:
             self._sweep_due = True
         else:
             logger.error("%s: too many messages at once; the network must repeat one", self._channel)
+        self._awake.set()
+
+    def sweep_soon(self) -> None:
+        """A notification may have been missed: look at what is stored."""
+        self._sweep_due = True
         self._awake.set()
 
     async def run(self, port: AtPort, setup: Setup) -> None:
@@ -110,7 +121,7 @@ class Inbound:
         self._awake.clear()
 
     async def _sweep(self, port: AtPort, setup: Setup, reader: StorageReader) -> bool:
-        """Take everything that is stored; True when nothing of it was left for want of a sink."""
+        """Take everything that is stored; True when nothing was left for want of a sink or of an answer."""
         if setup.notify_command is not None:
             # A stick that missed an acknowledgement stops notifying (TS 27.005 3.4.1): arm it again.
             await try_request(port, setup.notify_command)
@@ -120,6 +131,7 @@ class Inbound:
                 entries = await reader.list_all(memory)
             except (DeviceError, WireTimeout) as error:
                 logger.warning("%s: can't list storage %s: %s", self._channel, memory, error)
+                well &= isinstance(error, DeviceError)  # refused it will be again; silence passes
                 continue
             for entry in entries:
                 well &= await self._take_stored(entry, memory, entry.index, reader)
@@ -197,10 +209,13 @@ def event_of(tpdu: bytes) -> InboundPart | Receipt:
     """What the gateway is to know of a received TPDU. Raises DecodeError."""
     match decode_incoming(tpdu):
         case SmsDeliver() as pdu:
+            if pdu.udh_fault:
+                logger.warning("a message came with a broken header, which is ignored: %s", pdu.udh_fault)
+            encoding, payload = to_plain(pdu.encoding, pdu.payload, pdu.udh)
             return InboundPart(
                 sender=pdu.tp_oa,
-                encoding=pdu.encoding,
-                payload=pdu.payload,
+                encoding=encoding,
+                payload=payload,
                 concat=pdu.concat,
                 flash=pdu.flash,
                 network_time=pdu.tp_scts,

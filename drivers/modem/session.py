@@ -241,6 +241,8 @@ class Session:
         if silent and self._report.fault is None:
             # From this moment on; it is told as soon as the loop comes to it.
             self._report.fault = RESYNC
+        if not silent:  # what it said meanwhile was not heard
+            self._inbound.sweep_soon()
         self._changed.set()
 
     def _complain(self, fault: Fault) -> None:
