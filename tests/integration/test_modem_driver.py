@@ -460,7 +460,7 @@ async def test_operators_see_who_the_stick_is_and_how_it_fares(modem, driver, si
         "registration": "home",
         "operator": "CHINA MOBILE",
         "error_rate": None,
-        "profile": "generic",
+        "profile": "huawei",
         "smsc_known": None,
         "usb": None,
     }

@@ -1,0 +1,161 @@
+"""A modem is its IMEI, its SIM or its socket, not its tty: on real ptys behind a sysfs of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+import pytest
+
+from drivers.base import Accepted, ChannelDown, ChannelInfo, ChannelNotice, ChannelUp, FaultKind
+from drivers.modem.config import ModemConfig
+from drivers.modem.driver import ModemDriver
+from drivers.modem.finder import StickBook
+from drivers.modem.pin import PinLedger
+from drivers.modem.sims import SimLedger
+from tests.integration.test_modem_driver import running, segment
+from tests.integration.test_modem_recovery import HASTY
+from tests.support.fake_usb import FakeUsb
+from tests.support.recording_sink import RecordingSink
+from tests.support.scripted_modem import ScriptedModem
+
+pytestmark = pytest.mark.integration
+
+PATIENT = replace(HASTY, command_s=2.0, absent_s=5.0)
+
+
+@pytest.fixture
+def usb(tmp_path):
+    return FakeUsb(tmp_path)
+
+
+@pytest.fixture
+def sink():
+    return RecordingSink()
+
+
+@pytest.fixture(autouse=True)
+def short_probes(monkeypatch):
+    monkeypatch.setattr("drivers.modem.finder.PROBE_S", 0.5)
+
+
+@pytest.fixture
+async def sticks(tmp_path):
+    """Three sticks with an IMEI and a SIM of their own."""
+    async with AsyncExitStack() as stack:
+        modems = []
+        for n in range(3):
+            modem = await stack.enter_async_context(ScriptedModem(tmp_path / f"pty{n}"))
+            modem.replies["AT+CGSN"] = (f"8616960012{n}4567", "OK")
+            modem.replies["AT^ICCID?"] = (f"^ICCID: 8986001234567890123{n}", "OK")
+            modems.append(modem)
+        yield modems
+
+
+def driver_for(tree: FakeUsb, name: str = "sim-1", book: StickBook | None = None, **changes) -> ModemDriver:
+    sims = changes.pop("sims", None)
+    config = ModemConfig(name=name, timing=PATIENT, sysfs=tree.sysfs, dev=tree.dev, **changes)
+    return ModemDriver(config, pins=PinLedger(), sims=sims, book=book)
+
+
+def mute(modem: ScriptedModem) -> None:
+    """A port that belongs to a stick and takes no AT commands."""
+    modem.swallow |= {"AT", *modem.replies, "AT+CGMI"}
+
+
+async def test_a_stick_is_found_by_its_imei_wherever_it_is_plugged_in(usb, sticks, sink):
+    for n, modem in enumerate(sticks):
+        usb.plug(f"1-{n + 1}", "12d1:1001", {0: (f"ttyUSB{n}", modem.link)})
+    async with running(driver_for(usb, imei="861696001224567"), sink):
+        await sink.wait_until_up()
+    facts = sink.of(ChannelInfo)[0].facts
+    assert (facts["imei"], facts["port"], facts["usb"]) == (
+        "861696001224567",
+        str(usb.dev / "ttyUSB2"),
+        "1-3",
+    )
+
+
+async def test_a_stick_is_found_by_its_sim(usb, sticks, sink):
+    for n, modem in enumerate(sticks):
+        usb.plug(f"1-{n + 1}", "12d1:1001", {0: (f"ttyUSB{n}", modem.link)})
+    async with running(driver_for(usb, iccid="89860012345678901231"), sink):
+        await sink.wait_until_up()
+    assert sink.of(ChannelInfo)[0].facts["usb"] == "1-2"
+
+
+async def test_the_port_that_answers_is_found_among_those_of_a_stick(usb, sticks, sink):
+    mute(sticks[0])
+    mute(sticks[2])
+    ttys = {n: (f"ttyUSB{n}", modem.link) for n, modem in enumerate(sticks)}
+    usb.plug("1-1.3", "1546:1102", ttys)
+    async with running(driver_for(usb, usb="1-1.3"), sink):
+        await sink.wait_until_up()
+    assert sink.of(ChannelInfo)[0].facts["port"] == str(usb.dev / "ttyUSB1")
+
+
+@pytest.mark.parametrize("way", ["usb", "imei", "port"])
+async def test_a_stick_that_comes_back_under_another_name_is_followed(usb, sticks, sink, way):
+    stick, other, _ = sticks
+    usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", stick.link)})
+    chosen = {"usb": "1-1", "imei": "861696001204567", "port": str(usb.dev / "ttyUSB0")}[way]
+    driver = driver_for(usb, **{way: chosen})
+    async with running(driver, sink):
+        await sink.wait_until_up()
+        assert isinstance(await driver.submit(segment()), Accepted)
+        usb.pull("1-1")
+        stick.vanish()
+        await sink.wait_for_event(ChannelDown)
+        # Another stick takes its name while it starts anew.
+        usb.plug("1-2", "12d1:1001", {0: ("ttyUSB0", other.link)})
+        stick.appear()
+        usb.plug("1-1", "12d1:1001", {0: ("ttyUSB3", stick.link)})
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2 and "ttyUSB3" in str(last_port(sink)))
+        assert isinstance(await driver.submit(segment()), Accepted)
+    assert other.payloads == []
+    assert len(stick.payloads) == 2
+
+
+def last_port(sink: RecordingSink) -> object:
+    return sink.of(ChannelInfo)[-1].facts["port"]
+
+
+async def test_two_configs_for_one_stick_are_refused(usb, sticks, sink):
+    usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", sticks[0].link)})
+    book, second_sink = StickBook(), RecordingSink()
+    async with running(driver_for(usb, "a", book, port=str(usb.dev / "ttyUSB0")), sink):
+        await sink.wait_until_up()
+        for way in ({"usb": "1-1"}, {"imei": "861696001204567"}, {"port": str(sticks[0].link)}):
+            async with asyncio.timeout(5):
+                await driver_for(usb, "b", book, **way).run(second_sink)
+            fault = second_sink.of(ChannelDown)[-1].fault
+            assert (fault.kind, fault.code) == (FaultKind.CONFIG, "stick_taken")
+            assert "hannel a has" in fault.detail
+    # The first one is stopped: its stick is free again.
+    async with running(driver_for(usb, "b", book, usb="1-1"), second_sink):
+        await second_sink.wait_until_up()
+
+
+async def test_one_sim_in_two_configs_is_refused_even_in_two_sticks(usb, sticks, sink):
+    for n, modem in enumerate(sticks[:2]):
+        usb.plug(f"1-{n + 1}", "12d1:1001", {0: (f"ttyUSB{n}", modem.link)})
+        modem.replies["AT^ICCID?"] = ("^ICCID: 89860012345678901230", "OK")
+    book, second_sink = StickBook(), RecordingSink()
+    async with running(driver_for(usb, "a", book, usb="1-1"), sink):
+        await sink.wait_until_up()
+        async with asyncio.timeout(5):
+            await driver_for(usb, "b", book, usb="1-2").run(second_sink)
+    assert second_sink.of(ChannelDown)[-1].fault.code == "stick_taken"
+
+
+async def test_a_swapped_sim_is_told_of_also_after_a_restart_of_the_program(usb, sticks, tmp_path):
+    usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", sticks[0].link)})
+    notices = []
+    for iccid in ("89860012345678901230", "89860012345678901230", "89860099999999999999"):
+        sticks[0].replies["AT^ICCID?"] = (f"^ICCID: {iccid}", "OK")
+        sink = RecordingSink()
+        async with running(driver_for(usb, usb="1-1", sims=SimLedger(tmp_path / "sims")), sink):
+            await sink.wait_until_up()
+        notices.append([notice.code for notice in sink.of(ChannelNotice)])
+    assert notices == [[], [], ["sim_swapped"]]
