@@ -211,7 +211,7 @@ def _decode(octets: bytes, named: bytes, coding: int | None, otherwise: str) -> 
         if named:
             name = named.decode("ascii").lower()
             codec = codecs.lookup(_CHARSET_ALIASES.get(name, name)).name
-            if codec in _NO_CHARSETS:
+            if codec.replace("-", "_") in _NO_CHARSETS:
                 raise Refused(BAD_BODY)
             return octets.decode(codec)
         if coding == 2:

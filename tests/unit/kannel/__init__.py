@@ -1,0 +1,1 @@
+"""Kannel's two calls, in pure code."""
