@@ -62,6 +62,8 @@ class OutboundSegment:
         valid_for_s: seconds the network may keep trying; None for the network's default.
         priority: 0..9, 9 first; only a hint to the network.
         more_to_come: another segment of the same message follows at once.
+        attempt: which attempt of this segment it is, from 1; only handed back in `LateResult`.
+        tlvs: optional parameters for an SMSC, tag and value; others ignore them.
     """
 
     segment_id: SegmentId
@@ -75,6 +77,8 @@ class OutboundSegment:
     valid_for_s: float | None = None
     priority: int = 5
     more_to_come: bool = False
+    attempt: int = 1
+    tlvs: tuple[tuple[int, bytes], ...] = ()
 
 
 class FaultKind(StrEnum):
@@ -116,9 +120,11 @@ class Accepted:
     Args:
         reference: what receipts will name: TP-MR in decimal for a SIM, ``message_id`` for an SMSC;
             None when the network gave none.
+        congestion: how busy the peer says it is, 0 idle to 100 congested (SMPP 5.0); None when it says nothing.
     """
 
     reference: str | None
+    congestion: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +252,25 @@ class InboundPart:
     dedupe_key: str | None = None
 
 
-DriverEvent = ChannelUp | ChannelDown | ChannelInfo | ChannelNotice | Receipt | InboundPart
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateResult:
+    """The network's answer to a segment whose `submit` is over without one.
+
+    Reported once for each such segment at most; an answer that never comes is no event.
+
+    Args:
+        segment_id, attempt: of the segment, as they were handed over.
+        result: what `submit` would have returned.
+        abandoned: `submit` was cancelled, so nobody has been told ``Uncertain``.
+    """
+
+    segment_id: SegmentId
+    attempt: int
+    result: Accepted | Refused
+    abandoned: bool = False
+
+
+DriverEvent = ChannelUp | ChannelDown | ChannelInfo | ChannelNotice | Receipt | InboundPart | LateResult
 
 
 class EventSink(Protocol):

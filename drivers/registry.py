@@ -10,7 +10,8 @@ from drivers.modem.driver import ModemDriver
 from drivers.modem.finder import StickBook
 from drivers.modem.pin import PROCESS_LEDGER, PinLedger
 from drivers.modem.sims import SimLedger
-from drivers.smpp.driver import SmppConfig, SmppDriver
+from drivers.smpp.config import SmppConfig
+from drivers.smpp.driver import SmppDriver
 
 if TYPE_CHECKING:
     from drivers.base import Driver

@@ -7,7 +7,9 @@ one turn of the event loop go out together. It knows no segments and no receipts
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
@@ -33,6 +35,8 @@ from drivers.smpp.wire.pdus import Body
 _LONGEST_TICK_S: Final = 1.0
 _SHORTEST_TICK_S: Final = 0.01
 _TICKS_PER_TIMER: Final = 8
+_LATE_REMEMBERED: Final = 4096
+"""Tags of requests that were given up; as many as the session remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,14 @@ class Unanswered:
 Answer = ResponseReceived | Unanswered
 
 
+OnLate = Callable[[object, ResponseReceived, bool], None]
+"""Takes the tag of a request, its answer, and whether its asker was cancelled rather than told of a timeout."""
+
+
 class _Waiter(NamedTuple):
     future: asyncio.Future[Answer]
     holds_slot: bool
+    tag: object
 
 
 class SmppConnection(asyncio.Protocol):
@@ -71,6 +80,7 @@ class SmppConnection(asyncio.Protocol):
         on_request: takes each request of the peer; answer with `respond`.
         incidents: told of what goes otherwise than asked.
         role: which side we are.
+        on_late: takes answers that came after `exchange` had ended without them, if its caller gave a tag.
     """
 
     def __init__(
@@ -82,6 +92,7 @@ class SmppConnection(asyncio.Protocol):
         on_request: Callable[[SmppConnection, RequestReceived], None],
         incidents: Incidents,
         role: Role = Role.ESME,
+        on_late: OnLate | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._session = Session(role, now=self._loop.time(), timers=timers)
@@ -90,6 +101,8 @@ class SmppConnection(asyncio.Protocol):
         self._response_timeout_s = response_timeout_s
         self._on_request = on_request
         self._incidents = incidents
+        self._on_late = on_late
+        self._given_up: OrderedDict[int, object] = OrderedDict()
         self._transport: asyncio.Transport | None = None
         self._unflushed: list[int] = []
         self._flush_scheduled = False
@@ -106,8 +119,11 @@ class SmppConnection(asyncio.Protocol):
 
     # ---- for the driver ----
 
-    async def exchange(self, body: Body) -> Answer:
+    async def exchange(self, body: Body, tag: object = None) -> Answer:
         """Wait for a free slot of the window, send a request, and wait for its answer.
+
+        Args:
+            tag: what a late answer is reported with; None to have it only logged.
 
         Raises:
             EncodeError: a field breaks its bound; nothing was sent.
@@ -122,7 +138,7 @@ class SmppConnection(asyncio.Protocol):
             self._slots.release()
             return _NOT_WRITTEN
         try:
-            future = self._send(body, self._response_timeout_s, holds_slot=True)
+            future = self._send(body, self._response_timeout_s, holds_slot=True, tag=tag)
         except BaseException:
             self._slots.release()
             raise
@@ -238,7 +254,9 @@ class SmppConnection(asyncio.Protocol):
 
     # ---- inside ----
 
-    def _send(self, body: Body, timeout_s: float, *, holds_slot: bool) -> asyncio.Future[Answer]:
+    def _send(
+        self, body: Body, timeout_s: float, *, holds_slot: bool, tag: object = None
+    ) -> asyncio.Future[Answer]:
         future: asyncio.Future[Answer] = self._loop.create_future()
         if self._session.closed:
             if holds_slot:
@@ -248,7 +266,7 @@ class SmppConnection(asyncio.Protocol):
         now = self._loop.time()
         sequence_number = self._session.request(body, now)
         # The session has only queued it: the waiter is in the window before an octet leaves.
-        self._window.add(sequence_number, _Waiter(future, holds_slot), now + timeout_s)
+        self._window.add(sequence_number, _Waiter(future, holds_slot, tag), now + timeout_s)
         self._idle.clear()
         self._unflushed.append(sequence_number)
         self._schedule_flush()
@@ -263,6 +281,7 @@ class SmppConnection(asyncio.Protocol):
             waiter.future.set_result(answer)
         elif isinstance(answer, ResponseReceived):
             self._incidents.note_unclaimed(answer)
+            self._report_late(waiter.tag, answer, abandoned=True)
 
     def _take(self, event: SessionEvent) -> None:
         match event:
@@ -272,12 +291,17 @@ class SmppConnection(asyncio.Protocol):
                     self._settle(waiter, event)
                 else:
                     self._incidents.note_late(event)
+                    self._report_late(self._given_up.pop(sequence_number, None), event, abandoned=False)
             case RequestReceived():
                 self._on_request(self, event)
             case UnknownResponse() | PduRejected() | NotificationReceived():
                 self._incidents.note(event)
             case SessionFailed():
                 self._fail(event)
+
+    def _report_late(self, tag: object, answer: ResponseReceived, *, abandoned: bool) -> None:
+        if tag is not None and self._on_late is not None:
+            self._on_late(tag, answer, abandoned)
 
     def _fail(self, event: SessionFailed) -> None:
         self._incidents.note_failure(event)
@@ -314,10 +338,19 @@ class SmppConnection(asyncio.Protocol):
         now = self._loop.time()
         for sequence_number, waiter in self._window.take_expired(now):
             self._session.give_up(sequence_number)
+            self._remember(sequence_number, waiter)
             self._settle(waiter, _TIMED_OUT)
         for event in self._session.tick(now):
             self._take(event)
         self._flush()
+
+    def _remember(self, sequence_number: int, waiter: _Waiter) -> None:
+        """Keep the tag of a request that is given up; once its asker is told, a late answer is news."""
+        self._given_up.pop(sequence_number, None)  # of an earlier round of the numbers
+        if waiter.tag is not None:
+            self._given_up[sequence_number] = waiter.tag
+            if len(self._given_up) > _LATE_REMEMBERED:
+                self._given_up.popitem(last=False)
 
     def _hold(self, why: str) -> None:
         if not self._held and self._transport is not None:
@@ -333,6 +366,11 @@ class SmppConnection(asyncio.Protocol):
 
 _NOT_WRITTEN: Final = Unanswered("link_down", "the link is not up", written=False)
 _TIMED_OUT: Final = Unanswered("answer_timeout", "the peer did not answer in time", written=True)
+
+
+_NEXT_FAMILY_S: Final = 0.25
+"""How long the first address of a name may take before the next one is tried beside it (RFC 8305)."""
+_KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
 async def connect(
@@ -353,9 +391,28 @@ async def connect(
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout_s):
-            _, connection = await loop.create_connection(factory, host, port, ssl=tls)
+            transport, connection = await loop.create_connection(
+                factory, host, port, ssl=tls, happy_eyeballs_delay=_NEXT_FAMILY_S
+            )
     except TimeoutError:
         raise WireTimeout("connect", timeout_s) from None
     except OSError as error:
-        raise WireLost(f"connect: {error.strerror or type(error).__name__}", by_peer=True) from error
+        raise WireLost(f"connect: {_reason(error)}", by_peer=True) from error
+    _keep_alive(transport)
     return connection
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate can't be trusted: {error.verify_message}"
+    return error.strerror or type(error).__name__
+
+
+def _keep_alive(transport: asyncio.BaseTransport) -> None:
+    """Have the kernel notice a path that is dead, also where no enquire_link is sent."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            if hasattr(socket, option):  # not every platform has them
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

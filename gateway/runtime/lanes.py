@@ -8,7 +8,7 @@ from drivers.modem.pin import PinLedger
 from drivers.modem.sims import SimLedger
 from drivers.pacing import TokenBucket
 from drivers.registry import build_driver
-from drivers.smpp.driver import SmppConfig
+from drivers.smpp.config import SmppConfig
 from gateway.clock import Clock
 from gateway.pipeline.lane import Lane
 from gateway.runtime.budgets import make_budget

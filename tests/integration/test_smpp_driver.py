@@ -24,7 +24,8 @@ from drivers.base import (
     Uncertain,
 )
 from drivers.smpp.deliveries import MOST_AT_ONCE
-from drivers.smpp.driver import SmppConfig, SmppDriver
+from drivers.smpp.config import SmppConfig
+from drivers.smpp.driver import SmppDriver
 from drivers.smpp.session import PduRejected, UnknownResponse
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandStatus

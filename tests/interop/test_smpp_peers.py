@@ -25,7 +25,8 @@ from drivers.base import (
 )
 from drivers.codec.segment import decode_payload, plan_segments
 from drivers.codec.udh import encode_concat_udh
-from drivers.smpp.driver import SmppConfig, SmppDriver
+from drivers.smpp.config import SmppConfig
+from drivers.smpp.driver import SmppDriver
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
 from tests.support.peers import need_peer

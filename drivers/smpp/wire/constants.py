@@ -10,7 +10,9 @@ MAX_COMMAND_LENGTH: Final = 64 * 1024
 """No PDU of ours or of a sane peer comes near; a longer length means that framing is lost."""
 MAX_SEQUENCE_NUMBER: Final = 0x7FFFFFFF
 RESPONSE_BIT: Final = 0x80000000
+INTERFACE_VERSION_33: Final = 0x33
 INTERFACE_VERSION_34: Final = 0x34
+INTERFACE_VERSION_50: Final = 0x50
 
 
 class CommandId(IntEnum):

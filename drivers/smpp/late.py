@@ -1,0 +1,64 @@
+"""Answers that come after their submit has ended without one: handed to the sink until it has stored them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from drivers.base import Accepted, EventSink, LateResult, OutboundSegment, Uncertain
+from drivers.pacing import Backoff
+from drivers.smpp.results import result_of
+from drivers.smpp.session import ResponseReceived
+
+_log = logging.getLogger(__name__)
+
+_TRIES: Final = 8
+_STORED_WITHIN_S: Final = 1.0
+"""What a cancelled sink gets to end in."""
+
+
+class LateAnswers:
+    """Late answers in hand, over all connections of one run.
+
+    Args:
+        channel: name for the log.
+        sink: where they go.
+    """
+
+    def __init__(self, channel: str, sink: EventSink) -> None:
+        self._channel = channel
+        self._sink = sink
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, tag: object, answer: ResponseReceived, abandoned: bool) -> None:
+        """Begin to report one; the tag is its segment."""
+        assert isinstance(tag, OutboundSegment)
+        result = result_of(answer)
+        if isinstance(result, Uncertain):
+            return
+        event = LateResult(segment_id=tag.segment_id, attempt=tag.attempt, result=result, abandoned=abandoned)
+        task = asyncio.create_task(self._report(event))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Wait a moment for those in hand; cancel the rest. Cancel: cancels them all at once."""
+        try:
+            if self._tasks:
+                await asyncio.wait(set(self._tasks), timeout=_STORED_WITHIN_S)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _report(self, event: LateResult) -> None:
+        backoff = Backoff(0.5, 30.0)
+        for _ in range(_TRIES):
+            try:
+                await self._sink.handle(event)
+            except Exception as error:  # noqa: BLE001 - a supervisor: no one else would try again
+                kind = "accepted" if isinstance(event.result, Accepted) else "refused"
+                _log.error("%s: late answer (%s) not stored: %s", self._channel, kind, type(error).__name__)
+                await asyncio.sleep(backoff.next_s())
+            else:
+                return
