@@ -33,6 +33,10 @@ def send(
     channel: Annotated[str | None, typer.Option(help="The one channel to send from.")] = None,
     priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 goes first.")] = None,
     encoding: Annotated[str | None, typer.Option(help="auto, gsm7 or ucs2.")] = None,
+    smart: Annotated[
+        bool | None,
+        typer.Option("--smart/--no-smart", help="Write typography plainly to save segments.", show_default=False),
+    ] = None,
     flash: Annotated[bool, typer.Option("--flash", help="Show it at once and don't keep it.")] = False,
     at: Annotated[str | None, typer.Option(help="When: 2026-12-24T08:00, or +2h.")] = None,
     valid_for: Annotated[str | None, typer.Option(help="Give up after so long, such as 10m.")] = None,
@@ -61,6 +65,7 @@ def send(
         "channel": channel,
         "priority": priority,
         "encoding": encoding,
+        "smart": smart,
         "flash": flash or None,
         "schedule_at": read_instant(at, "--at", datetime.now(UTC)) if at else None,
         "valid_for": int(read_duration(valid_for, "--valid-for")) if valid_for else None,

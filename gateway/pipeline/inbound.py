@@ -190,7 +190,8 @@ class Inbox:
     async def _amend(self, tx: Tx, inbound_id: str, parts: Sequence[StoredPart]) -> _News:
         """Put a late part into the message that was given out without it."""
         message = await find_inbound(tx, inbound_id)
-        assert message is not None, "parts outlive no message"
+        if message is None:  # it was removed; what is known is news again
+            return await self._finish(tx, parts)
         joined = _join(parts)
         complete = len(parts) == message.parts
         found = self._find_keyword(joined, complete=complete)
