@@ -35,13 +35,17 @@ def send(
     encoding: Annotated[str | None, typer.Option(help="auto, gsm7 or ucs2.")] = None,
     smart: Annotated[
         bool | None,
-        typer.Option("--smart/--no-smart", help="Write typography plainly to save segments.", show_default=False),
+        typer.Option(
+            "--smart/--no-smart", help="Write typography plainly to save segments.", show_default=False
+        ),
     ] = None,
     flash: Annotated[bool, typer.Option("--flash", help="Show it at once and don't keep it.")] = False,
     at: Annotated[str | None, typer.Option(help="When: 2026-12-24T08:00, or +2h.")] = None,
     valid_for: Annotated[str | None, typer.Option(help="Give up after so long, such as 10m.")] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Ask for a delivery report.")] = True,
-    callback_url: Annotated[str | None, typer.Option(help="Kept with the message (posting to it comes with webhooks).")] = None,
+    callback_url: Annotated[
+        str | None, typer.Option(help="Kept with the message (posting to it comes with webhooks).")
+    ] = None,
     reference: Annotated[str | None, typer.Option(help="Your own id for it.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="May be given several times.")] = None,
     data: Annotated[str | None, typer.Option(help="Octets in hex instead of a text.")] = None,
