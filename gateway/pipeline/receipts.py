@@ -27,6 +27,7 @@ from gateway.store.receipts import (
     find_by_reference,
     find_early_since,
     find_uncertain,
+    is_sending_to,
     save_early,
     take_early,
 )
@@ -72,22 +73,23 @@ class Receipts:
         if match is Found.NOTHING:  # rare, and so is what is read now
             uncertain = await find_uncertain(tx, lane.name)
             match = find_segment(named, uncertain, receipt, now, by_sim=by_sim)
+            if isinstance(match, Match) and await is_sending_to(
+                tx, lane.name, match.recipient, beside=match.message_id
+            ):
+                match = Found.NOTHING  # or of that one: its answer will tell
         if match is Found.REPEAT and not by_sim:
             return
-        if not isinstance(
-            match, Match
-        ):  # of a SIM it may be the first of a segment whose answer is still to come
+        if not isinstance(match, Match):
+            # Its segment's answer may still be to come; of a SIM also when an older one had the same reference.
             await save_early(tx, early, channel=lane.name, references=receipt.references, received_at=now)
             return
         message = await find_message(tx, match.message_id)
         assert message is not None  # the match was joined with it
         segments = (await load_segments(tx, [match.message_id]))[match.message_id]
-        if (
-            segments[match.part - 1].reference is None
-        ):  # it was uncertain; the same receipt again must find it
-            segments[match.part - 1] = msgspec.structs.replace(
-                segments[match.part - 1], reference=receipt.references[0]
-            )
+        segment = segments[match.part - 1]
+        if segment.reference is None and receipt.references:
+            # It was uncertain; the same receipt again must find it.
+            segments[match.part - 1] = msgspec.structs.replace(segment, reference=receipt.references[0])
         await settle(tx, message, segments, match.part, early, now)
 
 
@@ -148,6 +150,8 @@ async def apply_unnamed(
     ]
     if len(mine) != 1 or len(rivals) != 1:
         return message  # none, or nobody can say which
+    if await is_sending_to(tx, segment.channel, message.recipient, beside=message.id):
+        return message
     [(reference, early)] = mine
     await drop_early(tx, early.receipt_id)
     known = msgspec.structs.replace(segment, reference=reference)

@@ -62,6 +62,15 @@ async def find_uncertain(tx: Tx, channel: str) -> list[Match]:
     return [_match(row) for row in await tx.fetch(sql, (channel,))]
 
 
+async def is_sending_to(tx: Tx, channel: str, recipient: str, *, beside: str) -> bool:
+    """Whether another message than ``beside`` to this recipient is on a channel's wire, its reference still to come."""
+    rows = await tx.fetch(
+        "SELECT 1 FROM messages WHERE recipient = ? AND channel = ? AND status = 'sending' AND id <> ? LIMIT 1",
+        (recipient, channel, beside),
+    )
+    return bool(rows)
+
+
 def _match(row: Row) -> Match:
     return Match(row[0], row[1], row[2], row[3], parse_ms(row[4]), parse_ms(row[5]))
 

@@ -285,6 +285,36 @@ async def test_a_repeated_receipt_while_we_wait_for_the_answer_is_not_that_of_th
         assert await status_of(rig, message) == ["uncertain"]
 
 
+async def test_a_receipt_that_may_be_of_the_segment_on_the_wire_settles_no_uncertain_one(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        driver.script.append(uncertain())
+        held = await rig.until_status(await rig.send(), "uncertain")
+        driver.hold()
+        driver.script.append(accepted("xyz"))
+        on_wire = await rig.send()
+        await driver.until_submitted(2)
+        await driver.report(receipt("xyz"))
+        assert await status_of(rig, held, on_wire) == ["uncertain", "sending"]
+        driver.release()
+        await rig.until_status(on_wire, "delivered")
+        assert await status_of(rig, held) == ["uncertain"]
+
+
+async def test_the_receipt_of_another_segment_in_the_window_is_not_taken_by_an_uncertain_one(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        driver.hold()
+        driver.script.extend([uncertain(), accepted("xyz")])
+        first, second = await rig.send(), await rig.send()
+        await driver.until_submitted(2)
+        await driver.report(receipt("xyz"))
+        driver.release()
+        await rig.until_status(second, "delivered")
+        await rig.settled()
+        assert await status_of(rig, first) == ["uncertain"]
+
+
 async def test_a_receipt_from_before_its_submit_does_not_settle_an_uncertain_one(tmp_path: Path):
     driver = ScriptedDriver("sim", capacity=1)
     driver.script.append(uncertain())
