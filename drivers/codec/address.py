@@ -81,6 +81,10 @@ def encode_address(number: str, toa: int | None = None) -> bytes:
     '0ba13108108300f0'
     """
     if toa is None:
+        digits = number.removeprefix("+")
+        if digits.isdecimal() and digits.isascii():  # nearly all of them
+            n_digits, value = _encode_digits(digits)
+            return bytes((n_digits, _TOA_UNKNOWN if digits == number else _TOA_INTERNATIONAL)) + value
         toa = default_toa(number)
     elif not 0 <= toa <= 0xFF:
         raise EncodeError("address.toa", "must be an octet")
@@ -105,7 +109,9 @@ def _encode_digits(number: str) -> tuple[int, bytes]:
     digits = number.removeprefix("+")
     if len(digits) > MAX_DIGITS:
         raise EncodeError("address", f"has {len(digits)} digits, {MAX_DIGITS} are possible")
-    semi_octets = digits.translate(_DIGIT_TO_HEX) + _FILLER * (len(digits) % 2)
+    semi_octets = digits if digits.isdecimal() else digits.translate(_DIGIT_TO_HEX)
+    if len(digits) % 2:
+        semi_octets += _FILLER
     return len(digits), bytes.fromhex(semi_octets).translate(_SWAP_NIBBLES)
 
 

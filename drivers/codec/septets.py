@@ -13,8 +13,9 @@ from drivers.errors import DecodeError, EncodeError
 
 # Codes are moved not one by one but all at once, in a long integer: a group of 2k codes becomes two groups of
 # k that stand k bits further apart, for k = 128, 64 ... 1; then each code has a byte of its own. Packing goes
-# the other way. Eight steps for up to 256 codes, whatever their number.
+# the other way. Eight steps for up to 256 codes, four for sixteen.
 _MAX_CODES: Final = 256
+_N_STEPS: Final = 8
 _MAX_PACKED: Final = 7 * _MAX_CODES // 8
 
 
@@ -29,8 +30,14 @@ def _steps() -> tuple[tuple[int, int, int], ...]:
     return tuple(steps)
 
 
-_UNPACKING: Final = _steps()
-_PACKING: Final = tuple((k, lower, upper << k) for k, lower, upper in reversed(_UNPACKING))
+_ALL_STEPS: Final = _steps()
+# By the number of steps that a number of codes needs. Three at least: their masks drop up to seven bits behind
+# the last code, those of fewer do not.
+_MIN_STEPS: Final = 3
+_UNPACKING: Final = tuple(_ALL_STEPS[_N_STEPS - max(_MIN_STEPS, n) :] for n in range(_N_STEPS + 1))
+_PACKING: Final = tuple(
+    tuple((k, lower, upper << k) for k, lower, upper in reversed(steps)) for steps in _UNPACKING
+)
 
 _CR: Final = 0x0D
 
@@ -73,7 +80,7 @@ def pack_septets(septets: bytes, fill_bits: int = 0) -> bytes:
 
 def _pack_block(septets: bytes) -> int:
     bits = int.from_bytes(septets, "little")
-    for k, lower, upper in _PACKING:
+    for k, lower, upper in _PACKING[max(0, len(septets) - 1).bit_length()]:
         bits = bits & lower | (bits & upper) >> k
     return bits
 
@@ -106,16 +113,20 @@ def unpack_septets(octets: bytes, n_septets: int, fill_bits: int = 0) -> bytes:
         )
     bits = int.from_bytes(octets[:n_octets], "little") >> fill_bits
     if n_septets <= _MAX_CODES:
-        return _unpack_block(bits)[:n_septets]
+        return _unpack_block(bits, n_septets)[:n_septets]
     packed = bits.to_bytes(n_octets, "little")
     blocks = [packed[at : at + _MAX_PACKED] for at in range(0, n_octets, _MAX_PACKED)]
-    return b"".join(_unpack_block(int.from_bytes(block, "little")) for block in blocks)[:n_septets]
+    return b"".join(_unpack_block(int.from_bytes(block, "little"), _MAX_CODES) for block in blocks)[
+        :n_septets
+    ]
 
 
-def _unpack_block(bits: int) -> bytes:
-    for k, lower, upper in _UNPACKING:
+def _unpack_block(bits: int, n_septets: int) -> bytes:
+    """At least ``n_septets`` codes, up to 256."""
+    n_steps = max(_MIN_STEPS, (n_septets - 1).bit_length())
+    for k, lower, upper in _UNPACKING[n_steps]:
         bits = bits & lower | (bits & upper) << k
-    return bits.to_bytes(_MAX_CODES, "little")
+    return bits.to_bytes(1 << n_steps, "little")
 
 
 def pack_ussd(septets: bytes) -> bytes:

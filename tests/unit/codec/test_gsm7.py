@@ -81,6 +81,13 @@ def test_no_septets_need_no_octets_but_for_fill_bits() -> None:
     assert unpack_septets(b"", 0, 3) == b""
 
 
+@pytest.mark.parametrize("fill_bits", range(7))
+def test_bits_behind_the_last_septet_are_not_read(fill_bits: int) -> None:
+    for n_septets in range(300):
+        n_octets = (7 * n_septets + fill_bits + 7) // 8
+        assert unpack_septets(b"\xff" * n_octets, n_septets, fill_bits) == b"\x7f" * n_septets
+
+
 def test_more_septets_than_any_message_has() -> None:
     for n_septets in (255, 256, 257, 511, 513, 1000):
         codes = bytes(n % 128 for n in range(n_septets))
