@@ -368,8 +368,6 @@ _NOT_WRITTEN: Final = Unanswered("link_down", "the link is not up", written=Fals
 _TIMED_OUT: Final = Unanswered("answer_timeout", "the peer did not answer in time", written=True)
 
 
-_NEXT_FAMILY_S: Final = 0.25
-"""How long the first address of a name may take before the next one is tried beside it (RFC 8305)."""
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
@@ -391,9 +389,7 @@ async def connect(
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout_s):
-            transport, connection = await loop.create_connection(
-                factory, host, port, ssl=tls, happy_eyeballs_delay=_NEXT_FAMILY_S
-            )
+            transport, connection = await loop.create_connection(factory, host, port, ssl=tls)
     except TimeoutError:
         raise WireTimeout("connect", timeout_s) from None
     except OSError as error:
