@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 import msgspec
 
+from drivers.modem.usb import Stick
 from gateway.clock import Clock
 from gateway.ids import KeyId, make_id
 from gateway.model.message import ApiKey, Scope
 from gateway.runtime.settings import ModemSettings, Settings
-from gateway.runtime.sticks import Stick
+from gateway.runtime.sticks import describe_stick, likely_port
 from gateway.store.keys import hash_secret, list_keys, make_secret, save_key
 from gateway.store.ports import Store, Tx
 
@@ -21,7 +22,7 @@ _EXAMPLE_NUMBER = "+8613900139000"
 def with_sticks(settings: Settings, sticks: Iterable[Stick]) -> Settings:
     """The settings with a channel for each modem that is plugged in."""
     modems = [stick for stick in sticks if stick.is_modem]
-    found = tuple(ModemSettings(name=f"modem-{i}", port=stick.at_port) for i, stick in enumerate(modems, 1))
+    found = tuple(ModemSettings(name=f"modem-{i}", usb=stick.usb) for i, stick in enumerate(modems, 1))
     return msgspec.structs.replace(settings, modems=settings.modems + found)
 
 
@@ -29,13 +30,16 @@ def describe_sticks(sticks: list[Stick], *, simulated: bool) -> list[str]:
     """One line for each thing found, and which channels there will be."""
     lines = []
     for stick in sticks:
-        what = f"{stick.vendor or 'unknown maker'} {stick.product} ({stick.usb_id})"
+        what = describe_stick(stick)
+        if not stick.ttys:
+            lines.append(f"found {what}: it shows itself as a disk; `hongyan doctor` says what to do")
+            continue
         taken = (
             "taken as a modem"
             if stick.is_modem
             else "left alone: not known as a modem; name it in a config file"
         )
-        lines.append(f"found {what} at {stick.at_port}: {taken}")
+        lines.append(f"found {what} at {likely_port(stick)}: {taken}")
     if simulated:
         lines.append(
             "no modem is plugged in: using two SIMULATED modems and a SIMULATED SMSC; nothing leaves this machine"

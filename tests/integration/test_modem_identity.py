@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ async def sticks(tmp_path):
         yield modems
 
 
-def driver_for(tree: FakeUsb, name: str = "sim-1", book: StickBook | None = None, **changes) -> ModemDriver:
+def driver_for(tree: FakeUsb, name: str = "sim-1", book: Any = None, **changes: Any) -> ModemDriver:
     sims = changes.pop("sims", None)
     config = ModemConfig(name=name, timing=PATIENT, sysfs=tree.sysfs, dev=tree.dev, **changes)
     return ModemDriver(config, pins=PinLedger(), sims=sims, book=book)
@@ -99,8 +100,8 @@ async def test_the_port_that_answers_is_found_among_those_of_a_stick(usb, sticks
 async def test_a_stick_that_comes_back_under_another_name_is_followed(usb, sticks, sink, way):
     stick, other, _ = sticks
     usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", stick.link)})
-    chosen = {"usb": "1-1", "imei": "861696001204567", "port": str(usb.dev / "ttyUSB0")}[way]
-    driver = driver_for(usb, **{way: chosen})
+    where = {"usb": "1-1", "imei": "861696001204567", "port": str(usb.dev / "ttyUSB0")}[way]
+    driver = driver_for(usb, book=None, **{way: where})
     async with running(driver, sink):
         await sink.wait_until_up()
         assert isinstance(await driver.submit(segment()), Accepted)

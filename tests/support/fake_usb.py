@@ -48,7 +48,7 @@ class FakeUsb:
         facts = {"idVendor": vendor, "idProduct": kind, "devnum": str(self._n_device), "product": product}
         for name, value in facts.items():
             (device / name).write_text(f"{value}\n")
-        for number in ttys or {0: None}:
+        for number in ttys or (0,):
             interface = device / f"{socket}:1.{number}"
             interface.mkdir()
             (interface / "bInterfaceNumber").write_text(f"{number:02x}\n")

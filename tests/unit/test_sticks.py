@@ -2,56 +2,63 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from pathlib import Path
 
 import pytest
-from serial.tools.list_ports_common import ListPortInfo
 
-from gateway.cli.doctor import examine_modems, examine_sticks, why_closed
+from drivers.at.responses import StorageUse
+from drivers.modem.checkup import NO_SIM, Checkup
+from drivers.modem.usb import VENDORS, scan
+from gateway.runtime.examination import Subject, examine, judge
 from gateway.runtime.first_start import describe_start, describe_sticks, with_sticks
+from gateway.runtime.obstacles import find_holder, modem_manager_meddles, why_closed
+from gateway.runtime.secrets import Secret
 from gateway.runtime.settings import ModemSettings, Settings
-from gateway.runtime.sticks import VENDORS, Stick, group_ports, stable_path
+from gateway.runtime.sticks import likely_port, stable_path
+from tests.support.fake_usb import FakeUsb
 
 pytestmark = pytest.mark.unit
 
 
-def port(
-    device: str, vid: int | None, location: str | None = None, product: str | None = None
-) -> ListPortInfo:
-    info = ListPortInfo(device)
-    info.vid, info.pid, info.location, info.product = vid, 0x1001 if vid else None, location, product
-    return info
+@pytest.fixture
+def usb(tmp_path: Path) -> FakeUsb:
+    return FakeUsb(tmp_path)
 
 
-HUAWEI = [port(f"/dev/ttyUSB{i}", 0x12D1, f"1-1.1:1.{i}", "HUAWEI Mobile") for i in (2, 1, 0)]
-QUECTEL = [port(f"/dev/ttyUSB{i + 3}", 0x2C7C, f"1-1.2:1.{i}") for i in range(4)]
-ADAPTER = [port("/dev/ttyUSB9", 0x1A86, "1-1.3", "USB Serial")]
-BOARD = [port("/dev/ttyS0", None)]
+def ttys(*names: str) -> dict[int, tuple[str, Path]]:
+    return {n: (name, Path("/dev/null")) for n, name in enumerate(names)}
 
 
-def test_one_channel_for_each_stick_on_its_likely_at_port() -> None:
-    sticks = group_ports([*QUECTEL, *ADAPTER, *BOARD, *HUAWEI])
-    assert [(s.vendor, s.at_port, len(s.ports)) for s in sticks] == [
+def test_one_channel_for_each_stick_on_its_likely_at_port(usb: FakeUsb) -> None:
+    usb.plug("1-1.1", "12d1:1001", ttys("ttyUSB0", "ttyUSB1", "ttyUSB2"), product="HUAWEI Mobile")
+    usb.plug("1-1.2", "2c7c:0125", ttys("ttyUSB3", "ttyUSB4", "ttyUSB5", "ttyUSB6"))
+    usb.plug("1-1.3", "1a86:7523", ttys("ttyUSB9"), product="USB Serial")
+    sticks = scan(usb.sysfs, Path("/dev"))
+    assert [(s.vendor, likely_port(s), len(s.ttys)) for s in sticks] == [
         ("Huawei", "/dev/ttyUSB0", 3),
         ("Quectel", "/dev/ttyUSB5", 4),
         (None, "/dev/ttyUSB9", 1),
     ]
     settings = with_sticks(Settings(), sticks)
-    assert [(m.name, m.port) for m in settings.modems] == [
-        ("modem-1", "/dev/ttyUSB0"),
-        ("modem-2", "/dev/ttyUSB5"),
-    ]
+    assert [(m.name, m.usb) for m in settings.modems] == [("modem-1", "1-1.1"), ("modem-2", "1-1.2")]
 
 
-def test_what_was_found_is_said_plainly() -> None:
-    lines = describe_sticks(group_ports([*HUAWEI, *ADAPTER]), simulated=False)
-    assert lines == [
+def test_what_was_found_is_said_plainly(usb: FakeUsb) -> None:
+    usb.plug("1-1.1", "12d1:1001", ttys("ttyUSB0"), product="HUAWEI Mobile")
+    usb.plug("1-1.3", "1a86:7523", ttys("ttyUSB9"), product="USB Serial")
+    usb.plug("1-1.4", "12d1:1446", {}, interface_class="08", product="Mass Storage")
+    assert describe_sticks(scan(usb.sysfs, Path("/dev")), simulated=False) == [
         "found Huawei HUAWEI Mobile (12d1:1001) at /dev/ttyUSB0: taken as a modem",
         (
-            "found unknown maker USB Serial (1a86:1001) at /dev/ttyUSB9: left alone: not known as a modem; "
+            "found unknown maker USB Serial (1a86:7523) at /dev/ttyUSB9: left alone: not known as a modem; "
             "name it in a config file"
+        ),
+        (
+            "found Huawei Mass Storage (12d1:1446): it shows itself as a disk; "
+            "`hongyan doctor` says what to do"
         ),
     ]
     assert "SIMULATED" in describe_sticks([], simulated=True)[-1]
@@ -66,32 +73,113 @@ def test_a_first_start_shows_the_key_alone_on_its_line_and_a_line_that_sends() -
     assert "+8613900139000" not in later, "an example must not be a stranger's number when modems are real"
 
 
-def stick(at_port: Path | str) -> Stick:
-    return Stick(
-        at_port=str(at_port), ports=(str(at_port),), vendor="Huawei", product="E173", usb_id="12d1:1001"
-    )
+FIT = Checkup(
+    maker="huawei", model="E173", imei="861696001234567", iccid="89860012345678901234", sim="READY",
+    registration=1, operator="CHINA MOBILE", signal_dbm=-73, has_smsc=True,
+    storage=StorageUse(name="SM", n_used=1, n_total=50),
+)  # fmt: skip
+SIM_1 = ModemSettings(name="sim-1", port="/dev/ttyUSB0")
 
 
-def test_doctor_on_a_usable_stick(tmp_path: Path) -> None:
-    tty = tmp_path / "ttyUSB0"
-    tty.touch()
-    (unnamed,) = examine_sticks([stick(tty)], ())
-    assert unnamed == (
-        True, f'Huawei E173 (12d1:1001) at {tty}: usable; to use it, add [[modems]] with port = "{tty}"'
-    )  # fmt: skip
-    (named,) = examine_sticks([stick(tty)], (ModemSettings(name="sim-1", port=str(tty)),))
-    assert named == (True, f"Huawei E173 (12d1:1001) at {tty}: usable, and in the config")
+def said(checkup: Checkup, modem: ModemSettings | None = SIM_1) -> list[tuple[bool, str]]:
+    return [(good, line) for good, line in judge(Subject("X", "/dev/ttyUSB0", None, modem), checkup)]
 
 
-def test_doctor_on_nothing_and_on_what_is_missing(tmp_path: Path) -> None:
-    ((good, line),) = examine_sticks([], ())
+def changed(**facts) -> Checkup:
+    return Checkup(**{name: getattr(FIT, name) for name in FIT.__slots__} | facts)
+
+
+def test_doctor_on_a_usable_stick_shows_who_and_where_it_is() -> None:
+    assert said(FIT) == [(
+        True,
+        "X: huawei E173, CHINA MOBILE, -73 dBm, IMEI 861696001234567, SIM that ends in 1234: usable, in the config",
+    )]  # fmt: skip
+    ((good, line),) = said(FIT, None)
+    assert good
+    assert line.endswith('usable, to use it, add [[modems]] with port = "/dev/ttyUSB0"')
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"sim": "SIM PIN"}, ("PIN", "pin_file")),
+        ({"sim": "SIM PUK"}, ("PUK", "telephone")),
+        ({"sim": NO_SIM}, ("no SIM", "put one in")),
+        ({"sim": None}, ("does not answer", "put it in again")),
+        ({"sim": "PH-NET PIN"}, ("PH-NET PIN", "unlock")),
+        ({"registration": 2}, ("no network (searching)", "antenna")),
+        ({"registration": 3}, ("no network (denied)", "paid for")),
+        ({"has_smsc": False}, ("no service centre", 'smsc = "+..."')),
+        ({"storage": StorageUse(name="SM", n_used=50, n_total=50)}, ("full (50 messages)", "hongyan serve")),
+    ],
+)
+def test_doctor_names_what_stands_in_the_way_and_what_mends_it(facts, words) -> None:
+    bad = [line for good, line in said(changed(**facts)) if not good]
+    assert len(bad) == 1
+    assert all(word in bad[0] for word in words), bad
+
+
+def test_what_the_config_mends_already_is_no_trouble() -> None:
+    with_pin = ModemSettings(name="a", port="/dev/x", pin=Secret("1234"), smsc="+8613800210500")
+    assert all(good for good, _ in said(changed(sim="SIM PIN"), with_pin))
+    assert all(good for good, _ in said(changed(has_smsc=False), with_pin))
+    abroad = changed(registration=5)
+    assert all(good for good, _ in said(abroad))
+    assert not all(good for good, _ in said(abroad, ModemSettings(name="a", port="/dev/x", roaming=False)))
+
+
+def examined(usb: FakeUsb, *modems: ModemSettings) -> list[tuple[bool, str]]:
+    findings = asyncio.run(examine(scan(usb.sysfs, usb.dev), modems))
+    return [(good, line) for good, line in findings]
+
+
+def test_doctor_on_nothing_and_on_what_is_missing(usb: FakeUsb, tmp_path: Path) -> None:
+    ((good, line),) = examined(usb)
     assert (good, line.split(",")[0]) == (False, "no USB serial device is plugged in")
     gone = tmp_path / "ttyUSB7"
-    ((good, line),) = examine_modems([], (ModemSettings(name="sim-1", port=str(gone)),))
-    assert (good, line) == (
-        False,
-        f"modem sim-1 in the config: {gone} is not there; plug the modem in, or correct port",
-    )
+    ((good, line),) = examined(usb, ModemSettings(name="sim-1", port=str(gone)))
+    assert not good
+    assert line.endswith(f"{gone} is not there; plug the modem in, or correct port")
+    for modem in (
+        ModemSettings(name="sim-1", imei="861696001234567"),
+        ModemSettings(name="sim-1", iccid="89860012345678901234"),
+        ModemSettings(name="sim-1", usb="1-7"),
+    ):
+        assert "was found; plug it in" in examined(usb, modem)[-1][1]
+
+
+def test_doctor_on_a_stick_that_is_a_disk(usb: FakeUsb) -> None:
+    usb.plug("1-1.4", "12d1:1446", {}, interface_class="08", product="Mass Storage")
+    ((good, line),) = examined(usb)
+    assert not good
+    assert "usb-modeswitch" in line
+
+
+def test_a_port_that_another_program_holds_is_told_with_its_name(tmp_path: Path) -> None:
+    port = tmp_path / "ttyUSB0"
+    port.touch()
+    proc = tmp_path / "proc"
+    for pid, words in (
+        (17, ["/usr/sbin/ModemManager"]),
+        (18, ["/usr/bin/python3", "/opt/x/bin/hongyan", "serve"]),
+    ):
+        (proc / str(pid) / "fd").mkdir(parents=True)
+        (proc / str(pid) / "cmdline").write_text("\0".join(words) + "\0")
+        (proc / str(pid) / "comm").write_text(Path(words[0]).name + "\n")
+    assert find_holder(str(port), proc) is None
+    (proc / "18/fd/5").symlink_to(port)
+    holder = find_holder(str(port), proc)
+    assert holder is not None
+    assert (holder.pid, holder.name, holder.is_ours) == (18, "hongyan", True)
+    (proc / "17/fd/9").symlink_to(port)
+    holder = find_holder(str(port), proc)
+    assert holder is not None
+    assert (holder.pid, holder.name, holder.is_ours) == (17, "ModemManager", False)
+    rules = tmp_path / "rules.d"
+    rules.mkdir()
+    assert modem_manager_meddles(proc, (rules,))
+    (rules / "70-hongyan-modems.rules").touch()
+    assert not modem_manager_meddles(proc, (rules,))
 
 
 def test_doctor_on_a_port_that_belongs_to_another_group(tmp_path: Path, monkeypatch) -> None:

@@ -1,0 +1,73 @@
+"""`hongyan doctor` against simulated sticks on real ptys."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import pytest
+
+from drivers.modem.checkup import check_up
+from gateway.runtime.examination import examine
+from gateway.runtime.settings import ModemSettings
+from simulators.modem.modem import SimulatedModem
+from simulators.network import Network
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def network():
+    network = Network()
+    yield network
+    await network.close()
+
+
+@pytest.mark.parametrize("dialect", ["huawei", "quectel", "simcom"])
+async def test_a_stick_in_good_order_is_usable_and_stays_as_it_was(network, dialect):
+    async with SimulatedModem(network, number="+8613800138000", dialect=dialect) as modem:
+        findings = await examine([], [ModemSettings(name="sim-1", port=modem.port)])
+        assert [good for good, _ in findings] == [True], findings
+        assert "usable, in the config" in findings[0].line
+        assert modem.device.imei in findings[0].line
+
+
+async def test_a_sim_with_a_pin_is_told_of_and_the_pin_is_not_entered(network):
+    async with SimulatedModem(network, number="+8613800138000", pin="1234") as modem:
+        ((good, line),) = await examine([], [ModemSettings(name="sim-1", port=modem.port)])
+        assert not good
+        assert "PIN" in line
+        checkup = await check_up(modem.port, 115200)
+        assert checkup is not None
+        assert checkup.sim == "SIM PIN"
+
+
+async def test_a_port_without_a_stick_behind_it_is_told_of(monkeypatch):
+    monkeypatch.setattr("drivers.modem.checkup.SILENCE_S", 0.1)
+    master, slave = os.openpty()
+    try:
+        ((good, line),) = await examine([], [ModemSettings(name="sim-1", port=os.ttyname(slave))])
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert not good
+    assert "nothing answers AT" in line
+
+
+async def test_a_port_in_use_names_the_program(network):
+    async with SimulatedModem(network, number="+8613800138000") as modem:
+        code = "import sys, time; held = open(sys.argv[1]); print('ready', flush=True); time.sleep(60)"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, modem.port, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            assert process.stdout is not None
+            await process.stdout.readline()
+            ((good, line),) = await examine([], [ModemSettings(name="sim-1", port=modem.port)])
+        finally:
+            process.kill()
+            await process.communicate()
+    assert not good
+    assert f"(process {process.pid})" in line
+    assert "sudo kill" in line
