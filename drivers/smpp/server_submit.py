@@ -27,6 +27,8 @@ _DISPLAY_SUBUNIT: Final = 1
 """``dest_addr_subunit`` of a message that is shown at once and not stored."""
 _CONCAT_ELEMENTS: Final = frozenset({0x00, 0x08, 0x24, 0x25})
 """Elements that a joined text no longer needs: concatenation, national tables (TS 23.040 9.2.3.24)."""
+_CONTROLS: Final = frozenset(range(0x20)) - {0x09, 0x0A, 0x0D}
+"""No ASCII text holds these; npm's smpp calls the GSM alphabet ASCII, where they are letters and the escape."""
 _PRIORITIES: Final = (5, 6, 8, 9)
 """Ours by ``priority_flag``."""
 _MOST_URGENT: Final = 3
@@ -105,9 +107,7 @@ def read_submission(body: Submission, now: datetime, *, latin_1: bool = False) -
     """
     content = _content(body)
     udh, content, concat, joinable = _split_header(body, content)
-    data_coding = body.data_coding
-    if latin_1 and data_coding == c.DATA_CODING_DEFAULT:
-        data_coding = c.DATA_CODING_LATIN_1
+    data_coding = _alphabet(body.data_coding, content, latin_1=latin_1)
     encoding, payload, flash = decode_content(data_coding, content)
     destinations, unserved = _destinations(body)
     schedule_at, expires_at = _times(body, now)
@@ -127,6 +127,15 @@ def read_submission(body: Submission, now: datetime, *, latin_1: bool = False) -
         registered_delivery=body.registered_delivery,
         data_coding=data_coding,
     )
+
+
+def _alphabet(data_coding: int, content: bytes, *, latin_1: bool) -> int:
+    """What ``data_coding`` means on this account, and in this text."""
+    if data_coding == c.DATA_CODING_DEFAULT and latin_1:
+        return c.DATA_CODING_LATIN_1
+    if data_coding == c.DATA_CODING_ASCII and not _CONTROLS.isdisjoint(content):
+        return c.DATA_CODING_DEFAULT
+    return data_coding
 
 
 def _content(body: Submission) -> bytes:

@@ -1,0 +1,316 @@
+"""Applications that are not ours bind to the daemon: smpplib, npm's smpp, Kannel's bearerbox."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import ssl
+import subprocess
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.esme.passwords import hash_password
+from simulators.network import Network
+from simulators.smsc.server import SimulatedSmsc
+from tests.support.bearerbox import find_bearerbox, running_bearerbox
+from tests.support.daemon import Daemon, free_port, smpp_toml, until
+from tests.support.peers import need_peer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
+
+HANDSET = "+8613800138000"
+NODE = Path(__file__).parent / "node"
+N_KANNEL = 400
+DEADLINE_S = 20.0
+LONG = "一条很长的中文短信,分成几段😀" * 12
+
+
+class World:
+    """The daemon between applications and a simulated operator."""
+
+    def __init__(self, daemon: Daemon, network: Network, port: int) -> None:
+        self.daemon = daemon
+        self.network = network
+        self.port = port
+
+
+@asynccontextmanager
+async def world(folder: Path, server: str = "", account: str = "") -> AsyncIterator[World]:
+    network = Network()
+    port = free_port()
+    async with SimulatedSmsc(network) as smsc:
+        # The accounts come after the channels: TOML's tables take what follows them.
+        toml = (
+            smpp_toml("carrier", smsc.port, window="100")
+            + f'[[smpp_server]]\nlisten = "127.0.0.1:{port}"\n{server}\n'
+            + f'[[smpp_accounts]]\nsystem_id = "app"\npassword_hash = "{hash_password("secret")}"\n'
+            + f'inbound = ["10690000"]\n{account}\n'
+        )
+        daemon = Daemon(folder, toml)
+        try:
+            await daemon.start()
+            yield World(daemon, network, port)
+            assert await daemon.stop() == 0, daemon.log()
+        finally:
+            await daemon.close()
+            await network.close()
+
+
+# ---- smpplib
+
+
+class Smpplib:
+    """smpplib's blocking client; to be used in a thread."""
+
+    def __init__(self, port: int) -> None:
+        need_peer("smpplib", present=importlib.util.find_spec("smpplib") is not None)
+        import smpplib.client
+
+        self.told: list[str] = []
+        self.deliveries: list[Any] = []
+        self.client = smpplib.client.Client(
+            "127.0.0.1", port, timeout=DEADLINE_S, allow_unknown_opt_params=True
+        )
+        self.client.set_message_sent_handler(lambda pdu: self.told.append(pdu.message_id.decode()))
+        self.client.set_message_received_handler(self._note_delivery)
+
+    def _note_delivery(self, pdu: Any) -> None:  # smpplib names its argument
+        self.deliveries.append(pdu)
+
+    def bind(self, kind: str = "transceiver") -> None:
+        self.client.connect()
+        getattr(self.client, f"bind_{kind}")(system_id="app", password="secret")
+
+    def submit(self, text: str) -> int:
+        """How many parts it made of it."""
+        import smpplib.gsm
+
+        parts, data_coding, esm_class = smpplib.gsm.make_parts(text)
+        for part in parts:
+            self.client.send_message(
+                source_addr="10690000",
+                dest_addr_ton=1,
+                dest_addr_npi=1,
+                destination_addr=HANDSET.removeprefix("+"),
+                short_message=part,
+                data_coding=data_coding,
+                esm_class=esm_class,
+                registered_delivery=True,
+            )
+        return len(parts)
+
+    def read_until(self, n_told: int, n_deliveries: int) -> None:
+        while len(self.told) < n_told or len(self.deliveries) < n_deliveries:
+            self.client.read_once(auto_send_enquire_link=False)
+
+    def leave(self) -> None:
+        self.client.unbind()
+        self.client.disconnect()
+
+
+@pytest.mark.parametrize("text", ["Price: 5 € [incl. tax]", "您的验证码是 4711 😀", LONG])
+async def test_smpplib_sends_a_text_and_gets_a_receipt_for_each_part(tmp_path, text):
+    async with world(tmp_path) as its:
+        handset = its.network.add_handset(HANDSET)
+        app = Smpplib(its.port)
+
+        def scenario() -> int:
+            app.bind()
+            n_parts = app.submit(text)
+            app.read_until(n_parts, n_parts)
+            app.leave()
+            return n_parts
+
+        n_parts = await asyncio.to_thread(scenario)
+        assert handset.inbox == [text]
+        assert len(app.told) == n_parts
+        assert {r.receipted_message_id.rstrip(b"\0").decode() for r in app.deliveries} == set(app.told)
+        assert {r.message_state for r in app.deliveries} == {2}
+        assert len(await its.daemon.messages()) == 1  # one text, one message, however it was cut
+
+
+async def test_smpplib_gets_what_handsets_write(tmp_path):
+    async with world(tmp_path) as its:
+        handset = its.network.add_handset(HANDSET)
+        app = Smpplib(its.port)
+        await asyncio.to_thread(app.bind, "receiver")
+        await handset.send("10690000", "你好")
+        await asyncio.to_thread(app.read_until, 0, 1)
+        await asyncio.to_thread(app.leave)
+        (inbound,) = app.deliveries
+        assert inbound.short_message.decode("utf-16-be") == "你好"
+        assert inbound.source_addr.decode() == HANDSET.removeprefix("+")
+
+
+# ---- npm's smpp
+
+
+class NodeApp:
+    """The Node process: what it tells, and a way to give it orders."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._stdin = process.stdin
+        self._stdout = process.stdout
+        self.process = process
+
+    async def wait_for(self, event: str) -> dict[str, Any]:
+        """The next fact of this kind."""
+        async with asyncio.timeout(DEADLINE_S):
+            while line := await self._stdout.readline():
+                fact: dict[str, Any] = json.loads(line)
+                if fact["event"] == event:
+                    return fact
+        raise AssertionError(f"the application ended without {event}")
+
+    def order(self, order: dict[str, object]) -> None:
+        self._stdin.write(json.dumps(order).encode() + b"\n")
+
+    def submit(self, text: str, **fields: object) -> None:
+        self.order(
+            {
+                "submit": {
+                    "source_addr": "10690000",
+                    "dest_addr_ton": 1,
+                    "dest_addr_npi": 1,
+                    "destination_addr": HANDSET.removeprefix("+"),
+                    "short_message": text,
+                    "registered_delivery": 1,
+                }
+                | fields
+            }
+        )
+
+    def end(self) -> None:
+        self._stdin.close()
+
+
+@asynccontextmanager
+async def node_app(port: int, password: str = "secret", ca: Path | None = None) -> AsyncIterator[NodeApp]:
+    need_peer("node")
+    need_peer("smpp of npm", present=(NODE / "node_modules" / "smpp").is_dir())
+    process = await asyncio.create_subprocess_exec(
+        "node", str(NODE / "client.js"), str(port), "app", password, *([str(ca)] if ca else []),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    app = NodeApp(process)
+    try:
+        yield app
+    finally:
+        app.end()
+        await process.wait()
+
+
+@pytest.mark.parametrize("text", ["Code 4711, 5 € [x]", "您的验证码是 4711 😀"])
+async def test_a_node_application_sends_and_gets_its_receipt_and_an_answer(tmp_path, text):
+    async with world(tmp_path) as its:
+        handset = its.network.add_handset(HANDSET)
+        async with node_app(its.port) as app:
+            assert await app.wait_for("bound") == {
+                "event": "bound",
+                "command_status": 0,
+                "system_id": "hongyan",
+            }
+            app.submit(text)
+            told = await app.wait_for("submitted")
+            assert told["command_status"] == 0
+            receipt = await app.wait_for("delivery")
+            assert (receipt["esm_class"], receipt["id"], receipt["state"]) == (4, told["id"], 2)
+            assert f"id:{told['id']} " in receipt["text"]
+            assert handset.inbox == [text]
+            await handset.send("10690000", text)
+            answer = await app.wait_for("delivery")
+            assert (answer["esm_class"], answer["text"], answer["to"]) == (0, text, "10690000")
+            app.order({"unbind": True})
+            assert (await app.wait_for("unbound"))["command_status"] == 0
+            await app.wait_for("close")
+
+
+async def test_a_node_application_with_a_wrong_password_is_told_so(tmp_path):
+    async with world(tmp_path) as its, node_app(its.port, "wrong") as app:
+        assert (await app.wait_for("bound"))["command_status"] == 0x0E
+
+
+async def test_a_node_application_binds_with_tls(tmp_path):
+    cert, key = make_certificate(tmp_path)
+    async with world(tmp_path, server=f'tls_cert = "{cert}"\ntls_key = "{key}"') as its:
+        its.network.add_handset(HANDSET)
+        async with node_app(its.port, ca=cert) as app:
+            assert (await app.wait_for("bound"))["command_status"] == 0
+            app.submit("over TLS")
+            assert (await app.wait_for("submitted"))["command_status"] == 0
+            assert (await app.wait_for("delivery"))["state"] == 2
+        context = ssl.create_default_context(cafile=str(cert))
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", its.port, ssl=context, server_hostname="localhost"
+        )
+        assert writer.get_extra_info("ssl_object").version() == "TLSv1.3"
+        writer.close()
+        await writer.wait_closed()
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    need_peer("openssl")
+    cert, key = folder / "tls.crt", folder / "tls.key"
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+            "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(cert),
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return cert, key
+
+
+# ---- Kannel
+
+
+async def test_kannels_bearerbox_sends_hundreds_and_gets_as_many_receipts(tmp_path):
+    need_peer("bearerbox", present=find_bearerbox())
+    texts = [
+        f"Your code is {100_000 + i}." if i % 3 else f"您的验证码是 {100_000 + i}" for i in range(N_KANNEL)
+    ]
+    messages = [(f"+86137{i:08}", text) for i, text in enumerate(texts)]
+    async with world(tmp_path, account="window = 50") as its:
+        handsets = [its.network.add_handset(to) for to, _ in messages]
+        async with running_bearerbox(
+            tmp_path / "kannel", its.port, system_id="app", password="secret"
+        ) as box:
+            await box.send_all(messages)
+
+            async def all_receipts() -> bool:
+                return (await box.counts())[1] >= N_KANNEL
+
+            try:
+                await until(all_receipts, 60.0)
+            except TimeoutError:
+                raise AssertionError(
+                    f"{await box.counts()}\n{box.log()[-3000:]}\n{its.daemon.log()}"
+                ) from None
+            assert await box.counts() == (N_KANNEL, N_KANNEL)
+            assert [handset.inbox for handset in handsets] == [[text] for text in texts]
+            # Each receipt named a message that bearerbox remembered.
+            assert "could not find message" not in box.log().lower()
+            assert "dlr: not found" not in box.log().lower()
+
+
+async def test_kannels_long_text_arrives_whole(tmp_path):
+    need_peer("bearerbox", present=find_bearerbox())
+    async with world(tmp_path) as its:
+        handset = its.network.add_handset(HANDSET)
+        async with running_bearerbox(
+            tmp_path / "kannel", its.port, system_id="app", password="secret"
+        ) as box:
+            text = "一条很长的中文短信,分成几段。" * 12
+            await box.send_all([(HANDSET, text)])
+            await until(lambda: handset.inbox == [text])
+            assert len(await its.daemon.messages()) == 1
