@@ -1,0 +1,87 @@
+"""The pipeline's rig with Kannel's two calls in front of it, served over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from aiohttp.test_utils import TestServer
+
+from gateway.api.context import ApiContext
+from gateway.api.server import build_app
+from gateway.model.message import Message
+from gateway.runtime.kannel import KannelSide
+from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings
+from gateway.runtime.secrets import Secret
+from gateway.runtime.settings import Settings
+from gateway.store.messages import MessageFilter, list_messages
+from tests.support.fake_driver import ScriptedDriver
+from tests.support.gateway import ManualClock, Rig, running
+
+APP = KannelAccountSettings(username="app", password=Secret("pw"), default_sender="10690000")
+
+
+@dataclass
+class KannelRig:
+    """What clients and applications see.
+
+    Args:
+        url: of `sendsms`.
+    """
+
+    rig: Rig
+    driver: ScriptedDriver
+    url: str = ""
+
+    async def messages(self) -> list[Message]:
+        """All messages, oldest first."""
+        found = await self.rig.store.read(
+            lambda tx: list_messages(tx, MessageFilter(), limit=100, before=None)
+        )
+        return list(reversed(found))
+
+    async def last_text(self) -> str | None:
+        """The text of the newest message."""
+        return (await self.messages())[-1].text
+
+
+@asynccontextmanager
+async def open_kannel_rig(
+    folder: Path,
+    driver: ScriptedDriver,
+    *,
+    accounts: tuple[KannelAccountSettings, ...] = (APP,),
+    routes: tuple[MoRouteSettings, ...] = (),
+    get_url: str | None = None,
+    clock: ManualClock | None = None,
+) -> AsyncIterator[KannelRig]:
+    """One channel, by default one account ``app`` / ``pw``, and one route where a URL is given."""
+    if get_url is not None:
+        routes = (MoRouteSettings(name="votes", get_url=get_url),)
+    settings = msgspec.structs.replace(Settings(), kannel_accounts=accounts, mo_routes=routes)
+    async with running(folder / "ours.db", driver, clock=clock) as rig:
+        names = {driver.channel_id: ("default",)}
+        side = KannelSide(settings, rig.store, rig.clock, rig.intake, rig.channels, names)
+        context = ApiContext(
+            store=rig.store,
+            intake=rig.intake,
+            channels=rig.channels,
+            clock=rig.clock,
+            region="CN",
+            ready=lambda: None,
+            kannel=side.door,
+        )
+        jobs = [asyncio.create_task(job, name=name) for name, job in (await side.open()).items()]
+        try:
+            async with TestServer(build_app(context)) as server:
+                yield KannelRig(rig, driver, f"http://127.0.0.1:{server.port}/cgi-bin/sendsms")
+        finally:
+            for job in jobs:
+                job.cancel()
+            ended = await asyncio.gather(*jobs, return_exceptions=True)
+            await side.close()
+        assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
