@@ -13,8 +13,9 @@ from drivers.base import Fault, FaultKind
 from drivers.errors import EncodeError, SmppStatusError, WireError, WireTimeout
 from drivers.pacing import Backoff
 from drivers.smpp.config import BINDS, VERSIONS, Peer, SmppConfig
-from drivers.smpp.connection import OnLate, SmppConnection, connect
+from drivers.smpp.connection import OnLate, SmppConnection
 from drivers.smpp.deliveries import Deliveries
+from drivers.smpp.dial import connect
 from drivers.smpp.faults import fault_for_bind
 from drivers.smpp.incidents import Incidents
 from drivers.smpp.session import RequestReceived, ResponseReceived, SessionTimers

@@ -1,4 +1,4 @@
-"""One TCP (or TLS) connection that carries a session: the only file of SMPP that touches asyncio streams.
+"""One TCP (or TLS) connection that carries a session: what touches its transport.
 
 It moves octets between the socket and the session, keeps the window, and turns time into ticks. Writes of
 one turn of the event loop go out together. It knows no segments and no receipts.
@@ -7,8 +7,6 @@ one turn of the event loop go out together. It knows no segments and no receipts
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -366,49 +364,3 @@ class SmppConnection(asyncio.Protocol):
 
 _NOT_WRITTEN: Final = Unanswered("link_down", "the link is not up", written=False)
 _TIMED_OUT: Final = Unanswered("answer_timeout", "the peer did not answer in time", written=True)
-
-
-_KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-
-
-async def connect(
-    factory: Callable[[], SmppConnection],
-    *,
-    host: str,
-    port: int,
-    tls: ssl.SSLContext | None,
-    timeout_s: float,
-) -> SmppConnection:
-    """Open the connection.
-
-    Raises:
-        WireTimeout, WireLost: it can't be opened.
-
-    Cancel: nothing stays open.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeout_s):
-            transport, connection = await loop.create_connection(factory, host, port, ssl=tls)
-    except TimeoutError:
-        raise WireTimeout("connect", timeout_s) from None
-    except OSError as error:
-        raise WireLost(f"connect: {_reason(error)}", by_peer=True) from error
-    _keep_alive(transport)
-    return connection
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate can't be trusted: {error.verify_message}"
-    return error.strerror or type(error).__name__
-
-
-def _keep_alive(transport: asyncio.BaseTransport) -> None:
-    """Have the kernel notice a path that is dead, also where no enquire_link is sent."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE:
-            if hasattr(socket, option):  # not every platform has them
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

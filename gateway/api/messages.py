@@ -43,7 +43,7 @@ async def send_message(call: Call) -> web.Response:
 
 async def get_message(call: Call) -> web.Response:
     """One message with its segments and its timeline."""
-    return answer_value(await _load(call, read_id(call)))
+    return answer_value(await load_message(call, read_id(call)))
 
 
 async def get_messages(call: Call) -> web.Response:
@@ -86,7 +86,7 @@ async def _apply(call: Call, verb: Callable[[Store, Clock, str], Awaitable[Messa
 
     async def act() -> MessageOut:
         await verb(call.context.store, call.context.clock, message_id)
-        return await _load(call, message_id)
+        return await load_message(call, message_id)
 
     return await answer_once(call, body, act)
 
@@ -103,7 +103,12 @@ def read_id(call: Call) -> str:
     return text
 
 
-async def _load(call: Call, message_id: str) -> MessageOut:
+async def load_message(call: Call, message_id: str) -> MessageOut:
+    """A message as the API shows it alone.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
     standings, now = call.context.channels.standings(), call.context.clock.now()
 
     async def load(tx: Tx) -> MessageOut:

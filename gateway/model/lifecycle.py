@@ -36,7 +36,8 @@ SEGMENT_TRANSITIONS: Mapping[S, frozenset[S]] = {
     S.QUEUED: frozenset({S.SENDING}),
     S.SENDING: frozenset({S.SENT, S.QUEUED, S.FAILED, S.UNCERTAIN}),
     S.SENT: frozenset({S.DELIVERED, S.UNDELIVERED}),
-    S.UNCERTAIN: frozenset({S.DELIVERED, S.UNDELIVERED, S.QUEUED, S.FAILED}),
+    # Sent: the network's answer came after all, late.
+    S.UNCERTAIN: frozenset({S.SENT, S.DELIVERED, S.UNDELIVERED, S.QUEUED, S.FAILED}),
     S.DELIVERED: frozenset(),
     S.UNDELIVERED: frozenset(),
     S.FAILED: frozenset(),

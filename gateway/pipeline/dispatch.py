@@ -342,4 +342,5 @@ def outbound_segment(message: Message, segment: Segment, now: datetime) -> Outbo
         valid_for_s=None if left_s is None else max(60.0, left_s),
         priority=message.priority,
         more_to_come=segment.part < n,
+        attempt=segment.attempts,
     )

@@ -38,6 +38,7 @@ class Lane:
         rate_text: the rate as configured, for people.
         budget: what it may spend per day and month; None without.
         number: our own number on it, if configured.
+        account: what binds to one SMSC account share; None for a channel that stands alone.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Lane:
         rate_text: str | None = None,
         budget: Budget | None = None,
         number: str | None = None,
+        account: str | None = None,
     ) -> None:
         self.driver = driver
         self.name = driver.channel_id
         self.kind = kind
         self.queues = queues_of(self.name, groups)
         self.number = number
+        self.account = self.name if account is None else account
         self.filled = True
         """Whether it was given all it could take when it was last asked: there may be more in the queue."""
         self.budget = budget

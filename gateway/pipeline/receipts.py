@@ -11,9 +11,10 @@ import msgspec
 from drivers.base import Receipt, ReceiptState
 from gateway.clock import Clock, truncate_ms
 from gateway.ids import make_id
-from gateway.model.events import message_event
+from gateway.model.events import make_event, message_event
 from gateway.model.lifecycle import TRANSITIONS, decide_verdict
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
+from gateway.pipeline.dialects import Dialects, dialect_of
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.matching import Found, find_segment, same_handset
 from gateway.routing.rules import channel_queue
@@ -24,10 +25,13 @@ from gateway.store.receipts import (
     EarlyReceipt,
     Match,
     drop_early,
+    find_by_prefix,
     find_by_reference,
     find_early_since,
+    find_open_to,
     find_uncertain,
     is_sending_to,
+    save_account,
     save_early,
     take_early,
 )
@@ -36,6 +40,7 @@ from gateway.telemetry.metrics import Metrics
 _log = logging.getLogger(__name__)
 
 _CLOCK_MARGIN = timedelta(seconds=1)
+_SETTLED = {SegmentStatus.DELIVERED, SegmentStatus.UNDELIVERED}
 
 _DETAILS = {
     ReceiptState.EXPIRED: "The network gave up: the handset could not be reached in time.",
@@ -45,6 +50,14 @@ _DETAILS = {
 }
 
 
+_IN_BETWEEN = {ReceiptState.ENROUTE, ReceiptState.UNKNOWN}
+"""No end of anything."""
+_SHORTEST_CUT = 8
+"""Characters of an id that may be another one's beginning by chance no more."""
+_UNNAMED_FOR = timedelta(days=3)
+"""How long a segment is looked for by its handset alone."""
+
+
 class Receipts:
     """Takes receipts of all channels."""
 
@@ -52,6 +65,7 @@ class Receipts:
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        self._dialects = Dialects()
 
     async def handle(self, lane: Lane, receipt: Receipt) -> None:
         """Apply a receipt, or keep it until its segment's reference is known; returns after the commit.
@@ -60,29 +74,24 @@ class Receipts:
             StoreError: nothing was stored; the network must keep it.
         """
         self._metrics.receipts.labels(lane.name, receipt.state.value).inc()
-        if receipt.state in {ReceiptState.ENROUTE, ReceiptState.UNKNOWN}:
-            return  # no end of anything
-        await self._store.write(lambda tx: self._apply(tx, lane, receipt))
+        dialect = await self._store.write(lambda tx: self._apply(tx, lane, receipt))
+        if dialect is not None:
+            self._dialects.note(lane.account, dialect)
+        if lane.kind != "modem" and (learned := self._dialects.learned(lane.account)) is not None:
+            lane.facts = {**lane.facts, "receipt_ids": learned}
 
-    async def _apply(self, tx: Tx, lane: Lane, receipt: Receipt) -> None:
+    async def _apply(self, tx: Tx, lane: Lane, receipt: Receipt) -> str | None:
+        """Returns the dialect of the receipt's id when that was to be learned from it."""
         now = truncate_ms(self._clock.now())
+        match = await self._find(tx, lane, receipt, now)
+        if match is Found.REPEAT and lane.kind != "modem":
+            return None
         early = EarlyReceipt(make_id(), receipt.recipient, receipt.state.value, receipt.code, receipt.done_at)
-        by_sim = lane.kind == "modem"
-        named = await find_by_reference(tx, lane.name, receipt.references)
-        match = find_segment(named, (), receipt, now, by_sim=by_sim)
-        if match is Found.NOTHING:  # rare, and so is what is read now
-            uncertain = await find_uncertain(tx, lane.name)
-            match = find_segment(named, uncertain, receipt, now, by_sim=by_sim)
-            if isinstance(match, Match) and await is_sending_to(
-                tx, lane.name, match.recipient, beside=match.message_id
-            ):
-                match = Found.NOTHING  # or of that one: its answer will tell
-        if match is Found.REPEAT and not by_sim:
-            return
-        if not isinstance(match, Match):
-            # Its segment's answer may still be to come; of a SIM also when an older one had the same reference.
-            await save_early(tx, early, channel=lane.name, references=receipt.references, received_at=now)
-            return
+        if not isinstance(match, Match):  # of a SIM it may be the first of a segment whose answer is to come
+            if lane.kind != "modem" or receipt.state not in _IN_BETWEEN:
+                references = receipt.references
+                await save_early(tx, early, channel=lane.name, references=references, received_at=now)
+            return None
         message = await find_message(tx, match.message_id)
         assert message is not None  # the match was joined with it
         segments = (await load_segments(tx, [match.message_id]))[match.message_id]
@@ -91,6 +100,60 @@ class Receipts:
             # It was uncertain; the same receipt again must find it.
             segments[match.part - 1] = msgspec.structs.replace(segment, reference=receipt.references[0])
         await settle(tx, message, segments, match.part, early, now)
+        dialect = dialect_of(receipt, match)
+        if dialect is not None:
+            await self._dialects.count(tx, lane.account, dialect)
+        return dialect
+
+    async def _find(self, tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> Match | Found:
+        """The segment that a receipt speaks of; the rarer the case, the later it is looked for."""
+        by_sim = lane.kind == "modem"
+        if not by_sim:
+            await self._dialects.load(tx, lane.account)
+        named = await find_by_reference(tx, lane.name, receipt.references)
+        named = self._dialects.rank(lane.account, receipt, named)
+        match = find_segment(named, (), receipt, now, by_sim=by_sim)
+        if match is not Found.NOTHING:
+            return match
+        if not by_sim and (cut := await _find_cut(tx, lane, receipt)) is not None:
+            return cut
+        if receipt.state in _IN_BETWEEN:
+            return Found.NOTHING
+        if not receipt.references:
+            return await _find_unnamed(tx, lane, receipt, now)
+        match = find_segment(named, await find_uncertain(tx, lane.name), receipt, now, by_sim=by_sim)
+        if isinstance(match, Match) and await is_sending_to(
+            tx, lane.name, match.recipient, beside=match.message_id
+        ):
+            return Found.NOTHING  # or of that one: its answer will tell
+        return match
+
+
+async def save_accounts(tx: Tx, lanes: Sequence[Lane]) -> None:
+    """Binds of one account hear of each other's segments from now on."""
+    for lane in lanes:
+        if lane.account != lane.name:
+            await save_account(tx, lane.name, lane.account)
+
+
+async def _find_cut(tx: Tx, lane: Lane, receipt: Receipt) -> Match | None:
+    """The one segment to the handset whose reference begins with an id that the receipt cut off."""
+    given = [r for r, d in zip(receipt.references, receipt.dialects, strict=False) if d == "as-is"]
+    for reference in given:
+        if len(reference) >= _SHORTEST_CUT:
+            found = await find_by_prefix(tx, lane.name, reference)
+            mine = [m for m in found if same_handset(m.recipient, receipt.recipient, strict=True)]
+            if len(mine) == 1:
+                return mine[0]
+    return None
+
+
+async def _find_unnamed(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> Match | Found:
+    """The one segment that waits for a receipt from this handset; with two of them nobody can say which."""
+    if receipt.recipient is None:
+        return Found.NOTHING
+    found = await find_open_to(tx, lane.name, receipt.recipient, now - _UNNAMED_FOR)
+    return found[0] if len(found) == 1 else Found.NOTHING
 
 
 async def apply_early(
@@ -118,7 +181,9 @@ async def apply_early(
     kept = await take_early(tx, segment.channel, segment.reference, since - _CLOCK_MARGIN)
     for early in kept:
         if same_handset(message.recipient, early.recipient, strict=False):
-            return await settle(tx, message, segments, part, early, now)
+            message = await settle(tx, message, segments, part, early, now)
+            if ReceiptState(early.state) not in _IN_BETWEEN:
+                break
     return message
 
 
@@ -140,7 +205,8 @@ async def apply_unnamed(
     mine = [
         (reference, early)
         for reference, early in await find_early_since(tx, segment.channel, segment.submitted_at)
-        if same_handset(message.recipient, early.recipient, strict=True)
+        if ReceiptState(early.state) not in _IN_BETWEEN
+        and same_handset(message.recipient, early.recipient, strict=True)
         and not await _is_named(tx, segment.channel, reference, message.recipient)
     ]
     rivals = [
@@ -174,9 +240,18 @@ async def settle(
     receipt: EarlyReceipt,
     now: datetime,
 ) -> Message:
-    """Write what a final receipt says of one segment, and the verdict that follows for its message."""
+    """Write what a receipt says of one segment, and the verdict that follows for its message.
+
+    One that is no end is only written into the timeline.
+    """
     state = ReceiptState(receipt.state)
     segment = segments[part - 1]
+    if state in _IN_BETWEEN:
+        told = {"id": message.id, "part": part, "ref": segment.reference, "code": receipt.code}
+        tx.record(make_event(f"receipt.{state.value}", now, message.id, told))
+        return message
+    if segment.status in _SETTLED:
+        return message
     done_at = _plausible(receipt.done_at, message.created_at, now)
     if state is ReceiptState.DELIVERED:
         settled = msgspec.structs.replace(
@@ -192,12 +267,17 @@ async def settle(
     await save_segments(tx, message.id, [settled])
     segments = [s if s.part != part else settled for s in segments]
     verdict = decide_verdict([s.status for s in segments])
+    if verdict is MessageStatus.UNDELIVERED is message.status:
+        # More is known of its other segments now.
+        message = msgspec.structs.replace(message, error=_error_of(segments, verdict), updated_at=now)
+        await save_state(tx, message)
+        return message
     if verdict is message.status or verdict not in TRANSITIONS[message.status]:
         return message  # other segments are still out, or the message has already ended
     ended = msgspec.structs.replace(
         message,
         status=verdict,
-        error=next((s.error for s in segments if s.status.value == verdict.value), None),
+        error=_error_of(segments, verdict),
         # The segments that were not sent yet must go by the same SIM: the handset joins parts by sender.
         queue=channel_queue(settled.channel or "") if verdict is MessageStatus.QUEUED else message.queue,
         updated_at=now,
@@ -208,6 +288,18 @@ async def settle(
     await save_state(tx, ended, hidden_until=now if verdict is MessageStatus.QUEUED else None)
     tx.record(message_event(ended, now, part=part, ref=segment.reference))
     return ended
+
+
+def _error_of(segments: Sequence[Segment], verdict: MessageStatus) -> MessageError | None:
+    """Why a message ended as it did; of one that arrived in part that is said first."""
+    error = next((s.error for s in segments if s.status.value == verdict.value), None)
+    arrived = sum(s.status is SegmentStatus.DELIVERED for s in segments)
+    if error is None or verdict is not MessageStatus.UNDELIVERED or not arrived:
+        return error
+    return MessageError(
+        code="partially_delivered",
+        detail=f"{arrived} of its {len(segments)} parts arrived. {error.code}: {error.detail}",
+    )
 
 
 def _plausible(done_at: datetime | None, created_at: datetime, now: datetime) -> datetime:

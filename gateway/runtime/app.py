@@ -15,8 +15,9 @@ from gateway.pipeline.accept import Intake, IntakeSettings
 from gateway.pipeline.dispatch import Dispatcher
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
 from gateway.pipeline.lane import Lane
+from gateway.pipeline.late import LateResults
 from gateway.pipeline.publish import DeliveryLog
-from gateway.pipeline.receipts import Receipts
+from gateway.pipeline.receipts import Receipts, save_accounts
 from gateway.pipeline.retry import OnUncertain, RetryPolicy
 from gateway.pipeline.schedule import Scheduler
 from gateway.pipeline.sweep import Sweeper
@@ -69,13 +70,21 @@ class Gateway:
         self.intake = Intake(store, clock, _intake_settings(settings), wake)
         inbox = Inbox(store, clock, self.intake, _keyword_policy(settings), settings.numbers.region, metrics)
         receipts = Receipts(store, clock, metrics)
+        late = LateResults(store, clock, policy)
         sessions = UssdSessions(clock)
         self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy, wake=wake)
         self.channels = Channels(
             self._lanes,
             store,
             lambda lane: LaneSink(
-                lane, store=store, clock=clock, inbox=inbox, receipts=receipts, wake=wake, metrics=metrics
+                lane,
+                store=store,
+                clock=clock,
+                inbox=inbox,
+                receipts=receipts,
+                late=late,
+                wake=wake,
+                metrics=metrics,
             ),
             wake,
             sessions,
@@ -122,6 +131,7 @@ class Gateway:
         await self._delivery_log.open()
         await self._sweeper.recover()
         await restore_budgets(self.store, self._clock, self._lanes)
+        await self.store.write(lambda tx: save_accounts(tx, self._lanes))
         for name, job in (
             ("delivery log", self._delivery_log.run()),
             ("scheduler", self._scheduler.run()),

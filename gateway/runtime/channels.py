@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from drivers.at.trace import TraceFile
 from drivers.base import (
     ChannelDown,
     ChannelInfo,
@@ -18,14 +19,17 @@ from drivers.base import (
     Fault,
     FaultKind,
     InboundPart,
+    LateResult,
     Receipt,
 )
+from drivers.modem.driver import ModemDriver
 from drivers.pacing import Backoff
 from gateway.clock import Clock
 from gateway.errors import NotFound, StoreError
 from gateway.model.events import make_event
 from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.lane import Lane
+from gateway.pipeline.late import LateResults
 from gateway.pipeline.receipts import Receipts
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, UssdReply
 from gateway.runtime.ussd import UssdSessions
@@ -50,6 +54,7 @@ class LaneSink:
         clock: Clock,
         inbox: Inbox,
         receipts: Receipts,
+        late: LateResults,
         wake: Callable[[], None],
         metrics: Metrics | None = None,
     ) -> None:
@@ -59,6 +64,7 @@ class LaneSink:
         self._clock = clock
         self._inbox = inbox
         self._receipts = receipts
+        self._late = late
         self._wake = wake
 
     async def handle(self, event: DriverEvent) -> None:
@@ -68,6 +74,9 @@ class LaneSink:
                 await self._receipts.handle(self._lane, event)
             case InboundPart():
                 if await self._inbox.handle(self._lane, event):
+                    self._wake()
+            case LateResult():
+                if await self._late.handle(self._lane, event):
                     self._wake()
             case ChannelNotice(code=code, detail=detail):
                 if self._metrics is not None:
@@ -177,6 +186,12 @@ class Channels:
     async def ussd(self, name: str, code: str) -> UssdReply:
         """Ask the network of a SIM; see `UssdSessions.ask` for what it raises."""
         return await self._sessions.ask(self._lane(name), code)
+
+    def trace(self, file: TraceFile, name: str | None = None) -> None:
+        """Write down every octet of one modem's port, or of all, from now on; masked. Raises NotFound."""
+        for lane in [self._lane(name)] if name is not None else self._lanes.values():
+            if isinstance(lane.driver, ModemDriver):
+                lane.driver.trace.inner = file.tap(lane.name)
 
     async def pause(self, name: str) -> ChannelSnapshot:
         """Take nothing new on this channel; kept over restarts."""

@@ -18,6 +18,7 @@ class Match(NamedTuple):
         recipient: of its message.
         submitted_at: when the channel got it.
         sent_at: when the network's answer came.
+        reference: as the network's answer gave it.
     """
 
     message_id: str
@@ -26,6 +27,7 @@ class Match(NamedTuple):
     recipient: str
     submitted_at: datetime | None = None
     sent_at: datetime | None = None
+    reference: str | None = None
 
 
 class EarlyReceipt(NamedTuple):
@@ -44,35 +46,81 @@ class EarlyReceipt(NamedTuple):
 
 
 _MATCH = (
-    "SELECT s.message_id, s.part, s.status, m.recipient, s.submitted_at, s.sent_at FROM segments s"
+    "SELECT s.message_id, s.part, s.status, m.recipient, s.submitted_at, s.sent_at, s.reference FROM segments s"
     " JOIN messages m ON m.id = s.message_id"
 )
+_OF_ACCOUNT = (
+    "(SELECT ? UNION SELECT b.channel FROM channel_accounts a JOIN channel_accounts b ON b.account = a.account"
+    " WHERE a.channel = ?)"
+)
+"""The channels whose receipts may come on a channel: itself, and the binds of the same account. Takes it twice."""
+
+
+async def save_account(tx: Tx, channel: str, account: str) -> None:
+    """A channel belongs to an account from now on."""
+    await tx.execute(
+        "INSERT INTO channel_accounts (channel, account) VALUES (?, ?)"
+        " ON CONFLICT (channel) DO UPDATE SET account = excluded.account",
+        (channel, account),
+    )
+
+
+async def load_dialects(tx: Tx, account: str) -> dict[str, int]:
+    """How often each dialect was spoken by an account."""
+    rows = await tx.fetch("SELECT dialect, matches FROM receipt_dialects WHERE account = ?", (account,))
+    return {row[0]: row[1] for row in rows}
+
+
+async def count_dialect(tx: Tx, account: str, dialect: str) -> None:
+    """It was spoken once more."""
+    await tx.execute(
+        "INSERT INTO receipt_dialects (account, dialect, matches) VALUES (?, ?, 1)"
+        " ON CONFLICT (account, dialect) DO UPDATE SET matches = receipt_dialects.matches + 1",
+        (account, dialect),
+    )
 
 
 async def find_by_reference(tx: Tx, channel: str, references: Sequence[str]) -> list[Match]:
-    """Segments of a channel with one of these references, newest first, at most 20."""
+    """Segments of a channel's account with one of these references, newest first, at most 20."""
     marks = ",".join("?" * len(references))
-    sql = f"{_MATCH} WHERE s.channel = ? AND s.reference IN ({marks}) ORDER BY s.sent_at DESC LIMIT 20"
-    return [_match(row) for row in await tx.fetch(sql, (channel, *references))]
+    sql = f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND s.reference IN ({marks}) ORDER BY s.sent_at DESC LIMIT 20"
+    return [_match(row) for row in await tx.fetch(sql, (channel, channel, *references))]
+
+
+async def find_by_prefix(tx: Tx, channel: str, reference: str) -> list[Match]:
+    """Segments of a channel's account whose reference goes on where this one ends, at most 20."""
+    sql = f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND s.reference > ? AND s.reference < ? LIMIT 20"
+    # Ids are of digits, letters and dashes, all before this last character of ASCII.
+    return [_match(row) for row in await tx.fetch(sql, (channel, channel, reference, f"{reference}\x7f"))]
+
+
+async def find_open_to(tx: Tx, channel: str, recipient: str, since: datetime) -> list[Match]:
+    """Segments of a channel's account to one handset that wait for a receipt, newest first, at most 20."""
+    sql = (
+        f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND m.recipient = ? AND s.status IN ('sent', 'uncertain')"
+        " AND m.report = 1 AND s.submitted_at >= ? ORDER BY s.message_id DESC LIMIT 20"
+    )
+    return [_match(row) for row in await tx.fetch(sql, (channel, channel, recipient, format_ms(since)))]
 
 
 async def find_uncertain(tx: Tx, channel: str) -> list[Match]:
-    """Segments of a channel whose fate is unknown, newest first, at most 1,000."""
-    sql = f"{_MATCH} WHERE s.channel = ? AND s.status = 'uncertain' ORDER BY s.message_id DESC LIMIT 1000"
-    return [_match(row) for row in await tx.fetch(sql, (channel,))]
+    """Segments of a channel's account whose fate is unknown, newest first, at most 1,000."""
+    sql = f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND s.status = 'uncertain' ORDER BY s.message_id DESC LIMIT 1000"
+    return [_match(row) for row in await tx.fetch(sql, (channel, channel))]
 
 
 async def is_sending_to(tx: Tx, channel: str, recipient: str, *, beside: str) -> bool:
     """Whether another message than ``beside`` to this recipient is on a channel's wire, its reference still to come."""
     rows = await tx.fetch(
-        "SELECT 1 FROM messages WHERE recipient = ? AND channel = ? AND status = 'sending' AND id <> ? LIMIT 1",
-        (recipient, channel, beside),
+        f"SELECT 1 FROM messages WHERE recipient = ? AND channel IN {_OF_ACCOUNT} AND status = 'sending'"
+        " AND id <> ? LIMIT 1",
+        (recipient, channel, channel, beside),
     )
     return bool(rows)
 
 
 def _match(row: Row) -> Match:
-    return Match(row[0], row[1], row[2], row[3], parse_ms(row[4]), parse_ms(row[5]))
+    return Match(row[0], row[1], row[2], row[3], parse_ms(row[4]), parse_ms(row[5]), row[6])
 
 
 async def save_early(
@@ -83,7 +131,7 @@ async def save_early(
     references: Sequence[str],
     received_at: datetime,
 ) -> None:
-    """Keep a receipt that fits nothing yet, under each of its spellings."""
+    """Keep a receipt that fits nothing yet, under each of its spellings; under none, when it names no segment."""
     await tx.execute_many(
         "INSERT INTO early_receipts (receipt_id, channel, reference, recipient, state, code, done_at, received_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -92,7 +140,7 @@ async def save_early(
                 receipt.receipt_id, channel, reference, receipt.recipient, receipt.state, receipt.code,
                 format_ms(receipt.done_at), format_ms(received_at),
             )
-            for reference in dict.fromkeys(references)
+            for reference in dict.fromkeys(references or ("",))
         ],
     )  # fmt: skip
 
@@ -101,8 +149,8 @@ async def take_early(tx: Tx, channel: str, reference: str, since: datetime) -> l
     """Remove and return receipts kept under a reference since an instant, oldest first."""
     rows: list[Any] = await tx.fetch(
         "SELECT receipt_id, recipient, state, code, done_at FROM early_receipts"
-        " WHERE channel = ? AND reference = ? AND received_at >= ? ORDER BY received_at, receipt_id",
-        (channel, reference, format_ms(since)),
+        f" WHERE channel IN {_OF_ACCOUNT} AND reference = ? AND received_at >= ? ORDER BY received_at, receipt_id",
+        (channel, channel, reference, format_ms(since)),
     )
     if rows:
         await tx.execute_many("DELETE FROM early_receipts WHERE receipt_id = ?", [(row[0],) for row in rows])
@@ -113,9 +161,9 @@ async def find_early_since(tx: Tx, channel: str, since: datetime) -> list[tuple[
     """``(reference, receipt)`` of what a channel's receipts left since an instant, one for each, oldest first."""
     rows: list[Any] = await tx.fetch(
         "SELECT min(reference), receipt_id, recipient, state, code, done_at FROM early_receipts"
-        " WHERE channel = ? AND received_at >= ? GROUP BY receipt_id, recipient, state, code, done_at"
+        f" WHERE channel IN {_OF_ACCOUNT} AND received_at >= ? GROUP BY receipt_id, recipient, state, code, done_at"
         " ORDER BY receipt_id",
-        (channel, format_ms(since)),
+        (channel, channel, format_ms(since)),
     )
     return [(row[0], EarlyReceipt(row[1], row[2], row[3], row[4], parse_ms(row[5]))) for row in rows]
 
@@ -123,6 +171,58 @@ async def find_early_since(tx: Tx, channel: str, since: datetime) -> list[tuple[
 async def drop_early(tx: Tx, receipt_id: str) -> None:
     """A kept receipt has found its segment."""
     await tx.execute("DELETE FROM early_receipts WHERE receipt_id = ?", (receipt_id,))
+
+
+class KeptReceipt(NamedTuple):
+    """A receipt that has found no segment yet.
+
+    Args:
+        references: its spellings, in no order.
+    """
+
+    early: EarlyReceipt
+    channel: str
+    references: tuple[str, ...]
+    received_at: datetime
+
+
+_KEPT = (
+    "SELECT receipt_id, recipient, state, code, done_at, channel, received_at, reference FROM early_receipts"
+    " WHERE receipt_id IN "
+)
+
+
+async def list_kept(tx: Tx, *, channel: str | None, limit: int, before: str | None) -> list[KeptReceipt]:
+    """Receipts without a segment, newest first; cursor = last id."""
+    sql = (
+        f"{_KEPT} (SELECT DISTINCT receipt_id FROM early_receipts WHERE (? IS NULL OR channel = ?)"
+        " AND (? IS NULL OR receipt_id < ?) ORDER BY receipt_id DESC LIMIT ?)"
+        " ORDER BY receipt_id DESC, length(reference), reference"
+    )
+    return _group_kept(await tx.fetch(sql, (channel, channel, before, before, limit)))
+
+
+async def find_kept(tx: Tx, receipt_id: str) -> KeptReceipt | None:
+    """One of them."""
+    found = _group_kept(await tx.fetch(f"{_KEPT} (?) ORDER BY length(reference), reference", (receipt_id,)))
+    return found[0] if found else None
+
+
+async def count_kept(tx: Tx) -> int:
+    """How many there are."""
+    return int((await tx.fetch("SELECT count(DISTINCT receipt_id) FROM early_receipts"))[0][0])
+
+
+def _group_kept(rows: Sequence[Row]) -> list[KeptReceipt]:
+    grouped: dict[str, KeptReceipt] = {}
+    for row in rows:
+        early = EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4]))
+        received_at = parse_ms(row[6])
+        assert received_at is not None  # the column can't be null
+        known = grouped.setdefault(row[0], KeptReceipt(early, row[5], (), received_at))
+        if row[7]:
+            grouped[row[0]] = known._replace(references=(*known.references, row[7]))
+    return list(grouped.values())
 
 
 async def forget_early(tx: Tx, before: datetime) -> int:

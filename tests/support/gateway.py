@@ -21,6 +21,7 @@ from gateway.pipeline.accept import AcceptedMessage, Intake, IntakeSettings
 from gateway.pipeline.dispatch import Dispatcher
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
 from gateway.pipeline.lane import Lane
+from gateway.pipeline.late import LateResults
 from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.retry import RetryPolicy
 from gateway.pipeline.schedule import Scheduler
@@ -78,6 +79,7 @@ class ScriptedChannel(msgspec.Struct, kw_only=True):
     rate: TokenBucket | None = None
     budget: Budget | None = None
     number: str | None = None
+    account: str | None = None
 
 
 class Rig:
@@ -96,6 +98,7 @@ class Rig:
                 rate=c.rate,
                 budget=c.budget,
                 number=c.number,
+                account=c.account,
             )
             for c in channels
         }
@@ -108,12 +111,19 @@ class Rig:
         self.intake = Intake(store, clock, IntakeSettings("CN", groups, 72 * 3_600), wake)
         self.inbox = Inbox(store, clock, self.intake, KEYWORDS, "CN", metrics)
         self.receipts = Receipts(store, clock, metrics)
+        late = LateResults(store, clock, policy)
         self.sweeper = Sweeper(store, clock, self.inbox, instance=instance, policy=policy, wake=wake)
         self.channels = Channels(
             list(self.lanes.values()),
             store,
             lambda lane: LaneSink(
-                lane, store=store, clock=clock, inbox=self.inbox, receipts=self.receipts, wake=wake
+                lane,
+                store=store,
+                clock=clock,
+                inbox=self.inbox,
+                receipts=self.receipts,
+                late=late,
+                wake=wake,
             ),
             wake,
             UssdSessions(clock),

@@ -1,0 +1,74 @@
+"""Which dialect the receipts of an account speak: learned from those that found their segment, kept in the store.
+
+An SMSC may answer in hex and report in decimal, and much more. Which of a receipt's spellings fits is seen when one
+does; what was seen often enough goes first from then on, so that another message's id is not hit by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from drivers.base import Receipt
+from gateway.store.ports import Tx
+from gateway.store.receipts import Match, count_dialect, load_dialects
+
+LEARNED = 3
+"""Matches after which a dialect is known, if none of the others was seen half as often."""
+ENOUGH = 20
+"""Matches after which no more are counted on disk: the verdict stands."""
+TRUNCATED = "truncated"
+"""The dialect of an SMSC that cuts its ids in receipts."""
+
+
+class Dialects:
+    """What was seen so far, per account."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, dict[str, int]] = {}
+
+    async def load(self, tx: Tx, account: str) -> None:
+        """Read what earlier runs saw; once."""
+        if account not in self._seen:
+            self._seen[account] = await load_dialects(tx, account)
+
+    def learned(self, account: str) -> str | None:
+        """The dialect that an account speaks; None while that is not clear."""
+        seen = self._seen.get(account)
+        if not seen:
+            return None
+        best = max(seen, key=lambda dialect: seen[dialect])
+        others = sum(seen.values()) - seen[best]
+        return best if seen[best] >= LEARNED and seen[best] >= 2 * others else None
+
+    async def count(self, tx: Tx, account: str, dialect: str) -> None:
+        """A receipt in this dialect has found its segment: keep that, unless it is long known."""
+        if self._seen.get(account, {}).get(dialect, 0) < ENOUGH:
+            await count_dialect(tx, account, dialect)
+
+    def note(self, account: str, dialect: str) -> None:
+        """The same in memory, once it is on disk."""
+        seen = self._seen.setdefault(account, {})
+        seen[dialect] = seen.get(dialect, 0) + 1
+
+    def rank(self, account: str, receipt: Receipt, matches: Sequence[Match]) -> list[Match]:
+        """Matches by how likely their spelling is: the learned dialect first, then as the driver ordered them."""
+        if len(matches) < 2 or not receipt.dialects:
+            return list(matches)
+        learned = self.learned(account)
+        order = {
+            reference: (dialect != learned, position)
+            for position, (reference, dialect) in enumerate(
+                zip(receipt.references, receipt.dialects, strict=True)
+            )
+        }
+        return sorted(matches, key=lambda match: order[match.reference or ""])
+
+
+def dialect_of(receipt: Receipt, match: Match) -> str | None:
+    """The dialect that a match speaks for; None where the receipt's spelling says nothing."""
+    if not receipt.dialects or match.reference is None:
+        return None
+    for reference, dialect in zip(receipt.references, receipt.dialects, strict=True):
+        if reference == match.reference:
+            return dialect
+    return TRUNCATED
