@@ -1,0 +1,63 @@
+"""One stick of eight hangs for good: the seven others keep their rate, and take over what it had."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from simulators.faults import Fault, Point
+from simulators.modem.fleet import start_modems
+from simulators.network import Network
+from tests.support.daemon import Daemon, modem_toml, until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+N_MODEMS, N_MESSAGES = 8, 160
+NETWORK_TIME_S = 0.2
+
+
+async def test_the_seven_others_keep_95_percent_of_their_rate(tmp_path: Path) -> None:
+    network = Network()
+    modems = await start_modems(network, N_MODEMS, tmp_path / "ports", network_time_s=NETWORK_TIME_S)
+    daemon = Daemon(
+        tmp_path,
+        "\n".join(
+            modem_toml(f"sim-{i}", modem.port, answer_timeout='"3s"') for i, modem in enumerate(modems, 1)
+        ),
+    )
+    try:
+        await daemon.start()
+        well, _ = await _send_all(daemon, network, "139", N_MESSAGES)
+        now = asyncio.get_running_loop().time()
+        modems[0].plan.inject(Fault(kind="hang", at=Point.PDU), now)
+        ill, ids = await _send_all(daemon, network, "138", N_MESSAGES - 1)
+        assert set(ill) == set(well) - {"sim-1"}
+        rates = [ill[name] / well[name] for name in sorted(ill)]
+        assert sum(rates) / len(rates) >= 0.95, rates
+
+        await daemon.wait_status(ids, {"delivered", "uncertain"}, 30.0)
+        told = Counter(message["status"] for message in await daemon.messages())
+        assert told == {"delivered": 2 * N_MESSAGES - 1, "uncertain": 1}
+        assert await daemon.stop() == 0
+    finally:
+        await daemon.close()
+        for modem in modems:
+            await modem.stop()
+        await network.close()
+
+
+async def _send_all(
+    daemon: Daemon, network: Network, prefix: str, n_expected: int
+) -> tuple[dict[str, float], list[str]]:
+    """Send the batch; segments per second by modem until the network has as many as expected, and the ids."""
+    loop = asyncio.get_running_loop()
+    n_before, began = len(network.accepted), loop.time()
+    numbers = [f"+86{prefix}{i:08d}" for i in range(N_MESSAGES)]
+    _, batch = await daemon.post("/v1/messages/batch", {"to": numbers, "text": "keep going"})
+    await until(lambda: len(network.accepted) >= n_before + n_expected, 60.0)
+    took_s = loop.time() - began
+    count = Counter(message.via for message in network.accepted[n_before:])
+    return {name: n / took_s for name, n in count.items()}, [item["id"] for item in batch["messages"]]

@@ -1,0 +1,1 @@
+"""Bad weather at length: `python -m tests.soak --minutes 5 --seed 7`. Not part of the default run."""
