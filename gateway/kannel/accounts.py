@@ -26,6 +26,7 @@ class KannelAccount:
         dlr_url: of messages that bring none; empty for none.
         allowed_ips: where calls may come from; empty for everywhere.
         charset: of texts that name none and are no UTF-8.
+        international: its receivers begin with a country code, with or without a plus.
     """
 
     username: str
@@ -38,6 +39,7 @@ class KannelAccount:
     dlr_url: str = ""
     allowed_ips: tuple[NETWORK, ...] = ()
     charset: str = "windows-1252"
+    international: bool = False
 
     def admits(self, address: str | None) -> bool:
         """Whether a call may come from there."""

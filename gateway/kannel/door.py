@@ -106,7 +106,8 @@ class SendDoor:
         drafts: dict[str, Draft] = {}
         now = self._clock.now()
         for number in wanted.to:
-            draft = self._draft_one(request, number, key, plan, now)
+            spellings = _spell(number, international=account.international)
+            draft = self._draft_one(request, spellings, key, plan, now)
             if draft is not None:
                 drafts.setdefault(draft.message.recipient, draft)
         if not drafts:
@@ -114,10 +115,9 @@ class SendDoor:
         return list(drafts.values())
 
     def _draft_one(
-        self, request: MessageRequest, number: str, key: ApiKey, plan: Plan | None, now: datetime
+        self, request: MessageRequest, spellings: Sequence[str], key: ApiKey, plan: Plan | None, now: datetime
     ) -> Draft | None:
-        # Kannel's clients write international numbers without a plus.
-        for spelling in (number, f"+{number}"):
+        for spelling in spellings:
             try:
                 addressed = msgspec.structs.replace(request, to=spelling)
                 return self._intake.draft(addressed, key=key, plan=plan, now=now)
@@ -175,6 +175,14 @@ class SendDoor:
             and not queues.isdisjoint(queues_of(channel.name, channel.groups))
             for channel in self._channels.snapshots()
         )
+
+
+def _spell(number: str, *, international: bool) -> Sequence[str]:
+    """How a receiver may be meant: Kannel's clients often leave out the plus of an international number."""
+    if not number.isdigit() or number.startswith("0"):
+        return (number,)
+    full = f"+{number}"
+    return (full, number) if international else (number, full)
 
 
 def _plan(wanted: Wanted) -> Plan | None:

@@ -91,6 +91,7 @@ class KannelAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         default_sender: what reports say where a message brought no ``from``.
         dlr_url: called for messages that ask for reports and bring no URL.
         charset: of texts that name none and are no UTF-8.
+        international: its receivers begin with a country code, with or without a plus.
     """
 
     username: Filled
@@ -105,6 +106,7 @@ class KannelAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_sender: Text = ""
     dlr_url: Url | None = None
     charset: Charset = "windows-1252"
+    international: Flag = False
 
     def account(self) -> KannelAccount:
         """The same as the call takes it."""
@@ -120,6 +122,7 @@ class KannelAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
             dlr_url=self.dlr_url or "",
             allowed_ips=self.allowed_ips,
             charset=self.charset,
+            international=self.international,
         )
 
 
