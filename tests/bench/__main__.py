@@ -13,6 +13,7 @@ from pathlib import Path
 import uvloop
 
 from tests.bench.codec import codec
+from tests.bench.esme import esme
 from tests.bench.figures import Figure, describe_machine, show
 from tests.bench.kannel import peer_kannel
 from tests.bench.modems import modems
@@ -23,6 +24,7 @@ Bench = Callable[[Path, argparse.Namespace], Awaitable[list[Figure]]]
 BENCHES: dict[str, Bench] = {
     "smpp-single": lambda folder, options: smpp_single(folder, options.messages),
     "smpp-batch": lambda folder, options: smpp_batch(folder, options.messages),
+    "esme": lambda folder, options: esme(folder, options.messages),
     "peer-kannel": lambda folder, options: peer_kannel(folder, options.messages),
     "modems": lambda folder, options: modems(folder, options.modems, options.each),
     "codec": lambda folder, options: codec(),
