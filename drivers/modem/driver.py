@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from drivers.at.trace import TraceSwitch
 from drivers.at.transport import open_serial
 from drivers.base import Driver, EventSink, Fault, FaultKind, OutboundSegment, Refused, SubmitResult
 from drivers.errors import WireLost
@@ -38,6 +39,9 @@ class ModemDriver(Driver):
         sims: the memory of SIMs, shared alike.
         book: who has which stick, shared alike.
         open_wire: how the port is opened.
+
+    Attributes:
+        trace: put a listener in to hear every octet of the port, from now on.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class ModemDriver(Driver):
         self._sims = sims or SimLedger()
         self._book = book or StickBook()
         self._open_wire = open_wire
+        self.trace = TraceSwitch()
         self._report: Report | None = None
         self._session: Session | None = None
         self._draining = False
@@ -93,7 +98,7 @@ class ModemDriver(Driver):
             sims=self._sims,
             ussd=self._ussd,
             open_wire=self._open_wire,
-            trace=None,
+            trace=self.trace,
         )
         while True:
             self._session = session = Session(parts)

@@ -70,7 +70,7 @@ class Parts:
     sims: SimLedger
     ussd: UssdDesk
     open_wire: OpenWire
-    trace: Trace | None
+    trace: Trace
 
 
 class Session:

@@ -37,6 +37,10 @@ def serve(
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Add two simulated modems and a simulated SMSC.")
     ] = False,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write down all that is said to modems, numbers and texts masked."),
+    ] = None,
 ) -> None:
     """Run the gateway until Ctrl-C or SIGTERM.
 
@@ -58,7 +62,7 @@ def serve(
         for line in describe_sticks(sticks, simulated=simulate):
             say(line)
     try:
-        run(settings, simulate=simulate, first_start=path is None)
+        run(settings, simulate=simulate, first_start=path is None, trace=trace)
     except OSError as error:
         raise Failure(_explain(error, settings)) from error
 

@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import msgspec
 import structlog
 import uvloop
 
+from drivers.at.trace import TraceFile
 from gateway.clock import SystemClock
 from gateway.errors import StoreError
 from gateway.routing.channel import ChannelDirectory, ChannelState
@@ -31,12 +33,15 @@ SAME_SIGNAL_S = 1.0
 _log = structlog.get_logger("gateway.daemon")
 
 
-def run(settings: Settings, *, simulate: bool = False, first_start: bool = False) -> None:
+def run(
+    settings: Settings, *, simulate: bool = False, first_start: bool = False, trace: Path | None = None
+) -> None:
     """Run the daemon until it is told to stop.
 
     Args:
         simulate: add simulated channels.
         first_start: there is no config file: make a first key and say what to do with it.
+        trace: file for the AT trace of all modems.
 
     Raises:
         GatewayError: it can't start.
@@ -44,10 +49,10 @@ def run(settings: Settings, *, simulate: bool = False, first_start: bool = False
     """
     configure_log(settings.log.level, settings.log.format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, simulate=simulate, first_start=first_start))
+        runner.run(_run(settings, simulate=simulate, first_start=first_start, trace=trace))
 
 
-async def _run(settings: Settings, *, simulate: bool, first_start: bool) -> None:
+async def _run(settings: Settings, *, simulate: bool, first_start: bool, trace: Path | None) -> None:
     stopping = asyncio.Event()
     _watch_stop_signals(stopping)
     async with AsyncExitStack() as stack:
@@ -55,6 +60,10 @@ async def _run(settings: Settings, *, simulate: bool, first_start: bool) -> None
             settings = await _with_simulated(stack, settings)
         gateway = await Gateway.open(settings)
         stack.push_async_callback(_stop, gateway)
+        if trace is not None:
+            file = TraceFile(trace, asyncio.get_running_loop().time)
+            stack.callback(file.close)
+            gateway.channels.trace(file)
         await gateway.start()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reopen_logs)
         if first_start:

@@ -40,6 +40,7 @@ from drivers.modem.config import ModemConfig
 from drivers.modem.driver import ModemDriver
 from drivers.modem.pin import PinLedger
 from drivers.modem.timing import ModemTiming
+from tests.support.eventually import eventually
 from tests.support.recording_sink import RecordingSink
 from tests.support.scripted_modem import ScriptedModem
 
@@ -399,6 +400,7 @@ async def test_logs_show_neither_numbers_nor_texts(modem, driver, sink, caplog):
     await modem.wait_for_command("AT+CMEE?")  # the last one of a look at the stick: nothing is in flight
     await sink.wait_for(lambda: any("operator" in info.facts for info in sink.of(ChannelInfo)))
     modem.say("+8613700137000 says hello", '+CLIP: "+8613700137000",145')
+    await eventually(lambda: "stray line" in caplog.text)
     modem.answers.append(("+CMS ERROR: 38",))
     await driver.submit(segment())
     sink.failures = 1
