@@ -30,11 +30,16 @@ _HEADER: Final = struct.Struct(">IIII")
 
 async def esme(folder: Path, n: int) -> list[Figure]:
     """Accepting alone, while the carrier is down; then the whole way."""
-    return [*await _accept(folder / "accept", n), *await _whole(folder / "whole", n)]
+    return [*await _accept(_place(folder, "accept"), n), *await _whole(_place(folder, "whole"), n)]
+
+
+def _place(folder: Path, name: str) -> Path:
+    place = folder / name
+    place.mkdir()
+    return place
 
 
 async def _accept(folder: Path, n: int) -> list[Figure]:
-    folder.mkdir()
     port = free_port()
     async with running(folder, _toml(free_port(), port), n_up=0) as (_, pid):
         application = await _connect(port)
@@ -47,7 +52,6 @@ async def _accept(folder: Path, n: int) -> list[Figure]:
 
 
 async def _whole(folder: Path, n: int) -> list[Figure]:
-    folder.mkdir()
     port = free_port()
     async with (
         operator("smsc", folder) as (_, smsc_port),
@@ -139,6 +143,7 @@ class _Application(asyncio.Protocol):
         ready = list(submits)
         started = time.perf_counter()
         self._submits = iter(ready)
+        self._answered.clear()
         self._transport.write(self._next())
         async with asyncio.timeout(STUCK_S):
             await self._answered.wait()
