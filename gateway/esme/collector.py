@@ -16,8 +16,9 @@ from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.pdus import DeliverSm
 from gateway.esme.account import EsmeAccount
 from gateway.esme.inbound import make_deliveries
-from gateway.esme.receipts import FINAL, make_receipt
+from gateway.esme.receipts import make_receipt
 from gateway.model.events import Event
+from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import InboundMessage, MessageStatus
 from gateway.pipeline.publish import follow_events
 from gateway.store.esme import EsmeSubmit, close_submits, load_submits
@@ -28,7 +29,7 @@ from gateway.store.ports import Store, Tx
 _log = logging.getLogger(__name__)
 
 _PREFIX: Final = "message."
-_TOLD: Final = frozenset(_PREFIX + status.value for status in (*FINAL, MessageStatus.SENT))
+_TOLD: Final = frozenset(_PREFIX + status.value for status in (*TERMINAL, MessageStatus.SENT))
 _INBOUND: Final = "inbound.received"
 _SAVE_EVERY: Final = 5_000
 """Events that concern no application, after which the place is saved all the same."""

@@ -15,6 +15,7 @@ from drivers.smpp.wire.constants import MessageState, Tag
 from drivers.smpp.wire.pdus import DeliverSm
 from drivers.smpp.wire.receipt import DeliveryReceipt, format_receipt, stat_of
 from gateway.esme.submit import parse_address
+from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import MessageStatus
 from gateway.store.esme import EsmeSubmit
 
@@ -36,18 +37,11 @@ _STATE_BY_ERROR: Final = {
     "receipt_rejected": MessageState.REJECTED,
     "receipt_deleted": MessageState.DELETED,
 }
-FINAL: Final = frozenset(
-    {
-        MessageStatus.DELIVERED,
-        MessageStatus.UNDELIVERED,
-        MessageStatus.FAILED,
-        MessageStatus.EXPIRED,
-        MessageStatus.CANCELED,
-        MessageStatus.BLOCKED,
-    }
-)
 _ONLY_FAILURE: Final = 0x02
 _ONLY_SUCCESS: Final = 0x03
+_NO_ERROR: Final = "000"
+_SOME_ERROR: Final = "255"
+"""The network, or we ourselves, gave no number of three digits."""
 _NETWORK_ERROR: Final = re.compile(r"\[err:([0-9A-Za-z]{1,3})\]")
 
 
@@ -64,15 +58,15 @@ def wants(registered: int, status: MessageStatus) -> bool:
     """Whether ``registered_delivery`` asks to be told of this. Spec: SMPP 3.4 5.2.17; 5.0 for bits 11."""
     if status is MessageStatus.SENT:
         return bool(registered & c.REGISTERED_INTERMEDIATE)
-    match registered & 0x03:
-        case c.REGISTERED_FINAL:
-            return status in FINAL
-        case 0x02:
-            return status in FINAL and status is not MessageStatus.DELIVERED
-        case 0x03:
-            return status is MessageStatus.DELIVERED
-        case _:
-            return False
+    if status not in TERMINAL:
+        return False
+    delivered = status is MessageStatus.DELIVERED
+    asked = registered & 0x03
+    return (
+        asked == c.REGISTERED_FINAL
+        or (asked == _ONLY_FAILURE and not delivered)
+        or (asked == _ONLY_SUCCESS and delivered)
+    )
 
 
 def make_receipt(
@@ -97,7 +91,7 @@ def make_receipt(
         submit_date=format_receipt_date(submit.submitted_at),
         done_date=format_receipt_date(at),
         stat=stat_of(state),
-        err=found[1].rjust(3, "0") if found else "000" if delivered else "255" if error else "000",
+        err=found[1].rjust(3, "0") if found else _NO_ERROR if delivered or not error else _SOME_ERROR,
     )
     source, destination = parse_address(submit.source), parse_address(submit.destination)
     intermediate = status is MessageStatus.SENT

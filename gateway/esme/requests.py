@@ -20,9 +20,10 @@ from drivers.smpp.wire.pdus import CancelSm, QuerySm, QuerySmResp, ReplaceSm
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.esme.account import EsmeAccount
-from gateway.esme.receipts import FINAL, state_of_message
+from gateway.esme.receipts import state_of_message
 from gateway.esme.submit import format_address, status_for
 from gateway.model.events import message_event
+from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import Message, MessageStatus, SegmentStatus
 from gateway.model.request import MessageRequest
 from gateway.pipeline.accept import Intake
@@ -52,7 +53,7 @@ class Requests:
         ended_at = message.delivered_at or message.updated_at
         return QuerySmResp(
             message_id=body.message_id,
-            final_date=format_time(ended_at) if message.status in FINAL else "",
+            final_date=format_time(ended_at) if message.status in TERMINAL else "",
             message_state=state_of_message(message.status, error),
         )
 
