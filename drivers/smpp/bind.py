@@ -111,6 +111,7 @@ class Bind:
             host=peer.host,
             port=peer.port,
             tls=config.tls,
+            tls_name=config.tls_name,
             timeout_s=config.bind_timeout_s,
         )
         try:

@@ -56,6 +56,7 @@ class SmppConfig:
         receipt_id: how ids in receipts are spelled, one of `drivers.smpp.wire.spellings.RULES`.
         zone: of the dates in receipts.
         tls: wrap the connection; None for plain TCP.
+        tls_name: what the SMSC's certificate must name; None for the host.
     """
 
     name: str
@@ -83,6 +84,7 @@ class SmppConfig:
     receipt_id: str = AUTO
     zone: tzinfo = UTC
     tls: ssl.SSLContext | None = None
+    tls_name: str | None = None
 
     def __post_init__(self) -> None:
         for name, value, choices in (

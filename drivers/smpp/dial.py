@@ -20,9 +20,13 @@ async def connect(
     host: str,
     port: int,
     tls: ssl.SSLContext | None,
+    tls_name: str | None = None,
     timeout_s: float,
 ) -> SmppConnection:
     """Open the connection.
+
+    Args:
+        tls_name: what the peer's certificate must name; None for ``host``.
 
     Raises:
         WireTimeout, WireLost: it can't be opened.
@@ -32,7 +36,9 @@ async def connect(
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout_s):
-            transport, connection = await loop.create_connection(factory, host, port, ssl=tls)
+            transport, connection = await loop.create_connection(
+                factory, host, port, ssl=tls, server_hostname=tls_name if tls is not None else None
+            )
     except TimeoutError:
         raise WireTimeout("connect", timeout_s) from None
     except OSError as error:

@@ -54,6 +54,7 @@ class SubmitRules:
         replace_if_present: a message of the same addresses and service type that still waits is replaced.
         priorities: ``priority_flag`` by our priority 0..9.
         intermediate: ask for intermediate notifications, too, where a report is asked for.
+        source_ton, source_npi, dest_ton, dest_npi: instead of what the form of an address says.
         tlvs: parameters of the carrier's own, in every submit_sm.
     """
 
@@ -64,6 +65,10 @@ class SubmitRules:
     replace_if_present: bool = False
     priorities: tuple[int, ...] = PLAIN_PRIORITIES
     intermediate: bool = False
+    source_ton: int | None = None
+    source_npi: int | None = None
+    dest_ton: int | None = None
+    dest_npi: int | None = None
     tlvs: tuple[Tlv, ...] = ()
 
     def __post_init__(self) -> None:
@@ -97,6 +102,13 @@ def apply_rules(body: SubmitSm, segment: OutboundSegment, rules: SubmitRules, no
         "priority_flag": rules.priorities[min(max(segment.priority, 0), 9)],
         "validity_period": _validity(body, segment, rules.validity, now),
     }
+    types = {
+        "source_addr_ton": rules.source_ton,
+        "source_addr_npi": rules.source_npi,
+        "dest_addr_ton": rules.dest_ton,
+        "dest_addr_npi": rules.dest_npi,
+    }
+    changes |= {field: value for field, value in types.items() if value is not None}
     if rules.intermediate and segment.report:
         changes["registered_delivery"] = body.registered_delivery | c.REGISTERED_INTERMEDIATE
     esm_class, content = body.esm_class, body.short_message

@@ -12,6 +12,8 @@ from drivers.smpp.config import SmppConfig
 from gateway.clock import Clock
 from gateway.pipeline.lane import Lane
 from gateway.runtime.budgets import make_budget
+from gateway.runtime.carrier_link import make_client_tls, make_spare_peers
+from gateway.runtime.carrier_rules import make_submit_rules
 from gateway.runtime.carrier_texts import make_text_plan
 from gateway.runtime.forms import Rate
 from gateway.runtime.settings import ChannelSettings, ModemSettings, Settings, SmppSettings
@@ -42,7 +44,12 @@ def _make_lane(
         rate_text=str(rate) if rate else None,
         budget=make_budget(channel) if isinstance(channel, ModemSettings) else None,
         number=channel.number if isinstance(channel, ModemSettings) else channel.source_address or None,
+        account=_account(channel) if isinstance(channel, SmppSettings) else None,
     )
+
+
+def _account(channel: SmppSettings) -> str:
+    return channel.account or f"{channel.system_id}@{channel.host}"
 
 
 def _driver_config(channel: ChannelSettings) -> ModemConfig | SmppConfig:
@@ -60,7 +67,16 @@ def _driver_config(channel: ChannelSettings) -> ModemConfig | SmppConfig:
             enquire_link_s=channel.enquire_link_s,
             response_timeout_s=channel.response_timeout_s,
             bind_timeout_s=channel.bind_timeout_s,
+            spare_peers=make_spare_peers(channel, channel.port),
+            interface_version=channel.interface_version,
+            address_range=channel.address_range,
+            address_range_ton=channel.address_range_ton,
+            address_range_npi=channel.address_range_npi,
             texts=make_text_plan(channel),
+            submit=make_submit_rules(channel),
+            receipt_id=channel.receipt_id,
+            tls=make_client_tls(channel),
+            tls_name=channel.tls_name,
         )
     return ModemConfig(
         name=channel.name,

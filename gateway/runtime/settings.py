@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.errors import GatewayError, SettingsError
-from gateway.runtime.carrier_texts import CarrierTexts
+from gateway.runtime.carrier_link import CarrierLink
 from gateway.runtime.esme_settings import SmppAccountSettings, SmppServerSettings, check_accounts
 from gateway.runtime.forms import (
     Address,
@@ -46,7 +46,7 @@ from gateway.runtime.text_settings import TextSettings
 DEFAULT_CONFIG = Path("/etc/hongyan/hongyan.toml")
 """Read by `serve` and `check` when no file is named."""
 
-_BINDS = ("transceiver", "transmitter", "receiver")
+_BINDS = ("transceiver", "transmitter", "receiver", "pair")
 _PIN = re.compile(r"[0-9]{4,8}")
 
 
@@ -171,8 +171,8 @@ class ModemSettings(StickSettings, frozen=True, kw_only=True):
             yield "pin", "is not a PIN; write 4 to 8 digits"
 
 
-class SmppSettings(CarrierTexts, frozen=True, kw_only=True):
-    """``[[smpp]]``: one account at an SMSC; how it wants texts is in `CarrierTexts`.
+class SmppSettings(CarrierLink, frozen=True, kw_only=True):
+    """``[[smpp]]``: one account at an SMSC; the rest of it is in `CarrierLink`, `CarrierRules` and `CarrierTexts`.
 
     Args:
         name: the channel's name; unique.
@@ -181,7 +181,7 @@ class SmppSettings(CarrierTexts, frozen=True, kw_only=True):
         system_id: the account's user name.
         password: the account's password.
         system_type: only where the carrier asks for one.
-        bind: transceiver, transmitter (only sends) or receiver (only takes in).
+        bind: transceiver, transmitter (only sends), receiver (only takes in), or pair: one of each as one channel.
         window: how many segments may wait for the SMSC's answer at once.
         rate: the most segments it sends in so much time.
         source_address: the sender's number or name that messages carry.
@@ -197,7 +197,9 @@ class SmppSettings(CarrierTexts, frozen=True, kw_only=True):
     system_id: Annotated[str, Form(short_text(15))]
     password: Secret
     system_type: Annotated[str, Form(short_text(12))] = ""
-    bind: Annotated[Literal["transceiver", "transmitter", "receiver"], Form(one_of(*_BINDS))] = "transceiver"
+    bind: Annotated[Literal["transceiver", "transmitter", "receiver", "pair"], Form(one_of(*_BINDS))] = (
+        "transceiver"
+    )
     window: Annotated[int, Form(whole_number(1, 10_000))] = 10
     rate: Pace | None = None
     source_address: Annotated[str, Form(short_text(20))] = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,8 @@ class SmscPeer:
         on_submit: called with each submit_sm; accepts it unless a test says otherwise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.links: list[SmscLink] = []
         self.bind_status: int | None = CommandStatus.ROK
         self.on_submit: Callable[[SmscLink, RequestReceived], object] = SmscLink.accept
@@ -126,7 +128,7 @@ class SmscPeer:
 
     async def listen(self) -> None:
         """Open the port; the same one again after `stop`."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

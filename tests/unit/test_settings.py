@@ -252,7 +252,7 @@ BAD = {
     ),
     "bind": (
         SMPP + 'password = "p"\nbind = "trx"\n',
-        'FILE:smpp[0].bind: "trx" is not known; write one of transceiver, transmitter, receiver',
+        'FILE:smpp[0].bind: "trx" is not known; write one of transceiver, transmitter, receiver, pair',
     ),
     "a name twice": (
         MODEM + SMPP.replace('"a"', '"sim-1"') + 'password = "p"\n',
@@ -422,6 +422,13 @@ def test_the_examples_of_the_complete_file_load_and_its_defaults_are_the_true_on
         "smsc",
         "profile",
         "recovery_command",
+        "spare_hosts",
+        "account",
+        "source_ton",
+        "source_npi",
+        "dest_ton",
+        "dest_npi",
+        "smpp_tlvs",
     }
     own |= {f.name for f in msgspec.structs.fields(SimSettings)}
     for table in (settings.modems[0], settings.smpp[0], settings.log):

@@ -1,0 +1,240 @@
+"""Binds as carriers have them: pairs, spare hosts, versions, TLS; and answers that come late."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+
+from drivers.base import (
+    Accepted,
+    ChannelDown,
+    ChannelInfo,
+    ChannelNotice,
+    ChannelUp,
+    FaultKind,
+    InboundPart,
+    LateResult,
+    Receipt,
+    Refused,
+    Uncertain,
+)
+from drivers.smpp.config import Peer, SmppConfig
+from drivers.smpp.wire.constants import CommandStatus, Tag
+from drivers.smpp.wire.pdus import (
+    BindReceiver,
+    BindTransceiver,
+    BindTransmitter,
+    DeliverSm,
+    SubmitSmResp,
+)
+from tests.integration.test_smpp_driver import RECEIPT, bound, config, running
+from tests.support.certificates import Certificates, make_certificates
+from tests.support.smsc_peer import SmscPeer
+
+pytestmark = pytest.mark.integration
+
+
+async def test_a_pair_sends_on_one_connection_and_receives_on_the_other():
+    async with SmscPeer() as peer, running(peer, bind="pair") as run:
+        await run.sink.wait_until_up()
+        await peer.wait_for(
+            lambda: {type(link.bind) for link in peer.links} >= {BindTransmitter, BindReceiver}
+        )
+        sender = next(link for link in peer.links if isinstance(link.bind, BindTransmitter))
+        receiver = next(link for link in peer.links if isinstance(link.bind, BindReceiver))
+        assert isinstance(await run.submit(), Accepted)
+        assert (len(sender.submits), len(receiver.submits)) == (1, 0)
+        receiver.send(DeliverSm(esm_class=4, short_message=RECEIPT))
+        await run.sink.wait_for_event(Receipt)
+
+
+async def test_a_pair_goes_on_sending_while_its_receiver_is_away_and_says_so():
+    async with SmscPeer() as peer, running(peer, bind="pair") as run:
+        await run.sink.wait_until_up()
+        await peer.wait_for(lambda: any(isinstance(link.bind, BindReceiver) for link in peer.links))
+        receiver = next(link for link in peer.links if isinstance(link.bind, BindReceiver))
+        await run.sink.wait_for(lambda: any("receiver" in info.facts for info in run.sink.of(ChannelInfo)))
+        receiver.cut()
+        assert (await run.sink.wait_for_event(ChannelNotice)).code == "receiver_down"
+        assert isinstance(await run.submit(), Accepted)
+        assert run.sink.of(ChannelDown) == []
+        await peer.wait_for(lambda: sum(isinstance(link.bind, BindReceiver) for link in peer.links) == 2)
+
+
+async def test_a_pair_whose_password_is_refused_stops():
+    async with SmscPeer() as peer:
+        peer.bind_status = CommandStatus.RINVPASWD
+        async with running(peer, bind="pair") as run:
+            down = await run.sink.wait_for_event(ChannelDown)
+            assert down.fault.kind is FaultKind.CONFIG
+            await asyncio.wait_for(run.task, 5)
+
+
+async def test_a_host_that_is_away_is_passed_over():
+    async with SmscPeer() as away, SmscPeer() as peer:
+        port = away.port
+        await away.stop()
+        async with running(peer, port=port, spare_peers=(Peer("127.0.0.1", peer.port),)) as run:
+            await run.sink.wait_until_up()
+            assert run.sink.of(ChannelInfo)[0].facts["peer"] == f"127.0.0.1:{peer.port}"
+            assert run.sink.of(ChannelDown) == []
+
+
+async def test_a_host_that_is_not_ready_to_bind_is_passed_over():
+    async with SmscPeer() as busy, SmscPeer() as peer:
+        busy.bind_status = CommandStatus.RSYSERR
+        async with running(busy, spare_peers=(Peer("127.0.0.1", peer.port),)) as run:
+            await run.sink.wait_until_up()
+            assert (len(busy.links), len(peer.links)) == (1, 1)
+
+
+async def test_a_wrong_password_is_not_tried_at_every_host():
+    async with SmscPeer() as first, SmscPeer() as second:
+        first.bind_status = CommandStatus.RINVPASWD
+        async with running(first, spare_peers=(Peer("127.0.0.1", second.port),)) as run:
+            await asyncio.wait_for(run.task, 5)
+            assert (len(first.links), len(second.links)) == (1, 0)
+
+
+async def test_the_bind_says_what_was_agreed():
+    async with bound(
+        interface_version="5.0",
+        address_range="1069*",
+        address_range_ton=1,
+        address_range_npi=1,
+        system_type="VMA",
+    ) as run:
+        bind = run.peer.link.bind
+        assert isinstance(bind, BindTransceiver)
+        assert (bind.interface_version, bind.address_range, bind.system_type) == (0x50, "1069*", "VMA")
+        assert (bind.addr_ton, bind.addr_npi) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bind": "both"}, {"interface_version": "3.5"}, {"receipt_id": "octal"}, {"window": 0}]
+)
+def test_a_config_that_makes_no_sense_is_refused(wrong: dict[str, object]):
+    values = {"name": "a", "host": "h", "system_id": "s", "password": "p", **wrong}
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        SmppConfig(**values)  # type: ignore[arg-type]
+
+
+def test_an_ipv6_peer_is_written_so_that_the_port_can_be_told():
+    assert str(Peer("::1", 2775)) == "[::1]:2775"
+
+
+async def test_the_smscs_own_word_on_congestion_is_passed_on():
+    async with bound() as run:
+        run.peer.on_submit = lambda link, request: link.answer(
+            request, SubmitSmResp(message_id="m", tlvs=((int(Tag.CONGESTION_STATE), b"\x5a"),))
+        )
+        assert await run.submit() == Accepted(reference="m", congestion=90)
+
+
+# --- late, double and unknown answers ---
+
+
+async def test_an_answer_after_the_timeout_is_reported_once():
+    async with bound(response_timeout_s=0.1) as run:
+        run.peer.keep_submits()
+        link = run.peer.link
+        result = await run.submit(7)
+        assert isinstance(result, Uncertain)
+        link.accept(link.submits[0])
+        late = await run.sink.wait_for_event(LateResult)
+        assert (late.segment_id, late.attempt, late.abandoned) == ("s7", 1, False)
+        assert late.result == Accepted(reference=f"m{link.submits[0].sequence_number}")
+        link.write(_again(link, SubmitSmResp(message_id="other")))
+        await run.peer.wait_for(lambda: True)
+        run.peer.on_submit = type(link).accept
+        await run.submit(8)
+        assert len(run.sink.of(LateResult)) == 1
+        assert run.driver.incidents.unknown_responses == 1
+
+
+async def test_a_late_refusal_is_reported_too():
+    async with bound(response_timeout_s=0.1) as run:
+        run.peer.keep_submits()
+        link = run.peer.link
+        assert isinstance(await run.submit(), Uncertain)
+        link.answer(link.submits[0], status=CommandStatus.RINVDSTADR)
+        late = await run.sink.wait_for_event(LateResult)
+        assert isinstance(late.result, Refused)
+        assert late.result.fault.code == "smpp_0x0b"
+
+
+async def test_an_answer_whose_asker_was_cancelled_is_reported_as_abandoned():
+    async with bound() as run:
+        run.peer.keep_submits()
+        link = run.peer.link
+        asked = run.submit()
+        await run.peer.wait_for(lambda: link.submits)
+        asked.cancel()
+        await asyncio.wait([asked])
+        link.accept(link.submits[0])
+        late = await run.sink.wait_for_event(LateResult)
+        assert late.abandoned
+
+
+def _again(link, body) -> bytes:
+    from drivers.smpp.wire.codec import encode_pdu
+
+    return encode_pdu(body, link.submits[0].sequence_number)
+
+
+# --- TLS ---
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def client_context(ca: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca)
+
+
+async def test_over_tls_with_a_certificate_that_the_carriers_authority_signed(certificates: Certificates):
+    async with SmscPeer(tls=certificates.server_context()) as peer:
+        tls = client_context(certificates.ca)
+        async with running(peer, tls=tls, tls_name="smsc.test") as run:
+            await run.sink.wait_until_up()
+            assert run.sink.of(ChannelInfo)[0].facts["tls"] is True
+            assert isinstance(await run.submit(), Accepted)
+            peer.link.send(DeliverSm(source_addr="1", short_message=b"hi"))
+            await run.sink.wait_for_event(InboundPart)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(certificates: Certificates):
+    async with (
+        SmscPeer(tls=certificates.server_context()) as peer,
+        running(peer, tls=ssl.create_default_context(), tls_name="smsc.test") as run,
+    ):
+        down = await run.sink.wait_for_event(ChannelDown)
+        assert "can't be trusted" in down.fault.detail
+        assert run.sink.of(ChannelUp) == []
+
+
+async def test_a_certificate_of_another_name_is_refused(certificates: Certificates):
+    async with (
+        SmscPeer(tls=certificates.server_context()) as peer,
+        running(peer, tls=client_context(certificates.ca), tls_name="other.test") as run,
+    ):
+        down = await run.sink.wait_for_event(ChannelDown)
+        assert "can't be trusted" in down.fault.detail
+
+
+async def test_a_carrier_that_wants_a_certificate_gets_ours(certificates: Certificates):
+    async with SmscPeer(tls=certificates.server_context(clients=True)) as peer:
+        tls = client_context(certificates.ca)
+        tls.load_cert_chain(certificates.client, certificates.client_key)
+        async with running(peer, tls=tls, tls_name="smsc.test") as run:
+            await run.sink.wait_until_up()
+            assert isinstance(await run.submit(), Accepted)
+
+
+def test_a_config_shows_no_password():
+    assert "secret" not in repr(config(SmscPeer()))
