@@ -26,6 +26,10 @@ KEEPALIVE_S = 75.0
 """Longer than the pause between two requests of common clients and proxies (60 s)."""
 
 
+MAX_LINE_OCTETS = 65_536
+"""Of a request's first line: Kannel's clients put long texts and many receivers into it."""
+
+
 def build_app(context: ApiContext, *, heartbeat_s: float = HEARTBEAT_S) -> web.Application:
     """The whole API, ready to be served; no request is taken yet.
 
@@ -76,6 +80,7 @@ def make_runner(app: web.Application, *, shutdown_timeout_s: float = 10.0) -> we
         logger=_log,
         access_log=None,
         keepalive_timeout=KEEPALIVE_S,
+        max_line_size=MAX_LINE_OCTETS,
         shutdown_timeout=shutdown_timeout_s,
     )
 

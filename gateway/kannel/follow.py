@@ -13,7 +13,7 @@ from gateway.clock import Clock, truncate_ms
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.ids import make_id
 from gateway.kannel.inbound_routes import InboundRoute, OutCall, choose_route, plan_inbound
-from gateway.kannel.reports import DLR_OF, Wish, plan_report
+from gateway.kannel.reports import DLR_OF, Wish, complete_receipt, plan_report
 from gateway.model.events import Event
 from gateway.model.message import InboundMessage
 from gateway.pipeline.publish import follow_events
@@ -27,6 +27,7 @@ from gateway.store.kannel import (
     save_calls,
     save_place,
 )
+from gateway.store.messages import find_message
 from gateway.store.ports import Store, Tx
 
 WISH_KEPT = timedelta(days=7)
@@ -90,14 +91,15 @@ class Follower:
         reports = [event for event in events if event.type in DLR_OF]
         inbound = [event for event in events if event.type == _INBOUND] if self._routes else []
 
-        async def load(tx: Tx) -> tuple[Mapping[str, bytes], list[InboundMessage]]:
+        async def load(tx: Tx) -> tuple[list[Event], Mapping[str, bytes], list[InboundMessage]]:
             wishes = await find_wishes(tx, {event.subject for event in reports})
+            wished = [await _complete(tx, event) for event in reports if event.subject in wishes]
             found = [await find_inbound(tx, event.subject) for event in inbound]
-            return wishes, [message for message in found if message is not None]
+            return [w for w in wished if w], wishes, [message for message in found if message is not None]
 
-        wishes, messages = await self._store.read(load) if reports or inbound else ({}, [])
+        wished, wishes, messages = await self._store.read(load) if reports or inbound else ([], {}, [])
         now = truncate_ms(self._clock.now())
-        calls = [call for event in reports if (call := _report_call(event, wishes, now))]
+        calls = [call for event in wished if (call := _report_call(event, wishes, now))]
         calls += [call for message in messages if (call := self._inbound_call(message, now))]
         prune = now - self._pruned_at >= _PRUNE_EVERY
         if not calls and not prune and seq - self._saved < _PLACE_EVERY:
@@ -123,9 +125,16 @@ class Follower:
         return _store(message.id, plan_inbound(message, route), now, route=route.name)
 
 
+async def _complete(tx: Tx, event: Event) -> Event | None:
+    """The event with all that a report says; None when its message is gone."""
+    if not event.type.startswith("receipt."):
+        return event
+    message = await find_message(tx, event.subject)
+    return complete_receipt(event, message) if message is not None else None
+
+
 def _report_call(event: Event, wishes: Mapping[str, bytes], now: datetime) -> StoredCall | None:
-    wish = wishes.get(event.subject)
-    url = plan_report(event, _decode_wish(wish)) if wish is not None else None
+    url = plan_report(event, _decode_wish(wishes[event.subject]))
     return _store(event.subject, OutCall(method="GET", url=url), now) if url is not None else None
 
 

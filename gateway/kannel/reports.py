@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.kannel.escapes import Facts, expand
 from gateway.model.events import Event, MessageEvent
+from gateway.model.message import Message
 
 DELIVERED, FAILED, BUFFERED, ACCEPTED, REJECTED, INTERMEDIATE = 1, 2, 4, 8, 16, 32
 
@@ -23,10 +24,11 @@ DLR_OF: Mapping[str, int] = {
     "message.canceled": REJECTED,
     "message.blocked": REJECTED,
     # Word from the network on the way; these leave the message's status as it is.
-    "message.buffered": BUFFERED,
-    "message.enroute": INTERMEDIATE,
+    "receipt.enroute": BUFFERED | INTERMEDIATE,
+    "receipt.unknown": INTERMEDIATE,
 }
-"""Event -> value of the mask. An ``uncertain`` message is told of when its fate is known."""
+"""Event -> value of the mask; of two the smaller one that is wanted. An ``uncertain`` message is told of when its fate
+is known."""
 
 _STATES = {
     "receipt_expired": "EXPIRED",
@@ -37,7 +39,16 @@ _STATES = {
 _CODE = re.compile(r"\[([^\[\]]*)\]$")
 _DATE = "%y%m%d%H%M"
 
+
+class _Told(msgspec.Struct):
+    """What the timeline has of a receipt that ended nothing."""
+
+    ref: str | None = None
+
+
 _decode = msgspec.json.Decoder(MessageEvent).decode
+_decode_told = msgspec.json.Decoder(_Told).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,11 +67,29 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     account: str = ""
 
 
+def complete_receipt(event: Event, message: Message) -> Event:
+    """Word of a receipt that ended nothing, with what `plan_report` needs to know of its message."""
+    told = _decode_told(event.data)
+    data = MessageEvent(
+        id=message.id,
+        to=message.recipient,
+        status=event.type.partition(".")[2],
+        channel=message.channel,
+        ref=told.ref,
+    )
+    return msgspec.structs.replace(event, data=_encode(data))
+
+
 def plan_report(event: Event, wish: Wish) -> str | None:
-    """The URL to call for a change of a message; None when it was not asked for."""
-    value = DLR_OF.get(event.type, 0)
-    if not value & wish.mask:
+    """The URL to call for a change of a message; None when it was not asked for.
+
+    Args:
+        event: of a message, or a receipt that `complete_receipt` made whole.
+    """
+    wanted = DLR_OF.get(event.type, 0) & wish.mask
+    if not wanted:
         return None
+    value = wanted & -wanted
     data = _decode(event.data)
     facts = Facts(
         phone=data.to,
@@ -87,7 +116,7 @@ def _describe(value: int, data: MessageEvent, at: datetime) -> str:
     if value == REJECTED:
         return f"NACK/{data.error or data.status}"
     if value not in {DELIVERED, FAILED}:
-        state = "ENROUTE"
+        state = "ENROUTE" if data.status == "enroute" else "UNKNOWN"
     else:
         reason = (data.error or "").partition(":")[0]
         state = "DELIVRD" if value == DELIVERED else _STATES.get(reason, "UNDELIV")

@@ -95,6 +95,11 @@ async def test_several_receivers_get_a_message_each_once(kannel: KannelRig):
     assert [m.recipient for m in await kannel.messages()] == [PHONE, OTHER, "10086"]
 
 
+async def test_a_long_text_and_many_receivers_fit_into_a_url(kannel: KannelRig):
+    await send(kannel, f"text={'%E4%BD%A0' * 2_000}", to="+".join(f"139{n:08}" for n in range(500)))
+    assert len(await kannel.messages(limit=1_000)) == 500
+
+
 async def test_international_numbers_need_no_plus_where_the_account_says_so(tmp_path: Path):
     account = KannelAccountSettings(username="app", password=Secret("pw"), international=True)
     async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1"), accounts=(account,)) as kannel:
@@ -222,6 +227,19 @@ async def test_values(kannel: KannelRig, app: Application, step: Any, state: str
         await kannel.driver.report(receipt("r1", state=ReceiptState(state)))
     await kannel.rig.until(lambda: len(app.calls) == len(values))
     assert app.paths == [f"/?{value}" for value in values]
+
+
+@pytest.mark.parametrize(
+    ("mask", "values"), [(63, ["8", "4", "1"]), (32 + 1, ["32", "1"]), (1 + 8, ["8", "1"])]
+)
+async def test_word_on_the_way(kannel: KannelRig, app: Application, mask: int, values: list[str]):
+    kannel.driver.script.append(accepted("r1"))
+    message = await send(kannel, dlr(app, "%d-%F-%i-%p", mask=mask))
+    await kannel.rig.until_status(message, "sent")
+    await kannel.driver.report(receipt("r1", state=ReceiptState.ENROUTE))
+    await kannel.driver.report(receipt("r1"))
+    await kannel.rig.until(lambda: len(app.calls) == len(values))
+    assert app.paths == [f"/?{value}-r1-smsc-1-{quote(PHONE)}" for value in values]
 
 
 async def test_of_what_is_uncertain_nothing_is_told_until_it_is_known(kannel: KannelRig, app: Application):

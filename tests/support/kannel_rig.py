@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from aiohttp.test_utils import TestServer
+from aiohttp import web
 
 from gateway.api.context import ApiContext
-from gateway.api.server import build_app
+from gateway.api.server import build_app, make_runner
 from gateway.model.message import Message
 from gateway.runtime.kannel import KannelSide
 from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings
@@ -37,10 +37,10 @@ class KannelRig:
     driver: ScriptedDriver
     url: str = ""
 
-    async def messages(self) -> list[Message]:
-        """All messages, oldest first."""
+    async def messages(self, limit: int = 100) -> list[Message]:
+        """The messages, oldest first."""
         found = await self.rig.store.read(
-            lambda tx: list_messages(tx, MessageFilter(), limit=100, before=None)
+            lambda tx: list_messages(tx, MessageFilter(), limit=limit, before=None)
         )
         return list(reversed(found))
 
@@ -75,11 +75,14 @@ async def open_kannel_rig(
             ready=lambda: None,
             kannel=side.door,
         )
+        runner = make_runner(build_app(context), shutdown_timeout_s=1.0)
         jobs = [asyncio.create_task(job, name=name) for name, job in (await side.open()).items()]
         try:
-            async with TestServer(build_app(context)) as server:
-                yield KannelRig(rig, driver, f"http://127.0.0.1:{server.port}/cgi-bin/sendsms")
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield KannelRig(rig, driver, f"http://127.0.0.1:{runner.addresses[0][1]}/cgi-bin/sendsms")
         finally:
+            await runner.cleanup()
             for job in jobs:
                 job.cancel()
             ended = await asyncio.gather(*jobs, return_exceptions=True)
