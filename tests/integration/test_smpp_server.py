@@ -38,7 +38,8 @@ from gateway.model.message import Category
 from gateway.store.esme_outbox import count_deliveries
 from tests.support.esme import RawEsme, connected_esme
 from tests.support.eventually import eventually
-from tests.support.smpp_application import PHONE, Served, account, serving
+from tests.support.gateway import PHONE
+from tests.support.smpp_application import Served, account, serving
 
 pytestmark = pytest.mark.integration
 
@@ -266,8 +267,8 @@ async def test_schedule_validity_and_priority_are_kept(tmp_path):
     ],
 )
 async def test_what_can_not_be_sent_is_refused_with_the_status_that_says_why(tmp_path, fields, status):
-    rights = {"senders": ("1069*",)}
-    async with serving(tmp_path / "db", account(**rights)) as served, connected_esme(served.port) as esme:
+    only_ours = account(senders=("1069*",))
+    async with serving(tmp_path / "db", only_ours) as served, connected_esme(served.port) as esme:
         await esme.bind()
         assert (await esme.ask(submit(**fields))).command_status == status
         assert (await esme.ask(submit())).command_status == 0
@@ -560,8 +561,8 @@ async def test_nobody_asks_after_messages_of_others(tmp_path):
 # ---- deliveries
 
 
-async def delivered(served: Served, esme: RawEsme, **fields: object) -> str:
-    told = await accepted(esme, submit(**fields))
+async def delivered(served: Served, esme: RawEsme) -> str:
+    told = await accepted(esme, submit())
     await served.rig.until_status(await served.rig.message(told), "sent")
     await served.report(str(len(served.driver.submitted)))
     return told

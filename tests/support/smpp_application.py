@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -15,7 +15,7 @@ from gateway.esme.passwords import PasswordHash, hash_password, parse_hash
 from gateway.esme.service import EsmeService, Listener
 from gateway.telemetry.metrics import make_metrics
 from tests.support.fake_driver import ScriptedDriver
-from tests.support.gateway import PHONE, ManualClock, Rig, running
+from tests.support.gateway import ManualClock, Rig, running
 
 PASSWORD = "secret"
 
@@ -69,16 +69,13 @@ async def serving(
             accounts=accounts or (account(),),
             listeners=listeners,
         )
-        await service.start(lambda task: task.cancelled() or task.result())
+        await service.start(_must_not_break)
         try:
             yield Served(rig, driver, service)
         finally:
             await service.stop()
 
 
-def tls_listener(context: ssl.SSLContext) -> Listener:
-    """A listener with TLS."""
-    return Listener(host="127.0.0.1", port=0, tls=context)
-
-
-__all__ = ["PASSWORD", "PHONE", "Served", "account", "kept_hash", "serving", "tls_listener"]
+def _must_not_break(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.result()

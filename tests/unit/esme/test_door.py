@@ -1,0 +1,97 @@
+"""Who may bind, and how a guesser of passwords is slowed down."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from drivers.smpp.server import BindKind, BindRequest
+from drivers.smpp.wire.constants import CommandStatus
+from gateway.esme.door import Doorkeeper
+from tests.support.gateway import ManualClock
+from tests.support.smpp_application import PASSWORD, account
+
+pytestmark = pytest.mark.unit
+
+
+def request(password: str = PASSWORD, peer: str = "192.0.2.1", system_id: str = "hongyan") -> BindRequest:
+    return BindRequest(BindKind.TRANSCEIVER, system_id, password, peer)
+
+
+class Door:
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.pauses: list[float] = []
+        self.keeper = Doorkeeper({"hongyan": account()}, self.clock, self._pause)
+
+    async def _pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    async def knock(self, **fields: str) -> CommandStatus:
+        return await self.keeper.admit(request(**fields), lambda: 0)
+
+
+async def test_the_right_password_never_waits():
+    door = Door()
+    for _ in range(5):
+        assert await door.knock() is CommandStatus.ROK
+    assert door.pauses == []
+
+
+async def test_wrong_passwords_wait_longer_and_longer_but_not_for_ever():
+    door = Door()
+    for _ in range(12):
+        assert await door.knock(password="guess") is CommandStatus.RINVPASWD
+    assert door.pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0, 8.0]
+
+
+async def test_who_knows_the_password_gets_in_from_there_all_the_same_after_a_pause():
+    door = Door()
+    for _ in range(4):
+        await door.knock(password="guess")
+    assert await door.knock() is CommandStatus.ROK
+    assert door.pauses[-1] == 1.0
+
+
+async def test_another_address_is_not_slowed_down():
+    door = Door()
+    for _ in range(6):
+        await door.knock(password="guess")
+    door.pauses.clear()
+    assert await door.knock(peer="192.0.2.2") is CommandStatus.ROK
+    assert door.pauses == []
+
+
+async def test_time_forgives():
+    door = Door()
+    for _ in range(4):
+        await door.knock(password="guess")
+    door.clock.advance(10 * 60)
+    door.pauses.clear()
+    await door.knock(password="guess")
+    assert door.pauses == []
+
+
+async def test_guessers_do_not_wait_side_by_side():
+    door = Door()
+    gate = asyncio.Event()
+
+    async def held(seconds: float) -> None:
+        door.pauses.append(seconds)
+        await gate.wait()
+
+    for _ in range(4):
+        await door.knock(password="guess")
+    door.pauses.clear()
+    door.keeper._pause = held
+    knocks = [asyncio.create_task(door.knock(password="guess")) for _ in range(10)]
+    done, _ = await asyncio.wait(knocks, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    assert done  # those beyond the line are refused at once
+    assert len(door.pauses) == 1
+    gate.set()
+    assert set(await asyncio.gather(*knocks)) == {CommandStatus.RINVPASWD}
+
+
+async def test_an_account_that_is_not_there_is_refused_in_the_same_words():
+    assert await Door().knock(system_id="nobody") is CommandStatus.RINVPASWD
