@@ -15,7 +15,7 @@ PREFIXES = (
     *WITH_BODY,
     "+CMTI:", "+CDSI:", "+CBMI:", "+CREG:", "+CGREG:", "+CEREG:", "+CUSD:", "+CRING:", "+CLIP:", "+CCWA:",
     "+CIEV:", "+CTZV:", "+CTZE:", "+CTZDST:", "+CGEV:", "+CPIN:", "+CFUN:", "+QIND:", "+QUSIM:", "+QSTAT:",
-    "+CSQ:", "+CCLK:", "+NITZ:", "+PACSP", "+SIM:", "+ZUSIMR:", "+ZDONR:", "+ZPASR:",
+    "+CSQ:", "+CCLK:", "+NITZ:", "+SMS FULL", "+PACSP", "+SIM:", "+ZUSIMR:", "+ZDONR:", "+ZPASR:",
 )  # fmt: skip
 """What sticks say by themselves: 27.005, 27.007, SIMCom, Quectel, ZTE."""
 

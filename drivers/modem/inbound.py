@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from drivers.at.responses import parse_cmti, parse_direct_length, parse_hex
-from drivers.base import DriverEvent, InboundPart, Receipt
+from drivers.base import DriverEvent, Encoding, InboundPart, Receipt
 from drivers.codec.address import split_sca
 from drivers.codec.status import classify_tp_st
 from drivers.codec.text import to_plain
@@ -41,11 +41,17 @@ DIRECT_TRIES = 5
 MAX_REPORTED = 1024
 """Unreadable messages that are remembered, so that each is reported once and not at every sweep."""
 
+NEAR_FULL = 0.8
+"""So much of a storage in use, and what can't be read or was never ours is taken off it as well."""
+UNREADABLE = "unreadable"
+"""The sender under which the octets of such a message go to the gateway."""
+
 _RECEIVED = frozenset({0, 1})
 _STORED = ("+CMTI:", "+CDSI:")
 _DIRECT = ("+CMT:", "+CDS:")
-_FULL = ("^SMMEMFULL", '+QIND: "smsfull"')
+_FULL = ("^SMMEMFULL", "+SMS FULL", '+QIND: "smsfull"', '+QIND: "SMS FULL"', "*SMS FULL")
 """Nothing more comes in until something is deleted."""
+_CALLS = ("RING", "+CRING:")
 
 
 class Inbound:
@@ -70,7 +76,8 @@ class Inbound:
         if urc.line.startswith(_FULL):
             self.sweep_soon()
             return
-        if not urc.line.startswith(_STORED + _DIRECT):
+        is_call = self._config.hang_up_calls and urc.line.startswith(_CALLS)
+        if not is_call and not urc.line.startswith(_STORED + _DIRECT):
             return
         if len(self._jobs) < MAX_JOBS:
             self._jobs.append(urc)
@@ -128,16 +135,27 @@ class Inbound:
         well = True
         for memory in setup.storage.readable or (None,):
             try:
+                use = await reader.use(memory)
                 entries = await reader.list_all(memory)
             except (DeviceError, WireTimeout) as error:
                 logger.warning("%s: can't list storage %s: %s", self._channel, memory, error)
                 well &= isinstance(error, DeviceError)  # refused it will be again; silence passes
                 continue
+            is_near_full = use is not None and use.n_used >= NEAR_FULL * use.n_total > 0
+            if use is not None and is_near_full:
+                where = memory or "for messages"
+                detail = f"Storage {where} held {use.n_used} of {use.n_total} messages; it is being emptied."
+                await self._report.notice("storage_full", detail)
             for entry in entries:
-                well &= await self._take_stored(entry, memory, entry.index, reader)
+                well &= await self._take_stored(entry, memory, entry.index, reader, make_room=is_near_full)
         return well
 
     async def _handle(self, urc: Urc, port: AtPort, setup: Setup, reader: StorageReader) -> bool:
+        if urc.line.startswith(_CALLS):
+            if await try_request(port, "AT+CHUP") is None:
+                await try_request(port, "ATH")
+            logger.info("%s: a call was hung up", self._channel)
+            return True
         if urc.line.startswith(_DIRECT):
             return await self._take_direct(urc, port, setup)
         place = parse_cmti(urc.line)
@@ -154,15 +172,23 @@ class Inbound:
         return entry is None or await self._take_stored(entry, memory, index, reader)
 
     async def _take_stored(
-        self, entry: StoredPdu, memory: str | None, index: int, reader: StorageReader
+        self,
+        entry: StoredPdu,
+        memory: str | None,
+        index: int,
+        reader: StorageReader,
+        *,
+        make_room: bool = False,
     ) -> bool:
-        if entry.status not in _RECEIVED:
-            return True
         where = f"{memory or 'storage'} {index}"
-        event = self._decode(entry.pdu, entry.n_octets, where)
-        if event is None:
+        is_received = entry.status in _RECEIVED
+        # Drafts and copies of what another program sent only take up room.
+        event = await self._decode(entry.pdu, entry.n_octets, where) if is_received else None
+        if event is None and not make_room:
             return True
-        if not await deliver(self._sink, event, self._channel):
+        if event is None and is_received and entry.pdu:
+            event = _unreadable_part(entry.pdu)
+        if event is not None and not await deliver(self._sink, event, self._channel):
             return False
         try:
             await reader.delete(memory, index)
@@ -176,7 +202,7 @@ class Inbound:
         if not urc.body:
             logger.warning("%s: %s came without its PDU; the network must repeat it", self._channel, name)
             return False
-        event = self._decode(parse_hex(urc.body), parse_direct_length(urc.line) or 0, name)
+        event = await self._decode(parse_hex(urc.body), parse_direct_length(urc.line) or 0, name)
         # What can't be read now never can be: acknowledged, lest the network repeats it for ever.
         if event is not None and not await self._deliver_patiently(event):
             return False
@@ -192,7 +218,7 @@ class Inbound:
             await asyncio.sleep(self._timing.poll_s)
         return await deliver(self._sink, event, self._channel)
 
-    def _decode(self, pdu: bytes | None, n_octets: int, where: str) -> DriverEvent | None:
+    async def _decode(self, pdu: bytes | None, n_octets: int, where: str) -> DriverEvent | None:
         digest = hashlib.sha256(pdu or b"").hexdigest()
         try:
             if pdu is None:
@@ -201,8 +227,19 @@ class Inbound:
         except DecodeError as error:
             if digest not in self._reported and len(self._reported) < MAX_REPORTED:
                 self._reported.add(digest)
-                logger.warning("%s: unreadable message left in %s: %s", self._channel, where, error)
+                await self._report.notice("unreadable", f"An unreadable message is left in {where}: {error}.")
+                await self._report.tell(unreadable=len(self._reported))
             return None
+
+
+def _unreadable_part(pdu: bytes) -> InboundPart:
+    """What can't be read, as it is: there somebody may find out what it was."""
+    return InboundPart(
+        sender=UNREADABLE,
+        encoding=Encoding.BINARY,
+        payload=pdu,
+        dedupe_key=hashlib.sha256(pdu).hexdigest(),
+    )
 
 
 def event_of(tpdu: bytes) -> InboundPart | Receipt:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drivers.at.responses import parse_cmgl, parse_cmgr, parse_storage_choices
+from drivers.at.responses import parse_cmgl, parse_cmgr, parse_cpms, parse_storage_choices
 from drivers.errors import AtError, CmeError, CmsError
 
 if TYPE_CHECKING:
     from drivers.at.port import AtPort
-    from drivers.at.responses import StoredPdu
+    from drivers.at.responses import StorageUse, StoredPdu
 
 PREFERENCE = ("ME", "SM", "MT")
 """The stick's own memory is larger and does not wear the SIM out."""
@@ -93,6 +93,14 @@ class StorageReader:
         """One message; None when its place is empty. Raises and Cancel as `AtPort.request`."""
         await self._select(memory)
         return parse_cmgr(await self._port.request(f"AT+CMGR={index}"))
+
+    async def use(self, memory: str | None) -> StorageUse | None:
+        """How full a storage is; None when the stick does not say. Raises and Cancel as `AtPort.request`."""
+        await self._select(memory)
+        try:
+            return parse_cpms(await self._port.request("AT+CPMS?"))
+        except (AtError, CmeError, CmsError):
+            return None
 
     async def delete(self, memory: str | None, index: int) -> None:
         """Free one place. Raises and Cancel as `AtPort.request`."""

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 import pytest
 import uvloop
 
+from drivers.at.trace import LineTrace
 from drivers.at.transport import open_serial
 from drivers.base import (
     Accepted,
     ChannelDown,
     ChannelInfo,
+    ChannelNotice,
     ChannelUp,
     Concat,
     Encoding,
@@ -343,12 +345,78 @@ async def test_what_was_stored_before_the_start_is_found(modem, sink):
     assert modem.stored == {}
 
 
-async def test_an_unreadable_message_is_reported_left_and_blocks_nothing(modem, sink, caplog):
+async def test_an_unreadable_message_is_reported_left_and_blocks_nothing(modem, sink):
     modem.stored = {1: "0791FF", 2: deliver_pdu("good")}
     async with running(driver_for(modem), sink):
         await modem.wait_for_command("AT+CMGD=2")
     assert list(modem.stored) == [1]
-    assert [record for record in caplog.records if "unreadable message left in SM 1" in record.getMessage()]
+    assert [notice.code for notice in sink.of(ChannelNotice)] == ["unreadable"]
+    assert "SM 1" in sink.of(ChannelNotice)[0].detail
+    assert any(info.facts.get("unreadable") == 1 for info in sink.of(ChannelInfo))
+
+
+async def test_a_storage_near_full_is_emptied_of_everything_and_told_of(modem, sink):
+    modem.replies["AT+CPMS?"] = ('+CPMS: "SM",18,20,"SM",18,20,"SM",18,20', "OK")
+    modem.stored = {1: "0791FF", 2: deliver_pdu("good")}
+    async with running(driver_for(modem), sink):
+        await modem.wait_for_command("AT+CMGD=2")
+    assert modem.stored == {}
+    assert {notice.code for notice in sink.of(ChannelNotice)} == {"storage_full", "unreadable"}
+    raw, good = sink.of(InboundPart)
+    assert (raw.sender, raw.encoding, raw.payload) == ("unreadable", Encoding.BINARY, bytes.fromhex("0791FF"))
+    assert good.payload.decode("utf-16-be") == "good"
+
+
+@pytest.mark.parametrize("line", ['^SMMEMFULL: "SM"', "+SMS FULL", '+QIND: "SMS FULL"'])
+async def test_a_stick_that_says_it_is_full_is_swept_at_once(modem, driver, sink, line):
+    modem.stored[4] = deliver_pdu("no line told of it")
+    modem.say(line)
+    await modem.wait_for_command("AT+CMGD=4")
+    assert len(sink.of(InboundPart)) == 1
+
+
+@pytest.mark.parametrize(("hang_up", "n_times"), [(True, 1), (False, 0)])
+async def test_calls_are_hung_up_if_that_is_wanted(modem, sink, hang_up, n_times):
+    modem.replies["AT+CHUP"] = ("OK",)
+    async with running(driver_for(modem, hang_up_calls=hang_up), sink):
+        await sink.wait_until_up()
+        await modem.wait_for_command("AT+CMGL=4")
+        modem.say("RING", '+CLIP: "+8613700137000",145')
+        modem.store(1, deliver_pdu())
+        await modem.wait_for_command("AT+CMGD=1")
+    assert modem.commands.count("AT+CHUP") == n_times
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted", "n_times"),
+    [("", "+8613800210500", 1), ("+8613800210500", "+8613800210500", 0), ("", None, 0)],
+)
+async def test_a_service_centre_is_set_where_the_config_names_one(modem, sink, known, wanted, n_times):
+    modem.replies["AT+CSCA?"] = (f'+CSCA: "{known}",145', "OK")
+    modem.replies['AT+CSCA="+8613800210500",145'] = ("OK",)
+    async with running(driver_for(modem, smsc=wanted), sink):
+        await sink.wait_until_up()
+    assert modem.commands.count('AT+CSCA="+8613800210500",145') == n_times
+    assert sink.of(ChannelInfo)[0].facts["smsc_known"] is bool(known or wanted)
+
+
+async def test_a_foreign_network_is_used_only_where_that_is_allowed(modem, sink):
+    modem.replies["AT+CREG?"] = ("+CREG: 0,5", "OK")
+    async with running(driver_for(modem), sink):
+        await sink.wait_until_up()
+    second = RecordingSink()
+    async with running(driver_for(modem, roaming=False), second):
+        assert (await second.wait_for_event(ChannelDown)).fault.code == "roaming"
+
+
+async def test_every_octet_can_be_traced_while_the_port_is_open(modem, driver):
+    lines: list[str] = []
+    driver.trace.inner = LineTrace(lines.append, lambda: 0.0, "sim-1")
+    await driver.submit(segment())
+    talk = [line.split(" ", 2)[2].strip() for line in lines]
+    assert "> AT+CMGF=0\\r" in talk
+    assert any("+CMGS: 1" in line for line in talk)
+    assert "8613800138000" not in "".join(lines)
 
 
 async def test_equal_texts_sent_twice_are_two_messages(modem, driver, sink):
