@@ -1,4 +1,4 @@
-"""Pacing: jittered backoff and a token bucket. Pure: time is passed in, nothing here sleeps."""
+"""Pacing: jittered backoff, a token bucket, a pace found by trying. Pure: time is passed in, nothing here sleeps."""
 
 from __future__ import annotations
 
@@ -89,3 +89,98 @@ class TokenBucket:
         # A clock that stands still or steps back adds nothing.
         gained = max(0.0, now - self._at) * self._rate_per_s
         return min(self._burst, self._tokens + gained)
+
+
+class AdaptivePace:
+    """The pace that a peer bears, found by trying: half as fast at each complaint, a little faster all the time.
+
+    Until the first complaint there is no bound. A complaint sets one at half of what was really sent; from then on
+    it rises by a fixed step each second, and is dropped when it has come to many times the pace complained of.
+
+    Args:
+        now: monotonic seconds, on the same clock as all later calls.
+    """
+
+    __slots__ = (
+        "_complained_at",
+        "_count",
+        "_counted_from",
+        "_measured",
+        "_rate",
+        "_rate_at",
+        "_step",
+        "_tokens",
+    )
+
+    def __init__(self, now: float) -> None:
+        self._rate: float | None = None
+        self._rate_at = now
+        self._step = 0.0
+        self._tokens = 0.0
+        self._complained_at = -math.inf
+        self._count = 0
+        self._counted_from = now
+        self._measured = 0.0
+
+    def rate(self, now: float) -> float | None:
+        """Sends per second that it allows; None for no bound."""
+        self._rise(now)
+        return self._rate
+
+    def available(self, now: float) -> int | None:
+        """Whole sends that it allows now; None for no bound."""
+        self._rise(now)
+        return None if self._rate is None else max(0, math.floor(self._tokens + _ROUNDING))
+
+    def ready_in_s(self, now: float) -> float:
+        """Seconds until it allows one; 0 when it does."""
+        self._rise(now)
+        if self._rate is None or self._tokens + _ROUNDING >= 1:
+            return 0.0
+        return (1 - self._tokens) / self._rate
+
+    def take(self, now: float) -> None:
+        """One was sent."""
+        self._rise(now)
+        self._tokens -= 1
+        if now - self._counted_from >= _MEASURED_OVER_S:
+            self._measured = self._count / (now - self._counted_from)
+            self._count, self._counted_from = 0, now
+        self._count += 1
+
+    def slow_down(self, now: float) -> None:
+        """The peer complains. Complaints about one window come together, and count once."""
+        if now - self._complained_at < _ONE_COMPLAINT_S:
+            return
+        self._rise(now)
+        self._complained_at = now
+        sent = max(self._measured, self._count / max(now - self._counted_from, _MEASURED_OVER_S))
+        base = sent if self._rate is None else min(self._rate, max(sent, _LEAST_PACE))
+        self._rate = max(base / 2, _LEAST_PACE)
+        self._rate_at = now
+        self._step = max(base * _STEP, _LEAST_STEP)
+        self._tokens = min(self._tokens, 1.0)
+
+    def _rise(self, now: float) -> None:
+        elapsed = max(0.0, now - self._rate_at)
+        self._rate_at = max(self._rate_at, now)
+        if self._rate is None:
+            self._tokens = 0.0
+            return
+        self._rate += self._step * elapsed
+        burst = max(1.0, self._rate * _BURST_S)
+        self._tokens = min(burst, self._tokens + self._rate * elapsed)
+        if self._rate > self._step / _STEP * _FORGOTTEN_AT:
+            self._rate = None
+
+
+_MEASURED_OVER_S = 1.0
+_ONE_COMPLAINT_S = 1.0
+_LEAST_PACE = 0.5
+"""Sends per second below which nobody is slowed down: the pauses after a refusal do the rest."""
+_STEP = 0.05
+"""Share of the pace complained of that is won back each second."""
+_LEAST_STEP = 0.05
+_BURST_S = 0.1
+_FORGOTTEN_AT = 10.0
+"""Times the pace complained of at which the bound is dropped."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from drivers.base import Accepted, Driver, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
-from drivers.pacing import TokenBucket
+from drivers.pacing import AdaptivePace, TokenBucket
 from gateway.clock import Clock
 from gateway.routing.balancer import Taker
 from gateway.routing.budgets import Budget, Need
@@ -22,6 +22,8 @@ from gateway.routing.rules import queues_of
 _log = logging.getLogger(__name__)
 _NEVER_S = 3_600.0
 """Look again after an hour at the latest."""
+CONGESTED = 90
+"""From here on a peer's own figure says that it is nearly congested (SMPP 5.0 4.8.4.18)."""
 _LEAST_S = 1.0
 """And not more often for the sake of a budget: its periods are longer than the clock's steps."""
 
@@ -69,6 +71,7 @@ class Lane:
         self._clock = clock
         self._rate = rate
         self._rate_text = rate_text
+        self._pace = AdaptivePace(clock.monotonic())
         self._cooldown = Cooldown()
         self._breaker = Breaker()
         self.facts: dict[str, str | int | float | bool | None] = {}
@@ -116,6 +119,8 @@ class Lane:
             room = min(room, 1 - in_flight)
         if self._rate is not None:
             room = min(room, self._rate.available(now))
+        if (borne := self._pace.available(now)) is not None:
+            room = min(room, borne)
         if self.budget is not None and (left := self._left().left(self._clock.now())) is not None:
             room = min(room, left)
         return max(0, room)
@@ -132,7 +137,8 @@ class Lane:
         """Seconds after which time alone may give it room; the rest wakes the scheduler by itself."""
         if self.state is not ChannelState.UP or self.paused or self.draining:
             return _NEVER_S
-        rests_s = max(self._rests_s(now), 0.0 if self._rate is None else self._rate.ready_in_s(now))
+        rate_s = 0.0 if self._rate is None else self._rate.ready_in_s(now)
+        rests_s = max(self._rests_s(now), rate_s, self._pace.ready_in_s(now))
         if rests_s > 0:
             return min(rests_s, _NEVER_S)
         wall = self._clock.now()
@@ -143,11 +149,15 @@ class Lane:
 
     async def submit(self, segment: OutboundSegment) -> SubmitResult:
         """Hand one segment to the driver and keep the books of rate, budget, breaker and counters."""
+        now = self._clock.monotonic()
+        self._pace.take(now)
         if self._rate is not None:
-            self._rate.take(1, self._clock.monotonic())
+            self._rate.take(1, now)
         result = await self.driver.submit(segment)
         match result:
-            case Accepted():
+            case Accepted(congestion=congestion):
+                if congestion is not None and congestion >= CONGESTED:
+                    self._pace.slow_down(self._clock.monotonic())
                 self.sent += 1
                 self._cooldown = self._cooldown.after_success()
                 self._trust()
@@ -172,6 +182,7 @@ class Lane:
             case FaultKind.THROTTLED:
                 now = self._clock.monotonic()
                 self._cooldown = self._cooldown.after_fault(now, fault.retry_after_s)
+                self._pace.slow_down(now)
                 left_s = self._cooldown.left_s(now)
                 _log.info("channel %s is throttled for %.1f s: %s", self.name, left_s, fault.code)
 
@@ -213,7 +224,7 @@ class Lane:
     def standing(self) -> Standing:
         """The lane as one who asks why a message waits must see it."""
         now, wall = self._clock.monotonic(), self._clock.now()
-        wait_s = 0.0 if self._rate is None else self._rate.ready_in_s(now)
+        wait_s = max(0.0 if self._rate is None else self._rate.ready_in_s(now), self._pace.ready_in_s(now))
         return Standing(
             snapshot=self.snapshot(),
             queues=self.queues,
@@ -224,6 +235,7 @@ class Lane:
     def snapshot(self) -> ChannelSnapshot:
         """The lane as operators see it."""
         now, wall = self._clock.monotonic(), self._clock.now()
+        pace = self._pace.rate(now)
         state = self.state
         if state is not ChannelState.STOPPED and self.draining and self.in_flight:
             state = ChannelState.DRAINING
@@ -248,5 +260,5 @@ class Lane:
             failed=self.failed,
             uncertain=self.uncertain,
             received=self.received,
-            facts=self.facts,
+            facts=self.facts if pace is None else {**self.facts, "pace_per_s": round(pace, 1)},
         )

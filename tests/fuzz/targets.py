@@ -27,6 +27,7 @@ from drivers.codec.times import decode_enhanced_vp, decode_scts, encode_scts
 from drivers.codec.udh import decode_udh, encode_udh
 from drivers.codec.user_data import decode_user_data, encode_user_data
 from drivers.errors import DecodeError, EncodeError
+from tests.fuzz.smpp_targets import fuzz_smpp_pdu, fuzz_smpp_receipt, fuzz_smpp_session
 
 Tpdu = FromMobile | ToMobile
 T = TypeVar("T")
@@ -156,6 +157,9 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         fuzz_alphabet,
         fuzz_septets,
         fuzz_times,
+        fuzz_smpp_pdu,
+        fuzz_smpp_session,
+        fuzz_smpp_receipt,
     )
 }
 

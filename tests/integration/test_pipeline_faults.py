@@ -117,3 +117,27 @@ async def test_a_driver_that_breaks_while_it_runs_is_started_anew(
     async with running(tmp_path / "s.db", driver) as rig:
         assert driver.n_runs == 3
         await rig.until_status(await rig.send(), "sent")
+
+
+async def test_a_throttled_channel_goes_on_at_a_pace_that_it_bears_and_shows_it(tmp_path: Path):
+    slow, other = ScriptedDriver("slow"), ScriptedDriver("other")
+    slow.script.append(refused(FaultKind.THROTTLED, "smpp_0x58"))
+    async with running(tmp_path / "s.db", slow, other) as rig:
+        message = await rig.send(channel="slow")
+        await rig.until(lambda: "pace_per_s" in rig.lanes["slow"].snapshot().facts)
+        await rig.until_status(await rig.send(channel="other"), "sent")
+        assert "pace_per_s" not in rig.lanes["other"].snapshot().facts
+        await rig.advance(10.0)
+        await rig.until_status(message, "sent")
+        assert (await rig.segments(message.id))[0].attempts == 1
+
+
+async def test_a_peer_that_says_it_is_congested_is_slowed_down_for(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    driver.script.append(Accepted(reference="1", congestion=89))
+    driver.script.append(Accepted(reference="2", congestion=90))
+    async with running(tmp_path / "s.db", driver) as rig:
+        await rig.until_status(await rig.send(), "sent")
+        assert "pace_per_s" not in rig.lanes["a"].snapshot().facts
+        await rig.until_status(await rig.send(), "sent")
+        assert "pace_per_s" in rig.lanes["a"].snapshot().facts

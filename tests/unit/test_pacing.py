@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.pacing import Backoff, TokenBucket
+from drivers.pacing import AdaptivePace, Backoff, TokenBucket
 
 pytestmark = pytest.mark.unit
 
@@ -99,3 +99,77 @@ def test_waiting_as_told_gives_a_token_and_the_rate_is_kept(rate, burst, steps):
         bucket.take(1, now)
         taken += 1
     assert taken <= burst + rate * now + 0.001
+
+
+# --- a pace found by trying ---
+
+
+def send_for(pace: AdaptivePace, seconds: float, at: float, wanted: float) -> tuple[int, float]:
+    """Send as fast as wanted and allowed; how many went, and when it ended."""
+    end, sent = at + seconds, 0
+    while at < end:
+        allowed = pace.available(at)
+        if allowed is None or allowed > 0:
+            pace.take(at)
+            sent += 1
+        at += 1 / wanted
+    return sent, at
+
+
+def test_nobody_is_paced_before_a_complaint():
+    pace = AdaptivePace(0.0)
+    assert pace.available(0.0) is None
+    assert send_for(pace, 2.0, 0.0, 100)[0] >= 200
+    assert (pace.rate(2.0), pace.ready_in_s(2.0)) == (None, 0.0)
+
+
+def test_a_complaint_halves_what_was_sent_and_time_wins_it_back():
+    pace = AdaptivePace(0.0)
+    _, now = send_for(pace, 3.0, 0.0, 100)
+    pace.slow_down(now)
+    rate = pace.rate(now)
+    assert rate == pytest.approx(50, rel=0.1)
+    assert pace.rate(now + 4) == pytest.approx(rate + 20, rel=0.1)
+
+
+def test_complaints_about_one_window_count_once():
+    pace = AdaptivePace(0.0)
+    _, now = send_for(pace, 3.0, 0.0, 100)
+    for number in range(20):
+        pace.slow_down(now + number * 0.01)
+    assert pace.rate(now + 0.2) == pytest.approx(50, rel=0.1)
+
+
+def test_it_finds_the_pace_that_a_peer_bears():
+    """A peer that refuses what is above 40 a second, for ten minutes."""
+    pace, now = AdaptivePace(0.0), 0.0
+    taken = refused = 0
+    second, count = 0, 0
+    while now < 600:
+        if pace.available(now) != 0:
+            pace.take(now)
+            if int(now) != second:
+                second, count = int(now), 0
+            count += 1
+            if count > 40:
+                refused += 1
+                pace.slow_down(now)
+            else:
+                taken += 1
+        now += 1 / 200
+    assert taken >= 0.65 * 40 * 600
+    assert refused <= 0.10 * taken
+
+
+def test_a_bound_that_has_long_been_kept_is_forgotten():
+    pace = AdaptivePace(0.0)
+    _, now = send_for(pace, 2.0, 0.0, 10)
+    pace.slow_down(now)
+    assert pace.rate(now + 3_600) is None
+
+
+def test_it_never_stops_altogether():
+    pace = AdaptivePace(0.0)
+    for now in range(2, 100, 2):
+        pace.slow_down(float(now))
+    assert 0 < pace.ready_in_s(100.0) <= 2.0 or pace.available(100.0)
