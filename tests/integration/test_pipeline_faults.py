@@ -11,7 +11,7 @@ import pytest
 
 from drivers.base import Encoding, InboundPart, OutboundSegment, SubmitResult
 from gateway.errors import StoreBusy
-from tests.support.fake_driver import ScriptedDriver
+from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import PHONE, Rig, receipt, running
 
 pytestmark = pytest.mark.integration
@@ -98,6 +98,25 @@ async def test_a_driver_that_breaks_in_a_submit_leaves_the_message_uncertain(tmp
         assert held.error.code == "driver_broke"
         await rig.until_status(behind, "sent")
         assert len(driver.submitted) == 2
+
+
+async def test_a_message_whose_outcome_cannot_be_recorded_is_settled_by_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    async def breaks(*_args: object, **_kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("gateway.pipeline.dispatch.record_accepted", breaks)
+    driver = ScriptedDriver("a", capacity=1)
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.send()
+        await rig.until(lambda: "the sweep will settle it" in caplog.text)
+        await rig.until(rig.sweeper._adopt_orphans)
+        held = await rig.until_status(message, "uncertain")
+        assert held.error is not None
+        assert held.error.code == "interrupted"
+        monkeypatch.undo()
+        await rig.until_status(await rig.send("10010"), "sent")
 
 
 async def test_a_driver_that_breaks_while_it_runs_is_started_anew(
