@@ -30,7 +30,8 @@ class EsmeAccount:
         rate_per_s: submissions a second over all binds; None for any.
         max_waiting: messages it may have waiting for the network.
         groups: channel groups it may use; the first when it does not say.
-        senders: patterns of source addresses it may use; empty for any.
+        senders: patterns of source addresses it may use, which go out as they are; empty for any, and the
+            channel's own goes out.
         category: of its messages: decides which policies apply.
         join: parts of a long text become one message; else each is a message of its own.
         latin_1: ``data_coding`` 0 is Latin-1 for it, not the GSM alphabet.

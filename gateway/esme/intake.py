@@ -177,9 +177,10 @@ class Submissions:
     ) -> Draft:
         request, plan = prepare(account, submitted, destination, now)
         try:
-            return self._intake.draft(request, key=self._key(account), plan=plan, now=now)
+            draft = self._intake.draft(request, key=self._key(account), plan=plan, now=now)
         except InvalidRequest as error:
             raise Refusal(status_for(error), error.errors[0].code) from None
+        return _with_source(account, draft, submitted)
 
     def _key(self, account: EsmeAccount) -> ApiKey:
         key = self._keys.get(account.system_id)
@@ -214,7 +215,7 @@ class Submissions:
         except InvalidRequest:  # together they are no text that can be sent; each alone is
             await self._give_out(tx, account, waiting)
             return
-        await save_drafts(tx, [draft])
+        await save_drafts(tx, [_with_source(account, draft, parts[0])])
         await finish_parts(tx, waiting, [draft.message.id] * len(waiting))
 
     async def _give_out(self, tx: Tx, account: EsmeAccount, parts: Sequence[EsmePart]) -> None:
@@ -229,6 +230,14 @@ class Submissions:
             sent.append(part)
         await save_drafts(tx, drafts)
         await finish_parts(tx, sent, [draft.message.id for draft in drafts])
+
+
+def _with_source(account: EsmeAccount, draft: Draft, submitted: Submitted) -> Draft:
+    """The source address goes out as it is only where the account has a right to it by name."""
+    source = submitted.source.number
+    if not source or not account.senders:
+        return draft
+    return draft._replace(message=msgspec.structs.replace(draft.message, source_address=source))
 
 
 def _same(one: EsmePart, other: EsmePart) -> bool:

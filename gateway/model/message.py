@@ -92,6 +92,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         queue: ``group:NAME`` or ``channel:NAME``: who may claim it.
         valid_for_s: seconds from creation (or schedule) until it expires.
         key_id: the API key that sent it; None for the gateway's own.
+        source_address: what the handset is to see as sender, where the channel can choose; None for the channel's own.
     """
 
     id: MessageId
@@ -123,6 +124,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     batch_id: BatchId | None = None
     key_id: KeyId | None = None
+    source_address: str | None = None
 
 
 class Keyword(StrEnum):

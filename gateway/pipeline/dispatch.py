@@ -334,6 +334,7 @@ def outbound_segment(message: Message, segment: Segment, now: datetime) -> Outbo
     return OutboundSegment(
         segment_id=SegmentId(f"{message.id}:{segment.part}"),
         recipient=message.recipient,
+        sender=message.source_address,
         encoding=Encoding(message.encoding),
         payload=segment.payload,
         udh=udh,

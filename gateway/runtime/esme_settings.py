@@ -101,7 +101,8 @@ class SmppAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         rate: the most submissions in so much time; more are answered with ESME_RTHROTTLED.
         max_queued: messages it may have waiting; more are answered with ESME_RMSGQFUL.
         groups: the channel groups it may use: the first, or the one that its source address names.
-        senders: source addresses it may use, ``*`` for any characters; empty for any.
+        senders: source addresses it may use, ``*`` for any characters; they go out as they are where the
+            channel is SMPP. Empty: any is taken, and the channel's own goes out.
         category: of its messages.
         join: the parts of a long text become one message; false makes each part a message of its own.
         alphabet: what its data_coding 0 means: gsm7 or latin1.

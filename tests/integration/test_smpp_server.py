@@ -274,6 +274,18 @@ async def test_what_can_not_be_sent_is_refused_with_the_status_that_says_why(tmp
         assert (await esme.ask(submit())).command_status == 0
 
 
+@pytest.mark.parametrize(("senders", "shown"), [(("1069*",), "10690000"), ((), None)])
+async def test_a_source_address_goes_out_where_the_account_has_a_right_to_it(tmp_path, senders, shown):
+    async with (
+        serving(tmp_path / "db", account(senders=senders)) as served,
+        connected_esme(served.port) as esme,
+    ):
+        await esme.bind(BindTransmitter)
+        await accepted(esme, submit())
+        await served.driver.until_submitted(1)
+        assert served.driver.submitted[0].sender == shown
+
+
 async def test_marketing_of_an_account_heeds_opt_outs(tmp_path):
     from gateway.pipeline.verbs import opt_out
 

@@ -1,3 +1,6 @@
+-- What the handset is to see as sender, where the channel can choose.
+ALTER TABLE messages ADD COLUMN source_address TEXT;
+
 -- What applications submitted over SMPP. Several told ids may stand for one message (its parts, joined here), and
 -- several messages for one told id (submit_multi). Addresses are as on the wire: ton, npi, address.
 CREATE TABLE esme_submits (
