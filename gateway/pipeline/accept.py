@@ -6,6 +6,7 @@ are committed in one transaction, together with the answer that an Idempotency-K
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,8 @@ from gateway.store.messages import save_messages, take_concat_ref
 from gateway.store.ports import Store, Tx
 from gateway.store.suppressions import find_suppressed
 
+_BREATH = 500
+"""Drafts of a batch between two turns of the loop."""
 MAX_AHEAD = timedelta(days=366)
 """How far ahead a message may be scheduled."""
 _OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
@@ -141,6 +144,8 @@ class Intake:
             IdempotencyMismatch: the key came before with another body.
             StoreError: nothing was stored.
         """
+        if (answer := await self._replayed(key, idempotency)) is not None:
+            return answer
         draft = self._draft(request, self._clock.now(), key, None)
 
         async def op(tx: Tx) -> AcceptedMessage | bytes:
@@ -172,11 +177,15 @@ class Intake:
         Raises:
             IdempotencyMismatch, StoreError: nothing was stored.
         """
+        if (answer := await self._replayed(key, idempotency)) is not None:
+            return answer
         batch_id = BatchId(make_id())
         now = self._clock.now()
         drafts: list[tuple[int, Draft]] = []
         rejected: list[Rejected] = []
         for index, request in enumerate(requests):
+            if index % _BREATH == _BREATH - 1:
+                await asyncio.sleep(0)  # 10,000 drafts take a while; others want the loop, too
             if isinstance(request, Rejected):
                 rejected.append(request)
                 continue
@@ -199,6 +208,12 @@ class Intake:
         result = await self._store.write(op)
         self._on_accepted()
         return result
+
+    async def _replayed(self, key: ApiKey | None, idempotency: Idempotency | None) -> bytes | None:
+        """The first answer to an Idempotency-Key that came before, even if the request would be refused by now."""
+        if idempotency is None:
+            return None
+        return await self._store.read(lambda tx: _replay(tx, key, idempotency))
 
     def preview(self, request: PreviewRequest) -> Preview:
         """What a message would cost if it were sent; nothing is stored.

@@ -39,7 +39,7 @@ from gateway.pipeline.schedule import Claim
 from gateway.routing.rules import channel_queue
 from gateway.store.messages import load_segments
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import save_segments, save_state
+from gateway.store.queue import disown, save_segments, save_state
 from gateway.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -130,10 +130,18 @@ class Dispatcher:
                 outcome = await self._submit(lane, message, on_wire)
                 on_wire, waits_again = await self._record(claim, on_wire, outcome)
         except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
-            _log.exception("dispatch of message %s broke; it stays as it is on disk", message.id)
+            _log.exception("dispatch of message %s broke; the sweep will settle it", message.id)
+            await self._abandon(message)
         finally:
             lane.end(message.id)
             self._release(lane, waits_again)
+
+    async def _abandon(self, message: Message) -> None:
+        """Leave a message to the sweep, which takes over what nobody owns."""
+        try:
+            await self._store.write(lambda tx: disown(tx, message.id))
+        except StoreError as exc:
+            _log.error("message %s stays as it is until the next start: %s", message.id, exc)
 
     async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
         submitted_at = truncate_ms(self._clock.now())

@@ -54,7 +54,7 @@ KEEP_PARTS = timedelta(days=7)
 
 _DIED = Uncertain(
     code="interrupted",
-    detail="The gateway stopped while this segment was on the wire; it may or may not have gone out.",
+    detail="The gateway stopped or broke while this segment was on the wire; it may or may not have gone out.",
 )
 
 
@@ -107,11 +107,13 @@ class Sweeper:
         while True:
             now = self._clock.monotonic()
             try:
-                await self.promote_due()
+                while await self.promote_due() == BATCH:
+                    pass  # a campaign comes due at once
                 if now >= slow_at:
                     slow_at = now + SLOW_TICK_S
                     await self._store.write(lambda tx: beat(tx, self._instance, self._clock.now()))
-                    await self.expire()
+                    while await self.expire() == BATCH:
+                        pass
                     await self._adopt_orphans()
                     await self._inbox.give_out_stale()
                 if now >= hourly_at:
@@ -169,7 +171,11 @@ class Sweeper:
 
     async def _adopt(self, tx: Tx, message: Message, segments: list[Segment], now: datetime) -> None:
         on_wire = next((s for s in segments if s.status is SegmentStatus.SENDING), None)
-        if on_wire is None:
+        if message.status is not MessageStatus.SENDING:
+            await save_state(
+                tx, message
+            )  # it has come to its end by another way: only its owner is forgotten
+        elif on_wire is None:
             # Nothing of it can be on a wire: its owner died between two writes.
             status = decide_verdict([s.status for s in segments])
             state = msgspec.structs.replace(

@@ -168,6 +168,11 @@ async def find_orphans(tx: Tx, alive_since: datetime, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
+async def disown(tx: Tx, message_id: str) -> None:
+    """Leave a message that is being sent to whoever sweeps: its owner is one that never had a heartbeat."""
+    await tx.execute("UPDATE messages SET owner = '' WHERE id = ? AND owner IS NOT NULL", (message_id,))
+
+
 async def beat(tx: Tx, instance: str, now: datetime) -> None:
     """Say that this instance lives."""
     await tx.execute(

@@ -15,6 +15,7 @@ from gateway.ids import KeyId
 from gateway.model.message import ApiKey, Scope
 from gateway.model.request import MAX_TEXT_CHARS, MessageRequest
 from gateway.pipeline.accept import (
+    MAX_AHEAD,
     AcceptedBatch,
     AcceptedMessage,
     Idempotency,
@@ -145,6 +146,17 @@ async def test_the_same_request_again_gets_the_first_answer(rig: Rig):
     again = await rig.intake.accept(request(), key=key("k"), idempotency=idempotency("order 7"))
     assert again == repr(first).encode()
     assert await stored(rig) == 1
+
+
+async def test_the_first_answer_comes_again_even_if_the_request_would_be_refused_by_now(rig: Rig):
+    ahead = request(schedule_at=START + MAX_AHEAD)
+    first = await rig.intake.accept(ahead, key=None, idempotency=idempotency("order 7"))
+    rig.clock.advance(-60.0)  # a clock set back: now it is too far ahead
+    with pytest.raises(InvalidRequest):
+        await rig.intake.accept(ahead, key=None)
+    assert (
+        await rig.intake.accept(ahead, key=None, idempotency=idempotency("order 7")) == repr(first).encode()
+    )
 
 
 async def test_the_same_request_twice_at_once_is_one(rig: Rig):
