@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import Encoding, InboundPart, OutboundSegment, SubmitResult
+from drivers.base import Accepted, Encoding, FaultKind, InboundPart, OutboundSegment, SubmitResult
 from gateway.errors import StoreBusy
 from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import PHONE, Rig, receipt, running
