@@ -26,7 +26,8 @@ FAULT_BY_STATUS: Final[dict[S, tuple[FaultKind, str]]] = {
     S.RINVSRCADR: (_PERMANENT, "the SMSC refuses the sender"),
     S.RINVDSTADR: (_PERMANENT, "the SMSC refuses the recipient"),
     S.RINVMSGID: (_PERMANENT, "the SMSC does not know this message id"),
-    S.RBINDFAIL: (_CONFIG, "the SMSC refuses the bind"),
+    # Says no more than "not now", as after a lost link whose old bind still counts: tried again, ever more seldom.
+    S.RBINDFAIL: (_CHANNEL, "the SMSC refuses the bind"),
     S.RINVPASWD: (_CONFIG, "the SMSC refuses the password"),
     S.RINVSYSID: (_CONFIG, "the SMSC does not know the system_id"),
     S.RCANCELFAIL: (_PERMANENT, "the SMSC could not cancel the message"),

@@ -264,9 +264,7 @@ async def test_an_smsc_that_is_away_is_tried_until_it_is_back():
             assert len(run.sink.of(ChannelDown)) == 1
 
 
-@pytest.mark.parametrize(
-    "status", [CommandStatus.RBINDFAIL, CommandStatus.RINVPASWD, CommandStatus.RINVSYSID]
-)
+@pytest.mark.parametrize("status", [CommandStatus.RINVPASWD, CommandStatus.RINVSYSID])
 async def test_a_refused_bind_stops_the_channel_and_is_not_tried_again(status):
     async with SmscPeer() as peer:
         peer.bind_status = status
@@ -288,7 +286,10 @@ async def test_a_setting_that_smpp_cannot_carry_stops_the_channel_and_is_named_b
         assert "longer than 8" not in down.fault.detail
 
 
-@pytest.mark.parametrize("status", [CommandStatus.RALYBND, CommandStatus.RSYSERR, CommandStatus.RTHROTTLED])
+@pytest.mark.parametrize(
+    "status",
+    [CommandStatus.RBINDFAIL, CommandStatus.RALYBND, CommandStatus.RSYSERR, CommandStatus.RTHROTTLED],
+)
 async def test_a_bind_refused_for_now_is_tried_again(status):
     async with SmscPeer() as peer:
         peer.bind_status = status

@@ -22,7 +22,7 @@ def test_no_status_of_the_specification_is_missing():
         (CommandStatus.RMSGQFUL, FaultKind.THROTTLED),
         (CommandStatus.RSYSERR, FaultKind.TEMPORARY),
         (CommandStatus.RINVDSTADR, FaultKind.PERMANENT),
-        (CommandStatus.RBINDFAIL, FaultKind.CONFIG),
+        (CommandStatus.RBINDFAIL, FaultKind.CHANNEL),
         (CommandStatus.RINVPASWD, FaultKind.CONFIG),
         (CommandStatus.RINVSYSID, FaultKind.CONFIG),
         (CommandStatus.RINVBNDSTS, FaultKind.CHANNEL),
