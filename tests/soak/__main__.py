@@ -48,7 +48,7 @@ def _report(world: RainyWorld, down: list[str], code: int) -> bool:
     print(f"strikes: {struck.total()}: " + ", ".join(f"{kind} {n}" for kind, n in struck.most_common()))
     print(f"out: accepted {len(books.accepted)} = {dict(books.statuses())}")
     print(f"in: sent {len(books.sent_in)}, stored {books.stored.total()}")
-    wrong = books.discrepancies() + [f"{name} is not up" for name in down]
+    wrong = [f"{name} is not up" for name in down] + books.discrepancies()
     if code:
         wrong.append(f"the daemon ended with {code}")
     for line in wrong[:50]:
