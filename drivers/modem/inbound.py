@@ -19,7 +19,7 @@ from drivers.codec.address import split_sca
 from drivers.codec.status import classify_tp_st
 from drivers.codec.text import to_plain
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, decode_incoming
-from drivers.errors import DecodeError, DeviceError, WireTimeout
+from drivers.errors import CmsError, DecodeError, DeviceError, WireTimeout
 from drivers.modem.bringup import try_request
 from drivers.modem.storage import StorageReader
 
@@ -41,6 +41,7 @@ DIRECT_TRIES = 5
 MAX_REPORTED = 1024
 """Unreadable messages that are remembered, so that each is reported once and not at every sweep."""
 
+CMS_INVALID_INDEX = 321
 NEAR_FULL = 0.8
 """So much of a storage in use, and what can't be read or was never ours is taken off it as well."""
 UNREADABLE = "unreadable"
@@ -70,6 +71,8 @@ class Inbound:
         self._awake = asyncio.Event()
         self._sweep_due = True
         self._reported: set[str] = set()
+        self._deletes_read = True
+        self._last_taken: set[bytes | None] = set()
 
     def on_urc(self, urc: Urc) -> None:
         """Note an unsolicited message; those that are not ours are ignored."""
@@ -112,9 +115,14 @@ class Inbound:
                     if await self._sweep(port, setup, reader):
                         next_sweep = _now() + self._timing.sweep_s
                 while self._jobs and not self._sweep_due:
-                    if not await self._handle(self._jobs.popleft(), port, setup, reader):
+                    # While segments go out, each command waits for its turn between two of them: reading and
+                    # deleting one by one would be slower than receipts come in.
+                    if (memory := self._take_backlog()) is not None:
+                        if not await self._take_many(memory, reader):
+                            next_sweep = min(next_sweep, soon)
+                    elif not await self._handle(self._jobs.popleft(), port, setup, reader):
                         next_sweep = min(next_sweep, soon)
-            except WireTimeout as error:
+            except (DeviceError, WireTimeout) as error:
                 # Slow or dead: the port finds out. What was meant to be read is still on the stick.
                 logger.info("%s: %s; the next sweep will find what is left", self._channel, error)
                 next_sweep = min(next_sweep, soon)
@@ -165,11 +173,46 @@ class Inbound:
         memory, index = place
         try:
             entry = await reader.read(memory, index)
+        except CmsError as error:
+            # Taken together with others before its turn came.
+            return error.code == CMS_INVALID_INDEX
         except (DeviceError, WireTimeout) as error:
             # The sweep may have been faster; if not, the next one finds it.
             logger.info("%s: can't read %s %d: %s", self._channel, memory, index, error)
             return False
         return entry is None or await self._take_stored(entry, memory, index, reader)
+
+    def _take_backlog(self) -> str | None:
+        """The storage that several notifications in a row name; they are taken off the list."""
+        places = [parse_cmti(urc.line) for urc in self._jobs if urc.line.startswith(_STORED)]
+        memories = {place[0] if place else None for place in places}
+        if len(places) < 2 or len(memories) != 1 or None in memories:
+            return None
+        self._jobs = deque(urc for urc in self._jobs if not urc.line.startswith(_STORED))
+        return memories.pop()
+
+    async def _take_many(self, memory: str, reader: StorageReader) -> bool:
+        """Take all that waits in a storage by two commands; False when something was left."""
+        entries = [entry for entry in await reader.list_all(memory) if entry.status in _RECEIVED]
+        taken = []
+        for entry in entries:
+            event = await self._decode(entry.pdu, entry.n_octets, f"{memory} {entry.index}")
+            if event is not None and await deliver(self._sink, event, self._channel):
+                taken.append(entry)
+        pdus = {entry.pdu for entry in taken}
+        # A stick that ignores the flag shows the same messages again.
+        self._deletes_read = self._deletes_read and pdus.isdisjoint(self._last_taken)
+        self._last_taken = pdus
+        if len(taken) == len(entries) and self._deletes_read:
+            try:
+                await reader.delete_read(memory)
+            except DeviceError:
+                self._deletes_read = False
+            else:
+                return True
+        for entry in taken:
+            await reader.delete(memory, entry.index)
+        return len(taken) == len(entries)
 
     async def _take_stored(
         self,

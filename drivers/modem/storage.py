@@ -102,6 +102,11 @@ class StorageReader:
         except (AtError, CmeError, CmsError):
             return None
 
+    async def delete_read(self, memory: str | None) -> None:
+        """Delete what was read; what came meanwhile stays (27.005 3.5.4). Raises and Cancel as `AtPort.request`."""
+        await self._select(memory)
+        await self._port.request("AT+CMGD=1,1", timeout_s=DELETE_TIMEOUT_S)
+
     async def delete(self, memory: str | None, index: int) -> None:
         """Free one place. Raises and Cancel as `AtPort.request`."""
         await self._select(memory)

@@ -419,6 +419,49 @@ async def test_every_octet_can_be_traced_while_the_port_is_open(modem, driver):
     assert "8613800138000" not in "".join(lines)
 
 
+def list_and_delete(modem: ScriptedModem, *, obeys: bool) -> None:
+    """Teach the stick AT+CMGD=1,1, or to ignore the flag."""
+    plain = modem._answer
+
+    def answer(command: str) -> None:
+        if command == "AT+CMGD=1,1":
+            if obeys:
+                modem.stored.clear()
+            modem.say("OK")
+        else:
+            plain(command)
+
+    modem._answer = answer  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+async def test_receipts_that_wait_behind_a_segment_are_taken_together(modem, driver, sink, obeys):
+    list_and_delete(modem, obeys=obeys)
+    modem.swallow.add("payload")
+    for round_ in range(2):
+        sending = asyncio.create_task(driver.submit(segment()))
+        await modem.wait_for(lambda n=round_: len(modem.payloads) == n + 1)
+        n_before = len(modem.commands)
+        for n in range(1, 6):
+            modem.stored[n] = report_pdu(mr=round_ * 10 + n)
+            modem.say(f'+CDSI: "SM",{n}')
+        await asyncio.sleep(0.05)
+        modem.say("+CMGS: 1", "OK")
+        await sending
+        await sink.wait_for(lambda n=round_: len({r.references for r in sink.of(Receipt)}) == 5 * (n + 1))
+        if obeys:
+            await modem.wait_for_command("AT+CMGD=1,1", times=round_ + 1)
+            inbound = [c for c in modem.commands[n_before:] if c.startswith("AT+CMG")]
+            assert len(inbound) <= 4, "one alone, then all others together"
+    if not obeys:
+        # What it did not delete is noticed at the second time, and deleted one by one.
+        modem.stored[7] = report_pdu(mr=99)
+        for n in (6, 7):
+            modem.say(f'+CDSI: "SM",{n}')
+    await eventually(lambda: modem.stored == {})
+    assert len({r.references for r in sink.of(Receipt)}) == 10 + (not obeys)
+
+
 async def test_equal_texts_sent_twice_are_two_messages(modem, driver, sink):
     modem.stored[1] = deliver_pdu("yes")
     modem.store(2, deliver_pdu("yes", sender="+8613900139001"))
