@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 1_800.0
 GIVE_UP = timedelta(hours=24)
 _STORE_PAUSE_S = 1.0
+_SHORTEST_PAUSE_S = 0.05
 
 _decode = msgspec.json.Decoder(OutCall).decode
 _log = logging.getLogger(__name__)
@@ -121,19 +123,16 @@ class Caller:
             subjects = [call.subject for call in self._running.values()]
             full = [host for host, n in hosts.items() if n >= MAX_PER_HOST]
             now = self._clock.now()
-            due = await self._store.read(
-                lambda tx, n=free, s=subjects, h=full, at=now: load_due_calls(  # type: ignore[misc]
-                    tx, at, n, busy_subjects=s, busy_hosts=h
-                )
-            )
+            load = partial(load_due_calls, now=now, limit=free, busy_subjects=subjects, busy_hosts=full)
+            due = await self._store.read(load)
             for call in due:
                 if hosts[call.host] < MAX_PER_HOST:
                     hosts[call.host] += 1
                     self._start(call)
             if not due:
-                next_due = await self._store.read(find_next_due)
-                # Those that are due and were not taken wait for one that is under way, which wakes us.
-                return max((next_due - now).total_seconds(), 0.05) if next_due and next_due > now else None
+                find = partial(find_next_due, busy_subjects=subjects, busy_hosts=full)
+                next_due = await self._store.read(find)
+                return max((next_due - now).total_seconds(), _SHORTEST_PAUSE_S) if next_due else None
         return None
 
     def _start(self, call: StoredCall) -> None:

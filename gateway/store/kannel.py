@@ -96,24 +96,33 @@ async def load_due_calls(
     Args:
         busy_subjects, busy_hosts: those that have enough calls under way.
     """
-    free = "".join(
-        f" AND {column} NOT IN ({_marks(busy)})"
-        for column, busy in (("subject", busy_subjects), ("host", busy_hosts))
-        if busy
-    )
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM kannel_calls AS c WHERE due_at <= ?{free}"
-        " AND NOT EXISTS (SELECT 1 FROM kannel_calls AS e WHERE e.subject = c.subject AND e.id < c.id)"
-        " ORDER BY due_at, id LIMIT ?",
-        (format_ms(now), *busy_subjects, *busy_hosts, limit),
+        f"SELECT {_COLUMNS} FROM kannel_calls AS c WHERE {_next_of_free(busy_subjects, busy_hosts)}"
+        " AND due_at <= ? ORDER BY due_at, id LIMIT ?",
+        (*busy_subjects, *busy_hosts, format_ms(now), limit),
     )
     return [_call(row) for row in rows]
 
 
-async def find_next_due(tx: Tx) -> datetime | None:
-    """When the next call is due; None when there is none."""
-    rows = await tx.fetch("SELECT min(due_at) FROM kannel_calls")
+async def find_next_due(
+    tx: Tx, *, busy_subjects: Sequence[str], busy_hosts: Sequence[str]
+) -> datetime | None:
+    """When the next call may be made, beside those that wait for one under way; None when there is none."""
+    rows = await tx.fetch(
+        f"SELECT min(due_at) FROM kannel_calls AS c WHERE {_next_of_free(busy_subjects, busy_hosts)}",
+        (*busy_subjects, *busy_hosts),
+    )
     return parse_ms(rows[0][0])
+
+
+def _next_of_free(busy_subjects: Sequence[str], busy_hosts: Sequence[str]) -> str:
+    """The first call of each subject that is free, by a host that is; their values are the first parameters."""
+    free = "".join(
+        f"{column} NOT IN ({_marks(busy)}) AND "
+        for column, busy in (("subject", busy_subjects), ("host", busy_hosts))
+        if busy
+    )
+    return f"{free}NOT EXISTS (SELECT 1 FROM kannel_calls AS e WHERE e.subject = c.subject AND e.id < c.id)"
 
 
 async def drop_call(tx: Tx, call_id: str) -> None:

@@ -21,7 +21,7 @@ from gateway.model.message import Message, MessageStatus
 from gateway.pipeline.verbs import opt_out
 from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings
 from gateway.runtime.secrets import Secret
-from gateway.store.kannel import count_calls, find_wishes, forget_wishes
+from gateway.store.kannel import count_calls, find_next_due, find_wishes, forget_wishes
 from tests.support.application import Application, application
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import PHONE, receipt
@@ -284,6 +284,20 @@ async def test_a_call_that_fails_is_made_again_and_later_ones_wait(kannel: Kanne
     assert app.paths == ["/?8", "/?8", "/?8", "/?1"]
 
 
+async def test_the_pause_is_that_of_the_call_that_the_others_wait_for(kannel: KannelRig, app: Application):
+    app.answers.append(web.Response(status=500))
+    kannel.driver.script.append(accepted("r1"))
+    await send(kannel, dlr(app, "%d"))
+    await kannel.rig.until(lambda: attempts(kannel, 1))
+    await kannel.driver.report(receipt("r1"))
+    await kannel.rig.until(partial(n_calls, kannel, 2))
+    find = partial(find_next_due, busy_subjects=[], busy_hosts=[])
+    next_due = await kannel.rig.store.read(find)
+    assert next_due is not None
+    assert 2.5 <= (next_due - kannel.rig.clock.now()).total_seconds() <= 5
+    assert app.paths == ["/?8"]
+
+
 async def test_what_nobody_hears_for_a_day_is_given_up(kannel: KannelRig, app: Application):
     app.answers.extend(web.Response(status=404) for _ in range(2))
     await send(kannel, dlr(app, "%d", mask=8))
@@ -419,8 +433,12 @@ async def attempts(kannel: KannelRig, n: int) -> bool:
     return bool(rows[0][0] is not None and rows[0][0] >= n)
 
 
+async def n_calls(kannel: KannelRig, n: int) -> bool:
+    return await kannel.rig.store.read(count_calls) == n
+
+
 async def no_calls(kannel: KannelRig) -> bool:
-    return await kannel.rig.store.read(count_calls) == 0
+    return await n_calls(kannel, 0)
 
 
 async def nudge(kannel: KannelRig) -> None:

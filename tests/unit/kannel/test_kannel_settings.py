@@ -1,0 +1,74 @@
+"""`[[kannel_accounts]]` and `[[mo_routes]]`: what is wrong is named, and what is right means what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.kannel.parameters import parse_query
+from gateway.runtime.settings import SettingsErrors, load_settings
+
+pytestmark = pytest.mark.unit
+
+ACCOUNT = '[[kannel_accounts]]\nusername = "a"\npassword = "secret"\n'
+ROUTE = '[[mo_routes]]\nname = "r"\n'
+
+BAD = {
+    '[[kannel_accounts]]\nusername = "a"\n': "kannel_accounts[0].password",
+    ACCOUNT + 'allowed_ips = ["10.0.0.300"]': "kannel_accounts[0].allowed_ips",
+    ACCOUNT + 'allowed_ips = "10.0.0.1"': "kannel_accounts[0].allowed_ips",
+    ACCOUNT + 'smsc = ["old"]': "kannel_accounts[0].smsc",
+    ACCOUNT + 'dlr_url = "ftp://x"': "kannel_accounts[0].dlr_url",
+    ACCOUNT + 'charset = "nonsense"': "kannel_accounts[0].charset",
+    ACCOUNT + 'category = "spam"': "kannel_accounts[0].category",
+    ACCOUNT + "mask = 1": "kannel_accounts[0].mask",
+    ACCOUNT + ACCOUNT: "kannel_accounts[1].username",
+    ROUTE: "mo_routes[0].get_url",
+    ROUTE + 'get_url = "http://a/"\npost_url = "http://a/"': "mo_routes[0].post_url",
+    ROUTE + 'get_url = "a"': "mo_routes[0].get_url",
+    ROUTE + 'get_url = "http://a/"\nmax_segments = 0': "mo_routes[0].max_segments",
+    2 * (ROUTE + 'get_url = "http://a/"\n'): "mo_routes[1].name",
+}
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "hongyan.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str):
+    with pytest.raises(SettingsErrors) as caught:
+        load_settings(write(tmp_path, text))
+    assert [error.key_path for error in caught.value.errors] == [BAD[text]]
+    assert "secret" not in str(caught.value)
+
+
+def test_an_account_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SHOP", "from the environment")
+    text = (
+        '[[kannel_accounts]]\nusername = "a"\npassword_env = "SHOP"\nallowed_ips = ["10.0.0.0/8", "::1"]\n'
+        'smsc = ["old = sim-1", "x=otp"]\ncategory = "otp"\ncharset = "utf8"\n'
+    )
+    account = load_settings(write(tmp_path, text)).kannel_accounts[0].account()
+    assert account.password == "from the environment"
+    assert account.smsc == {"old": "sim-1", "x": "otp"}
+    assert account.category == "otp"
+    assert account.admits("10.9.9.9")
+    assert account.admits("::1")
+    assert not account.admits("192.168.0.1")
+
+
+def test_a_route_is_read(tmp_path: Path):
+    text = (
+        ROUTE + 'post_url = "https://a.example/mo?p=%p"\nkeywords = ["x"]\ncharset = "utf-8"\nreply = false\n'
+    )
+    route = load_settings(write(tmp_path, text)).mo_routes[0].route()
+    assert (route.method, route.url, route.charset) == ("POST", "https://a.example/mo?p=%p", "UTF-8")
+    assert (route.keywords, route.reply, route.max_segments) == (("x",), False, 1)
+
+
+def test_a_password_is_octets_like_any_other():
+    assert parse_query(b"password=p%2B%26%C3%A9+1")["password"] == "p+&é 1".encode()
