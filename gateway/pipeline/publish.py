@@ -29,6 +29,9 @@ WRITE_RETRY_S = 1.0
 _TAIL_OCTETS = 65_536
 """Enough for the last line: a line is bounded by the fields of a message event."""
 
+_LOGGED = {"message", "inbound", "subscription"}
+"""What the delivery log tells; the state of channels is in the program's log, receipts are in the timeline."""
+
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -128,7 +131,7 @@ class DeliveryLog:
 
     def _line(self, event: Event) -> bytes | None:
         kind, _, verb = event.type.partition(".")
-        if kind == "channel":
+        if kind not in _LOGGED:
             return None
         data = _decode(event.data)
         fields = {"seq": event.seq, "at": event.at, "type": event.type}

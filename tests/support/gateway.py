@@ -192,7 +192,8 @@ class Rig:
 
     async def states(self, message_id: str) -> list[str]:
         """The statuses it went through, in order."""
-        return [e.type.removeprefix("message.") for e in await self.events(message_id)]
+        events = await self.events(message_id)
+        return [e.type.removeprefix("message.") for e in events if e.type.startswith("message.")]
 
     async def details(self, message_id: str) -> list[MessageEvent]:
         """The data of its timeline."""
