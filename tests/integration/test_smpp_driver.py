@@ -23,8 +23,8 @@ from drivers.base import (
     SegmentId,
     Uncertain,
 )
-from drivers.smpp.deliveries import MOST_AT_ONCE
 from drivers.smpp.config import SmppConfig
+from drivers.smpp.deliveries import MOST_AT_ONCE
 from drivers.smpp.driver import SmppDriver
 from drivers.smpp.session import PduRejected, UnknownResponse
 from drivers.smpp.wire.codec import encode_pdu
