@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
@@ -173,10 +173,37 @@ class MoRouteSettings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def shared_names(
+def kannel_faults(
+    accounts: Sequence[KannelAccountSettings],
+    routes: Sequence[MoRouteSettings],
+    channels: Mapping[str, Sequence[str]],
+) -> Iterator[tuple[str, str]]:
+    """What is wrong beyond single tables: names that stand twice, channels that do not exist.
+
+    Args:
+        channels: name -> groups; without any nothing is said of them, for they may be simulated.
+    """
+    yield from _shared_names(accounts, routes)
+    if not channels:
+        return
+    groups = {group for served in channels.values() for group in served}
+    for number, account in enumerate(accounts):
+        if account.group and account.group not in groups:
+            yield f"kannel_accounts[{number}].group", f"no channel serves {show(account.group)}"
+        targets = [pair.partition("=")[2].strip() for pair in account.smsc]
+        for key, names in (("groups", account.groups), ("smsc", targets)):
+            for name in names:
+                if name not in groups and name not in channels:
+                    yield f"kannel_accounts[{number}].{key}", f"{show(name)} is no channel and no group"
+    for number, route in enumerate(routes):
+        for name in route.channels:
+            if name not in channels:
+                yield f"mo_routes[{number}].channels", f"no channel is called {show(name)}"
+
+
+def _shared_names(
     accounts: Iterable[KannelAccountSettings], routes: Iterable[MoRouteSettings]
 ) -> Iterator[tuple[str, str]]:
-    """Names that stand twice, as faults of the whole file."""
     for path, names in (
         ("kannel_accounts[{}].username", [account.username for account in accounts]),
         ("mo_routes[{}].name", [route.name for route in routes]),

@@ -37,7 +37,7 @@ from gateway.runtime.forms import (
     short_text,
     whole_number,
 )
-from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings, shared_names
+from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings, kannel_faults
 from gateway.runtime.reader import read_table
 from gateway.runtime.secrets import Secret
 from gateway.runtime.stick_settings import StickSettings
@@ -292,7 +292,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """One text can't mean two things, nor one name."""
-        yield from shared_names(self.kannel_accounts, self.mo_routes)
+        channels = {channel.name: channel.groups for channel in self.channels}
+        yield from kannel_faults(self.kannel_accounts, self.mo_routes, channels)
         yield from check_accounts(self.smpp_server, self.smpp_accounts)
         meaning: dict[str, str] = {}
         for key, words in (("opt_out", self.opt_out), ("opt_in", self.opt_in), ("help", self.help)):

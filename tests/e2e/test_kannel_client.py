@@ -114,6 +114,16 @@ async def test_reports_survive_kill_9_and_an_application_that_is_away(
     assert Counter(map(tuple, statuses(app).values())) == {("8", "1"): n}
 
 
+async def test_an_application_that_fails_is_called_again_and_in_order(
+    world: World, app: Application, client: Path
+) -> None:
+    daemon = world.make_daemon(smpp_toml("smsc", world.smscs[0].port), config(app))
+    await daemon.start()
+    app.answers.append(web.Response(status=503))
+    assert await run(client, daemon, app, "hi", 1) == "0: Accepted for delivery"
+    await until(lambda: statuses(app) == {"1": ["8", "8", "1"]}, DEADLINE_S)
+
+
 async def test_a_message_that_waited_over_a_restart_is_reported_to_its_client(
     world: World, app: Application, client: Path
 ) -> None:

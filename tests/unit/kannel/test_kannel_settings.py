@@ -12,6 +12,7 @@ from gateway.runtime.settings import SettingsErrors, load_settings
 pytestmark = pytest.mark.unit
 
 ACCOUNT = '[[kannel_accounts]]\nusername = "a"\npassword = "secret"\n'
+CHANNEL = '[[modems]]\nname = "sim-1"\nport = "/dev/ttyUSB0"\n'
 ROUTE = '[[mo_routes]]\nname = "r"\n'
 
 BAD = {
@@ -24,6 +25,10 @@ BAD = {
     ACCOUNT + 'category = "spam"': "kannel_accounts[0].category",
     ACCOUNT + "mask = 1": "kannel_accounts[0].mask",
     ACCOUNT + ACCOUNT: "kannel_accounts[1].username",
+    CHANNEL + ACCOUNT + 'group = "otp"': "kannel_accounts[0].group",
+    CHANNEL + ACCOUNT + 'groups = ["sim-2"]': "kannel_accounts[0].groups",
+    CHANNEL + ACCOUNT + 'smsc = ["a=sim-2"]': "kannel_accounts[0].smsc",
+    CHANNEL + ROUTE + 'get_url = "http://a/"\nchannels = ["sim-2"]': "mo_routes[0].channels",
     ROUTE: "mo_routes[0].get_url",
     ROUTE + 'get_url = "http://a/"\npost_url = "http://a/"': "mo_routes[0].post_url",
     ROUTE + 'get_url = "a"': "mo_routes[0].get_url",
