@@ -198,6 +198,11 @@ class SmppServer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
+    def address(self) -> str:
+        """Host and port, for people."""
+        return f"{self._config.host}:{self.port}"
+
+    @property
     def n_connections(self) -> int:
         """Open connections, bound or not."""
         return len(self._connections)

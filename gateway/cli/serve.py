@@ -53,7 +53,7 @@ def serve(
 
     path = find_config(config)
     settings = load_settings(path)
-    check_tls(settings.http, path)
+    check_tls(settings, path)
     if path is None:
         sticks = find_sticks()
         if not simulate:
@@ -75,7 +75,7 @@ def check(config: Config = None) -> None:
     path = find_config(config)
     try:
         settings = load_settings(path)
-        check_tls(settings.http, path)
+        check_tls(settings, path)
     except SettingsErrors as faults:
         print(faults)
         raise typer.Exit(1) from None
@@ -84,7 +84,7 @@ def check(config: Config = None) -> None:
 
 
 def _explain(error: OSError, settings: Settings) -> str:
-    if error.errno == errno.EADDRINUSE:
+    if error.errno == errno.EADDRINUSE and error.filename is None:
         return f"{settings.http.listen} is in use; stop what listens there, or write another http.listen"
     if error.errno == errno.EACCES and error.filename is None:
         return f"may not listen on {settings.http.listen}; write a port above 1023 as http.listen"

@@ -235,7 +235,7 @@ class Submissions:
 def _with_source(account: EsmeAccount, draft: Draft, submitted: Submitted) -> Draft:
     """The source address goes out as it is only where the account has a right to it by name."""
     source = submitted.source.number
-    if not source or not account.senders:
+    if not source or not account.senders or submitted.source.address in account.groups:
         return draft
     return draft._replace(message=msgspec.structs.replace(draft.message, source_address=source))
 

@@ -107,7 +107,11 @@ class Requests:
         except InvalidRequest as error:
             raise Refusal(status_for(error), error.errors[0].code) from None
         fresh = msgspec.structs.replace(
-            draft.message, id=message.id, created_at=message.created_at, concat_ref=message.concat_ref
+            draft.message,
+            id=message.id,
+            created_at=message.created_at,
+            concat_ref=message.concat_ref,
+            source_address=message.source_address,
         )
         if fresh.n_segments > 1 and fresh.concat_ref is None:
             reference = await take_concat_ref(tx, fresh.recipient)

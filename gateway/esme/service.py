@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,7 +139,13 @@ class EsmeService:
         for name, courier in self._couriers.items():
             self._spawn(f"smpp server courier {name}", courier.run(), ended)
         for server in self._servers:
-            await server.start()
+            try:
+                await server.start()
+            except OSError as exc:
+                # asyncio's own sentence names the address, and so do we; only in this order.
+                raise OSError(
+                    exc.errno, os.strerror(exc.errno or 0), f"smpp_server {server.address}"
+                ) from exc
 
     async def stop(self) -> None:
         """Unbind from everybody; what they are owed is kept."""

@@ -45,7 +45,8 @@ def check_source(account: EsmeAccount, source: WireAddress) -> None:
     Raises:
         Refusal: it may not.
     """
-    if not (account.may_send_as(source.number) or account.may_send_as(source.address)):
+    named = source.address in account.groups
+    if not (named or account.may_send_as(source.number) or account.may_send_as(source.address)):
         raise Refusal(CommandStatus.RINVSRCADR, "the account may not send as this source address")
 
 

@@ -1,4 +1,4 @@
-"""The certificate and key of the API: loaded, or refused in words that say which file is wrong."""
+"""Certificates and keys of our servers: loaded, or refused in words that say which file is wrong."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import ssl
     from pathlib import Path
 
-    from gateway.runtime.settings import HttpSettings
+    from gateway.runtime.settings import Settings
 
 
-def check_tls(http: HttpSettings, source: Path | None) -> None:
-    """Try certificate and key before anything is started for them.
+def check_tls(settings: Settings, source: Path | None) -> None:
+    """Try certificates and keys before anything is started for them.
 
     Args:
         source: the config file, for the complaint.
@@ -23,15 +23,20 @@ def check_tls(http: HttpSettings, source: Path | None) -> None:
     Raises:
         SettingsErrors: they can't be used.
     """
-    try:
-        if http.tls_cert and http.tls_key:
-            load_tls(http.tls_cert, http.tls_key)
-    except ValueError as error:
-        raise SettingsErrors(str(source), [SettingsError("http.tls_cert", str(error))]) from error
+    faults = []
+    servers = {f"smpp_server[{i}]": server for i, server in enumerate(settings.smpp_server)}
+    for name, server in {"http": settings.http, **servers}.items():
+        try:
+            if server.tls_cert and server.tls_key:
+                load_tls(server.tls_cert, server.tls_key)
+        except ValueError as error:
+            faults.append(SettingsError(f"{name}.tls_cert", str(error)))
+    if faults:
+        raise SettingsErrors(str(source), faults)
 
 
 def load_tls(cert: Path, key: Path) -> ssl.SSLContext:
-    """The context of an HTTPS server.
+    """The context of a server with TLS.
 
     Args:
         cert, key: files in PEM.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -34,6 +36,7 @@ from drivers.smpp.wire.pdus import (
 )
 from drivers.smpp.wire.receipt import parse_receipt
 from gateway.esme.intake import PART_WAIT
+from gateway.esme.service import Listener
 from gateway.model.message import Category
 from gateway.store.esme_outbox import count_deliveries
 from tests.support.esme import RawEsme, connected_esme
@@ -121,6 +124,40 @@ async def test_nothing_is_taken_from_who_is_not_bound(tmp_path):
         await esme.bind(BindReceiver)
         assert (await esme.ask(submit())).command_status == CommandStatus.RINVBNDSTS
         assert served.driver.submitted == []
+
+
+async def test_who_is_bound_when_we_stop_is_told_goodbye(tmp_path):
+    async with connected_world(tmp_path) as (served, esme):
+        await esme.bind()
+        stopping = asyncio.create_task(served.service.stop())
+        goodbye = await esme.receive()
+        assert isinstance(goodbye.body, Unbind)
+        esme.send(UnbindResp(), sequence_number=goodbye.sequence_number)
+        await stopping
+        assert await esme.closed_by_peer()
+
+
+async def test_who_does_not_listen_when_we_stop_is_cut_off(tmp_path):
+    async with connected_world(tmp_path) as (served, esme):
+        await esme.bind()
+        await served.service.stop()
+        assert isinstance((await esme.receive()).body, Unbind)
+        assert await esme.closed_by_peer()
+
+
+async def test_a_port_that_is_taken_is_named(tmp_path):
+    async with serving(tmp_path / "one") as served:
+        taken = [Listener(host="127.0.0.1", port=served.port)]
+        with pytest.raises(OSError, match=f"smpp_server 127.0.0.1:{served.port}") as failed:
+            async with serving(tmp_path / "two", listeners=taken):
+                pass
+        assert failed.value.errno == errno.EADDRINUSE
+
+
+@asynccontextmanager
+async def connected_world(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        yield served, esme
 
 
 # ---- submissions
