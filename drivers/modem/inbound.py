@@ -41,6 +41,8 @@ DIRECT_TRIES = 5
 MAX_REPORTED = 1024
 """Unreadable messages that are remembered, so that each is reported once and not at every sweep."""
 
+MANY = 4
+"""So many messages found by a sweep are deleted together."""
 CMS_INVALID_INDEX = 321
 NEAR_FULL = 0.8
 """So much of a storage in use, and what can't be read or was never ours is taken off it as well."""
@@ -118,7 +120,7 @@ class Inbound:
                     # While segments go out, each command waits for its turn between two of them: reading and
                     # deleting one by one would be slower than receipts come in.
                     if (memory := self._take_backlog()) is not None:
-                        if not await self._take_many(memory, reader):
+                        if not await self._take_together(await reader.list_all(memory), memory, reader):
                             next_sweep = min(next_sweep, soon)
                     elif not await self._handle(self._jobs.popleft(), port, setup, reader):
                         next_sweep = min(next_sweep, soon)
@@ -154,6 +156,9 @@ class Inbound:
                 where = memory or "for messages"
                 detail = f"Storage {where} held {use.n_used} of {use.n_total} messages; it is being emptied."
                 await self._report.notice("storage_full", detail)
+            if memory is not None and len(entries) >= MANY:
+                well &= await self._take_together(entries, memory, reader)
+                entries = await reader.list_all(memory) if is_near_full else []
             for entry in entries:
                 well &= await self._take_stored(entry, memory, entry.index, reader, make_room=is_near_full)
         return well
@@ -191,9 +196,9 @@ class Inbound:
         self._jobs = deque(urc for urc in self._jobs if not urc.line.startswith(_STORED))
         return memories.pop()
 
-    async def _take_many(self, memory: str, reader: StorageReader) -> bool:
-        """Take all that waits in a storage by two commands; False when something was left."""
-        entries = [entry for entry in await reader.list_all(memory) if entry.status in _RECEIVED]
+    async def _take_together(self, entries: list[StoredPdu], memory: str, reader: StorageReader) -> bool:
+        """Take what was listed and delete it by one command; False when something was left."""
+        entries = [entry for entry in entries if entry.status in _RECEIVED]
         taken = []
         for entry in entries:
             event = await self._decode(entry.pdu, entry.n_octets, f"{memory} {entry.index}")
