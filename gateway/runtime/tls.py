@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import ssl
     from pathlib import Path
 
-    from gateway.runtime.settings import Settings
+    from gateway.runtime.esme_settings import SmppServerSettings
+    from gateway.runtime.settings import HttpSettings, Settings
 
 
 def check_tls(settings: Settings, source: Path | None) -> None:
@@ -24,8 +25,9 @@ def check_tls(settings: Settings, source: Path | None) -> None:
         SettingsErrors: they can't be used.
     """
     faults = []
-    servers = {f"smpp_server[{i}]": server for i, server in enumerate(settings.smpp_server)}
-    for name, server in {"http": settings.http, **servers}.items():
+    servers: dict[str, HttpSettings | SmppServerSettings] = {"http": settings.http}
+    servers |= {f"smpp_server[{i}]": server for i, server in enumerate(settings.smpp_server)}
+    for name, server in servers.items():
         try:
             if server.tls_cert and server.tls_key:
                 load_tls(server.tls_cert, server.tls_key)
