@@ -99,6 +99,7 @@ GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", "/v1/messages/{id}"): {"path_parameters": {"id": "MESSAGE"}},
     ("POST", "/v1/messages/{id}/cancel"): {"path_parameters": {"id": "MESSAGE"}},
     ("GET", "/v1/inbound"): {"query": {"from": "+8613800138000"}},
+    ("GET", "/v1/receipts"): {"query": {"unmatched": "true", "limit": 5}},
     ("GET", "/v1/channels"): {},
     ("GET", "/v1/channels/{name}"): {"path_parameters": {"name": "sim-1"}},
     ("POST", "/v1/channels/{name}/pause"): {"path_parameters": {"name": "sim-1"}},
@@ -125,7 +126,8 @@ UNTRIED = {
     ("POST", "/v1/messages/{id}/resend"),  # needs a failed message
     ("GET", "/cgi-bin/sendsms"),  # has accounts of its own: tests/integration/test_kannel.py
     ("POST", "/cgi-bin/sendsms"),
-    ("POST", "/v1/channels/{name}/ussd"),  # never succeeds yet
+    ("POST", "/v1/channels/{name}/ussd"),  # needs a stick: tests/integration/test_ussd_and_balance.py
+    ("POST", "/v1/receipts/{id}/match"),  # needs a receipt without a message: tests/integration/test_api_receipts.py
 }
 
 
