@@ -1,4 +1,4 @@
-"""Applications that are not ours bind to the daemon: smpplib, npm's smpp, Kannel's bearerbox."""
+"""Applications that are not ours bind to the daemon: smpplib, npm's smpp, Kannel's bearerbox; tshark looks on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from drivers.smpp.wire.constants import Tag
+from drivers.smpp.wire.fields import DistributionList, SmeAddress
+from drivers.smpp.wire.pdus import (
+    CancelSm,
+    DataSm,
+    EnquireLink,
+    QuerySm,
+    ReplaceSm,
+    SubmitMulti,
+    SubmitSm,
+    Unbind,
+)
 from gateway.esme.passwords import hash_password
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
 from tests.support.bearerbox import find_bearerbox, running_bearerbox
 from tests.support.daemon import Daemon, free_port, smpp_toml, until
+from tests.support.esme import connected_esme
+from tests.support.pcap import write_tcp_capture
 from tests.support.peers import need_peer
+from tests.support.tshark import dissect, find_complaints
+from tests.support.wiretap import tapped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -314,3 +330,58 @@ async def test_kannels_long_text_arrives_whole(tmp_path):
             await box.send_all([(HANDSET, text)])
             await until(lambda: handset.inbox == [text])
             assert len(await its.daemon.messages()) == 1
+
+
+# ---- tshark
+
+
+async def test_tshark_objects_to_nothing_that_our_server_says(tmp_path):
+    need_peer("tshark")
+    message: dict[str, Any] = {"source_addr": "10690000", "registered_delivery": 1}
+    number = HANDSET.removeprefix("+")
+    to: dict[str, Any] = {"dest_addr_ton": 1, "dest_addr_npi": 1, "destination_addr": number}
+    async with world(tmp_path) as its, tapped(its.port) as tap:
+        handset = its.network.add_handset(HANDSET)
+        async with connected_esme(tap.port) as esme:
+            await esme.bind(system_id="app", password="wrong")
+            assert await esme.closed_by_peer()
+        async with connected_esme(tap.port) as esme:
+            await esme.bind(system_id="app")
+            told = await esme.ask(
+                SubmitSm(**message, **to, short_message=b"later", schedule_delivery_time="000000010000000R")
+            )
+            for body in (
+                QuerySm(message_id=told.body.message_id),
+                ReplaceSm(message_id=told.body.message_id, short_message=b"other"),
+                CancelSm(message_id=told.body.message_id),
+            ):
+                assert (await esme.ask(body)).command_status == 0
+            await esme.take_delivery()
+            tlvs = ((Tag.MESSAGE_PAYLOAD, b"hello"),)
+            assert (await esme.ask(DataSm(**message, **to, tlvs=tlvs))).command_status == 0
+            await esme.take_delivery()
+            many = (SmeAddress(1, 1, number), SmeAddress(1, 1, "x"), DistributionList("all"))
+            answer = await esme.ask(SubmitMulti(**message, dest_addresses=many, short_message=b"hello"))
+            assert len(answer.body.unsuccess_sme) == 2
+            await esme.take_delivery()
+            await handset.send("10690000", "退订" * 50)
+            for _ in range(2):
+                await esme.take_delivery()
+            await esme.ask(SubmitSm(**message, destination_addr="x", short_message=b"hello"))
+            await esme.ask(EnquireLink())
+            await esme.ask(Unbind())
+            assert await esme.closed_by_peer()
+    capture = tmp_path / "smpp.pcap"
+    write_tcp_capture(capture, tap.conversations, 2775)
+    options = ("-d", "tcp.port==2775,smpp")
+    assert find_complaints(capture, options) == []
+    packets = dissect(
+        capture, ["smpp.command_id", "smpp.message_state", "smpp.receipted_message_id"], options
+    )
+    commands = [one for packet in packets for one in packet["smpp.command_id"]]
+    assert commands.count("0x00000005") == commands.count("0x80000005") == 5
+    assert {"0x80000003", "0x80000007", "0x80000008", "0x80000021", "0x80000103", "0x80000015"} <= set(
+        commands
+    )
+    receipts = [one for packet in packets for one in packet["smpp.receipted_message_id"]]
+    assert receipts[0] == told.body.message_id
