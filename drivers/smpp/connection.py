@@ -33,6 +33,8 @@ from drivers.smpp.wire.pdus import Body
 _LONGEST_TICK_S: Final = 1.0
 _SHORTEST_TICK_S: Final = 0.01
 _TICKS_PER_TIMER: Final = 8
+_FLUSHED_AT: Final = 16
+"""Requests of one turn of the event loop that go out without waiting for its end."""
 _LATE_REMEMBERED: Final = 4096
 """Tags of requests that were given up; as many as the session remembers."""
 
@@ -267,7 +269,11 @@ class SmppConnection(asyncio.Protocol):
         self._window.add(sequence_number, _Waiter(future, holds_slot, tag), now + timeout_s)
         self._idle.clear()
         self._unflushed.append(sequence_number)
-        self._schedule_flush()
+        if len(self._unflushed) >= _FLUSHED_AT:
+            # Not all of a turn at once: the peer would answer all at once, too, and the window stand empty meanwhile.
+            self._flush()
+        else:
+            self._schedule_flush()
         return future
 
     def _settle(self, waiter: _Waiter, answer: Answer) -> None:

@@ -18,6 +18,8 @@ from tests.bench.figures import Figure, describe_machine, show
 from tests.bench.kannel import peer_kannel
 from tests.bench.modems import modems
 from tests.bench.smpp import memory, smpp_batch, smpp_single
+from tests.bench.smpp_codec import smpp_codec
+from tests.bench.smpp_window import smpp_window
 
 Bench = Callable[[Path, argparse.Namespace], Awaitable[list[Figure]]]
 
@@ -28,6 +30,8 @@ BENCHES: dict[str, Bench] = {
     "peer-kannel": lambda folder, options: peer_kannel(folder, options.messages),
     "modems": lambda folder, options: modems(folder, options.modems, options.each),
     "codec": lambda folder, options: codec(),
+    "smpp-codec": lambda folder, options: smpp_codec(),
+    "smpp-window": lambda folder, options: smpp_window(folder),
     "memory": lambda folder, options: memory(folder, options.queued),
 }
 

@@ -68,6 +68,7 @@ msg02229)."""
 _STAT_BY_COMMA_STATUS: Final = {"00": "DELIVRD", "01": "ENROUTE"}
 _ABSOLUTE_TIME: Final = re.compile(r"(\d{12})\d(\d\d)([+-])")
 """A date in the form of the protocol's own times, with its offset in quarters of an hour."""
+_MAX_QUARTERS: Final = 48
 _NOT_DIGITS: Final = re.compile(r"[-/:.T ]")
 
 
@@ -240,6 +241,8 @@ def parse_receipt_date(text: str, zone: tzinfo) -> datetime | None:
     absolute = _ABSOLUTE_TIME.fullmatch(text)
     if absolute is not None:
         quarters = int(absolute[2]) * (1 if absolute[3] == "+" else -1)
+        if abs(quarters) > _MAX_QUARTERS:
+            return None
         return _date_of(f"20{absolute[1]}", timezone(timedelta(minutes=15 * quarters)))
     digits = _NOT_DIGITS.sub("", text)
     if not (digits.isascii() and digits.isdecimal()):

@@ -69,12 +69,13 @@ async def bound_connection(sink: RecordingSink) -> tuple[SmppConnection, MemoryT
     return connection, transport
 
 
-async def test_requests_of_one_turn_go_out_in_one_write():
+async def test_requests_of_one_turn_go_out_in_few_writes():
     connection, transport = await bound_connection(RecordingSink())
     tasks = [asyncio.ensure_future(connection.exchange(SubmitSm())) for _ in range(50)]
     for _ in range(3):
         await asyncio.sleep(0)
-    assert [len(octets) for octets in transport.writes] == [50 * len(encode_pdu(SubmitSm(), 1))]
+    one = len(encode_pdu(SubmitSm(), 1))
+    assert [len(octets) // one for octets in transport.writes] == [16, 16, 16, 2]
     connection.connection_lost(None)
     assert {type(answer) for answer in await asyncio.gather(*tasks)} == {Unanswered}
 

@@ -277,7 +277,9 @@ def test_dates_are_in_the_smscs_zone_and_come_out_in_utc():
     assert receipt.done_at == datetime(2024, 1, 1, 4, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("digits", ["", "2401", "2413011200", "240101120a", "24010112000"])
+@pytest.mark.parametrize(
+    "digits", ["", "2401", "2413011200", "240101120a", "24010112000", "180711070000097+"]
+)
 def test_what_is_no_date_is_none(digits):
     assert parse_receipt_date(digits, UTC) is None
 
