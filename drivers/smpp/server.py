@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _DELIVERIES_AT_ONCE: Final = 10_000
 """More than any host has on its way; it keeps the windows."""
 _TIMERS: Final = SessionTimers(session_init_s=10.0)
+_HANDSHAKE_S: Final = 10.0
 _UNBIND_S: Final = 2.0
 """What an application gets to answer our unbind at the end."""
 _CLOSING_S: Final = 1.0
@@ -107,14 +108,6 @@ class ServerBind:
         Cancel: it is out; its answer is logged and dropped.
         """
         return await self._connection.exchange(body)
-
-    def hold_reading(self) -> None:
-        """Read no more requests for now: TCP tells the application to wait."""
-        self._connection.hold_reading()
-
-    def resume_reading(self) -> None:
-        """Undo `hold_reading`."""
-        self._connection.resume_reading()
 
 
 class ServerHost(Protocol):
@@ -215,7 +208,13 @@ class SmppServer:
         """
         config = self._config
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, config.host, self.port, ssl=config.tls)
+        self._server = await loop.create_server(
+            self._accept,
+            config.host,
+            self.port,
+            ssl=config.tls,
+            ssl_handshake_timeout=_HANDSHAKE_S if config.tls else None,
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

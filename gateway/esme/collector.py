@@ -29,7 +29,10 @@ from gateway.store.ports import Store, Tx
 _log = logging.getLogger(__name__)
 
 _PREFIX: Final = "message."
-_TOLD: Final = frozenset(_PREFIX + status.value for status in (*TERMINAL, MessageStatus.SENT))
+_TOLD: Final = frozenset(
+    _PREFIX + status.value for status in (*TERMINAL, MessageStatus.SENT, MessageStatus.UNCERTAIN)
+)
+"""Also what only ends the wait for the network."""
 _INBOUND: Final = "inbound.received"
 _SAVE_EVERY: Final = 5_000
 """Events that concern no application, after which the place is saved all the same."""

@@ -99,16 +99,15 @@ class Submissions:
     async def give_out_stale(self, accounts: Mapping[str, EsmeAccount]) -> int:
         """Send parts by themselves whose others did not come in time; how many texts that concerns."""
         before = self._clock.now() - PART_WAIT
-        if not await self._store.read(lambda tx: find_stale_parts(tx, before, 1)):
+        names = list(accounts)
+        if not await self._store.read(lambda tx: find_stale_parts(tx, names, before, 1)):
             return 0
 
         async def op(tx: Tx) -> int:
-            keys = await find_stale_parts(tx, before, _STALE_AT_ONCE)
+            keys = await find_stale_parts(tx, names, before, _STALE_AT_ONCE)
             for key in keys:
                 parts = await load_parts(tx, key)
-                account = accounts.get(parts[0].account)
-                if account is not None:
-                    await self._give_out(tx, account, parts)
+                await self._give_out(tx, accounts[parts[0].account], parts)
             return len(keys)
 
         n = await self._store.write(op)
@@ -226,8 +225,12 @@ class Submissions:
         drafts: list[Draft] = []
         for part in parts:
             submitted = _decode(part.content)
-            drafts.append(self._draft(account, submitted, submitted.destinations[0], now))
-            sent.append(part)
+            try:
+                drafts.append(self._draft(account, submitted, submitted.destinations[0], now))
+            except Refusal as refusal:  # its channel was taken out of the config since: it waits on
+                _log.error("smpp server: a part of %s can't go out: %s", account.system_id, refusal)
+            else:
+                sent.append(part)
         await save_drafts(tx, drafts)
         await finish_parts(tx, sent, [draft.message.id for draft in drafts])
 

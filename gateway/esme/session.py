@@ -213,6 +213,12 @@ class EsmeSession:
 
     def _answer_submission(self, request: RequestReceived, outcome: Told | Refusal) -> None:
         if isinstance(outcome, Refusal):
+            _log.debug(
+                "smpp server: %s refused with %s: %s",
+                self._bind.system_id,
+                outcome.command_status.name,
+                outcome,
+            )
             self._answer(request, _response_to(request.body), outcome.command_status)
             return
         self._state.waiting += outcome.n_messages

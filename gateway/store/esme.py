@@ -148,11 +148,13 @@ async def load_parts(tx: Tx, concat_key: str) -> list[EsmePart]:
     return [_part(row) for row in rows]
 
 
-async def find_stale_parts(tx: Tx, before: datetime, limit: int) -> list[str]:
-    """Keys whose newest part came before ``before``."""
+async def find_stale_parts(tx: Tx, accounts: Sequence[str], before: datetime, limit: int) -> list[str]:
+    """Keys of these accounts whose newest part came before ``before``."""
+    marks = ",".join("?" * len(accounts))
     rows = await tx.fetch(
-        "SELECT concat_key FROM esme_parts GROUP BY concat_key HAVING max(received_at) < ? LIMIT ?",
-        (format_ms(before), limit),
+        f"SELECT concat_key FROM esme_parts WHERE account IN ({marks})"
+        " GROUP BY concat_key HAVING max(received_at) < ? ORDER BY max(received_at) DESC LIMIT ?",
+        (*accounts, format_ms(before), limit),
     )
     return [row[0] for row in rows]
 

@@ -41,6 +41,7 @@ from gateway.model.message import Category
 from gateway.store.esme_outbox import count_deliveries
 from tests.support.esme import RawEsme, connected_esme
 from tests.support.eventually import eventually
+from tests.support.fake_driver import uncertain
 from tests.support.gateway import PHONE
 from tests.support.smpp_application import Served, account, serving
 
@@ -526,6 +527,31 @@ async def test_a_backlog_beyond_its_limit_is_refused_until_the_network_takes_som
         served.driver.release()
         await eventually(lambda: served.service._states["hongyan"].waiting == 0)
         assert (await esme.ask(submit())).command_status == 0
+
+
+async def test_what_nobody_knows_of_is_no_backlog(tmp_path):
+    async with (
+        serving(tmp_path / "db", account(max_waiting=1)) as served,
+        connected_esme(served.port) as esme,
+    ):
+        await esme.bind(BindTransmitter)
+        served.driver.script.append(uncertain())
+        await accepted(esme, submit())
+        await eventually(lambda: served.service._states["hongyan"].waiting == 0)
+        assert (await esme.ask(submit())).command_status == 0
+
+
+async def test_parts_wait_on_when_their_group_is_gone_and_the_others_are_served(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        await accepted(esme, parts_of(LONG)[1])
+        served.rig.clock.advance(PART_WAIT.total_seconds() + 1)
+        moved = {"hongyan": account(groups=("gone",))}
+        await served.service._submissions.give_out_stale(moved)
+        assert await all_messages(served) == []
+        await served.service._submissions.give_out_stale({})
+        await served.service._submissions.give_out_stale({"hongyan": account()})
+        assert len(await all_messages(served)) == 1
 
 
 async def test_a_store_that_can_not_is_a_system_error_and_not_a_loss(tmp_path, monkeypatch):

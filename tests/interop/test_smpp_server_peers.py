@@ -43,7 +43,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 
 HANDSET = "+8613800138000"
 NODE = Path(__file__).parent / "node"
-N_KANNEL = 400
+N_KANNEL = 1_000
 DEADLINE_S = 20.0
 LONG = "一条很长的中文短信,分成几段😀" * 12
 
