@@ -17,16 +17,18 @@ from drivers.base import (
     Fault,
     FaultKind,
     OutboundSegment,
+    ReceiptState,
     Refused,
     SubmitResult,
 )
-from drivers.errors import EncodeError
+from drivers.errors import EncodeError, WireLost
 from drivers.smpp.bind import Bind, Facts
 from drivers.smpp.config import PAIR, SmppConfig
 from drivers.smpp.connection import SmppConnection
 from drivers.smpp.deliveries import Deliveries
 from drivers.smpp.incidents import Incidents
 from drivers.smpp.late import LateAnswers
+from drivers.smpp.requests import cancel, query
 from drivers.smpp.results import NOT_BOUND, result_of
 from drivers.smpp.submit_rules import apply_rules
 from drivers.smpp.text import encode_segment
@@ -76,6 +78,19 @@ class SmppDriver(Driver):
         except EncodeError as error:
             return Refused(fault=Fault(kind=FaultKind.PERMANENT, code="smpp_encode", detail=str(error)))
         return result_of(answer)
+
+    async def query(self, reference: str, sender: str | None = None) -> ReceiptState:
+        """Ask the SMSC what became of a message; see `drivers.smpp.requests.query`."""
+        return await query(self._bound(), self._config, reference, sender)
+
+    async def cancel(self, reference: str, recipient: str, sender: str | None = None) -> None:
+        """Ask the SMSC to forget a message; see `drivers.smpp.requests.cancel`."""
+        await cancel(self._bound(), self._config, reference, recipient, sender)
+
+    def _bound(self) -> SmppConnection:
+        if self._connection is None or not self.capacity:
+            raise WireLost("the bind is not up", by_peer=False)
+        return self._connection
 
     async def drain(self, deadline: float) -> None:
         """Refuse new submits until the next `run`, and wait for those on the wire.

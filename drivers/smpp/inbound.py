@@ -37,6 +37,11 @@ _RECEIPT_STATE: Final = {
 }
 
 
+def receipt_state_of(state: MessageState) -> ReceiptState:
+    """A ``message_state`` in the terms of receipts."""
+    return _RECEIPT_STATE[state]
+
+
 def is_receipt(body: Delivery) -> bool:
     """Whether esm_class says that this reports on a message of ours."""
     return body.esm_class & c.ESM_TYPE_MASK in _RECEIPT_TYPES

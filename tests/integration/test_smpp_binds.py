@@ -18,9 +18,11 @@ from drivers.base import (
     InboundPart,
     LateResult,
     Receipt,
+    ReceiptState,
     Refused,
     Uncertain,
 )
+from drivers.errors import SmppStatusError, WireLost, WireTimeout
 from drivers.smpp.config import Peer, SmppConfig
 from drivers.smpp.wire.constants import CommandStatus, Tag
 from drivers.smpp.wire.pdus import (
@@ -28,6 +30,7 @@ from drivers.smpp.wire.pdus import (
     BindTransceiver,
     BindTransmitter,
     DeliverSm,
+    QuerySmResp,
     SubmitSmResp,
 )
 from tests.integration.test_smpp_driver import RECEIPT, bound, config, running
@@ -183,6 +186,50 @@ def _again(link, body) -> bytes:
     from drivers.smpp.wire.codec import encode_pdu
 
     return encode_pdu(body, link.submits[0].sequence_number)
+
+
+# --- asking about a message ---
+
+
+async def test_the_smsc_is_asked_what_became_of_a_message():
+    async with bound() as run:
+        asked = []
+
+        def answer(link, request) -> None:
+            asked.append(request.body)
+            link.answer(request, QuerySmResp(message_id="m7", message_state=3))
+
+        run.peer.on_request = answer
+        assert await run.driver.query("m7") is ReceiptState.EXPIRED
+        [body] = asked
+        assert (body.message_id, body.source_addr) == ("m7", "10690000")
+
+
+async def test_the_smsc_is_asked_to_forget_a_message():
+    async with bound() as run:
+        asked = []
+
+        def answer(link, request) -> None:
+            asked.append(request.body)
+            link.answer(request)
+
+        run.peer.on_request = answer
+        await run.driver.cancel("m7", "+8613800138000")
+        [body] = asked
+        assert (body.message_id, body.destination_addr, body.dest_addr_ton) == ("m7", "8613800138000", 1)
+
+
+async def test_what_the_smsc_does_not_do_or_answer_is_said():
+    async with bound(response_timeout_s=0.1) as run:
+        run.peer.on_request = lambda link, request: link.answer(request, status=CommandStatus.RCANCELFAIL)
+        with pytest.raises(SmppStatusError):
+            await run.driver.cancel("m7", "+8613800138000")
+        run.peer.on_request = lambda link, request: None
+        with pytest.raises(WireTimeout):
+            await run.driver.query("m7")
+        await run.stop()
+        with pytest.raises(WireLost):
+            await run.driver.query("m7")
 
 
 # --- TLS ---

@@ -98,6 +98,8 @@ class SmscLink:
                 self._peer.on_submit(self, event)
             elif isinstance(event.body, Unbind):
                 self.answer(event)
+            else:
+                self._peer.on_request(self, event)
 
 
 class SmscPeer:
@@ -107,6 +109,7 @@ class SmscPeer:
         links: every connection so far.
         bind_status: answer to binds; None for no answer.
         on_submit: called with each submit_sm; accepts it unless a test says otherwise.
+        on_request: called with every other request; it is left alone unless a test says otherwise.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -114,6 +117,7 @@ class SmscPeer:
         self.links: list[SmscLink] = []
         self.bind_status: int | None = CommandStatus.ROK
         self.on_submit: Callable[[SmscLink, RequestReceived], object] = SmscLink.accept
+        self.on_request: Callable[[SmscLink, RequestReceived], object] = lambda _link, _request: None
         self.port = 0
         self._server: asyncio.Server | None = None
         self._condition = asyncio.Condition()
