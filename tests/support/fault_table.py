@@ -9,7 +9,7 @@ from tests.support.fault_matrix import SITUATIONS, Case, Matrix, Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 _BEGIN, _END = "<!-- matrix: begin -->\n", "<!-- matrix: end -->"
-_LIMITS_S = (2, 5, 10, 15, 20, 30, 45, 60)
+_LIMITS_S = (5, 10, 15, 20, 30, 45, 60)
 
 
 def write_table(matrix: Matrix) -> None:
