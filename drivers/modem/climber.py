@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from drivers.base import Fault, FaultKind
 from drivers.modem import rescue
+from drivers.modem.finder import find_speed, has_speed
 from drivers.modem.recovery import Ladder, LadderPolicy, Rung, Step, Trouble
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class Climber:
         report: where each rung is told.
         finder: knows where the stick is.
         open_wire: how its port is opened.
+
+    Attributes:
+        baudrate: at which the port is to be opened.
     """
 
     def __init__(self, config: ModemConfig, report: Report, finder: Finder, open_wire: OpenWire) -> None:
@@ -50,6 +54,9 @@ class Climber:
         self._report = report
         self._finder = finder
         self._open_wire = open_wire
+        self._was_in_service = False
+        self._is_silent = False
+        self.baudrate = config.baudrate
         self._ladder = Ladder(
             policy=LadderPolicy(
                 reopen_s=timing.backoff_s,
@@ -62,6 +69,7 @@ class Climber:
 
     def note_in_service(self) -> None:
         """The stick works again."""
+        self._was_in_service = True
         self._ladder = self._ladder.in_service(_now())
 
     async def note_resync(self) -> None:
@@ -74,6 +82,7 @@ class Climber:
 
         Cancel: the step counts as taken.
         """
+        self._is_silent = trouble is Trouble.SILENT
         await self._report.down(fault)
         step, self._ladder = self._ladder.climb(trouble, _now(), self._able(place))
         await self._tell(step.rung, fault.detail)
@@ -102,7 +111,9 @@ class Climber:
         match step.rung:
             case Rung.REOPEN:
                 await asyncio.sleep(_jittered(step.pause_s))
-                if not self._finder.is_present():
+                if place is not None and self._is_silent and not self._was_in_service and has_speed(place):
+                    await self._try_speeds(place)
+                elif not self._finder.is_present():
                     await self._finder.wait_for_change(timing.absent_s, timing.poll_s)
             case Rung.QUARANTINE:
                 # A stick that is plugged in anew deserves a new start at once.
@@ -110,7 +121,7 @@ class Climber:
             case Rung.MODEM_RESET if place is not None:
                 command = place.profile.reset_command
                 trouble = await rescue.reset_stick(
-                    self._open_wire, place.port, self._config.baudrate, command, timing.reset_answer_s
+                    self._open_wire, place.port, self.baudrate, command, timing.reset_answer_s
                 )
                 await self._await_start()
             case Rung.USB_REBIND if place is not None and place.usb is not None:
@@ -123,6 +134,15 @@ class Climber:
                 pass
         if trouble is not None:
             logger.warning("%s: recovery: %s", self._config.name, trouble)
+
+    async def _try_speeds(self, place: Place) -> None:
+        """A modem that never answered may be set to another speed."""
+        self.baudrate = await find_speed(place, self._config.baudrate, self._open_wire)
+        if self.baudrate != self._config.baudrate:
+            detail = f"The modem answers at {self.baudrate} baud and not at {self._config.baudrate}."
+            await self._report.notice(
+                "other_speed", f"{detail} Write baudrate = {self.baudrate} into the config."
+            )
 
     async def _await_start(self) -> None:
         """A stick that was restarted goes away first, and then it comes back; some never go away."""

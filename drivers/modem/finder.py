@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -312,6 +313,24 @@ class Finder:
         if config.iccid is not None:
             return f"a SIM that ends in {config.iccid[-4:]}"
         return f"port {config.port}" if config.port is not None else f"USB socket {config.usb}"
+
+
+SPEEDS = (115_200, 9_600, 57_600, 19_200, 38_400, 230_400, 460_800, 921_600)
+"""What modems on serial lines are set to, likeliest first."""
+_SERIAL_LINE = re.compile(r"tty(?:S|AMA|HS|THS|mxc|O|PS|UL)[0-9]+")
+
+
+def has_speed(place: Place) -> bool:
+    """Whether the port is a real line: there, the wrong speed looks like a dead modem."""
+    return place.usb is None and _SERIAL_LINE.fullmatch(Path(place.port).resolve().name) is not None
+
+
+async def find_speed(place: Place, configured: int, open_wire: OpenWire) -> int:
+    """The speed at which the modem answers; the configured one when it does at none. Cancel: the port is closed."""
+    for speed in (configured, *(speed for speed in SPEEDS if speed != configured)):
+        if await ask_port(place.port, speed, open_wire, ()) is not None:
+            return speed
+    return configured
 
 
 async def ask_port(

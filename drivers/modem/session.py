@@ -116,7 +116,7 @@ class Session:
         errors: BaseExceptionGroup[DriverError] | None = None
         try:
             self.place = await parts.finder.find()
-            await port.open(self.place.port, self._config.baudrate, parts.open_wire)
+            await port.open(self.place.port, parts.climber.baudrate, parts.open_wire)
             async with asyncio.TaskGroup() as group:
                 owner = group.create_task(port.run())
                 end = await self._serve_until_stuck(port)

@@ -7,7 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from drivers.at.transport import open_serial
 from drivers.base import Accepted, ChannelDown, ChannelInfo, ChannelNotice, ChannelUp, FaultKind, Uncertain
+from drivers.modem.config import ModemConfig
+from drivers.modem.driver import ModemDriver
+from drivers.modem.pin import PinLedger
 from tests.integration.test_modem_driver import QUICK, driver_for, running, segment
 from tests.support.recording_sink import RecordingSink
 from tests.support.scripted_modem import ScriptedModem
@@ -165,6 +169,29 @@ async def test_a_port_that_another_program_holds_is_waited_for_and_nothing_is_re
     assert set(recoveries(sink)) == {"reopen"}
     assert not ran.exists()
     assert sink.of(ChannelDown)[0].fault.kind is FaultKind.CHANNEL
+
+
+class Deaf:
+    """A line at the wrong speed: nothing gets through."""
+
+    def write(self, octets):
+        pass
+
+    async def close(self):
+        pass
+
+
+async def test_a_modem_on_a_serial_line_is_found_at_another_speed_and_that_is_told(modem, sink, monkeypatch):
+    async def open_wire(path, baudrate, listener):
+        return await open_serial(path, baudrate, listener) if baudrate == 9_600 else Deaf()
+
+    monkeypatch.setattr("drivers.modem.climber.has_speed", lambda _place: True)
+    monkeypatch.setattr("drivers.modem.finder.PROBE_S", 0.5)
+    config = ModemConfig(name="sim-1", port=str(modem.link), timing=replace(HASTY, command_s=2.0))
+    async with running(ModemDriver(config, pins=PinLedger(), open_wire=open_wire), sink):
+        await sink.wait_until_up()
+    (told,) = [notice for notice in sink.of(ChannelNotice) if notice.code == "other_speed"]
+    assert "baudrate = 9600" in told.detail
 
 
 async def test_a_command_that_fails_or_is_missing_is_no_disaster(modem, sink, caplog):
