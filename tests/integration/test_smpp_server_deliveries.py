@@ -1,0 +1,164 @@
+"""Receipts and inbound messages of our SMPP server: kept until an application acknowledges them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from drivers.base import Concat, Encoding, InboundPart
+from drivers.codec.segment import plan_segments
+from drivers.smpp.wire import constants as c
+from drivers.smpp.wire.constants import CommandStatus
+from drivers.smpp.wire.pdus import (
+    BindReceiver,
+    BindTransceiver,
+    BindTransmitter,
+    DeliverSm,
+    DeliverSmResp,
+    Unbind,
+)
+from drivers.smpp.wire.receipt import parse_receipt
+from tests.support.esme import RawEsme, connected_esme
+from tests.support.eventually import eventually
+from tests.support.gateway import PHONE
+from tests.support.smpp_application import (
+    Served,
+    accepted,
+    account,
+    owed,
+    serving,
+    submit,
+)
+
+pytestmark = pytest.mark.integration
+
+
+async def delivered(served: Served, esme: RawEsme) -> str:
+    told = await accepted(esme, submit())
+    await served.rig.until_status(await served.rig.message(told), "sent")
+    await served.report(str(len(served.driver.submitted)))
+    return told
+
+
+async def test_a_receipt_waits_for_days_and_a_restart(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        told = await delivered(served, esme)
+        await esme.ask(Unbind())
+        clock = served.rig.clock
+    clock.advance(4 * 86_400)
+    async with serving(tmp_path / "db", clock=clock) as served, connected_esme(served.port) as esme:
+        await esme.bind(BindReceiver)
+        assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
+
+
+async def test_a_receipt_that_is_not_acknowledged_goes_to_another_bind(tmp_path):
+    async with (
+        serving(tmp_path / "db") as served,
+        connected_esme(served.port) as first,
+        connected_esme(served.port) as second,
+    ):
+        await first.bind(BindTransceiver)
+        told = await delivered(served, first)
+        seen = await first.receive()
+        assert isinstance(seen.body, DeliverSm)
+        await second.bind(BindReceiver)
+        first.close()
+        assert parse_receipt((await second.take_delivery()).short_message).message_id == told
+        await eventually(lambda: served.service._couriers["hongyan"].n_on_wire == 0)
+
+
+async def test_a_receipt_that_is_refused_for_now_comes_again(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        told = await delivered(served, esme)
+        await esme.take_delivery(CommandStatus.RX_T_APPN)
+        await eventually(lambda: bool(served.service._couriers["hongyan"]._again))
+        served.rig.clock.advance(2.0)
+        served.service._couriers["hongyan"].wake()
+        assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
+
+
+async def test_a_receipt_that_is_refused_for_good_is_dropped(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        await delivered(served, esme)
+        await esme.take_delivery(CommandStatus.RX_R_APPN)
+
+        async def nothing_owed() -> bool:
+            return await owed(served) == {}
+
+        await served.rig.until(nothing_owed)
+
+
+async def test_no_more_deliveries_are_under_way_than_the_window_allows(tmp_path):
+    async with serving(tmp_path / "db", account(window=3)) as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        told = [await delivered(served, esme) for _ in range(7)]
+        async with connected_esme(served.port) as receiver:
+            await receiver.bind(BindReceiver)
+            first = [await receiver.receive() for _ in range(3)]
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await receiver.receive()
+            for pdu in first:
+                receiver.send(DeliverSmResp(), sequence_number=pdu.sequence_number)
+            rest = [await receiver.take_delivery() for _ in range(4)]
+        bodies = [pdu.body for pdu in first] + rest
+        assert [parse_receipt(body.short_message).message_id for body in bodies] == told
+
+
+async def test_an_application_of_smpp_3_3_gets_no_optional_parameters(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        bound = await esme.ask(
+            BindTransceiver(system_id="hongyan", password="secret", interface_version=0x33)
+        )
+        assert (bound.command_status, bound.body.tlvs) == (0, ())
+        await delivered(served, esme)
+        assert (await esme.take_delivery()).tlvs == ()
+
+
+@pytest.mark.parametrize("text", ["TD please", "请退订😀", "long text " * 40])
+async def test_inbound_messages_go_to_the_account_they_are_for(tmp_path, text):
+    accounts = (
+        account("mine", inbound=("10690000",)),
+        account("by-channel", inbound=("carrier",)),
+        account("other", inbound=("10691111",)),
+    )
+    async with serving(tmp_path / "db", *accounts) as served:
+        plan = plan_segments(text)
+        total = len(plan.segments)
+        for number, one in enumerate(plan.segments, 1):
+            await served.driver.report(
+                InboundPart(
+                    sender=PHONE,
+                    recipient="10690000",
+                    encoding=plan.encoding,
+                    payload=one.payload,
+                    concat=Concat(reference=1, total=total, part=number) if total > 1 else None,
+                )
+            )
+        for system_id in ("mine", "by-channel"):
+            async with connected_esme(served.port) as esme:
+                await esme.bind(BindReceiver, system_id=system_id)
+                bodies = [await esme.take_delivery() for _ in range(total)]
+                assert {body.source_addr for body in bodies} == {PHONE.removeprefix("+")}
+                assert {body.destination_addr for body in bodies} == {"10690000"}
+                assert read_text(bodies) == text
+        assert "other" not in await owed(served)
+
+
+def read_text(bodies: list[DeliverSm]) -> str:
+    from drivers.codec.segment import decode_payload
+    from drivers.smpp.text import decode_content
+
+    payload = b""
+    encoding = Encoding.GSM7
+    for body in bodies:
+        content = body.short_message
+        if body.esm_class & c.ESM_UDHI:
+            content = content[content[0] + 1 :]
+        encoding, octets, _ = decode_content(body.data_coding, content)
+        payload += octets
+    return decode_payload(encoding, payload)

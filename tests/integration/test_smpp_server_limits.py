@@ -1,0 +1,169 @@
+"""How much our SMPP server takes, and what applications may ask of what waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from drivers.smpp.wire.constants import CommandStatus, MessageState
+from drivers.smpp.wire.pdus import (
+    BindTransmitter,
+    CancelSm,
+    QuerySm,
+    ReplaceSm,
+)
+from drivers.smpp.wire.receipt import parse_receipt
+from gateway.esme.intake import PART_WAIT
+from tests.support.esme import connected_esme
+from tests.support.eventually import eventually
+from tests.support.fake_driver import uncertain
+from tests.support.gateway import PHONE
+from tests.support.smpp_application import (
+    LONG,
+    accepted,
+    account,
+    all_messages,
+    parts_of,
+    serving,
+    submit,
+)
+
+pytestmark = pytest.mark.integration
+
+# ---- limits
+
+
+async def test_more_than_the_window_is_throttled_and_the_rest_is_answered(tmp_path):
+    async with serving(tmp_path / "db", account(window=5)) as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        numbers = [esme.send(submit()) for _ in range(20)]
+        answers = [await esme.receive() for _ in numbers]
+        statuses = [answer.command_status for answer in answers]
+        assert statuses.count(0) == 5
+        assert statuses.count(CommandStatus.RTHROTTLED) == 15
+        assert (await esme.ask(submit())).command_status == 0
+
+
+async def test_more_than_the_rate_is_throttled_until_time_has_passed(tmp_path):
+    async with serving(tmp_path / "db", account(rate_per_s=3)) as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        statuses = [(await esme.ask(submit())).command_status for _ in range(4)]
+        assert statuses == [0, 0, 0, CommandStatus.RTHROTTLED]
+        served.rig.clock.advance(1.0)
+        assert (await esme.ask(submit())).command_status == 0
+
+
+async def test_a_backlog_beyond_its_limit_is_refused_until_the_network_takes_some(tmp_path):
+    async with (
+        serving(tmp_path / "db", account(max_waiting=2)) as served,
+        connected_esme(served.port) as esme,
+    ):
+        await esme.bind(BindTransmitter)
+        served.driver.hold()
+        assert [(await esme.ask(submit())).command_status for _ in range(3)] == [0, 0, CommandStatus.RMSGQFUL]
+        served.driver.release()
+        await eventually(lambda: served.service._states["hongyan"].waiting == 0)
+        assert (await esme.ask(submit())).command_status == 0
+
+
+async def test_what_nobody_knows_of_is_no_backlog(tmp_path):
+    async with (
+        serving(tmp_path / "db", account(max_waiting=1)) as served,
+        connected_esme(served.port) as esme,
+    ):
+        await esme.bind(BindTransmitter)
+        served.driver.script.append(uncertain())
+        await accepted(esme, submit())
+        await eventually(lambda: served.service._states["hongyan"].waiting == 0)
+        assert (await esme.ask(submit())).command_status == 0
+
+
+async def test_parts_wait_on_when_their_group_is_gone_and_the_others_are_served(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        await accepted(esme, parts_of(LONG)[1])
+        served.rig.clock.advance(PART_WAIT.total_seconds() + 1)
+        moved = {"hongyan": account(groups=("gone",))}
+        await served.service._submissions.give_out_stale(moved)
+        assert await all_messages(served) == []
+        await served.service._submissions.give_out_stale({})
+        await served.service._submissions.give_out_stale({"hongyan": account()})
+        assert len(await all_messages(served)) == 1
+
+
+async def test_a_store_that_can_not_is_a_system_error_and_not_a_loss(tmp_path, monkeypatch):
+    from gateway.errors import StoreFull
+
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        write = served.rig.store.write
+
+        async def full(op):
+            raise StoreFull("no room")
+
+        monkeypatch.setattr(served.service._submissions._store, "write", full)
+        assert (await esme.ask(submit())).command_status == CommandStatus.RSYSERR
+        monkeypatch.setattr(served.service._submissions._store, "write", write)
+        assert (await esme.ask(submit())).command_status == 0
+
+
+# ---- query, cancel, replace
+
+
+async def test_query_cancel_and_replace_of_a_message_that_waits(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        told = await accepted(esme, submit(schedule_delivery_time="000000020000000R"))
+        asked = await esme.ask(QuerySm(message_id=told, source_addr="10690000"))
+        assert (asked.body.message_state, asked.body.final_date) == (MessageState.ENROUTE, "")
+        answer = await esme.ask(ReplaceSm(message_id=told, short_message=b"other text"))
+        assert answer.command_status == 0
+        assert (await served.rig.message(told)).text == "other text"
+        assert (await served.rig.message(told)).status == "scheduled"
+        assert (await esme.ask(CancelSm(message_id=told))).command_status == 0
+        assert parse_receipt((await esme.take_delivery()).short_message).stat == "DELETED"
+        asked = await esme.ask(QuerySm(message_id=told))
+        assert asked.body.message_state == MessageState.DELETED
+        assert asked.body.final_date.endswith("+")
+        assert (await esme.ask(CancelSm(message_id=told))).command_status == CommandStatus.RCANCELFAIL
+        assert (
+            await esme.ask(ReplaceSm(message_id=told, short_message=b"x"))
+        ).command_status == CommandStatus.RREPLACEFAIL
+
+
+async def test_cancel_without_an_id_takes_back_what_waits_between_two_numbers(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        later = "000000020000000R"
+        mine = [await accepted(esme, submit(schedule_delivery_time=later)) for _ in range(2)]
+        other = await accepted(esme, submit(schedule_delivery_time=later, destination_addr="8613800138009"))
+        answer = await esme.ask(
+            CancelSm(
+                source_addr="10690000",
+                dest_addr_ton=1,
+                dest_addr_npi=1,
+                destination_addr=PHONE.removeprefix("+"),
+            )
+        )
+        assert answer.command_status == 0
+        assert [(await served.rig.message(one)).status for one in (*mine, other)] == [
+            "canceled",
+            "canceled",
+            "scheduled",
+        ]
+
+
+async def test_nobody_asks_after_messages_of_others(tmp_path):
+    accounts = account("one"), account("two")
+    async with (
+        serving(tmp_path / "db", *accounts) as served,
+        connected_esme(served.port) as one,
+        connected_esme(served.port) as two,
+    ):
+        await one.bind(system_id="one")
+        await two.bind(system_id="two")
+        told = await accepted(one, submit(schedule_delivery_time="000000020000000R"))
+        assert (await two.ask(QuerySm(message_id=told))).command_status == CommandStatus.RINVMSGID
+        assert (await two.ask(CancelSm(message_id=told))).command_status == CommandStatus.RCANCELFAIL
+        assert (
+            await two.ask(ReplaceSm(message_id=told, short_message=b"x"))
+        ).command_status == CommandStatus.RINVMSGID

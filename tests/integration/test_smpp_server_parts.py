@@ -1,0 +1,105 @@
+"""Long texts that applications cut themselves: joined by our SMPP server, or kept apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from drivers.base import Encoding
+from drivers.smpp.wire.constants import Tag
+from drivers.smpp.wire.receipt import parse_receipt
+from gateway.esme.intake import PART_WAIT
+from tests.support.esme import connected_esme
+from tests.support.smpp_application import (
+    LONG,
+    accepted,
+    account,
+    all_messages,
+    parts_of,
+    serving,
+    submit,
+)
+
+pytestmark = pytest.mark.integration
+
+
+async def test_parts_become_one_message_whatever_their_order_and_each_gets_its_receipt(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        parts = parts_of(LONG)
+        told = [await accepted(esme, part) for part in reversed(parts)]
+        await served.driver.until_submitted(len(parts))
+        (message,) = await all_messages(served)
+        assert (message.text, message.n_segments) == (LONG, len(parts))
+        await served.rig.until_status(message, "sent")
+        for number in range(len(parts)):
+            await served.report(str(number + 1))
+        receipts = [parse_receipt((await esme.take_delivery()).short_message) for _ in parts]
+        assert sorted(r.message_id for r in receipts) == sorted(told)
+        assert {r.stat for r in receipts} == {"DELIVRD"}
+
+
+async def test_parts_by_sar_become_one_message(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        for number, text in ((1, "one "), (2, "two")):
+            tlvs = (
+                (Tag.SAR_MSG_REF_NUM, b"\x01\x02"),
+                (Tag.SAR_TOTAL_SEGMENTS, b"\x02"),
+                (Tag.SAR_SEGMENT_SEQNUM, bytes((number,))),
+            )
+            await accepted(esme, submit(text, tlvs=tlvs))
+        await served.driver.until_submitted(1)
+        assert [m.text for m in await all_messages(served)] == ["one two"]
+
+
+async def test_parts_kept_apart_are_messages_of_one_segment_with_their_header(tmp_path):
+    async with serving(tmp_path / "db", account(join=False)) as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        parts = parts_of(LONG)
+        for part in parts:
+            await accepted(esme, part)
+        await served.driver.until_submitted(len(parts))
+        sent = {(s.udh, s.payload, s.encoding) for s in served.driver.submitted}
+        assert sent == {(p.short_message[:6], p.short_message[6:], Encoding.UCS2) for p in parts}
+
+
+async def test_parts_wait_over_a_restart(tmp_path):
+    first, *others = parts_of(LONG)
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        await accepted(esme, first)
+        assert served.driver.submitted == []
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        for part in others:
+            await accepted(esme, part)
+        await served.driver.until_submitted(len(others) + 1)
+        assert [m.text for m in await all_messages(served)] == [LONG]
+
+
+async def test_parts_whose_others_never_come_go_out_by_themselves(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        part = parts_of(LONG)[1]
+        told = await accepted(esme, part)
+        served.rig.clock.advance(PART_WAIT.total_seconds() + 1)
+        await served.service._submissions.give_out_stale(served.service._accounts)
+        await served.driver.until_submitted(1)
+        (segment,) = served.driver.submitted
+        assert segment.udh + segment.payload == part.short_message
+        await served.rig.settled()
+        await served.report("1")
+        assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
+
+
+async def test_a_reference_that_is_used_again_never_mixes_two_texts(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        lost, fresh = parts_of(LONG), parts_of(LONG[::-1])
+        await accepted(esme, lost[0])
+        for part in fresh:
+            await accepted(esme, part)
+        await served.driver.until_submitted(len(fresh) + 1)
+        texts = [m.text for m in await all_messages(served)]
+        assert LONG[::-1] in texts
+        assert len(texts) == 2
