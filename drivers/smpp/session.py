@@ -147,6 +147,7 @@ class Session:
         "_last_sequence_number",
         "_opened_at",
         "_outgoing",
+        "_probe_number",
         "_probe_sent_at",
         "_role",
         "_state",
@@ -160,6 +161,7 @@ class Session:
         self._state = SessionState.OPEN
         self._opened_at = self._heard_at = self._active_at = now
         self._probe_sent_at: float | None = None
+        self._probe_number = 0
         self._buffer = b""
         self._outgoing: list[bytes] = []
         self._last_sequence_number = 0
@@ -300,7 +302,8 @@ class Session:
             if now - self._probe_sent_at >= timers.response_s:
                 return [self._fail("enquire_link_timeout", f"peer silent for {now - self._heard_at:.0f} s")]
         elif now - self._heard_at >= timers.enquire_link_s:
-            self.request(EnquireLink(), now)
+            self.give_up(self._probe_number)  # of a peer that speaks, and does not answer that
+            self._probe_number = self.request(EnquireLink(), now)
             self._probe_sent_at = now
         return []
 

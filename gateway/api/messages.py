@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 from aiohttp import web
@@ -18,7 +19,8 @@ from gateway.ids import is_id
 from gateway.model.lifecycle import CANCELABLE
 from gateway.model.message import Message, Segment, SegmentStatus
 from gateway.model.request import MessageRequest
-from gateway.pipeline.verbs import cancel_message, resend_message
+from gateway.pipeline.recall import cancel_or_recall
+from gateway.pipeline.verbs import resend_message
 from gateway.routing.budgets import URGENT, Need
 from gateway.routing.waiting import Waiting, explain_wait
 from gateway.store.events import load_timeline
@@ -71,8 +73,8 @@ async def get_messages(call: Call) -> web.Response:
 
 
 async def cancel(call: Call) -> web.Response:
-    """Cancel a message that is not on its way yet; 409 names the state that forbids it."""
-    return await _apply(call, cancel_message)
+    """Cancel a message that waits, or one that its SMSC forgets; 409 names the state that forbids it."""
+    return await _apply(call, partial(cancel_or_recall, take_back=call.context.channels.take_back))
 
 
 async def resend(call: Call) -> web.Response:

@@ -23,7 +23,8 @@ TRANSITIONS: Mapping[M, frozenset[M]] = {
     M.QUEUED: frozenset({M.SENDING, M.CANCELED, M.EXPIRED, M.BLOCKED}),
     # Back to queued when it was refused for now, or when its owner died between two segments.
     M.SENDING: frozenset({M.SENT, M.QUEUED, M.FAILED, M.UNCERTAIN}),
-    M.SENT: frozenset({M.DELIVERED, M.UNDELIVERED}),
+    # Canceled: the network was asked to forget it, and has.
+    M.SENT: frozenset({M.DELIVERED, M.UNDELIVERED, M.CANCELED}),
     # A receipt settles it (queued: the segments that were not sent yet may go now); the policy may end it.
     M.UNCERTAIN: frozenset({M.SENT, M.DELIVERED, M.UNDELIVERED, M.QUEUED, M.FAILED}),
     **{state: frozenset() for state in TERMINAL},

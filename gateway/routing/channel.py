@@ -120,6 +120,10 @@ class ChannelDirectory(Protocol):
         """
         ...
 
+    async def take_back(self, name: str, reference: str, recipient: str) -> bool:
+        """Have a channel's network forget a segment that it has; whether it has forgotten it."""
+        ...
+
     async def pause(self, name: str) -> ChannelSnapshot:
         """Take nothing new on this channel; kept over restarts. Raises NotFound."""
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from drivers.at.trace import TraceFile
 from drivers.base import (
@@ -22,6 +23,7 @@ from drivers.base import (
     LateResult,
     Receipt,
 )
+from drivers.errors import DriverError
 from drivers.modem.driver import ModemDriver
 from drivers.pacing import Backoff
 from gateway.clock import Clock
@@ -41,6 +43,15 @@ _log = logging.getLogger(__name__)
 
 STOP_S = 5.0
 """For a driver to close its wire (unbind) at the end."""
+
+
+@runtime_checkable
+class TakesBack(Protocol):
+    """A driver whose network can forget a segment that it has not delivered yet."""
+
+    async def cancel(self, reference: str, recipient: str) -> None:
+        """See `drivers.smpp.driver.SmppDriver.cancel`."""
+        ...
 
 
 class LaneSink:
@@ -192,6 +203,18 @@ class Channels:
         for lane in [self._lane(name)] if name is not None else self._lanes.values():
             if isinstance(lane.driver, ModemDriver):
                 lane.driver.trace.inner = file.tap(lane.name)
+
+    async def take_back(self, name: str, reference: str, recipient: str) -> bool:
+        """Have a channel's network forget a segment that it has; whether it has forgotten it."""
+        lane = self._lanes.get(name)
+        if lane is None or not isinstance(lane.driver, TakesBack) or lane.state is not ChannelState.UP:
+            return False
+        try:
+            await lane.driver.cancel(reference, recipient)
+        except DriverError as exc:
+            _log.info("channel %s does not take back a segment: %s", name, type(exc).__name__)
+            return False
+        return True
 
     async def pause(self, name: str) -> ChannelSnapshot:
         """Take nothing new on this channel; kept over restarts."""

@@ -50,6 +50,9 @@ class FakeChannels:
     async def ussd(self, name: str, code: str) -> UssdReply:
         return UssdReply(text=f"you asked {code}", expects_reply=False)
 
+    async def take_back(self, name: str, reference: str, recipient: str) -> bool:
+        return False
+
     async def pause(self, name: str) -> ChannelSnapshot:
         return self._set(name, ChannelState.PAUSED)
 

@@ -44,7 +44,7 @@ def _ends(status: M) -> set[M]:
 def test_the_verbs_fit_the_table():
     for status in CANCELABLE:
         assert M.CANCELED in TRANSITIONS[status]
-    for status in set(M) - CANCELABLE:
+    for status in set(M) - CANCELABLE - {M.SENT}:  # that one only if the network forgets it
         assert M.CANCELED not in TRANSITIONS[status]
     assert not RESENDABLE & {M.DELIVERED, M.SENT, M.SENDING, M.CANCELED, M.BLOCKED}
 
