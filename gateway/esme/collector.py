@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from drivers.errors import EncodeError
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.pdus import DeliverSm
 from gateway.esme.account import EsmeAccount
@@ -126,7 +127,7 @@ class Collector:
         for account in self._accounts.values():
             if account.gets(inbound):
                 for body in make_deliveries(inbound, latin_1=account.latin_1):
-                    made.deliveries.append(_delivery(account.system_id, body, event))
+                    _add(made, account.system_id, body, event)
 
 
 def _add_receipts(made: _Made, event: Event, submits: list[EsmeSubmit], closed: set[int]) -> None:
@@ -134,15 +135,18 @@ def _add_receipts(made: _Made, event: Event, submits: list[EsmeSubmit], closed: 
     for submit in submits:
         receipt = make_receipt(submit, outcome.status, outcome.error, event.at)
         if receipt is not None:
-            made.deliveries.append(_delivery(submit.account, receipt, event))
+            _add(made, submit.account, receipt, event)
         if submit.waiting and submit.row_id not in closed:
             closed.add(submit.row_id)
             made.closed.append(submit.row_id)
             made.n_closed[submit.account] = made.n_closed.get(submit.account, 0) + 1
 
 
-def _delivery(account: str, body: DeliverSm, event: Event) -> NewDelivery:
-    return NewDelivery(account, encode_pdu(body, 1), event.at)
+def _add(made: _Made, account: str, body: DeliverSm, event: Event) -> None:
+    try:
+        made.deliveries.append(NewDelivery(account, encode_pdu(body, 1), event.at))
+    except EncodeError as exc:  # a bug of ours; the other deliveries must not wait for it to be mended
+        _log.error("smpp server: event %d can't be told to %s: %s", event.seq, account, exc)
 
 
 async def _keep(tx: Tx, made: _Made, place: int) -> None:

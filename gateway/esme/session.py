@@ -44,6 +44,7 @@ from gateway.esme.submit import status_for
 _log = logging.getLogger(__name__)
 
 _BATCH: Final = 500
+_MOST_ADDRESS_CHARS: Final = 20
 _BURST_S: Final = 1.0
 
 Count = Callable[[str, str], None]
@@ -95,7 +96,8 @@ class EsmeSession:
         self._clock = clock
         self._count = count
         self._queue: deque[RequestReceived] = deque()
-        self._n_unanswered = 0
+        # By identity: an application may use a sequence number twice.
+        self._unanswered: set[int] = set()
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -105,9 +107,9 @@ class EsmeSession:
         """Take one request, or refuse it at once."""
         refusal = self._overload(request.body)
         if refusal is not None:
-            self._answer(request, _response_to(request.body), refusal)
+            self._respond(request, _response_to(request.body), refusal)
             return
-        self._n_unanswered += 1
+        self._unanswered.add(id(request))
         self._idle.clear()
         self._queue.append(request)
         self._news.set()
@@ -125,7 +127,7 @@ class EsmeSession:
     # ---- inside ----
 
     def _overload(self, body: Body) -> CommandStatus | None:
-        if self._n_unanswered >= self._state.account.window:
+        if len(self._unanswered) >= self._state.account.window:
             return CommandStatus.RTHROTTLED
         if not isinstance(body, Submission):
             return None
@@ -153,8 +155,7 @@ class EsmeSession:
                     _log.exception("smpp server: a request of %s broke", self._bind.system_id)
                     for request in gathered:
                         self._answer(request, _response_to(request.body), CommandStatus.RSYSERR)
-                self._n_unanswered -= len(gathered)
-            if not self._n_unanswered:
+            if not self._unanswered:
                 self._idle.set()
 
     def _gather(self) -> list[RequestReceived]:
@@ -225,6 +226,12 @@ class EsmeSession:
         self._answer(request, _tell(request.body, outcome), CommandStatus.ROK)
 
     def _answer(self, request: RequestReceived, body: Body, status: CommandStatus) -> None:
+        """Answer what was taken, once."""
+        if id(request) in self._unanswered:
+            self._unanswered.discard(id(request))
+            self._respond(request, body, status)
+
+    def _respond(self, request: RequestReceived, body: Body, status: CommandStatus) -> None:
         if isinstance(request.body, Submission):
             self._count(self._bind.system_id, status.name)
         self._bind.respond(request, body, status)
@@ -238,7 +245,11 @@ def _tell(asked: Body, told: Told) -> Body:
             return DataSmResp(message_id=told.message_id)
         case _:
             assert isinstance(asked, SubmitMulti)
-            failed = tuple(UnsuccessSme(*address, int(status)) for address, status in told.failed)
+            # Cut to what the answer holds: it must not fail now, for the others are on disk.
+            failed = tuple(
+                UnsuccessSme(ton, npi, address[:_MOST_ADDRESS_CHARS], int(status))
+                for (ton, npi, address), status in told.failed
+            )
             return SubmitMultiResp(message_id=told.message_id, unsuccess_sme=failed)
 
 
