@@ -15,6 +15,10 @@ MAX_TEXT_CHARS = 39_015
 MAX_BATCH = 10_000
 
 Tag = Annotated[str, Meta(min_length=1, max_length=64)]
+TlvTag = Annotated[str, Meta(pattern="^0x[0-9A-Fa-f]{4}$")]
+"""Tag of an optional parameter of SMPP."""
+TlvValue = Annotated[str, Meta(max_length=510, pattern="^([0-9A-Fa-f]{2})*$")]
+"""Its octets in hex."""
 
 
 class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -36,6 +40,7 @@ class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omi
     tags: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
     data: Annotated[str, Meta(max_length=280, pattern="^([0-9A-Fa-f]{2})*$")] | None = None
     udh: Annotated[str, Meta(max_length=280, pattern="^([0-9A-Fa-f]{2})*$")] | None = None
+    smpp_tlvs: Annotated[dict[TlvTag, TlvValue], Meta(max_length=16)] = {}
 
 
 class MessageRequest(CommonFields, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -309,6 +309,7 @@ class Intake:
             expires_at=truncate_ms((starts_at or now) + timedelta(seconds=valid_for_s)),
             batch_id=batch_id,
             key_id=key.id if key else None,
+            smpp_tlvs=tuple((int(tag, 16), bytes.fromhex(value)) for tag, value in request.smpp_tlvs.items()),
         )
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
         return Draft(message, segments)

@@ -356,3 +356,11 @@ async def test_what_has_no_answer_at_the_stop_is_uncertain_at_the_next_start(tmp
         assert found.error is not None
         assert (found.status, found.error.code) == ("uncertain", "interrupted")
         assert not again.submitted
+
+
+async def test_parameters_for_the_smsc_go_along_with_every_segment(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.send(text="雁" * 100, smpp_tlvs={"0x1400": "3132", "0x1403": ""})
+        await rig.until_status(message, "sent")
+        assert [segment.tlvs for segment in driver.submitted] == [((0x1400, b"12"), (0x1403, b""))] * 2
