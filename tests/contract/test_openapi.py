@@ -127,7 +127,10 @@ UNTRIED = {
     ("GET", "/cgi-bin/sendsms"),  # has accounts of its own: tests/integration/test_kannel.py
     ("POST", "/cgi-bin/sendsms"),
     ("POST", "/v1/channels/{name}/ussd"),  # needs a stick: tests/integration/test_ussd_and_balance.py
-    ("POST", "/v1/receipts/{id}/match"),  # needs a receipt without a message: tests/integration/test_api_receipts.py
+    (
+        "POST",
+        "/v1/receipts/{id}/match",
+    ),  # needs a receipt without a message: tests/integration/test_api_receipts.py
 }
 
 

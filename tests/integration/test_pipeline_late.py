@@ -116,7 +116,6 @@ async def test_an_answer_to_an_attempt_before_the_one_on_the_wire_is_left_alone(
         assert (await rig.message(message.id)).status == "uncertain"
 
 
-
 async def test_an_answer_that_overtakes_the_record_of_the_timeout_has_to_wait(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
