@@ -128,6 +128,7 @@ def test_a_complaint_halves_what_was_sent_and_time_wins_it_back():
     _, now = send_for(pace, 3.0, 0.0, 100)
     pace.slow_down(now)
     rate = pace.rate(now)
+    assert rate is not None
     assert rate == pytest.approx(50, rel=0.1)
     assert pace.rate(now + 4) == pytest.approx(rate + 20, rel=0.1)
 

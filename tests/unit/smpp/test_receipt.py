@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -55,7 +56,8 @@ def body_of(vector) -> bytes:
 
 def deliver_of(vector, **changes) -> DeliverSm:
     tlvs = tuple((tag, bytes.fromhex(value)) for tag, value in vector.get("tlvs", ()))
-    return DeliverSm(**({"esm_class": 4, "short_message": body_of(vector), "tlvs": tlvs} | changes))
+    plain = DeliverSm(esm_class=4, short_message=body_of(vector), tlvs=tlvs)
+    return replace(plain, **changes)
 
 
 def test_the_field_is_well_represented():
