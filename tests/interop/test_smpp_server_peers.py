@@ -28,9 +28,10 @@ from drivers.smpp.wire.pdus import (
 from gateway.esme.passwords import hash_password
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
-from tests.support.bearerbox import find_bearerbox, running_bearerbox
+from tests.support.bearerbox import running_bearerbox
 from tests.support.daemon import Daemon, free_port, smpp_toml, until
 from tests.support.esme import connected_esme
+from tests.support.kannel import find_kannel
 from tests.support.pcap import write_tcp_capture
 from tests.support.peers import need_peer
 from tests.support.tshark import dissect, find_complaints
@@ -291,7 +292,7 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 
 async def test_kannels_bearerbox_sends_hundreds_and_gets_as_many_receipts(tmp_path):
-    need_peer("bearerbox", present=find_bearerbox())
+    need_peer("bearerbox", present=find_kannel())
     texts = [
         f"Your code is {100_000 + i}." if i % 3 else f"您的验证码是 {100_000 + i}" for i in range(N_KANNEL)
     ]
@@ -320,7 +321,7 @@ async def test_kannels_bearerbox_sends_hundreds_and_gets_as_many_receipts(tmp_pa
 
 
 async def test_kannels_long_text_arrives_whole(tmp_path):
-    need_peer("bearerbox", present=find_bearerbox())
+    need_peer("bearerbox", present=find_kannel())
     async with world(tmp_path) as its:
         handset = its.network.add_handset(HANDSET)
         async with running_bearerbox(

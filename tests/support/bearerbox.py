@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,10 +12,8 @@ from urllib.parse import quote
 import aiohttp
 
 from tests.support.daemon import free_port, until
+from tests.support.kannel import has_status, started_box
 
-_SEARCHED = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
-_PROGRAMS = ("bearerbox", "smsbox")
-_STOP_S = 10.0
 _AT_ONCE = 20
 _FINAL_DLRS = 3
 """dlr-mask: delivered or not; nothing about the submit itself."""
@@ -60,11 +57,6 @@ concatenation = true
 """
 
 
-def find_bearerbox() -> bool:
-    """Whether both programs are installed."""
-    return all(shutil.which(program, path=_SEARCHED) for program in _PROGRAMS)
-
-
 class Bearerbox:
     """A running one."""
 
@@ -103,16 +95,6 @@ class Bearerbox:
         receipts = re.search(r"<dlr>\s*<received>\s*<total>(\d+)", status)
         return int(sent[1]) if sent else -1, int(receipts[1]) if receipts else -1
 
-    async def is_online(self) -> bool:
-        """Bound, and fed."""
-        url = f"http://127.0.0.1:{self._admin}/status.xml?password=secret"
-        try:
-            async with aiohttp.request("GET", url) as answer:
-                status = await answer.text()
-        except aiohttp.ClientError:
-            return False
-        return "<type>smsbox" in status and "<status>online" in status
-
     def log(self) -> str:
         """What bearerbox wrote down."""
         return (self._folder / "bearerbox.log").read_text("utf-8", "replace")
@@ -139,35 +121,9 @@ async def running_bearerbox(
         ),
         encoding="utf-8",
     )
-    box = Bearerbox(folder, admin, sendsms)
-    processes = []
-    try:
-        for program in _PROGRAMS:
-            processes.append(
-                await asyncio.create_subprocess_exec(
-                    str(shutil.which(program, path=_SEARCHED)), "-v", "4", str(config),
-                    stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.DEVNULL,
-                )
-            )  # fmt: skip
-            if program == "bearerbox":  # smsbox ends when it finds nobody
-                await until(lambda: _answers(admin))
-        await until(box.is_online)
-        yield box
-    finally:
-        for process in reversed(processes):
-            if process.returncode is None:
-                process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), _STOP_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-
-
-async def _answers(admin: int) -> bool:
-    try:
-        async with aiohttp.request("GET", f"http://127.0.0.1:{admin}/status.txt?password=secret") as answer:
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
+    status = f"http://127.0.0.1:{admin}/status.xml?password=secret"
+    async with started_box("bearerbox", config):
+        await until(lambda: has_status(status))  # smsbox ends when it finds nobody
+        async with started_box("smsbox", config):
+            await until(lambda: has_status(status, "<type>smsbox", "<status>online"))
+            yield Bearerbox(folder, admin, sendsms)

@@ -14,7 +14,7 @@ import aiohttp
 
 from tests.support.daemon import free_port, until
 
-SEARCHED = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
+_SEARCHED = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 _STOP_S = 10.0
 
 _CONFIG = """
@@ -60,7 +60,7 @@ get-url = "{get_url}"
 
 def find_kannel() -> bool:
     """Whether both of its programs are installed."""
-    return all(shutil.which(program, path=SEARCHED) for program in ("bearerbox", "smsbox"))
+    return all(shutil.which(program, path=_SEARCHED) for program in ("bearerbox", "smsbox"))
 
 
 @dataclass
@@ -97,14 +97,14 @@ async def running_kannel(folder: Path, get_url: str) -> AsyncIterator[Kannel]:
     config.write_text(_CONFIG.format(folder=folder, get_url=get_url, **ports), encoding="utf-8")
     admin = f"http://127.0.0.1:{ports['admin']}/status.xml?password=secret"
     kannel = Kannel(f"http://127.0.0.1:{ports['sendsms']}/cgi-bin/sendsms")
-    async with _started("bearerbox", config):
-        await until(lambda: _has_status(admin, "<status>running"))
-        async with _started("smsbox", config):
-            await until(lambda: _has_status(admin, "<type>smsbox", "<status>on-line"))
+    async with started_box("bearerbox", config):
+        await until(lambda: has_status(admin, "<status>running"))
+        async with started_box("smsbox", config):
+            await until(lambda: has_status(admin, "<type>smsbox", "<status>on-line"))
             reader, kannel.writer = await asyncio.open_connection("127.0.0.1", ports["smsc"])
             listening = asyncio.create_task(_listen(reader, kannel))
             try:
-                await until(lambda: _has_status(admin, r"<id>smsc-1</id>(.|\n)*<status>online"))
+                await until(lambda: has_status(admin, r"<id>smsc-1</id>(.|\n)*<status>online"))
                 yield kannel
             finally:
                 listening.cancel()
@@ -113,8 +113,9 @@ async def running_kannel(folder: Path, get_url: str) -> AsyncIterator[Kannel]:
 
 
 @asynccontextmanager
-async def _started(program: str, config: Path) -> AsyncIterator[None]:
-    path = shutil.which(program, path=SEARCHED)
+async def started_box(program: str, config: Path) -> AsyncIterator[None]:
+    """One of Kannel's programs, ended at the end."""
+    path = shutil.which(program, path=_SEARCHED)
     assert path is not None
     with (config.parent / f"{program}.err").open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
@@ -136,7 +137,8 @@ async def _listen(reader: asyncio.StreamReader, kannel: Kannel) -> None:
         kannel.delivered.append(line.decode("utf-8", "replace").rstrip("\n"))
 
 
-async def _has_status(url: str, *marks: str) -> bool:
+async def has_status(url: str, *marks: str) -> bool:
+    """Whether bearerbox answers, and its status shows all these marks."""
     try:
         async with aiohttp.request("GET", url) as answer:
             status = await answer.text()
