@@ -21,6 +21,7 @@ from drivers.codec.text import to_plain
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, decode_incoming
 from drivers.errors import CmsError, DecodeError, DeviceError, WireTimeout
 from drivers.modem.bringup import try_request
+from drivers.modem.report import deliver
 from drivers.modem.storage import StorageReader
 
 if TYPE_CHECKING:
@@ -316,16 +317,6 @@ def event_of(tpdu: bytes) -> InboundPart | Receipt:
                 done_at=pdu.tp_dt,
                 accepted_at=pdu.tp_scts,
             )
-
-
-async def deliver(sink: EventSink, event: DriverEvent, channel: str) -> bool:
-    """Hand an event to the sink; False when it could not be stored. Cancel: unknown whether it was."""
-    try:
-        await sink.handle(event)
-    except Exception as error:  # noqa: BLE001 - the contract: a sink raises whatever its store raised
-        logger.warning("%s: %s not taken: %s", channel, type(event).__name__, type(error).__name__)
-        return False
-    return True
 
 
 def _strip_sca(pdu: bytes, n_octets: int) -> bytes:

@@ -6,10 +6,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from drivers.base import ChannelDown, ChannelInfo, ChannelNotice, ChannelUp, Fault, FaultKind
-from drivers.modem.inbound import deliver
 
 if TYPE_CHECKING:
-    from drivers.base import EventSink
+    from drivers.base import DriverEvent, EventSink
 
 logger = logging.getLogger(__name__)
 
@@ -68,3 +67,13 @@ class Report:
         """Something operators should learn of. Cancel: as `up`."""
         logger.warning("%s: %s: %s", self._channel, code, detail)
         await deliver(self._sink, ChannelNotice(code=code, detail=detail), self._channel)
+
+
+async def deliver(sink: EventSink, event: DriverEvent, channel: str) -> bool:
+    """Hand an event to the sink; False when it could not be stored. Cancel: unknown whether it was."""
+    try:
+        await sink.handle(event)
+    except Exception as error:  # noqa: BLE001 - the contract: a sink raises whatever its store raised
+        logger.warning("%s: %s not taken: %s", channel, type(event).__name__, type(error).__name__)
+        return False
+    return True
