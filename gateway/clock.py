@@ -40,9 +40,14 @@ def format_ms(at: datetime | None) -> int | None:
     return None if at is None else (at - _EPOCH) // _MILLISECOND
 
 
+def parse_instant(ms: int) -> datetime:
+    """Milliseconds since 1970, from a column that is never null, as an aware instant in UTC."""
+    return _EPOCH + ms * _MILLISECOND
+
+
 def parse_ms(ms: int | None) -> datetime | None:
-    """Milliseconds since 1970 as an aware instant in UTC."""
-    return None if ms is None else _EPOCH + ms * _MILLISECOND
+    """The same for a column that may be null."""
+    return None if ms is None else parse_instant(ms)
 
 
 def truncate_ms(at: datetime) -> datetime:

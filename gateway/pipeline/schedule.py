@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -240,8 +240,3 @@ async def end_messages(
         )
         await save_state(tx, ended)
         tx.record(message_event(ended, now))
-
-
-def is_expired(message: Message, clock: Clock, margin: timedelta = timedelta(0)) -> bool:
-    """Whether a message's time is over."""
-    return message.expires_at is not None and message.expires_at <= clock.now() + margin

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.clock import format_ms, parse_ms
+from gateway.clock import format_ms, parse_instant
 from gateway.model.message import Message, Segment
 from gateway.store.messages import save_messages
 from gateway.store.ports import Row, Tx
@@ -177,8 +177,7 @@ async def replace_message(tx: Tx, message: Message, segments: Sequence[Segment])
 
 
 def _submit(row: Row) -> EsmeSubmit:
-    submitted_at = parse_ms(row[8])
-    assert submitted_at is not None
+    submitted_at = parse_instant(row[8])
     return EsmeSubmit(
         told_id=row[1],
         account=row[2],
@@ -194,6 +193,5 @@ def _submit(row: Row) -> EsmeSubmit:
 
 
 def _part(row: Row) -> EsmePart:
-    received_at = parse_ms(row[6])
-    assert received_at is not None
+    received_at = parse_instant(row[6])
     return EsmePart(row[0], row[1], row[2], row[3], row[4], row[5], received_at)

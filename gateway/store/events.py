@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from gateway.clock import parse_instant
 from gateway.model.events import Event
 from gateway.store.ports import Row, Tx
 
@@ -30,4 +29,4 @@ async def last_seq(tx: Tx) -> int:
 
 def _event(row: Row) -> Event:
     seq, kind, at, subject, data = row
-    return Event(seq=seq, type=kind, at=datetime.fromtimestamp(at / 1000, UTC), subject=subject, data=data)
+    return Event(seq=seq, type=kind, at=parse_instant(at), subject=subject, data=data)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from gateway.clock import format_ms, parse_ms
+from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.ids import InboundId, MessageId
 from gateway.model.message import InboundMessage, Keyword
 from gateway.store.ports import Row, Tx
@@ -199,14 +199,12 @@ def _content(part: StoredPart) -> tuple[object, ...]:
 
 
 def _part_set(row: Row) -> PartSet:
-    received_at = parse_ms(row[3])
-    assert received_at is not None
+    received_at = parse_instant(row[3])
     return PartSet(row[0], row[1], parse_ms(row[2]), received_at)
 
 
 def _part(row: Row) -> StoredPart:
-    received_at = parse_ms(row[10])
-    assert received_at is not None
+    received_at = parse_instant(row[10])
     return StoredPart(
         id=row[0],
         channel=row[1],
@@ -225,8 +223,7 @@ def _part(row: Row) -> StoredPart:
 
 
 def _inbound(row: Row) -> InboundMessage:
-    received_at = parse_ms(row[9])
-    assert received_at is not None
+    received_at = parse_instant(row[9])
     return InboundMessage(
         id=InboundId(row[0]),
         sender=row[1],

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.clock import format_ms, parse_ms
+from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.store.ports import Row, Tx
 
 _TIMELINE = "timeline"
@@ -148,6 +148,5 @@ def _marks(values: Collection[object]) -> str:
 
 
 def _call(row: Row) -> StoredCall:
-    created_at = parse_ms(row[6])
-    assert created_at is not None
+    created_at = parse_instant(row[6])
     return StoredCall(row[0], row[1], row[2], row[3], row[4], row[5], created_at)

@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from datetime import datetime
 
-from gateway.clock import format_ms, parse_ms
+from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.errors import Conflict
 from gateway.ids import KeyId
 from gateway.model.message import ApiKey, Scope
@@ -86,8 +86,7 @@ async def forget_answers(tx: Tx, before: datetime) -> int:
 
 def _key(row: Row) -> ApiKey:
     key_id, name, scopes, created_at, revoked_at = row
-    created = parse_ms(created_at)
-    assert created is not None
+    created = parse_instant(created_at)
     return ApiKey(
         id=KeyId(key_id),
         name=name,

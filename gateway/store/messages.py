@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.clock import format_ms, parse_ms
+from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.ids import BatchId, KeyId, MessageId
 from gateway.model.message import Category, Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.store.ports import Row, Tx
@@ -174,9 +174,7 @@ def _message_params(m: Message) -> tuple[Any, ...]:
 
 def parse_message(row: Row) -> Message:
     """A row of ``MESSAGE_COLUMNS`` (more columns may follow) as a value."""
-    created_at, updated_at = parse_ms(row[23]), parse_ms(row[24])
-    assert created_at is not None
-    assert updated_at is not None
+    created_at, updated_at = parse_instant(row[23]), parse_instant(row[24])
     return Message(
         id=MessageId(row[0]),
         recipient=row[1],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from gateway.clock import format_ms, parse_ms
+from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.store.ports import Row, Tx
 
 
@@ -217,8 +217,7 @@ def _group_kept(rows: Sequence[Row]) -> list[KeptReceipt]:
     grouped: dict[str, KeptReceipt] = {}
     for row in rows:
         early = EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4]))
-        received_at = parse_ms(row[6])
-        assert received_at is not None  # the column can't be null
+        received_at = parse_instant(row[6])
         known = grouped.setdefault(row[0], KeptReceipt(early, row[5], (), received_at))
         if row[7]:
             grouped[row[0]] = known._replace(references=(*known.references, row[7]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gateway.clock import format_ms, parse_ms
+from gateway.clock import format_ms, parse_instant
 from gateway.model.message import Suppression
 from gateway.store.ports import Row, Tx
 
@@ -62,6 +62,5 @@ async def delete_suppression(tx: Tx, number: str) -> bool:
 
 def _suppression(row: Row) -> Suppression:
     number, source, keyword, reason, created_at = row
-    created = parse_ms(created_at)
-    assert created is not None
+    created = parse_instant(created_at)
     return Suppression(number=number, source=source, keyword=keyword, reason=reason, created_at=created)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
-from drivers.smpp.wire.constants import INTERFACE_VERSION_34, CommandId, command_name
+from drivers.smpp.wire.constants import INTERFACE_VERSION_34, CommandId
 from drivers.smpp.wire.fields import Destination, Tlv, UnsuccessSme
 
 
@@ -339,8 +339,3 @@ class Pdu(NamedTuple):
     body: Body
     sequence_number: int
     command_status: int = 0
-
-
-def body_name(body: Body) -> str:
-    """The specification's name: ``submit_sm``."""
-    return command_name(body.command_id)
