@@ -130,7 +130,10 @@ def parse_cmti(line: str) -> tuple[str, int] | None:
     """Storage and index from ``+CMTI: "ME",3`` or ``+CDSI:``; None when malformed."""
     fields = split_fields(line.partition(":")[2])
     index = parse_int(fields[1]) if len(fields) >= 2 else None
-    return (fields[0], index) if index is not None and fields[0] else None
+    # A restarted stick shows messages as text, and somebody may have sent what looks like this line: the name
+    # goes into a command.
+    is_name = fields[0].replace("_", "").isalnum()
+    return (fields[0], index) if index is not None and is_name else None
 
 
 def parse_direct_length(line: str) -> int | None:

@@ -64,6 +64,8 @@ def test_one_stored_message():
         ('+CDSI: "SR",12', ("SR", 12)),
         ('+CMTI: "SM"', None),
         ("+CMTI:", None),
+        ('+CMTI: "SM_P",3', ("SM_P", 3)),
+        ('+CMTI: SM";+CMGD=1;+CPMS="SM,3', None),
     ],
 )
 def test_place_of_a_new_message(line, place):
