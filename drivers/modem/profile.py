@@ -34,6 +34,7 @@ QUIRKS = {
 """What a profile may say in ``quirks``. The engine copes with all of them unasked; they are there for people, and
 for the simulator."""
 
+_MEMORY = re.compile(r"[A-Z][A-Z_]{1,3}")
 _USB_ID = re.compile(r"[0-9a-f]{4}:(?:[0-9a-f]{4}|\*)")
 
 
@@ -126,13 +127,21 @@ def _check(profile: Profile) -> None:
             re.compile(pattern)
         except re.error as error:
             raise BadProfile(f"profile {profile.name}: answers: {error}") from None
+    for memory in profile.storages:
+        if not _MEMORY.fullmatch(memory):
+            raise BadProfile(f'profile {profile.name}: "{memory}" is no storage; write it like "ME"')
     unknown = set(profile.quirks) - set(QUIRKS)
     if unknown:
         raise BadProfile(f"profile {profile.name}: no such quirk: {', '.join(sorted(unknown))}")
     commands = (*profile.init_commands, *profile.cnmi, *profile.iccid_commands)
     for command in (*commands, *([profile.reset_command] if profile.reset_command else [])):
-        if not (command.isascii() and command.isprintable() and command.upper().startswith("AT")):
+        if not is_at_command(command):
             raise BadProfile(f"profile {profile.name}: {command!r} is no AT command")
+
+
+def is_at_command(text: str) -> bool:
+    """Whether this is one command line; what else an operator writes there is the operator's affair."""
+    return text.isascii() and text.isprintable() and text.upper().startswith("AT")
 
 
 def load_profiles(folder: Path | None = None) -> tuple[Profile, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from drivers.at.responses import parse_hex, parse_int, split_fields
 from drivers.codec.gsm7 import decode_gsm7, encode_gsm7
 from drivers.codec.septets import pack_ussd, unpack_ussd
-from drivers.errors import AtError, WireTimeout
+from drivers.errors import AtError, EncodeError, WireTimeout
 from drivers.modem.bringup import try_request
 
 if TYPE_CHECKING:
@@ -62,17 +62,18 @@ class UssdDesk:
 
         Raises:
             AtError, CmeError, CmsError: the stick or the network does not do this.
-            EncodeError: the code does not fit the GSM alphabet.
+            EncodeError: the code holds what would end its place in the command, or does not fit the alphabet.
             WireLost, WireTimeout: no answer.
 
         Spec: 3GPP TS 27.007 7.15.
 
         Cancel: the network's answer is ignored when it comes.
         """
+        _check(code)
         async with self._one_at_a_time:
             packed = maker.lower() in PACKING_MAKERS
             in_ucs2 = not packed and await try_request(port, 'AT+CSCS="UCS2"') is not None
-            spelling = _pack(code) if packed else code.encode("utf-16-be").hex().upper() if in_ucs2 else code
+            spelling = _spell(code, packed=packed, in_ucs2=in_ucs2)
             self._answer = asyncio.get_running_loop().create_future()
             try:
                 line = await self._exchange(port, spelling, timeout_s)
@@ -96,8 +97,20 @@ class UssdDesk:
             raise WireTimeout("AT+CUSD", timeout_s) from None
 
 
-def _pack(code: str) -> str:
-    return pack_ussd(encode_gsm7(code)).hex().upper()
+def _check(code: str) -> None:
+    # Behind a quote a stick takes the rest for more commands: *100#";+CMGD=1,4;+CUSD=1,"*100#
+    if '"' in code or not code.isprintable():
+        raise EncodeError("code", "a quote or a control character would end it")
+
+
+def _spell(code: str, *, packed: bool, in_ucs2: bool) -> str:
+    if packed:
+        return pack_ussd(encode_gsm7(code)).hex().upper()
+    if in_ucs2:
+        return code.encode("utf-16-be").hex().upper()
+    if not code.isascii():
+        raise EncodeError("code", "this stick takes ASCII only")
+    return code
 
 
 def _read_answer(line: str, timeout_s: float) -> UssdAnswer:

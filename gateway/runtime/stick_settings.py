@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from drivers.modem.profile import is_at_command
 from gateway.runtime.forms import (
     BadValue,
     Duration,
@@ -16,9 +17,10 @@ from gateway.runtime.forms import (
     Flag,
     Form,
     Number,
-    Words,
     digits,
+    list_of,
     parse_filled,
+    show,
     whole_number,
 )
 from gateway.runtime.sim_settings import SimSettings
@@ -45,6 +47,14 @@ def parse_command(value: object) -> tuple[str, ...]:
     if not words or not words[0].startswith("/"):
         raise BadValue("does not begin with a path; write the whole path")
     return words
+
+
+def parse_at_command(value: object) -> str:
+    """One AT command line."""
+    command = parse_filled(value)
+    if not is_at_command(command):
+        raise BadValue(f'{show(command)} is no AT command; write one line of ASCII, such as "AT^CURC=0"')
+    return command
 
 
 class StickSettings(SimSettings, frozen=True, kw_only=True):
@@ -78,7 +88,7 @@ class StickSettings(SimSettings, frozen=True, kw_only=True):
     recovery_command: Annotated[tuple[str, ...], Form(parse_command)] = ()
     answer_timeout_s: Duration = msgspec.field(default=60.0, name="answer_timeout")
     keepalive_s: Duration = msgspec.field(default=30.0, name="keepalive")
-    init_commands: Words = ()
+    init_commands: Annotated[tuple[str, ...], Form(list_of(parse_at_command))] = ()
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """One way to find the stick."""

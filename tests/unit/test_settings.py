@@ -188,6 +188,17 @@ BAD = {
         MODEM + 'recovery_command = "relay 3"\n',
         "FILE:modems[0].recovery_command: does not begin with a path; write the whole path",
     ),
+    "an AT command that is none": (
+        MODEM + 'init_commands = ["rm -rf"]\n',
+        'FILE:modems[0].init_commands: "rm -rf" is no AT command; write one line of ASCII, such as "AT^CURC=0"',
+    ),
+    "two AT commands in one": (
+        MODEM + 'init_commands = ["AT\\rAT+CFUN=0"]\n',
+        (
+            'FILE:modems[0].init_commands: "AT\\rAT+CFUN=0" is no AT command; '
+            'write one line of ASCII, such as "AT^CURC=0"'
+        ),
+    ),
     "imei": (
         '[[modems]]\nname = "x"\nimei = 861234567890123\n',
         "FILE:modems[0].imei: 861234567890123 will not do; write 14 to 17 digits in quotes",

@@ -58,6 +58,7 @@ def test_an_operators_own_profile_comes_first_and_needs_no_code(tmp_path: Path) 
         ('answers = ["("]', "answers"),
         ('quirks = ["lazy"]', "no such quirk: lazy"),
         ('init_commands = ["rm -rf"]', "no AT command"),
+        ("storages = ['SM\";+CMGD=1,4;']", "no storage"),
         ('reset_command = "AT\\rATD112"', "no AT command"),
         ("cnmi = 3", "must be a list of str"),
         ('at_interfaces = ["2"]', "must be a list of int"),

@@ -1,7 +1,8 @@
 import pytest
 
 from drivers.codec.gsm7 import encode_gsm7, pack_septets
-from drivers.modem.ussd import read_text
+from drivers.errors import AtError, EncodeError
+from drivers.modem.ussd import UssdDesk, read_text
 
 pytestmark = pytest.mark.unit
 
@@ -20,3 +21,32 @@ pytestmark = pytest.mark.unit
 )
 def test_answers_in_every_spelling(text, dcs, expected):
     assert read_text(text, dcs) == expected
+
+
+class SpyPort:
+    """Takes down what would be written, and refuses it."""
+
+    def __init__(self) -> None:
+        self.commands: list[str] = []
+
+    async def request(self, text: str, *, timeout_s: float | None = None) -> tuple[str, ...]:
+        self.commands.append(text)
+        raise AtError("no")
+
+
+@pytest.mark.parametrize("maker", ["huawei", "SIMCOM"])
+@pytest.mark.parametrize("code", ['*100#";+CMGD=1,4;+CUSD=1,"*100#', "*100#\rAT+CMGD=1,4", "\x1a", "\x1b", "1\n2"])
+async def test_a_code_that_would_end_its_place_in_the_command_is_never_written(code, maker):
+    port = SpyPort()
+    with pytest.raises(EncodeError):
+        await UssdDesk().ask(port, code, 1.0, maker=maker)
+    assert port.commands == []
+
+
+async def test_a_stick_without_ucs2_takes_ascii_only():
+    port = SpyPort()
+    with pytest.raises(EncodeError):
+        await UssdDesk().ask(port, "余额", 1.0)
+    with pytest.raises(AtError):
+        await UssdDesk().ask(port, "*100#", 1.0)
+    assert [command for command in port.commands if "CUSD" in command] == ['AT+CUSD=1,"*100#",15']
