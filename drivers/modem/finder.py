@@ -19,7 +19,7 @@ from drivers.at.port import AtPort
 from drivers.at.responses import parse_digits
 from drivers.errors import DriverError, WireLost
 from drivers.modem.bringup import try_request
-from drivers.modem.profile import Profile, choose_profile, load_profiles, read_profile_file
+from drivers.modem.profile import Profile, choose_profile, load_profiles, named_profile
 from drivers.modem.usb import Stick, Tty, scan
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Finder:
         self._open_wire = open_wire
         self._last: Place | None = None
         self.profiles = load_profiles(config.user_profiles)
-        self._named = self._named_profile()
+        self._named = named_profile(config.profile, self.profiles) if config.profile else None
 
     @property
     def sysfs(self) -> Path:
@@ -297,14 +297,6 @@ class Finder:
             interface=tty.interface,
             profile=self.choose_profile(stick.usb_id),
         )
-
-    def _named_profile(self) -> Profile | None:
-        name = self._config.profile
-        if name is None:
-            return None
-        if "/" in name:
-            return read_profile_file(Path(name))
-        return choose_profile(self.profiles, name=name)
 
     def _describe(self) -> str:
         config = self._config

@@ -6,6 +6,7 @@ configuration names. What a profile leaves out is as in `Profile`.
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from dataclasses import dataclass, fields
@@ -59,7 +60,7 @@ class Profile:
         iccid_commands: how it may be asked for the SIM's number.
         reset_command: restarts the stick; empty for a stick that must not be restarted like that.
         boot_s: more time for the SIM after its start.
-        answer_timeout_s: more than the usual time for the network's answer, if it needs that.
+        answer_timeout_s: how long the network may take to answer a segment.
         quirks: see `QUIRKS`.
     """
 
@@ -75,7 +76,7 @@ class Profile:
     iccid_commands: tuple[str, ...] = ICCID_COMMANDS
     reset_command: str = "AT+CFUN=1,1"
     boot_s: float = 0.0
-    answer_timeout_s: float = 0.0
+    answer_timeout_s: float = 60.0
     quirks: tuple[str, ...] = ()
 
 
@@ -179,12 +180,7 @@ def choose_profile(
     """
     profiles = tuple(profiles)
     if name is not None:
-        found = next((profile for profile in profiles if profile.name == name), None)
-        if found is None and name != GENERIC.name:
-            raise BadProfile(
-                f"there is no profile {name}; there are {', '.join(sorted({p.name for p in profiles}))}"
-            )
-        return found or GENERIC
+        return _find_profile(profiles, name)
     said = " ".join(answers)
     vendor = f"{usb_id[:4]}:*" if usb_id else None
     by_answer = [p for p in profiles if any(re.search(pattern, said, re.IGNORECASE) for pattern in p.answers)]
@@ -193,9 +189,24 @@ def choose_profile(
     return next(iter([*by_answer, *by_id, *by_vendor]), GENERIC)
 
 
+def _find_profile(profiles: Iterable[Profile], name: str) -> Profile:
+    by_name = {profile.name: profile for profile in (GENERIC, *reversed(tuple(profiles)))}
+    if name in by_name:
+        return by_name[name]
+    near = difflib.get_close_matches(name.lower(), by_name, n=1, cutoff=0.5)
+    advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(by_name))}"
+    raise BadProfile(f"there is no profile {name}; {advice}")
+
+
 def read_profile_file(path: Path) -> Profile:
     """One profile that the configuration names by its path. Raises BadProfile."""
     try:
         return parse_profile(path.stem, path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadProfile(f"profile {path} can't be read: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BadProfile(f"profile {path} can't be read: {why}") from None
+
+
+def named_profile(name: str, profiles: Iterable[Profile]) -> Profile:
+    """The profile that the configuration names: by its path, or one of these by its name. Raises BadProfile."""
+    return read_profile_file(Path(name)) if "/" in name else choose_profile(profiles, name=name)

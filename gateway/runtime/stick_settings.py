@@ -9,7 +9,8 @@ from typing import Annotated
 
 import msgspec
 
-from drivers.modem.profile import is_at_command
+from drivers.modem.config import USER_PROFILES
+from drivers.modem.profile import BadProfile, is_at_command, load_profiles, named_profile
 from gateway.runtime.forms import (
     BadValue,
     Duration,
@@ -57,6 +58,16 @@ def parse_at_command(value: object) -> str:
     return command
 
 
+def parse_profile(value: object) -> str:
+    """The name of a profile, of ours or of the operator's own, or the path of one; it can be used as it is."""
+    name = parse_filled(value)
+    try:
+        named_profile(name, load_profiles(USER_PROFILES))
+    except BadProfile as error:
+        raise BadValue(f"can't be used: {error}") from None
+    return name
+
+
 class StickSettings(SimSettings, frozen=True, kw_only=True):
     """The stick of one ``[[modems]]`` table.
 
@@ -71,7 +82,7 @@ class StickSettings(SimSettings, frozen=True, kw_only=True):
         hang_up_calls: end voice calls at once.
         profile: name or path of the stick's profile; by itself it is chosen by what the stick is.
         recovery_command: program that cuts the stick's power for a moment, run when nothing else has helped.
-        answer_timeout_s: how long the modem may take to answer a send.
+        answer_timeout_s: how long the modem may take to answer a send; by itself what its profile says.
         keepalive_s: how often a silent modem is asked whether it lives.
         init_commands: AT commands of your own, run after ours at each start.
     """
@@ -84,9 +95,9 @@ class StickSettings(SimSettings, frozen=True, kw_only=True):
     smsc: Number | None = None
     roaming: Flag = True
     hang_up_calls: Flag = False
-    profile: Filled | None = None
+    profile: Annotated[str, Form(parse_profile)] | None = None
     recovery_command: Annotated[tuple[str, ...], Form(parse_command)] = ()
-    answer_timeout_s: Duration = msgspec.field(default=60.0, name="answer_timeout")
+    answer_timeout_s: Duration | None = msgspec.field(default=None, name="answer_timeout")
     keepalive_s: Duration = msgspec.field(default=30.0, name="keepalive")
     init_commands: Annotated[tuple[str, ...], Form(list_of(parse_at_command))] = ()
 

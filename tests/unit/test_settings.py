@@ -188,6 +188,24 @@ BAD = {
         MODEM + 'recovery_command = "relay 3"\n',
         "FILE:modems[0].recovery_command: does not begin with a path; write the whole path",
     ),
+    "a profile that nobody knows": (
+        MODEM + 'profile = "hauwei"\n',
+        "FILE:modems[0].profile: can't be used: there is no profile hauwei; did you mean huawei?",
+    ),
+    "a profile like no other": (
+        MODEM + 'profile = "?"\n',
+        (
+            "FILE:modems[0].profile: can't be used: there is no profile ?; there are cinterion, generic, huawei, "
+            "quectel-ec25, quectel-m26, sierra, sim7600, sim800, telit, wavecom, zte"
+        ),
+    ),
+    "a profile that is not there": (
+        MODEM + 'profile = "/nowhere/mine.toml"\n',
+        (
+            "FILE:modems[0].profile: can't be used: profile /nowhere/mine.toml can't be read: "
+            "No such file or directory"
+        ),
+    ),
     "an AT command that is none": (
         MODEM + 'init_commands = ["rm -rf"]\n',
         'FILE:modems[0].init_commands: "rm -rf" is no AT command; write one line of ASCII, such as "AT^CURC=0"',
@@ -303,6 +321,22 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
         "FILE:smpp[0].password",
         "FILE:smpp[0].name",
     ]
+
+
+def test_a_profile_of_the_operators_own_is_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.runtime.stick_settings.USER_PROFILES", tmp_path / "modems")
+    own = tmp_path / "modems/mine.toml"
+    own.parent.mkdir()
+    own.write_text("boot_s = 30\n")
+    for name in ("mine", str(own)):
+        settings = load_settings(write(tmp_path, MODEM + f'profile = "{name}"\n'))
+        assert settings.modems[0].profile == name
+    own.write_text("boots = 30\n")
+    for name in ("mine", str(own)):
+        fault = faults(tmp_path, MODEM + f'profile = "{name}"\n')[0]
+        assert fault.startswith("FILE:modems[0].profile: can't be used: profile mine: there is no key boots")
 
 
 def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:

@@ -72,5 +72,5 @@ def test_a_profile_that_can_not_be_meant_is_refused_with_the_reason(text: str, r
 
 
 def test_a_name_that_does_not_exist_says_which_do() -> None:
-    with pytest.raises(BadProfile, match=r"no profile sim80; there are .*sim800"):
+    with pytest.raises(BadProfile, match=r"no profile sim80; did you mean sim800\?"):
         choose_profile(load_profiles(), name="sim80")

@@ -35,7 +35,9 @@ class SpyPort:
 
 
 @pytest.mark.parametrize("maker", ["huawei", "SIMCOM"])
-@pytest.mark.parametrize("code", ['*100#";+CMGD=1,4;+CUSD=1,"*100#', "*100#\rAT+CMGD=1,4", "\x1a", "\x1b", "1\n2"])
+@pytest.mark.parametrize(
+    "code", ['*100#";+CMGD=1,4;+CUSD=1,"*100#', "*100#\rAT+CMGD=1,4", "\x1a", "\x1b", "1\n2"]
+)
 async def test_a_code_that_would_end_its_place_in_the_command_is_never_written(code, maker):
     port = SpyPort()
     with pytest.raises(EncodeError):
