@@ -53,6 +53,7 @@ class SimulatedModem:
         acknowledge_time_s: how long a routed message waits for AT+CNMA.
         ussd: answers by code.
         desk: where faults for it are handed in, by its name; without one, use `plan`.
+        tap: called on the loop with ``<`` and what a program said, or ``>`` and what it is told, as that passes.
 
     Attributes:
         device: the stick itself: SIM, storages, settings.
@@ -63,9 +64,10 @@ class SimulatedModem:
         self, network: Network, *, number: str, dialect: str = "huawei", pin: str | None = None,
         link: Path | None = None, name: str | None = None, network_time_s: float = 0.0,
         noise_every_s: float = 3.0, acknowledge_time_s: float = 15.0, ussd: dict[str, str] | None = None,
-        desk: FaultDesk | None = None,
+        desk: FaultDesk | None = None, tap: Callable[[str, bytes], None] | None = None,
     ) -> None:  # fmt: skip
         self._network = network
+        self._tap = tap
         self._link = link
         self._noise_every_s = noise_every_s
         name = name or (link.name if link else number)
@@ -227,6 +229,8 @@ class SimulatedModem:
         fcntl.ioctl(self._slave, termios.TIOCNXCL)
         with contextlib.suppress(BlockingIOError):
             octets = os.read(self._master, 4_096)
+            if self._tap is not None:
+                self._tap("<", octets)
             if not self._faults.hears():
                 return
             loop, baud = asyncio.get_running_loop(), self._faults.baud
@@ -260,6 +264,8 @@ class SimulatedModem:
         pace = self._faults.pace()
         with contextlib.suppress(BlockingIOError):
             n_written = os.write(self._master, self._unread[: pace[0]] if pace else self._unread)
+            if self._tap is not None:
+                self._tap(">", bytes(self._unread[:n_written]))
             del self._unread[:n_written]
             self._read_at = loop.time()
         if self._unread and pace:
