@@ -1,13 +1,10 @@
-"""SMPP against implementations that are not ours, on either side: smpplib as ESME, npm's smpp as SMSC."""
+"""SMPP against implementations that are not ours: smpplib binds to our simulator, our driver to SMSCs by others."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
-import json
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -29,17 +26,14 @@ from drivers.smpp.config import SmppConfig
 from drivers.smpp.driver import SmppDriver
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
+from tests.support.other_smsc import KINDS, other_smsc, send_inbound
 from tests.support.peers import need_peer
 from tests.support.recording_sink import DEADLINE_S, RecordingSink
 from tests.support.running import running_driver
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
 pytestmark = pytest.mark.interop
 
 HANDSET = "+8613800138000"
-NODE = Path(__file__).parent / "node"
 
 
 # ---- smpplib binds to our SMSC ----
@@ -181,52 +175,7 @@ async def test_smpplib_understands_a_refused_bind(smsc):
     assert refused.value.args[1] == consts.SMPP_ESME_RINVPASWD
 
 
-# ---- our driver binds to npm's smpp ----
-
-
-class OtherSmsc:
-    """The Node process: what it tells, and a way to give it orders."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._stdin = process.stdin
-        self._stdout = process.stdout
-        self.told: list[dict[str, Any]] = []
-
-    async def wait_for(self, event: str) -> dict[str, Any]:
-        """The next fact of this kind; those before it are kept in ``told``."""
-        async with asyncio.timeout(DEADLINE_S):
-            while line := await self._stdout.readline():
-                fact: dict[str, Any] = json.loads(line)
-                self.told.append(fact)
-                if fact["event"] == event:
-                    return fact
-        raise AssertionError(f"the other SMSC ended without {event}")
-
-    def send_inbound(self, text: str, data_coding: int) -> None:
-        """Order a mobile-originated message."""
-        order = {"from": "8613800138000", "to": "10690000", "text": text, "data_coding": data_coding}
-        self._stdin.write(json.dumps(order).encode() + b"\n")
-
-    def end(self) -> None:
-        """Let the process finish."""
-        self._stdin.close()
-
-
-@asynccontextmanager
-async def other_smsc() -> AsyncIterator[tuple[OtherSmsc, int]]:
-    need_peer("node")
-    need_peer("smpp of npm", present=(NODE / "node_modules" / "smpp").is_dir())
-    process = await asyncio.create_subprocess_exec(
-        "node", str(NODE / "server.js"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    peer = OtherSmsc(process)
-    try:
-        yield peer, (await peer.wait_for("listening"))["port"]
-    finally:
-        peer.end()
-        await process.wait()
+# ---- our driver binds to SMSCs by others ----
 
 
 def config(port: int, *, password: str = "secret", bind: str = "transceiver") -> SmppConfig:
@@ -248,12 +197,19 @@ def segment(text: str, **fields: Any) -> OutboundSegment:
     return OutboundSegment(segment_id=SegmentId("s-1"), **(values | fields))
 
 
+@pytest.fixture(params=KINDS)
+async def other(request):
+    async with other_smsc(request.param) as found:
+        yield found
+
+
 @pytest.mark.parametrize("text", ["Code 4711, 5 € [x]", "您的验证码是 4711 😀"])
-async def test_the_other_smsc_reads_our_text_and_we_its_receipt(text):
+async def test_the_other_smsc_reads_our_text_and_we_its_receipt(other, text):
+    peer, port = other
     sink = RecordingSink()
-    async with other_smsc() as (peer, port), running_driver(SmppDriver(config(port)), sink) as driver:
+    async with running_driver(SmppDriver(config(port)), sink) as driver:
         await sink.wait_until_up()
-        assert (await peer.wait_for("bind"))["kind"] == "bind_transceiver"
+        assert (await peer.wait_for("bind"))["system_id"] == "hongyan"
         result = await driver.submit(segment(text))
         submitted = await peer.wait_for("submit")
         assert (submitted["text"], submitted["to"]) == (text, HANDSET.removeprefix("+"))
@@ -264,11 +220,12 @@ async def test_the_other_smsc_reads_our_text_and_we_its_receipt(text):
         assert (await peer.wait_for("receipt_answered"))["command_status"] == 0
 
 
-async def test_the_other_smsc_finds_our_concatenation_header():
+async def test_the_other_smsc_finds_our_concatenation_header(other):
+    peer, port = other
     text = "一二三四五六七" * 12
     plan = plan_segments(text)
     sink, told = RecordingSink(), []
-    async with other_smsc() as (peer, port), running_driver(SmppDriver(config(port)), sink) as driver:
+    async with running_driver(SmppDriver(config(port)), sink) as driver:
         await sink.wait_until_up()
         for part, planned in enumerate(plan.segments, start=1):
             udh = encode_concat_udh(Concat(reference=0x5A, total=len(plan.segments), part=part))
@@ -284,11 +241,12 @@ async def test_the_other_smsc_finds_our_concatenation_header():
 @pytest.mark.parametrize(
     ("text", "data_coding", "encoding"), [("TD", 0, Encoding.GSM7), ("退订", 8, Encoding.UCS2)]
 )
-async def test_we_read_what_a_handset_wrote_by_way_of_the_other_smsc(text, data_coding, encoding):
+async def test_we_read_what_a_handset_wrote_by_way_of_the_other_smsc(other, text, data_coding, encoding):
+    peer, port = other
     sink = RecordingSink()
-    async with other_smsc() as (peer, port), running_driver(SmppDriver(config(port)), sink):
+    async with running_driver(SmppDriver(config(port)), sink):
         await sink.wait_until_up()
-        peer.send_inbound(text, data_coding)
+        send_inbound(peer, text, data_coding)
         part = await sink.wait_for_event(InboundPart)
         assert (part.sender, part.encoding, part.concat) == (HANDSET, encoding, None)
         assert decode_payload(part.encoding, part.payload) == text
@@ -297,15 +255,26 @@ async def test_we_read_what_a_handset_wrote_by_way_of_the_other_smsc(text, data_
 
 async def test_the_other_smsc_refuses_our_wrong_password_and_we_stop():
     sink = RecordingSink()
-    async with other_smsc() as (_, port), running_driver(SmppDriver(config(port, password="wrong")), sink):
+    async with (
+        other_smsc("npm-smpp") as (_, port),
+        running_driver(SmppDriver(config(port, password="wrong")), sink),
+    ):
         down = await sink.wait_for_event(ChannelDown)
         assert down.fault.kind is FaultKind.CONFIG
 
 
 async def test_we_unbind_from_the_other_smsc_when_we_end():
     sink = RecordingSink()
-    async with other_smsc() as (peer, port):
+    async with other_smsc("npm-smpp") as (peer, port):
         async with running_driver(SmppDriver(config(port)), sink):
             await sink.wait_until_up()
         await peer.wait_for("unbind")
+        await peer.wait_for("close")
+
+
+async def test_an_smsc_that_hangs_up_instead_of_answering_our_unbind_keeps_nothing_waiting():
+    sink = RecordingSink()
+    async with other_smsc("smpp34") as (peer, port):
+        async with running_driver(SmppDriver(config(port)), sink):
+            await sink.wait_until_up()
         await peer.wait_for("close")

@@ -1,12 +1,20 @@
-// An SMSC by other hands (npm package `smpp`) for tests/interop/test_smpp_peers.py.
+// An SMSC by other hands (npm package `smpp`), started by tests/support/other_smsc.py.
+//   node server.js [KEY CERT [CA]]
+// With key and certificate it speaks TLS; with an authority it demands a certificate that this one signed.
 // What it sees goes to stdout, one JSON object a line; orders come in on stdin the same way:
-//   {"from": ..., "to": ..., "text": ..., "data_coding": 0 | 8}   send a mobile-originated message
+//   {"from": ..., "to": ..., "text": ..., "data_coding": 0 | 8, "udh": HEX}   send a mobile-originated message
 // It ends when stdin closes.
 'use strict';
 
+const fs = require('fs');
 const readline = require('readline');
 const smpp = require('smpp');
 
+const [key, cert, ca] = process.argv.slice(2).map((path) => fs.readFileSync(path));
+const tls = key ? {key, cert} : {};
+if (ca) {
+  Object.assign(tls, {ca: [ca], requestCert: true, rejectUnauthorized: true});
+}
 const ACCOUNT = {system_id: 'hongyan', password: 'secret'};
 const sessions = new Set();
 let lastId = 0x1000;
@@ -59,19 +67,21 @@ function sendReceipt(session, id, submitted) {
 }
 
 function sendInbound(order) {
+  const udh = Buffer.from(order.udh || '', 'hex');
   for (const session of sessions) {
     session.deliver_sm({
       source_addr: order.from,
       source_addr_ton: 1,
       source_addr_npi: 1,
       destination_addr: order.to,
+      esm_class: udh.length ? smpp.ESM_CLASS.UDH_INDICATOR : 0,
       data_coding: order.data_coding,
-      short_message: order.text,
+      short_message: udh.length ? {udh, message: order.text} : order.text,
     }, (answer) => tell('inbound_answered', {command_status: answer.command_status}));
   }
 }
 
-const server = smpp.createServer((session) => {
+const server = smpp.createServer(tls, (session) => {
   for (const kind of ['bind_transceiver', 'bind_transmitter', 'bind_receiver']) {
     session.on(kind, (pdu) => acceptBind(session, kind, pdu));
   }
@@ -91,6 +101,8 @@ const server = smpp.createServer((session) => {
     tell('close', {});
   });
 });
+
+server.on('tlsClientError', (error) => tell('tls_error', {code: error.code || error.message}));
 
 server.listen(0, '127.0.0.1', () => tell('listening', {port: server.address().port}));
 
