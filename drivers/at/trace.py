@@ -149,13 +149,15 @@ class TraceFile:
     Args:
         path: it is made anew.
         now: seconds, for the first column.
+        max_octets: of the file; what comes later is lost.
 
     Raises:
         OSError: it can't be written.
     """
 
-    def __init__(self, path: Path, now: Callable[[], float]) -> None:
+    def __init__(self, path: Path, now: Callable[[], float], *, max_octets: int = MAX_FILE) -> None:
         self._now = now
+        self._max_octets = max_octets
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self._file = os.fdopen(handle, "w", encoding="ascii", buffering=1)
         self._n_written = 0
@@ -170,12 +172,12 @@ class TraceFile:
 
     def _write(self, line: str) -> None:
         self._n_written += len(line)
-        if self._file.closed or self._n_written > MAX_FILE:
+        if self._file.closed or self._n_written > self._max_octets:
             return
         try:
             self._file.write(line)
         except OSError:  # a full disk must not stop a modem
-            self._n_written = MAX_FILE
+            self._n_written = self._max_octets
 
 
 class Traced(NamedTuple):

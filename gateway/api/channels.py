@@ -1,4 +1,4 @@
-"""Channels: their state, and the four things an operator may do to one."""
+"""Channels: their state, and what an operator may do to one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from aiohttp import web
 from gateway.api.accepted import answer_once
 from gateway.api.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.api.context import Call
-from gateway.api.schema import ChannelPage, UssdRequest
+from gateway.api.schema import ChannelPage, TraceRequest, UssdRequest
 from gateway.errors import NotFound
 from gateway.routing.channel import ChannelSnapshot
 
 _ussd = msgspec.json.Decoder(UssdRequest)
+_trace = msgspec.json.Decoder(TraceRequest)
 
 
 async def get_channels(call: Call) -> web.Response:
@@ -57,6 +58,17 @@ async def send_ussd(call: Call) -> web.Response:
     name = _find(call).name
     wanted = decode_body(_ussd, await read_body(call.request, SINGLE_MAX_OCTETS))
     return answer_value(await call.context.channels.ussd(name, wanted.code))
+
+
+async def trace_channel(call: Call) -> web.Response:
+    """Write down all that is said to a modem, or stop that.
+
+    The file lies on the gateway's machine and holds one line for each line on the wire, numbers and texts masked.
+    It ends by itself at 50 MB; switched on after it was off, it begins anew. 501 for channels without AT commands.
+    """
+    name = _find(call).name
+    wanted = decode_body(_trace, await read_body(call.request, SINGLE_MAX_OCTETS))
+    return answer_value(call.context.channels.switch_trace(name, on=wanted.on))
 
 
 async def _apply(call: Call, verb: Callable[[str], Awaitable[ChannelSnapshot]]) -> web.Response:

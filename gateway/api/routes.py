@@ -25,7 +25,7 @@ from gateway.api.query import EventQuery, InboundQuery, MessageQuery, NoQuery, P
 from gateway.model.message import Scope, Suppression
 from gateway.model.request import FanOutRequest, MessageRequest, PreviewRequest
 from gateway.policy.text import Preview
-from gateway.routing.channel import ChannelSnapshot, UssdReply
+from gateway.routing.channel import ChannelSnapshot, TraceReply, UssdReply
 
 JSON = "application/json"
 
@@ -207,6 +207,15 @@ ROUTES: tuple[Route, ...] = (
         bodies=(schema.UssdRequest,),
         answers={200: UssdReply},
         problems=(404, 409, 501, 502, 504),
+    ),
+    _manage(
+        method="POST",
+        path="/v1/channels/{name}/trace",
+        handler=channels.trace_channel,
+        group="channels",
+        bodies=(schema.TraceRequest,),
+        answers={200: TraceReply},
+        problems=(404, 409, 501),
     ),
     _read(
         path="/v1/suppressions",

@@ -209,6 +209,12 @@ class UssdRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     code: Annotated[str, Meta(min_length=1, max_length=182, pattern=r'^[^"\x00-\x1f\x7f]*$')]
 
 
+class TraceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether what is said to a modem is written down from now on."""
+
+    on: bool
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """A probe's answer."""
 

@@ -23,6 +23,7 @@ class Action(StrEnum):
     DRAIN = "drain"
     RESET = "reset"
     USSD = "ussd"
+    TRACE = "trace"
 
 
 def register(app: typer.Typer) -> None:
@@ -60,22 +61,26 @@ def channel(
         Action,
         typer.Argument(
             help="pause: take nothing new. resume: undo that. drain: finish, then pause. "
-            "reset: close and start anew. ussd: ask the network with a CODE.",
-            metavar="pause|resume|drain|reset|ussd",
+            "reset: close and start anew. ussd: ask the network with a CODE. "
+            "trace: write down what is said to the modem, masked.",
+            metavar="pause|resume|drain|reset|ussd|trace",
         ),
     ],
-    code: Annotated[str | None, typer.Argument(help="For ussd, such as '*100#'.")] = None,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="For ussd the code, such as '*100#'; for trace on or off.", metavar="[CODE|on|off]"
+        ),
+    ] = None,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: Json = False,
 ) -> None:
     """Do something to one channel.
 
-    Pauses, resumes, drains or resets it, or sends a USSD code by it.
+    Pauses, resumes, drains or resets it, sends a USSD code by it, or switches its AT trace.
     """
-    if (code is not None) != (action is Action.USSD):
-        raise typer.BadParameter("a code belongs to ussd, and only to it", param_hint="CODE")
-    body = {"code": code} if code else None
+    body = _body(action, what)
     timeout_s = USSD_TIMEOUT_S if action is Action.USSD else TIMEOUT_S
     answer = Api(url, key).call("POST", path_of("channels", name, action.value), body, timeout_s=timeout_s)
     if as_json:
@@ -84,8 +89,26 @@ def channel(
         print(answer["text"])
         if answer["expects_reply"]:
             say(f"a reply is expected: hongyan channel {name} ussd CHOICE")
+    elif action is Action.TRACE:
+        print(f"{name}  trace on: {answer['file']}" if answer["on"] else f"{name}  trace off")
     else:
         print(f"{answer['name']}  {paint(answer['state'])}")
+
+
+def _body(action: Action, what: str | None) -> dict[str, object] | None:
+    match action:
+        case Action.USSD if what:
+            return {"code": what}
+        case Action.USSD:
+            raise typer.BadParameter("is missing; write the code, such as '*100#'", param_hint="CODE")
+        case Action.TRACE if what in {"on", "off"}:
+            return {"on": what == "on"}
+        case Action.TRACE:
+            raise typer.BadParameter("write on or off", param_hint="on|off")
+        case _ if what is not None:
+            raise typer.BadParameter(f"belongs to ussd or trace, not to {action.value}", param_hint=what)
+        case _:
+            return None
 
 
 def _row(snapshot: dict[str, Any]) -> tuple[object, ...]:

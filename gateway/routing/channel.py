@@ -93,6 +93,18 @@ class UssdReply(msgspec.Struct, frozen=True, kw_only=True):
     expects_reply: bool
 
 
+class TraceReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether what is said to a modem is written down.
+
+    Args:
+        on: it is, from now on.
+        file: where, on the gateway's machine; null when it is not.
+    """
+
+    on: bool
+    file: str | None
+
+
 class ChannelDirectory(Protocol):
     """The channels of a running daemon."""
 
@@ -117,6 +129,16 @@ class ChannelDirectory(Protocol):
             Conflict: it is down.
             InvalidRequest: the code can't be written.
             NetworkSilent, NetworkRefused: what the network made of it.
+        """
+        ...
+
+    def switch_trace(self, name: str, *, on: bool) -> TraceReply:
+        """Write down what is said to a modem, numbers and texts masked, or stop that.
+
+        Raises:
+            NotFound: no such channel.
+            NotSupported: it is no modem.
+            Conflict: the file can't be written.
         """
         ...
 

@@ -29,8 +29,9 @@ from gateway.runtime.esme import make_service
 from gateway.runtime.kannel import KannelSide
 from gateway.runtime.lanes import make_lanes
 from gateway.runtime.settings import ModemSettings, Settings, SmppSettings
-from gateway.runtime.stores import open_store
+from gateway.runtime.stores import beside_store, open_store
 from gateway.runtime.tls import load_tls
+from gateway.runtime.traces import Traces
 from gateway.runtime.ussd import UssdSessions
 from gateway.store.engine_sqlite import CommitFigures, SqliteStore
 from gateway.telemetry.metrics import Metrics, make_metrics
@@ -88,6 +89,7 @@ class Gateway:
             ),
             wake,
             sessions,
+            Traces(beside_store(settings.store.url, ".traces")),
         )
         sims = {sim.name: sim for sim in settings.modems if sim.balance_code is not None}
         self._balances = [

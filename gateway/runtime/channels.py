@@ -24,7 +24,6 @@ from drivers.base import (
     Receipt,
 )
 from drivers.errors import DriverError
-from drivers.modem.driver import ModemDriver
 from drivers.pacing import Backoff
 from gateway.clock import Clock
 from gateway.errors import NotFound, StoreError
@@ -33,7 +32,8 @@ from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.late import LateResults
 from gateway.pipeline.receipts import Receipts
-from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, UssdReply
+from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, TraceReply, UssdReply
+from gateway.runtime.traces import Traces
 from gateway.runtime.ussd import UssdSessions
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import load_paused, save_paused
@@ -144,6 +144,7 @@ class Channels:
         make_sink: the sink of a lane's events.
         wake: called when a channel may take work again.
         sessions: for USSD.
+        traces: for what is said to modems; closed by `stop`.
     """
 
     def __init__(
@@ -153,8 +154,10 @@ class Channels:
         make_sink: Callable[[Lane], LaneSink],
         wake: Callable[[], None],
         sessions: UssdSessions,
+        traces: Traces,
     ) -> None:
         self._sessions = sessions
+        self._traces = traces
         self._lanes = {lane.name: lane for lane in lanes}
         self._store = store
         self._make_sink = make_sink
@@ -180,6 +183,7 @@ class Channels:
             _, late = await asyncio.wait(tasks, timeout=STOP_S)
             for task in late:
                 _log.warning("%s did not close within %g s", task.get_name(), STOP_S)
+        self._traces.close()
 
     def snapshots(self) -> list[ChannelSnapshot]:
         """All channels, in the order of the config."""
@@ -198,11 +202,13 @@ class Channels:
         """Ask the network of a SIM; see `UssdSessions.ask` for what it raises."""
         return await self._sessions.ask(self._lane(name), code)
 
-    def trace(self, file: TraceFile, name: str | None = None) -> None:
-        """Write down every octet of one modem's port, or of all, from now on; masked. Raises NotFound."""
-        for lane in [self._lane(name)] if name is not None else self._lanes.values():
-            if isinstance(lane.driver, ModemDriver):
-                lane.driver.trace.inner = file.tap(lane.name)
+    def trace_all(self, file: TraceFile) -> None:
+        """Write down every octet of every modem's port, from now on; masked."""
+        self._traces.write_all(file, list(self._lanes.values()))
+
+    def switch_trace(self, name: str, *, on: bool) -> TraceReply:
+        """Write down every octet of one modem's port, or stop that; see `Traces.switch` for what it raises."""
+        return self._traces.switch(self._lane(name), on=on)
 
     async def take_back(self, name: str, reference: str, recipient: str) -> bool:
         """Have a channel's network forget a segment that it has; whether it has forgotten it."""

@@ -63,7 +63,7 @@ async def _run(settings: Settings, *, simulate: bool, first_start: bool, trace: 
         if trace is not None:
             file = TraceFile(trace, asyncio.get_running_loop().time)
             stack.callback(file.close)
-            gateway.channels.trace(file)
+            gateway.channels.trace_all(file)
         await gateway.start()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reopen_logs)
         if first_start:

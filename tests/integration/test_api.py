@@ -278,6 +278,15 @@ async def test_a_ussd_code_can_hold_nothing_that_ends_a_command(rig, code):
     assert (status, problem["errors"][0]["pointer"]) == (422, "/code")
 
 
+async def test_a_trace_is_switched_on_and_off(rig):
+    path = "/v1/channels/sim-1/trace"
+    status, answer = await rig.call("POST", path, json={"on": True})
+    assert (status, answer["on"], Path(answer["file"]).name) == (200, True, "sim-1.trace")
+    assert await rig.call("POST", path, json={"on": False}) == (200, {"on": False, "file": None})
+    assert (await rig.call("POST", path, json={"on": "yes"}))[0] == 422
+    assert (await rig.call("POST", "/v1/channels/sim-2/trace", json={"on": True}))[0] == 404
+
+
 # --- opt-out list ---
 
 

@@ -20,7 +20,7 @@ from gateway.errors import NotFound
 from gateway.ids import KeyId, make_id
 from gateway.model.message import ApiKey, Scope
 from gateway.pipeline.accept import Intake, IntakeSettings
-from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, UssdReply
+from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, TraceReply, UssdReply
 from gateway.routing.rules import queues_of
 from gateway.store.engine_sqlite import SqliteStore
 from gateway.store.keys import hash_secret, make_secret, save_key
@@ -49,6 +49,9 @@ class FakeChannels:
 
     async def ussd(self, name: str, code: str) -> UssdReply:
         return UssdReply(text=f"you asked {code}", expects_reply=False)
+
+    def switch_trace(self, name: str, *, on: bool) -> TraceReply:
+        return TraceReply(on=on, file=f"/tmp/{name}.trace" if on else None)
 
     async def take_back(self, name: str, reference: str, recipient: str) -> bool:
         return False

@@ -29,6 +29,7 @@ from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
 from gateway.routing.budgets import Budget
 from gateway.runtime.channels import Channels, LaneSink
+from gateway.runtime.traces import Traces
 from gateway.runtime.ussd import UssdSessions
 from gateway.store.engine_sqlite import SqliteStore
 from gateway.store.events import load_timeline
@@ -86,7 +87,12 @@ class Rig:
     """A gateway without API and config; everything that `gateway.runtime.app` wires, wired the same way."""
 
     def __init__(
-        self, store: SqliteStore, channels: Sequence[ScriptedChannel], policy: RetryPolicy, clock: ManualClock
+        self,
+        store: SqliteStore,
+        channels: Sequence[ScriptedChannel],
+        policy: RetryPolicy,
+        clock: ManualClock,
+        traces: Path,
     ) -> None:
         self.store, self.clock, self.policy = store, clock, policy
         self.lanes = {
@@ -127,6 +133,7 @@ class Rig:
             ),
             wake,
             UssdSessions(clock),
+            Traces(traces),
         )
         self._drivers = [c.driver for c in channels]
         self._tasks: list[asyncio.Task[None]] = []
@@ -251,7 +258,8 @@ async def running(
     """A rig on a store file, stopped and closed at the end."""
     store = await SqliteStore.open(path)
     wrapped = [c if isinstance(c, ScriptedChannel) else ScriptedChannel(driver=c) for c in channels]
-    rig = Rig(store, wrapped, policy or RetryPolicy(), clock or ManualClock())
+    traces = path.with_name(path.name + ".traces")
+    rig = Rig(store, wrapped, policy or RetryPolicy(), clock or ManualClock(), traces)
     try:
         if started:
             await rig.start()

@@ -94,6 +94,17 @@ def test_a_trace_can_be_replayed(tmp_path: Path) -> None:
     ]
 
 
+def test_a_trace_that_was_forgotten_does_not_fill_the_disk(tmp_path: Path) -> None:
+    file = TraceFile(tmp_path / "at.trace", lambda: 1.5, max_octets=200)
+    tap = file.tap("sim-1")
+    for _ in range(100):
+        tap.heard(b"\r\nOK\r\n")
+    file.close()
+    text = (tmp_path / "at.trace").read_text()
+    assert 100 < len(text) <= 200
+    assert all(traced.octets == b"\r\nOK\r\n" for traced in read_trace(text.splitlines()))
+
+
 @given(st.lists(st.tuples(st.sampled_from("<>"), st.binary(max_size=40)), max_size=20))
 def test_any_octets_make_a_trace_of_the_same_length(talk) -> None:
     lines = traced([*talk, (">", b"AT\r"), ("<", b"OK\r\n")])
