@@ -7,10 +7,12 @@ Spec: SMPP 3.4 4.4.1, 5.2.11, 5.2.14-5.2.18, 5.3.2.22-5.3.2.24, 5.3.2.32.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from drivers.base import OutboundSegment
 from drivers.codec.udh import IEI_CONCAT_8, IEI_CONCAT_16, decode_udh, encode_udh

@@ -11,8 +11,10 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from drivers.errors import CodecError, DriverError
 from drivers.smpp.connection import Answer

@@ -5,8 +5,9 @@ Spec: SMPP 3.4 4.6.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from drivers.base import Concat, Encoding
 from drivers.codec.segment import plan_segments

@@ -7,6 +7,8 @@ import itertools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from msgspec.structs import astuple
+
 from drivers.smpp.wire.codec import decode_pdu, encode_pdu
 from drivers.smpp.wire.pdus import BindTransceiver, Body, DeliverSm, DeliverSmResp
 
@@ -50,7 +52,7 @@ class RawEsme:
         async with asyncio.timeout(DEADLINE_S):
             length = await self._reader.readexactly(4)
             octets = length + await self._reader.readexactly(int.from_bytes(length, "big") - 4)
-        return Seen(*decode_pdu(octets))
+        return Seen(*astuple(decode_pdu(octets)))
 
     async def receive_body(self, kind: type[B]) -> B:
         """The body of the next PDU, which must be of this kind and without error."""
@@ -70,7 +72,7 @@ class RawEsme:
         self, kind: type[Body] = BindTransceiver, system_id: str = "hongyan", password: str = "secret"
     ) -> Seen:
         """Log in with any of the three bind requests."""
-        request = kind(system_id=system_id, password=password)  # type: ignore[call-arg]
+        request = kind(system_id=system_id, password=password)
         return await self.ask(request)
 
     async def take_delivery(self, command_status: int = 0) -> DeliverSm:

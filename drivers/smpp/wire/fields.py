@@ -23,6 +23,7 @@ Writer = Callable[[Any], bytes]
 """Value -> octets; ValueError when the field can't hold it."""
 
 _TLV_HEADER: Final = struct.Struct(">HH")
+_TLV_HEADER_OCTETS: Final = 4
 _TIME_OCTETS: Final = 16
 
 
@@ -136,12 +137,12 @@ def read_tlvs(octets: bytes, offset: int, *, strict: bool = True) -> tuple[Tlv, 
     tlvs = []
     end = len(octets)
     while offset < end:
-        if offset + _TLV_HEADER.size > end:
+        if offset + _TLV_HEADER_OCTETS > end:
             if not strict:
                 break
             raise DecodeError("tlv", offset, "cut off in tag and length")
         tag, length = _TLV_HEADER.unpack_from(octets, offset)
-        start = offset + _TLV_HEADER.size
+        start = offset + _TLV_HEADER_OCTETS
         offset = start + length
         if offset > end and strict:
             raise DecodeError(f"tlv.0x{tag:04x}", start, f"{end - start} octets where {length} are announced")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import smpplib.smpp
+from msgspec.structs import astuple
 
 from drivers.errors import DecodeError, EncodeError, RemoteProtocolError
 from drivers.smpp.wire import pdus
@@ -52,7 +53,7 @@ def test_golden_pdus_are_read_and_written(vector):
     pdu = expected(vector)
     assert decode_pdu(octets) == pdu
     if vector.get("exact", True):
-        assert encode_pdu(*pdu) == octets
+        assert encode_pdu(*astuple(pdu)) == octets
 
 
 SUBMIT: dict[str, Any] = {
@@ -120,6 +121,17 @@ def test_smpplib_parameters_are_read():
 
 def test_every_command_of_the_specification_has_a_layout():
     assert {int(kind.command_id) for kind in MANDATORY_FIELDS} == {int(command) for command in CommandId}
+
+
+@pytest.mark.parametrize("kind", list(MANDATORY_FIELDS), ids=lambda kind: kind.__name__)
+def test_the_fields_of_a_body_stand_in_the_order_of_the_wire(kind):
+    in_wire_order = [field.name for field in MANDATORY_FIELDS[kind]]
+    assert list(kind.__struct_fields__) == ([*in_wire_order, "tlvs"] if in_wire_order else [])
+
+
+def test_a_body_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        SubmitSmResp(message_id="1").message_id = "2"  # type: ignore[misc]
 
 
 def test_the_password_is_in_no_repr():

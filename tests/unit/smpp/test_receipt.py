@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from msgspec.structs import replace
 
 from drivers.base import ReceiptState
 from drivers.smpp.inbound import decode_receipt, is_receipt
