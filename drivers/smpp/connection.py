@@ -7,6 +7,7 @@ one turn of the event loop go out together. It knows no segments and no receipts
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -244,7 +245,7 @@ class SmppConnection(asyncio.Protocol):
         self._session.close()
         reason = self._reason
         if reason is None:
-            reason = self._reason = WireLost(str(exc) if exc else "closed by the peer", by_peer=True)
+            reason = self._reason = WireLost(_why_lost(exc), by_peer=True)
         unflushed = set(self._unflushed)
         for sequence_number, waiter in self._window.take_all():
             written = sequence_number not in unflushed
@@ -366,6 +367,13 @@ class SmppConnection(asyncio.Protocol):
             self._held.discard(why)
             if not self._held and self._transport is not None and not self._transport.is_closing():
                 self._transport.resume_reading()
+
+
+def _why_lost(exc: Exception | None) -> str:
+    if isinstance(exc, ssl.SSLError) and exc.reason:
+        # OpenSSL's name of it is the only part that a person can use: "tlsv13 alert certificate required".
+        return f"TLS: {exc.reason.lower().replace('_', ' ')}"
+    return str(exc) if exc else "closed by the peer"
 
 
 _NOT_WRITTEN: Final = Unanswered("link_down", "the link is not up", written=False)
