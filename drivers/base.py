@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType, Protocol
+from typing import TYPE_CHECKING, NewType, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -332,4 +332,27 @@ class Driver(Protocol):
 
     async def drain(self, deadline: float) -> None:
         """Take no new submits and wait for those on the wire, until the loop's clock shows ``deadline``."""
+        ...
+
+
+# What a driver may be able to do besides, as its network allows; whoever wants it asks with isinstance. All of it
+# names a segment by the reference of its `Accepted`, and raises DriverError: `WireLost` and `WireTimeout` when no
+# answer came, so that nobody knows, another when the network said no.
+
+
+@runtime_checkable
+class TellsFate(Protocol):
+    """A driver whose network says, when asked, what became of a segment."""
+
+    async def query(self, reference: str, recipient: str, sender: str | None = None) -> Receipt:
+        """Ask; the answer is like a receipt of this one segment."""
+        ...
+
+
+@runtime_checkable
+class TakesBack(Protocol):
+    """A driver whose network can forget a segment that it has not delivered yet."""
+
+    async def cancel(self, reference: str, recipient: str, sender: str | None = None) -> None:
+        """Have it forgotten; returns when it is."""
         ...

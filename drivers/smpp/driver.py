@@ -17,7 +17,7 @@ from drivers.base import (
     Fault,
     FaultKind,
     OutboundSegment,
-    ReceiptState,
+    Receipt,
     Refused,
     SubmitResult,
 )
@@ -79,9 +79,9 @@ class SmppDriver(Driver):
             return Refused(fault=Fault(kind=FaultKind.PERMANENT, code="smpp_encode", detail=str(error)))
         return result_of(answer)
 
-    async def query(self, reference: str, sender: str | None = None) -> ReceiptState:
+    async def query(self, reference: str, recipient: str, sender: str | None = None) -> Receipt:
         """Ask the SMSC what became of a message; see `drivers.smpp.requests.query`."""
-        return await query(self._bound(), self._config, reference, sender)
+        return await query(self._bound(), self._config, reference, recipient, sender)
 
     async def cancel(self, reference: str, recipient: str, sender: str | None = None) -> None:
         """Ask the SMSC to forget a message; see `drivers.smpp.requests.cancel`."""

@@ -5,20 +5,27 @@ Spec: SMPP 3.4 4.8, 4.9.
 
 from __future__ import annotations
 
-from drivers.base import ReceiptState
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from drivers.base import Receipt, ReceiptState
 from drivers.errors import SmppStatusError, WireLost, WireTimeout
 from drivers.smpp.config import SmppConfig
 from drivers.smpp.connection import SmppConnection, Unanswered
 from drivers.smpp.inbound import receipt_state_of
 from drivers.smpp.text import encode_address
+from drivers.smpp.times import parse_time
 from drivers.smpp.wire.constants import MessageState
 from drivers.smpp.wire.pdus import Body, CancelSm, CancelSmResp, QuerySm, QuerySmResp
 
 
 async def query(
-    connection: SmppConnection, config: SmppConfig, reference: str, sender: str | None
-) -> ReceiptState:
+    connection: SmppConnection, config: SmppConfig, reference: str, recipient: str, sender: str | None
+) -> Receipt:
     """Ask what became of a message.
+
+    Args:
+        recipient: only handed back; SMPP asks by the reference and the sender.
 
     Raises:
         SmppStatusError: the SMSC does not say.
@@ -33,9 +40,23 @@ async def query(
         QuerySm(message_id=reference, source_addr_ton=ton, source_addr_npi=npi, source_addr=source),
         config.response_timeout_s,
     )
+    told = Receipt(references=(reference,), recipient=recipient, state=ReceiptState.UNKNOWN)
     if not isinstance(body, QuerySmResp) or body.message_state not in set(MessageState):
-        return ReceiptState.UNKNOWN
-    return receipt_state_of(MessageState(body.message_state))
+        return told
+    return replace(
+        told,
+        state=receipt_state_of(MessageState(body.message_state)),
+        code=f"err:{body.error_code:03}" if body.error_code else "",
+        done_at=_read_final_date(body.final_date),
+    )
+
+
+def _read_final_date(text: str) -> datetime | None:
+    """When it ended; None where that is left out or can't be read. Spec: SMPP 3.4 4.8.2, 7.1.1."""
+    try:
+        return parse_time(text, datetime.now(UTC))
+    except (ValueError, OverflowError):
+        return None
 
 
 async def cancel(

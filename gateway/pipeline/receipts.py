@@ -50,7 +50,7 @@ _DETAILS = {
 }
 
 
-_IN_BETWEEN = {ReceiptState.ENROUTE, ReceiptState.UNKNOWN}
+IN_BETWEEN = {ReceiptState.ENROUTE, ReceiptState.UNKNOWN}
 """No end of anything."""
 _SHORTEST_CUT = 8
 """Characters of an id that may be another one's beginning by chance no more."""
@@ -88,7 +88,7 @@ class Receipts:
             return None
         early = EarlyReceipt(make_id(), receipt.recipient, receipt.state.value, receipt.code, receipt.done_at)
         if not isinstance(match, Match):  # of a SIM it may be the first of a segment whose answer is to come
-            if lane.kind != "modem" or receipt.state not in _IN_BETWEEN:
+            if lane.kind != "modem" or receipt.state not in IN_BETWEEN:
                 references = receipt.references
                 await save_early(tx, early, channel=lane.name, references=references, received_at=now)
             return None
@@ -97,8 +97,10 @@ class Receipts:
         segments = (await load_segments(tx, [match.message_id]))[match.message_id]
         segment = segments[match.part - 1]
         if segment.reference is None and receipt.references:
-            # It was uncertain; the same receipt again must find it.
-            segments[match.part - 1] = msgspec.structs.replace(segment, reference=receipt.references[0])
+            # It was uncertain; the same receipt again must find it, and with a reference it can be asked after.
+            named = msgspec.structs.replace(segment, reference=receipt.references[0])
+            await save_segments(tx, message.id, [named])
+            segments[match.part - 1] = named
         await settle(tx, message, segments, match.part, early, now)
         dialect = dialect_of(receipt, match)
         if dialect is not None:
@@ -117,7 +119,7 @@ class Receipts:
             return match
         if not by_sim and (cut := await _find_cut(tx, lane, receipt)) is not None:
             return cut
-        if receipt.state in _IN_BETWEEN:
+        if receipt.state in IN_BETWEEN and (by_sim or not receipt.references):
             return Found.NOTHING
         if not receipt.references:
             return await _find_unnamed(tx, lane, receipt, now)
@@ -182,7 +184,7 @@ async def apply_early(
     for early in kept:
         if same_handset(message.recipient, early.recipient, strict=False):
             message = await settle(tx, message, segments, part, early, now)
-            if ReceiptState(early.state) not in _IN_BETWEEN:
+            if ReceiptState(early.state) not in IN_BETWEEN:
                 break
     return message
 
@@ -190,7 +192,7 @@ async def apply_early(
 async def apply_unnamed(
     tx: Tx, message: Message, segments: Sequence[Segment], part: int, now: datetime
 ) -> Message:
-    """A segment has become uncertain: its receipt may have been faster than we gave up waiting for the answer.
+    """A segment has become uncertain: its receipts may have been faster than we gave up waiting for the answer.
 
     Args:
         segments: all of the message's, as stored.
@@ -202,26 +204,30 @@ async def apply_unnamed(
     segment = segments[part - 1]
     if segment.channel is None or segment.submitted_at is None:
         return message
-    mine = [
+    heard = [
         (reference, early)
         for reference, early in await find_early_since(tx, segment.channel, segment.submitted_at)
-        if ReceiptState(early.state) not in _IN_BETWEEN
-        and same_handset(message.recipient, early.recipient, strict=True)
+        if same_handset(message.recipient, early.recipient, strict=True)
         and not await _is_named(tx, segment.channel, reference, message.recipient)
     ]
+    mine = [one for one in heard if ReceiptState(one[1].state) not in IN_BETWEEN] or heard
+    if len({reference for reference, _ in mine}) != 1 or (mine is not heard and len(mine) != 1):
+        return message  # none, or nobody can say which
     rivals = [
         m
         for m in await find_uncertain(tx, segment.channel)
         if same_handset(m.recipient, message.recipient, strict=True)
     ]
-    if len(mine) != 1 or len(rivals) != 1:
-        return message  # none, or nobody can say which
-    if await is_sending_to(tx, segment.channel, message.recipient, beside=message.id):
+    if len(rivals) != 1 or await is_sending_to(tx, segment.channel, message.recipient, beside=message.id):
         return message
-    [(reference, early)] = mine
-    await drop_early(tx, early.receipt_id)
-    known = msgspec.structs.replace(segment, reference=reference)
-    return await settle(tx, message, [known if s is segment else s for s in segments], part, early, now)
+    # What is no end at least tells the reference, by which the segment can be asked after.
+    known = msgspec.structs.replace(segment, reference=mine[0][0])
+    await save_segments(tx, message.id, [known])
+    segments = [known if s is segment else s for s in segments]
+    for _, early in mine:
+        await drop_early(tx, early.receipt_id)
+        message = await settle(tx, message, segments, part, early, now)
+    return message
 
 
 async def _is_named(tx: Tx, channel: str, reference: str, recipient: str) -> bool:
@@ -246,7 +252,7 @@ async def settle(
     """
     state = ReceiptState(receipt.state)
     segment = segments[part - 1]
-    if state in _IN_BETWEEN:
+    if state in IN_BETWEEN:
         told = {"id": message.id, "part": part, "ref": segment.reference, "code": receipt.code}
         tx.record(make_event(f"receipt.{state.value}", now, message.id, told))
         return message

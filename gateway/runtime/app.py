@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from gateway.ids import make_id
 from gateway.pipeline.accept import Intake, IntakeSettings
 from gateway.pipeline.dispatch import Dispatcher
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
+from gateway.pipeline.inquiry import Inquiry
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.late import LateResults
 from gateway.pipeline.publish import DeliveryLog
@@ -99,6 +101,12 @@ class Gateway:
             for lane in self._lanes
             if lane.name in sims
         ]
+        patience = {bind.name: bind.query_after_s for bind in settings.smpp if _sends(bind)}
+        self._inquiries = [
+            Inquiry(lane, store, clock, metrics, after_s=patience[lane.name])
+            for lane in self._lanes
+            if patience.get(lane.name, math.inf) < math.inf
+        ]
         self._delivery_log = DeliveryLog(store, settings.log.delivery, mask_numbers=settings.log.mask_numbers)
         senders = _intake_settings(settings).channels
         self._kannel = KannelSide(settings, store, clock, self.intake, self.channels, senders)
@@ -138,6 +146,7 @@ class Gateway:
             ("delivery log", self._delivery_log.run()),
             ("scheduler", self._scheduler.run()),
             ("sweeper", self._sweeper.run()),
+            *((f"inquiry {number}", inquiry.run()) for number, inquiry in enumerate(self._inquiries)),
             *((f"balance {number}", watch.run()) for number, watch in enumerate(self._balances)),
             *(await self._kannel.open()).items(),
         ):

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Literal
 
+import msgspec
+
 from drivers.smpp.submit_rules import PLAIN_PRIORITIES, LongText, SubmitRules, Validity
 from gateway.runtime.carrier_texts import CarrierTexts
-from gateway.runtime.forms import BadValue, Flag, Form, one_of, parse_filled, short_text, show, whole_number
+from gateway.runtime.forms import (
+    BadValue,
+    Flag,
+    Form,
+    one_of,
+    parse_duration,
+    parse_filled,
+    short_text,
+    show,
+    whole_number,
+)
 
 _TLV = re.compile(r"0x([0-9A-Fa-f]{1,4}) ?= ?(.+)", re.DOTALL)
 _MAX_VALUE = 254
@@ -53,6 +66,13 @@ def _parse_priorities(value: object) -> tuple[int, ...]:
     return tuple(read(element) for element in value)
 
 
+def _parse_patience(value: object) -> float:
+    try:
+        return math.inf if value == "never" else parse_duration(value)
+    except BadValue as fault:
+        raise BadValue(f'{fault}; or "never"') from None
+
+
 class CarrierRules(CarrierTexts, frozen=True, kw_only=True):
     """The part of ``[[smpp]]`` that is about the fields of submit_sm and about receipts.
 
@@ -69,6 +89,8 @@ class CarrierRules(CarrierTexts, frozen=True, kw_only=True):
         dest_ton: type of the recipient's number.
         dest_npi: its numbering plan.
         smpp_tlvs: parameters of the carrier's own in every submit_sm.
+        query_after_s: how long a receipt may take before the SMSC is asked what became of the segment;
+            infinite for never.
         receipt_id: how receipts spell the ids of submit_sm_resp: auto learns it; as-is, hex-to-decimal, decimal-to-hex.
     """
 
@@ -86,6 +108,9 @@ class CarrierRules(CarrierTexts, frozen=True, kw_only=True):
     dest_ton: _Nibble | None = None
     dest_npi: _Nibble | None = None
     smpp_tlvs: Annotated[tuple[tuple[int, bytes], ...], Form(_parse_tlvs)] = ()
+    query_after_s: Annotated[float, Form(_parse_patience)] = msgspec.field(
+        default=3_600.0, name="query_after"
+    )
     receipt_id: Annotated[
         Literal["auto", "as-is", "hex-to-decimal", "decimal-to-hex"],
         Form(one_of("auto", "as-is", "hex-to-decimal", "decimal-to-hex")),

@@ -36,6 +36,7 @@ class Metrics:
         balance: what is left on the SIM, by ``channel``, as last told.
         channel_notices: what channels had to tell (recovery steps, a swapped SIM ...), by ``channel`` and ``code``.
         receipts: delivery reports, by ``channel`` and ``state``.
+        inquiries: segments asked after, by ``channel`` and what the network answered: a state, or ``refused``.
         inbound: joined messages, by ``channel``.
         submit_seconds: from handing a segment to a driver to its result, by ``channel``.
         commit_operations: operations that shared one durable transaction.
@@ -51,6 +52,7 @@ class Metrics:
     balance: Gauge
     channel_notices: Counter
     receipts: Counter
+    inquiries: Counter
     inbound: Counter
     submit_seconds: Histogram
     commit_operations: Histogram
@@ -125,6 +127,7 @@ def make_metrics() -> Metrics:
             "channel_notices_total", "What channels had to tell: recovery steps ...", "channel", "code"
         ),
         receipts=counter("receipts_total", "Delivery reports.", "channel", "state"),
+        inquiries=counter("inquiries_total", "Segments that were asked after.", "channel", "outcome"),
         inbound=counter("inbound_total", "Mobile-originated messages.", "channel"),
         submit_seconds=histogram(
             "submit_seconds", "From a segment to the network's answer.", _NETWORK_BUCKETS, "channel"

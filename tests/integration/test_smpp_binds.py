@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -197,12 +198,32 @@ async def test_the_smsc_is_asked_what_became_of_a_message():
 
         def answer(link, request) -> None:
             asked.append(request.body)
-            link.answer(request, QuerySmResp(message_id="m7", message_state=3))
+            link.answer(
+                request,
+                QuerySmResp(message_id="m7", message_state=3, error_code=5, final_date="260314092653000+"),
+            )
 
         run.peer.on_request = answer
-        assert await run.driver.query("m7") is ReceiptState.EXPIRED
+        assert await run.driver.query("m7", "+8613800138000") == Receipt(
+            references=("m7",),
+            recipient="+8613800138000",
+            state=ReceiptState.EXPIRED,
+            code="err:005",
+            done_at=datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC),
+        )
         [body] = asked
         assert (body.message_id, body.source_addr) == ("m7", "10690000")
+
+
+@pytest.mark.parametrize(("state", "date"), [(77, "260314092653000+"), (3, "269999999999999+"), (3, "")])
+async def test_an_answer_that_says_little_is_taken_for_what_it_is(state: int, date: str):
+    async with bound() as run:
+        run.peer.on_request = lambda link, request: link.answer(
+            request, QuerySmResp(message_id="m7", message_state=state, final_date=date)
+        )
+        told = await run.driver.query("m7", "+8613800138000")
+        expected = ReceiptState.EXPIRED if state == 3 else ReceiptState.UNKNOWN
+        assert (told.state, told.code, told.done_at) == (expected, "", None)
 
 
 async def test_the_smsc_is_asked_to_forget_a_message():
@@ -226,10 +247,10 @@ async def test_what_the_smsc_does_not_do_or_answer_is_said():
             await run.driver.cancel("m7", "+8613800138000")
         run.peer.on_request = lambda link, request: None
         with pytest.raises(WireTimeout):
-            await run.driver.query("m7")
+            await run.driver.query("m7", "+8613800138000")
         await run.stop()
         with pytest.raises(WireLost):
-            await run.driver.query("m7")
+            await run.driver.query("m7", "+8613800138000")
 
 
 # --- TLS ---

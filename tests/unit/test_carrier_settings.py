@@ -1,0 +1,33 @@
+"""What a carrier's table says beyond single values."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from gateway.runtime.settings import Settings, SettingsErrors, load_settings
+
+pytestmark = pytest.mark.unit
+
+
+def read(tmp_path: Path, *lines: str) -> Settings:
+    path = tmp_path / "hongyan.toml"
+    table = ["[[smpp]]", 'name = "a"', 'host = "127.0.0.1"', 'system_id = "x"', 'password = "x"']
+    path.write_text("\n".join((*table, *lines)))
+    return load_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("", 3_600.0), ('query_after = "20m"', 1_200.0), ('query_after = "never"', math.inf)],
+)
+def test_how_long_a_receipt_may_take(tmp_path: Path, line: str, expected: float) -> None:
+    assert read(tmp_path, line).smpp[0].query_after_s == expected
+
+
+@pytest.mark.parametrize("value", ['"soon"', "60", '"0s"'])
+def test_another_word_than_never_is_refused_with_what_to_write(tmp_path: Path, value: str) -> None:
+    with pytest.raises(SettingsErrors, match=r'smpp\[0\]\.query_after: .*or "never"'):
+        read(tmp_path, f"query_after = {value}")
