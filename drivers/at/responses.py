@@ -216,13 +216,19 @@ def parse_storage_choices(lines: Lines) -> list[frozenset[str]]:
     return [frozenset(_QUOTED.findall(group)) for group in groups[:3]]
 
 
-def parse_cpms(lines: Lines) -> StorageUse | None:
-    """Use of the reading storage, from ``AT+CPMS?`` (with names) or ``AT+CPMS=`` (numbers only)."""
+def parse_cpms(lines: Lines, place: int = 0) -> StorageUse | None:
+    """Use of a storage, from ``AT+CPMS?`` (with names) or ``AT+CPMS=`` (numbers only).
+
+    Args:
+        place: 0 for reading, 1 for writing, 2 for what comes in; the last that is told if there are fewer.
+    """
     fields = find_fields(lines, "+CPMS:")
     if not fields:
         return None
-    name = "" if parse_int(fields[0]) is not None else fields[0]
-    numbers = [parse_int(field) for field in fields[bool(name) :][:2]]
+    width = 2 if parse_int(fields[0]) is not None else 3
+    fields = fields[width * min(place, max(0, len(fields) // width - 1)) :]
+    name = fields[0] if width == 3 else ""
+    numbers = [parse_int(field) for field in fields[width - 2 :][:2]]
     if len(numbers) < 2 or numbers[0] is None or numbers[1] is None:
         return None
     return StorageUse(name=name, n_used=numbers[0], n_total=numbers[1])

@@ -25,7 +25,7 @@ from drivers.at.responses import (
 )
 from drivers.base import Fault, FaultKind
 from drivers.errors import AtError, CmeError, CmsError, DeviceError, WireTimeout
-from drivers.modem.faults import classify_error
+from drivers.modem.faults import classify_error, is_busy
 from drivers.modem.storage import StorageSetup, set_up_storage
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ REMEDIES = {
 T = TypeVar("T")
 
 _RADIO_OFF = frozenset({0, 4})
-_SIM_BUSY = frozenset({14, 314})
 _USABLE = frozenset({"READY", "SIM PIN2", "SIM PUK2"})
 """PIN2 guards things we never use."""
 _INTERNATIONAL, _NATIONAL = 145, 129
@@ -308,7 +307,7 @@ class BringUp:
             try:
                 return await self._port.request(command)
             except (CmeError, CmsError) as error:
-                if error.code not in _SIM_BUSY or _now() >= deadline:
+                if not is_busy(error) or _now() >= deadline:
                     raise
             await asyncio.sleep(self._timing.poll_s)
 

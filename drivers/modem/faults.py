@@ -179,6 +179,15 @@ SIM_GONE = frozenset({"cms_310", "cms_311", "cms_313", "cms_316", "cme_10", "cme
 """Faults after which the stick must be brought up again: it lost its SIM or has restarted."""
 
 
+_BUSY = frozenset({14, 314, 515})
+"""Of both kinds. 515 is of Wavecom's and Sierra's sticks: they are still starting."""
+
+
+def is_busy(error: DriverError) -> bool:
+    """Whether a refusal is one of the moment: the same command may succeed a little later."""
+    return isinstance(error, CmeError | CmsError) and error.code in _BUSY
+
+
 def classify_cms(code: int) -> Fault:
     """The fault for a ``+CMS ERROR`` code; total."""
     kind, detail = CMS_FAULTS.get(code, (_TEMPORARY, "error unknown to the specifications"))

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drivers.at.responses import REGISTERED, REGISTRATION_NAMES, parse_cmee, parse_cops, parse_csq
+from drivers.at.responses import REGISTERED, REGISTRATION_NAMES, parse_cmee, parse_cops, parse_cpms, parse_csq
 from drivers.base import Accepted, Fault, FaultKind, Refused, SubmitResult, Uncertain
 from drivers.errors import DriverError, WireTimeout
 from drivers.modem.bringup import read_registration, try_request
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from drivers.at.port import AtPort
+    from drivers.at.responses import StorageUse
 
+INCOMING = 2
+"""Place of the memory for new messages in AT+CPMS."""
 OPERATOR_TIMEOUT_S = 30.0
 """Sticks that search for a network answer AT+COPS? late."""
 SLOW_LOOKS = 3
@@ -48,6 +51,8 @@ class Health:
     signal_dbm: int | None
     registration: int | None
     operator: str | None
+    storage: StorageUse | None = None
+    """Of the memory for new messages."""
     settings_lost: bool = False
     """It tells errors without numbers again: it restarted unnoticed."""
 
@@ -110,6 +115,7 @@ async def look(port: AtPort) -> Health:
         signal_dbm=parse_csq(await try_request(port, "AT+CSQ") or ()),
         registration=await read_registration(port),
         operator=parse_cops(await try_request(port, "AT+COPS?", timeout_s=OPERATOR_TIMEOUT_S) or ()),
+        storage=parse_cpms(await try_request(port, "AT+CPMS?") or (), INCOMING),
         settings_lost=parse_cmee(await try_request(port, "AT+CMEE?") or ()) == 0,
     )
 

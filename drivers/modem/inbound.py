@@ -21,12 +21,13 @@ from drivers.codec.text import to_plain
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, decode_incoming
 from drivers.errors import CmsError, DecodeError, DeviceError, WireTimeout
 from drivers.modem.bringup import try_request
+from drivers.modem.faults import is_busy
 from drivers.modem.report import deliver
-from drivers.modem.storage import StorageReader
+from drivers.modem.storage import StorageReader, nearly_full
 
 if TYPE_CHECKING:
     from drivers.at.port import AtPort
-    from drivers.at.responses import StoredPdu
+    from drivers.at.responses import StorageUse, StoredPdu
     from drivers.at.unsolicited import Urc
     from drivers.base import EventSink
     from drivers.modem.bringup import Setup
@@ -45,8 +46,6 @@ MAX_REPORTED = 1024
 MANY = 4
 """So many messages found by a sweep are deleted together."""
 CMS_INVALID_INDEX = 321
-NEAR_FULL = 0.8
-"""So much of a storage in use, and what can't be read or was never ours is taken off it as well."""
 UNREADABLE = "unreadable"
 """The sender under which the octets of such a message go to the gateway."""
 
@@ -73,6 +72,7 @@ class Inbound:
         self._jobs: deque[Urc] = deque()
         self._awake = asyncio.Event()
         self._sweep_due = True
+        self._last_use: StorageUse | None = None
         self._reported: set[str] = set()
         self._deletes_read = True
         self._last_taken: set[bytes | None] = set()
@@ -92,6 +92,12 @@ class Inbound:
         else:
             logger.error("%s: too many messages at once; the network must repeat one", self._channel)
         self._awake.set()
+
+    def note_use(self, use: StorageUse | None) -> None:
+        """Note how full the memory for new messages is; not all sticks say by themselves that nothing fits any more."""
+        is_news, self._last_use = use != self._last_use, use
+        if nearly_full(use) and is_news:  # what could not be deleted is no news
+            self.sweep_soon()
 
     def sweep_soon(self) -> None:
         """A notification may have been missed: look at what is stored."""
@@ -150,9 +156,10 @@ class Inbound:
                 entries = await reader.list_all(memory)
             except (DeviceError, WireTimeout) as error:
                 logger.warning("%s: can't list storage %s: %s", self._channel, memory, error)
-                well &= isinstance(error, DeviceError)  # refused it will be again; silence passes
+                # What it does not have it will refuse again; silence passes, and so does a busy SIM.
+                well &= isinstance(error, DeviceError) and not is_busy(error)
                 continue
-            is_near_full = use is not None and use.n_used >= NEAR_FULL * use.n_total > 0
+            is_near_full = nearly_full(use)
             if use is not None and is_near_full:
                 where = memory or "for messages"
                 detail = f"Storage {where} held {use.n_used} of {use.n_total} messages; it is being emptied."
@@ -212,7 +219,9 @@ class Inbound:
         if len(taken) == len(entries) and self._deletes_read:
             try:
                 await reader.delete_read(memory)
-            except DeviceError:
+            except DeviceError as error:
+                if is_busy(error):
+                    raise
                 self._deletes_read = False
             else:
                 return True

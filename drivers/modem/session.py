@@ -270,6 +270,7 @@ class Session:
         if health.settings_lost and self._numbers_errors:
             raise WireLost("the stick restarted unnoticed", by_peer=True)
         await self._report.tell(**health.facts(), error_rate=self._vitals.error_rate)
+        self._inbound.note_use(health.storage)
         now = asyncio.get_running_loop().time()
         if health.registration is not None and not may_send(
             health.registration, roaming=self._config.roaming

@@ -17,6 +17,9 @@ PREFERENCE = ("ME", "SM", "MT")
 _REPORTS = "SR"
 """Some sticks keep status reports apart."""
 
+NEAR_FULL = 0.8
+"""So much of a storage in use, and what can't be read or was never ours is taken off it as well."""
+
 LIST_TIMEOUT_S = 15.0
 """Silence within a listing. A full storage of 255 messages takes longer on a slow SIM, but line comes after line."""
 DELETE_TIMEOUT_S = 25.0
@@ -55,6 +58,11 @@ async def set_up_storage(port: AtPort, preference: tuple[str, ...] = PREFERENCE)
             continue
         return StorageSetup(preferred=names[0], readable=_readable(names, choices))
     return StorageSetup(preferred=None, readable=())
+
+
+def nearly_full(use: StorageUse | None) -> bool:
+    """Whether it is time to make room; False when the stick does not say how full it is."""
+    return use is not None and use.n_used >= NEAR_FULL * use.n_total > 0
 
 
 def _candidates(choices: list[frozenset[str]], preference: tuple[str, ...]) -> list[tuple[str, ...]]:

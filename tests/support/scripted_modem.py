@@ -169,7 +169,7 @@ class ScriptedModem:
                 self.prompt_for_payload()
             return
         name, _, argument = command.partition("=")
-        match name:
+        match name if command not in self.replies else "":
             case "AT+CMGL":
                 self.say(*self._list(), "OK")
             case "AT+CMGR":

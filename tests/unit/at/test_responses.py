@@ -138,6 +138,10 @@ def test_storage_use():
     assert named == StorageUse(name="SM", n_used=3, n_total=30)
     assert responses.parse_cpms(("+CPMS: 3,30,3,30,3,30",)) == StorageUse(name="", n_used=3, n_total=30)
     assert responses.parse_cpms(("+CPMS: x",)) is None
+    mixed = ('+CPMS: "SM",3,30,"ME",1,100,"MT",4,130',)
+    assert responses.parse_cpms(mixed, 2) == StorageUse(name="MT", n_used=4, n_total=130)
+    assert responses.parse_cpms(("+CPMS: 3,30,1,100,4,130",), 2) == StorageUse(name="", n_used=4, n_total=130)
+    assert responses.parse_cpms(('+CPMS: "SM",3,30',), 2) == StorageUse(name="SM", n_used=3, n_total=30)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,88 @@
+"""Storages that are busy, full without a word, or passed by: what lies in them is found all the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from drivers.base import ChannelNotice, InboundPart
+from tests.integration.test_modem_driver import QUICK, deliver_pdu, driver_for, list_and_delete, running
+from tests.support.eventually import eventually
+from tests.support.recording_sink import RecordingSink
+from tests.support.scripted_modem import ScriptedModem
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def modem(tmp_path):
+    async with ScriptedModem(tmp_path / "stick") as modem:
+        yield modem
+
+
+@pytest.fixture
+def sink():
+    return RecordingSink()
+
+
+@pytest.mark.parametrize("refusal", ["+CMS ERROR: 314", "+CME ERROR: 14", "+CMS ERROR: 515"])
+async def test_a_storage_that_is_busy_is_looked_at_again_soon(modem, sink, refusal):
+    refusals = [(refusal,), (refusal,)]
+
+    def listing(_command: str) -> tuple[str, ...]:
+        return refusals.pop() if refusals else (*modem._list(), "OK")
+
+    modem.replies["AT+CMGL=4"] = listing
+    modem.stored[1] = deliver_pdu()
+    async with running(driver_for(modem), sink):  # the next sweep by itself would come after a minute
+        await modem.wait_for_command("AT+CMGD=1")
+    assert len(sink.of(InboundPart)) == 1
+
+
+async def test_a_storage_that_the_stick_does_not_have_is_not_asked_for_again_and_again(modem, sink):
+    modem.replies["AT+CMGL=4"] = ("+CMS ERROR: 303",)
+    timing = replace(QUICK, sweep_after_failure_s=0.001)
+    async with running(driver_for(modem, timing=timing, keepalive_s=0.01), sink):
+        await modem.wait_for_command("AT+CMGL=4")
+        await modem.wait_for_command("AT+CSQ", times=10)
+    assert modem.commands.count("AT+CMGL=4") == 1
+
+
+def say_use(modem: ScriptedModem) -> None:
+    """Teach the stick to tell how full it is, of 10 places."""
+
+    def use(_command: str) -> tuple[str, ...]:
+        return ('+CPMS: "SM",0,10,"SM",0,10,"SM",{},10'.format(len(modem.stored)), "OK")
+
+    modem.replies["AT+CPMS?"] = use
+
+
+async def test_a_storage_that_fills_without_a_word_is_emptied_and_told_of(modem, sink):
+    say_use(modem)
+    list_and_delete(modem, obeys=True)
+    async with running(driver_for(modem, keepalive_s=0.02), sink):
+        await sink.wait_until_up()
+        await modem.wait_for_command("AT+CMGL=4")
+        for index in range(7):
+            modem.stored[index] = deliver_pdu(f"no line told of {index}")
+        await modem.wait_for_command("AT+CPMS?", times=modem.commands.count("AT+CPMS?") + 3)
+        assert not sink.of(InboundPart), "seven of ten are no hurry"
+        modem.stored[7] = deliver_pdu("nor of this")
+        await eventually(lambda: modem.stored == {})
+    assert len(sink.of(InboundPart)) == 8
+
+
+async def test_what_can_not_be_deleted_is_not_swept_again_and_again(modem, sink):
+    say_use(modem)
+    modem.stored = {index: deliver_pdu(f"{index}") for index in range(9)}
+    plain = modem._answer
+    modem._answer = lambda c: modem.say("+CMS ERROR: 320") if c.startswith("AT+CMGD=") else plain(c)
+    timing = replace(QUICK, sweep_after_failure_s=60.0)
+    async with running(driver_for(modem, timing=timing, keepalive_s=0.01), sink):
+        await sink.wait_until_up()
+        await modem.wait_for_command("AT+CPMS?", times=4)
+        n_sweeps = modem.commands.count("AT+CMGL=4")
+        await modem.wait_for_command("AT+CPMS?", times=modem.commands.count("AT+CPMS?") + 10)
+        assert modem.commands.count("AT+CMGL=4") <= n_sweeps + 1
+    assert len({part.dedupe_key for part in sink.of(InboundPart)}) == 9
