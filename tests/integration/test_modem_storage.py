@@ -53,7 +53,7 @@ def say_use(modem: ScriptedModem) -> None:
     """Teach the stick to tell how full it is, of 10 places."""
 
     def use(_command: str) -> tuple[str, ...]:
-        return ('+CPMS: "SM",0,10,"SM",0,10,"SM",{},10'.format(len(modem.stored)), "OK")
+        return "+CPMS: " + ",".join([f'"SM",{len(modem.stored)},10'] * 3), "OK"
 
     modem.replies["AT+CPMS?"] = use
 
@@ -71,6 +71,7 @@ async def test_a_storage_that_fills_without_a_word_is_emptied_and_told_of(modem,
         modem.stored[7] = deliver_pdu("nor of this")
         await eventually(lambda: modem.stored == {})
     assert len(sink.of(InboundPart)) == 8
+    assert [notice.code for notice in sink.of(ChannelNotice)] == ["storage_full"]
 
 
 async def test_what_can_not_be_deleted_is_not_swept_again_and_again(modem, sink):
