@@ -41,7 +41,8 @@ class SmppConfig:
         host, port: the SMSC.
         spare_peers: tried in order when that one can't be reached or does not bind us.
         bind: one of `KINDS`.
-        interface_version: one of `VERSIONS`; optional parameters are not sent under 3.3.
+        interface_version: one of `VERSIONS`. 3.3 has no optional parameters: rules that need them are refused
+            here, and a segment that brings some is refused by the driver.
         address_range: what a receiver asks to be given, as agreed with the carrier; with its type and plan.
         window: requests that may wait for their answers at once.
         source_address: sender of segments that ask for none.
@@ -94,6 +95,8 @@ class SmppConfig:
         ):
             if value not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}")
+        if self.submit.needs_parameters and not self.takes_parameters:
+            raise ValueError("submit needs optional parameters, which SMPP 3.3 has not")
         if self.window < 1:
             raise ValueError("window must be at least 1")
 

@@ -35,6 +35,13 @@ from drivers.smpp.text import encode_segment
 
 _DRAINING: Final = Fault(kind=FaultKind.CHANNEL, code="draining", detail="The channel takes nothing new.")
 
+_NO_PARAMETERS: Final = Fault(
+    kind=FaultKind.PERMANENT,
+    code="no_parameters",
+    detail="The message brings parameters along, and this bind speaks SMPP 3.3, which has none.",
+)
+"""Whoever knows of another bind asks it first; dropping them may break a law or a contract."""
+
 
 class SmppDriver(Driver):
     """See `drivers.base.Driver` for what it promises.
@@ -71,6 +78,8 @@ class SmppDriver(Driver):
         if connection is None or not self.capacity:
             return Refused(fault=NOT_BOUND)
         config = self._config
+        if segment.tlvs and not config.takes_parameters:
+            return Refused(fault=_NO_PARAMETERS)
         try:
             body = encode_segment(segment, config.source_address, config.addresses, config.texts)
             body = apply_rules(body, segment, config.submit, datetime.now(UTC))

@@ -7,7 +7,7 @@ are committed in one transaction, together with the answer that an Idempotency-K
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from gateway.model.request import MessageRequest, PreviewRequest
 from gateway.pipeline.plan import plan_request, preview_request
 from gateway.policy.optout import is_stopped
 from gateway.policy.text import DEFAULT_RULES, Preview, TextRules
-from gateway.routing.rules import choose_queue
+from gateway.routing.rules import choose_queue, queues_of
 from gateway.store.keys import find_answer, save_answer
 from gateway.store.messages import save_messages, take_concat_ref
 from gateway.store.ports import Store, Tx
@@ -36,6 +36,11 @@ _BREATH = 500
 """Drafts of a batch between two turns of the loop."""
 MAX_AHEAD = timedelta(days=366)
 """How far ahead a message may be scheduled."""
+_NO_PARAMETERS = FieldError(
+    "/smpp_tlvs",
+    "no_parameters",
+    "its channels speak SMPP 3.3, which has none; leave them out or name another",
+)
 _OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
 
 
@@ -92,12 +97,14 @@ class IntakeSettings(NamedTuple):
         channels: name -> groups of every configured channel.
         valid_for_s: for messages that do not say.
         text: how texts are encoded and cut.
+        without_parameters: those of the channels that can't carry ``smpp_tlvs``.
     """
 
     region: str
     channels: Mapping[str, Sequence[str]]
     valid_for_s: float
     text: TextRules = DEFAULT_RULES
+    without_parameters: Collection[str] = ()
 
 
 class Intake:
@@ -272,6 +279,8 @@ class Intake:
         queue = choose_queue(self._settings.channels, channel=request.channel, sender=request.sender)
         if queue is None:
             errors.append(_no_channel(request))
+        elif request.smpp_tlvs and not self._carries_parameters(queue):
+            errors.append(_NO_PARAMETERS)
         now = truncate_ms(now)
         starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
         if starts_at and starts_at > now + MAX_AHEAD:
@@ -313,6 +322,14 @@ class Intake:
         )
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
         return Draft(message, segments)
+
+    def _carries_parameters(self, queue: str) -> bool:
+        """Whether any channel that serves the queue can, now or later."""
+        plain = self._settings.without_parameters
+        return not plain or any(
+            name not in plain and queue in queues_of(name, groups)
+            for name, groups in self._settings.channels.items()
+        )
 
     def _read_recipient(self, number: str, errors: list[FieldError]) -> str:
         try:

@@ -41,6 +41,7 @@ class Lane:
         budget: what it may spend per day and month; None without.
         number: our own number on it, if configured.
         account: what binds to one SMSC account share; None for a channel that stands alone.
+        takes_parameters: False for a bind that has no optional parameters; messages that bring some go elsewhere.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Lane:
         budget: Budget | None = None,
         number: str | None = None,
         account: str | None = None,
+        takes_parameters: bool = True,
     ) -> None:
         self.driver = driver
         self.name = driver.channel_id
@@ -62,6 +64,7 @@ class Lane:
         self.queues = queues_of(self.name, groups)
         self.number = number
         self.account = self.name if account is None else account
+        self._takes_parameters = takes_parameters
         self.filled = True
         """Whether it was given all it could take when it was last asked: there may be more in the queue."""
         self.budget = budget
@@ -127,11 +130,12 @@ class Lane:
 
     def taker(self, free: int) -> Taker:
         """It with its room, for the balancer."""
+        takes_parameters = self._takes_parameters
         if self.budget is None:
-            return Taker(self.name, self.queues, free)
+            return Taker(self.name, self.queues, free, takes_parameters=takes_parameters)
         budget = self._left()
         urgent_only = budget.left(self._clock.now(), urgent=False) == 0
-        return Taker(self.name, self.queues, free, budget, urgent_only)
+        return Taker(self.name, self.queues, free, budget, urgent_only, takes_parameters)
 
     def ready_in_s(self, now: float) -> float:
         """Seconds after which time alone may give it room; the rest wakes the scheduler by itself."""
@@ -229,6 +233,7 @@ class Lane:
             snapshot=self.snapshot(),
             queues=self.queues,
             budget=None if self.budget is None else self._left(),
+            takes_parameters=self._takes_parameters,
             paced_until=wall + timedelta(seconds=wait_s) if wait_s > 0 else None,
         )
 

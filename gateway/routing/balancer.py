@@ -1,7 +1,8 @@
 """Who takes what of the messages that are due. Pure.
 
 Each channel takes work as fast as it can: capacity that is free now is all that counts, so a slow modem
-gets little and a fast bind much, without weights to tune. A budget may still refuse a message that there is room for.
+gets little and a fast bind much, without weights to tune. A budget may still refuse a message that there is room for,
+and a bind that has no optional parameters one that brings some.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ class Candidate(NamedTuple):
         priority: 0..9, 9 first.
         queue: where it waits.
         need: what it takes of a budget.
+        has_parameters: it brings optional parameters for an SMSC along, which may be required by law.
     """
 
     message_id: str
     priority: int
     queue: str
     need: Need = Need("")
+    has_parameters: bool = False
 
 
 class Taker(NamedTuple):
@@ -38,6 +41,7 @@ class Taker(NamedTuple):
         free: messages it can take now, at least 1.
         budget: what it may spend; None for channels without, which cost nothing here.
         urgent_only: only the reserve of its budget is left.
+        takes_parameters: False for a bind that would have to drop a message's optional parameters (SMPP 3.3).
     """
 
     name: str
@@ -45,6 +49,7 @@ class Taker(NamedTuple):
     free: int
     budget: Budget | None = None
     urgent_only: bool = False
+    takes_parameters: bool = True
 
 
 def choose_channels(
@@ -62,6 +67,7 @@ def choose_channels(
     """
     room = {taker.name: taker.free for taker in takers}
     budgets = {taker.name: taker.budget for taker in takers if taker.budget is not None}
+    plain = {taker.name for taker in takers if not taker.takes_parameters}
     serving: dict[str, list[str]] = {}
     for taker in takers:
         for queue in taker.queues:
@@ -69,6 +75,8 @@ def choose_channels(
     chosen: dict[str, str] = {}
     for candidate in sorted(candidates, key=lambda c: (-c.priority, c.message_id)):
         names: Sequence[str] = serving.get(candidate.queue, ())
+        if plain and candidate.has_parameters:
+            names = [n for n in names if n not in plain]
         if budgets and now is not None:
             need = candidate.need
             names = [n for n in names if n not in budgets or budgets[n].admits(need, now)]
@@ -91,12 +99,12 @@ def wanted_per_queue(takers: Iterable[Taker]) -> Mapping[str, int]:
 
 
 def unfilled(takers: Iterable[Taker], chosen: Mapping[str, str]) -> list[Taker]:
-    """Takers whose budget may have refused what they were offered: with what room they have left."""
+    """Takers that may have had to refuse what they were offered: with what room they have left."""
     given: dict[str, int] = {}
     for name in chosen.values():
         given[name] = given.get(name, 0) + 1
     return [
         taker._replace(free=taker.free - given.get(taker.name, 0))
         for taker in takers
-        if taker.budget is not None and given.get(taker.name, 0) < taker.free
+        if (taker.budget is not None or not taker.takes_parameters) and given.get(taker.name, 0) < taker.free
     ]

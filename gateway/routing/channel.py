@@ -73,12 +73,14 @@ class Standing:
         queues: those it serves.
         budget: with what is on the wire taken off; None without.
         paced_until: when its rate allows the next segment; None for now.
+        takes_parameters: see `gateway.routing.balancer.Taker`.
     """
 
     snapshot: ChannelSnapshot
     queues: tuple[str, ...]
     budget: Budget | None = None
     paced_until: datetime | None = None
+    takes_parameters: bool = True
 
 
 class UssdReply(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         code: ``scheduled``, ``retry_pause``, ``no_channel``, ``paused``, ``draining``, ``starting``, ``down``,
-            ``stopped``, ``cooldown``, ``rate``, ``quota``, ``recipients``, ``active_hours``, ``busy`` or ``turn``.
+            ``stopped``, ``cooldown``, ``rate``, ``quota``, ``recipients``, ``active_hours``, ``busy``,
+            ``no_parameters`` or ``turn``.
         detail: one sentence.
         channel: whose reason it is; null for a reason of the message's own.
         until: when it is expected to end by itself; null when nobody knows.
@@ -41,6 +42,7 @@ class Waiting:
         need: what it takes of a budget.
         hidden_until: nobody may claim it before; None for at once.
         last_error: why it was not sent the last time; None when it was not tried.
+        has_parameters: see `gateway.routing.balancer.Candidate`.
     """
 
     status: MessageStatus
@@ -48,6 +50,7 @@ class Waiting:
     need: Need
     hidden_until: datetime | None = None
     last_error: str | None = None
+    has_parameters: bool = False
 
 
 def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime) -> list[Reason]:
@@ -74,29 +77,31 @@ def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime)
     if not serving:
         kind, _, name = waiting.queue.partition(":")
         return [Reason(code="no_channel", detail=f"No channel of the config serves the {kind} {name}.")]
-    return [reason for standing in serving for reason in _explain_channel(standing, waiting.need, now)]
+    return [reason for standing in serving for reason in _explain_channel(standing, waiting, now)]
 
 
-def _explain_channel(standing: Standing, need: Need, now: datetime) -> list[Reason]:
+def _explain_channel(standing: Standing, waiting: Waiting, now: datetime) -> list[Reason]:
     name = standing.snapshot.name
     found = [
         Reason(code=code, detail=detail, channel=name, until=until)
-        for code, detail, until in _holds(standing, need, now)
+        for code, detail, until in _holds(standing, waiting, now)
     ]
     return found or [
         Reason(code="turn", detail="The channel is free and takes it in its turn.", channel=name)
     ]
 
 
-def _holds(standing: Standing, need: Need, now: datetime) -> Iterator[tuple[str, str, datetime | None]]:
+def _holds(standing: Standing, waiting: Waiting, now: datetime) -> Iterator[tuple[str, str, datetime | None]]:
     snapshot = standing.snapshot
+    if waiting.has_parameters and not standing.takes_parameters:
+        yield "no_parameters", "It can't carry the message's smpp_tlvs: SMPP 3.3 has no parameters.", None
     if snapshot.state is not ChannelState.UP:
         yield snapshot.state.value, _state_detail(snapshot), None
     if snapshot.cooldown_s > 0:
         detail = "It failed in series and rests." if _is_broken(snapshot) else "It was asked to slow down."
         yield "cooldown", detail, now + timedelta(seconds=snapshot.cooldown_s)
     if standing.budget is not None:
-        yield from standing.budget.blocks(need, now)
+        yield from standing.budget.blocks(waiting.need, now)
     if standing.paced_until is not None:
         yield "rate", f"Its rate is {snapshot.rate}.", standing.paced_until
     capacity = 1 if _is_broken(snapshot) else snapshot.capacity

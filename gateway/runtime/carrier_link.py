@@ -69,6 +69,11 @@ class CarrierLink(CarrierRules, frozen=True, kw_only=True):
     tls_name: Filled | None = None
     tls_verify: Flag = True
 
+    @property
+    def takes_parameters(self) -> bool:
+        """Whether optional parameters can be sent: SMPP 3.3 has none."""
+        return self.interface_version != "3.3"
+
     def faults(self) -> Iterator[tuple[str, str]]:
         """What belongs to TLS needs TLS; SMPP 3.3 has no parameters."""
         for key in ("tls_ca", "tls_cert", "tls_key", "tls_name"):
@@ -77,7 +82,7 @@ class CarrierLink(CarrierRules, frozen=True, kw_only=True):
         if (self.tls_cert is None) != (self.tls_key is None):
             missing = "tls_key" if self.tls_key is None else "tls_cert"
             yield missing, "is missing; certificate and key come together"
-        if self.interface_version == "3.3":
+        if not self.takes_parameters:
             if self.long_text == "sar":
                 yield "long_text", _NO_PARAMETERS
             if self.message_payload:

@@ -44,7 +44,8 @@ class Due(NamedTuple):
 
 _DUE = (
     "SELECT id, priority, recipient, category, expires_at, CASE n_segments WHEN 1 THEN 1 ELSE"
-    " (SELECT count(*) FROM segments WHERE message_id = messages.id AND status = 'queued') END FROM messages"
+    " (SELECT count(*) FROM segments WHERE message_id = messages.id AND status = 'queued') END,"
+    " smpp_tlvs IS NOT NULL FROM messages"
     " WHERE queue = ? AND status = 'queued' AND hidden_until IS NULL"
 )
 _URGENT_ONLY = f" AND category IN ({', '.join(repr(c.value) for c in sorted(URGENT, reverse=True))})"
@@ -63,7 +64,8 @@ async def find_due(
         for row in await tx.fetch(sql, (queue, limit)):
             category = Category(row[3])
             need = Need(row[2], row[5], category in URGENT)
-            found.append(Due(Candidate(row[0], row[1], queue, need), category, row[4] <= now_ms))
+            candidate = Candidate(row[0], row[1], queue, need, bool(row[6]))
+            found.append(Due(candidate, category, row[4] <= now_ms))
     return found
 
 

@@ -25,7 +25,7 @@ from gateway.pipeline.sweep import KEEP_ANSWERS
 from gateway.pipeline.verbs import opt_out
 from gateway.store.messages import MessageFilter, list_messages
 from tests.support.fake_driver import ScriptedDriver
-from tests.support.gateway import PHONE, START, Rig, running
+from tests.support.gateway import PHONE, START, Rig, ScriptedChannel, running
 
 pytestmark = pytest.mark.integration
 
@@ -231,3 +231,17 @@ async def test_a_batch_of_nothing_good_is_still_an_answer(rig: Rig):
     batch = await rig.intake.accept_batch([request(to="x")], key=None)
     assert isinstance(batch, AcceptedBatch)
     assert (batch.items, len(batch.rejected)) == ([], 1)
+
+
+async def test_parameters_that_no_channel_could_carry_are_refused_at_once(tmp_path: Path):
+    old = ScriptedChannel(driver=ScriptedDriver("old"), groups=("default",), takes_parameters=False)
+    new = ScriptedChannel(driver=ScriptedDriver("new"), groups=("otp", "both"))
+    also_old = ScriptedChannel(driver=ScriptedDriver("also-old"), groups=("both",), takes_parameters=False)
+    async with running(tmp_path / "s.db", old, new, also_old, started=False) as rig:
+        for place in ({}, {"channel": "old"}, {"sender": "old"}, {"channel": "also-old"}):
+            with pytest.raises(InvalidRequest) as caught:
+                await rig.send(smpp_tlvs={"0x1400": "3132"}, **place)
+            assert [(e.pointer, e.code) for e in caught.value.errors] == [("/smpp_tlvs", "no_parameters")]
+            await rig.send(**place)
+        for place in ({"sender": "otp"}, {"channel": "new"}, {"sender": "both"}):
+            await rig.send(smpp_tlvs={"0x1400": "3132"}, **place)

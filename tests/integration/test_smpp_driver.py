@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from drivers.smpp.config import SmppConfig
 from drivers.smpp.deliveries import MOST_AT_ONCE
 from drivers.smpp.driver import SmppDriver
 from drivers.smpp.session import PduRejected, UnknownResponse
+from drivers.smpp.submit_rules import SubmitRules
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import (
@@ -579,3 +581,20 @@ async def test_a_drain_finishes_what_is_on_the_wire_and_takes_nothing_new():
         link.accept(link.submits[0])
         await drained
         assert isinstance(await result, Accepted)
+
+
+async def test_a_bind_without_parameters_refuses_a_segment_that_brings_some():
+    async with bound(interface_version="3.3") as run:
+        result = await run.driver.submit(replace(segment(), tlvs=((0x1400, b"12"),)))
+        assert isinstance(result, Refused)
+        assert (result.fault.kind, result.fault.code) == (FaultKind.PERMANENT, "no_parameters")
+        assert isinstance(await run.submit(), Accepted)
+        assert len(run.peer.link.submits) == 1
+
+
+def test_rules_that_need_parameters_are_refused_under_a_version_without():
+    with pytest.raises(ValueError, match=r"3\.3"):
+        SmppConfig(
+            name="a", host="h", system_id="x", password="", interface_version="3.3",
+            submit=SubmitRules(tlvs=((0x1400, b"12"),)),
+        )  # fmt: skip

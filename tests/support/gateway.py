@@ -81,6 +81,7 @@ class ScriptedChannel(msgspec.Struct, kw_only=True):
     budget: Budget | None = None
     number: str | None = None
     account: str | None = None
+    takes_parameters: bool = True
 
 
 class Rig:
@@ -105,6 +106,7 @@ class Rig:
                 budget=c.budget,
                 number=c.number,
                 account=c.account,
+                takes_parameters=c.takes_parameters,
             )
             for c in channels
         }
@@ -114,7 +116,9 @@ class Rig:
         self.scheduler = Scheduler(store, clock, list(self.lanes.values()), self.dispatcher.start, instance)
         wake = self.scheduler.wake
         groups = {c.driver.channel_id: c.groups for c in channels}
-        self.intake = Intake(store, clock, IntakeSettings("CN", groups, 72 * 3_600), wake)
+        plain = {c.driver.channel_id for c in channels if not c.takes_parameters}
+        settings = IntakeSettings("CN", groups, 72 * 3_600, without_parameters=plain)
+        self.intake = Intake(store, clock, settings, wake)
         self.inbox = Inbox(store, clock, self.intake, KEYWORDS, "CN", metrics)
         self.receipts = Receipts(store, clock, metrics)
         late = LateResults(store, clock, policy)

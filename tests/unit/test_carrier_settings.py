@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from gateway.runtime.settings import Settings, SettingsErrors, load_settings
+from gateway.clock import SystemClock
+from gateway.runtime.lanes import make_lanes
+from gateway.runtime.settings import Settings, SettingsErrors, StoreSettings, load_settings
 
 pytestmark = pytest.mark.unit
 
@@ -31,3 +34,13 @@ def test_how_long_a_receipt_may_take(tmp_path: Path, line: str, expected: float)
 def test_another_word_than_never_is_refused_with_what_to_write(tmp_path: Path, value: str) -> None:
     with pytest.raises(SettingsErrors, match=r'smpp\[0\]\.query_after: .*or "never"'):
         read(tmp_path, f"query_after = {value}")
+
+
+def test_a_bind_of_smpp_3_3_takes_no_parameters(tmp_path: Path) -> None:
+    settings = read(tmp_path, 'interface_version = "3.3"')
+    assert not settings.smpp[0].takes_parameters
+    [lane] = make_lanes(
+        msgspec.structs.replace(settings, store=StoreSettings(url=f"sqlite:///{tmp_path}/s.db")),
+        SystemClock(),
+    )
+    assert not lane.taker(1).takes_parameters

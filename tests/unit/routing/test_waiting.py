@@ -108,3 +108,12 @@ def test_a_window_is_as_narrow_as_one_while_the_channel_is_tried():
     assert reasons(standing(bind)) == [("sim-1", "turn", None)]
     tried = msgspec.structs.replace(bind, breaker=BreakerState.HALF_OPEN)
     assert reasons(standing(tried)) == [("sim-1", "busy", None)]
+
+
+def test_a_bind_without_parameters_says_so_to_a_message_that_brings_some():
+    old = standing(channel("old"), takes_parameters=False)
+    assert reasons(old, standing(channel("new")), has_parameters=True) == [
+        ("old", "no_parameters", None),
+        ("new", "turn", None),
+    ]
+    assert reasons(old) == [("old", "turn", None)]
