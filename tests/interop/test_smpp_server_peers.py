@@ -1,12 +1,12 @@
-"""Applications that are not ours bind to the daemon: smpplib, npm's smpp, Kannel's bearerbox; tshark looks on."""
+"""Applications that are not ours bind to the daemon: smpplib, npm's smpp, aiosmpplib, Kannel; tshark looks on."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
-import json
 import ssl
 import subprocess
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from tests.support.bearerbox import running_bearerbox
 from tests.support.daemon import Daemon, free_port, smpp_toml, until
 from tests.support.esme import connected_esme
 from tests.support.kannel import find_kannel
+from tests.support.other_program import PEERS, OtherProgram, node_command, other_program
 from tests.support.pcap import write_tcp_capture
 from tests.support.peers import need_peer
 from tests.support.tshark import dissect, find_complaints
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 
 HANDSET = "+8613800138000"
-NODE = Path(__file__).parent / "node"
 N_KANNEL = 1_000
 DEADLINE_S = 20.0
 LONG = "一条很长的中文短信,分成几段😀" * 12
@@ -169,61 +169,25 @@ async def test_smpplib_gets_what_handsets_write(tmp_path):
 # ---- npm's smpp
 
 
-class NodeApp:
-    """The Node process: what it tells, and a way to give it orders."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._stdin = process.stdin
-        self._stdout = process.stdout
-        self.process = process
-
-    async def wait_for(self, event: str) -> dict[str, Any]:
-        """The next fact of this kind."""
-        async with asyncio.timeout(DEADLINE_S):
-            while line := await self._stdout.readline():
-                fact: dict[str, Any] = json.loads(line)
-                if fact["event"] == event:
-                    return fact
-        raise AssertionError(f"the application ended without {event}")
-
-    def order(self, order: dict[str, object]) -> None:
-        self._stdin.write(json.dumps(order).encode() + b"\n")
-
-    def submit(self, text: str, **fields: object) -> None:
-        self.order(
-            {
-                "submit": {
-                    "source_addr": "10690000",
-                    "dest_addr_ton": 1,
-                    "dest_addr_npi": 1,
-                    "destination_addr": HANDSET.removeprefix("+"),
-                    "short_message": text,
-                    "registered_delivery": 1,
-                }
-                | fields
-            }
-        )
-
-    def end(self) -> None:
-        self._stdin.close()
-
-
 @asynccontextmanager
-async def node_app(port: int, password: str = "secret", ca: Path | None = None) -> AsyncIterator[NodeApp]:
-    need_peer("node")
-    need_peer("smpp of npm", present=(NODE / "node_modules" / "smpp").is_dir())
-    process = await asyncio.create_subprocess_exec(
-        "node", str(NODE / "client.js"), str(port), "app", password, *([str(ca)] if ca else []),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    app = NodeApp(process)
-    try:
+async def node_app(
+    port: int, password: str = "secret", ca: Path | None = None
+) -> AsyncIterator[OtherProgram]:
+    async with other_program(*node_command("client.js", port, "app", password, *([ca] if ca else []))) as app:
         yield app
-    finally:
-        app.end()
-        await process.wait()
+
+
+def order_submit(app: OtherProgram, text: str) -> None:
+    app.order(
+        submit={
+            "source_addr": "10690000",
+            "dest_addr_ton": 1,
+            "dest_addr_npi": 1,
+            "destination_addr": HANDSET.removeprefix("+"),
+            "short_message": text,
+            "registered_delivery": 1,
+        }
+    )
 
 
 @pytest.mark.parametrize("text", ["Code 4711, 5 € [x]", "您的验证码是 4711 😀"])
@@ -236,7 +200,7 @@ async def test_a_node_application_sends_and_gets_its_receipt_and_an_answer(tmp_p
                 "command_status": 0,
                 "system_id": "hongyan",
             }
-            app.submit(text)
+            order_submit(app, text)
             told = await app.wait_for("submitted")
             assert told["command_status"] == 0
             receipt = await app.wait_for("delivery")
@@ -246,7 +210,7 @@ async def test_a_node_application_sends_and_gets_its_receipt_and_an_answer(tmp_p
             await handset.send("10690000", text)
             answer = await app.wait_for("delivery")
             assert (answer["esm_class"], answer["text"], answer["to"]) == (0, text, "10690000")
-            app.order({"unbind": True})
+            app.order(unbind=True)
             assert (await app.wait_for("unbound"))["command_status"] == 0
             await app.wait_for("close")
 
@@ -262,7 +226,7 @@ async def test_a_node_application_binds_with_tls(tmp_path):
         its.network.add_handset(HANDSET)
         async with node_app(its.port, ca=cert) as app:
             assert (await app.wait_for("bound"))["command_status"] == 0
-            app.submit("over TLS")
+            order_submit(app, "over TLS")
             assert (await app.wait_for("submitted"))["command_status"] == 0
             assert (await app.wait_for("delivery"))["state"] == 2
         context = ssl.create_default_context(cafile=str(cert))
@@ -286,6 +250,43 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
         capture_output=True,
     )  # fmt: skip
     return cert, key
+
+
+# ---- aiosmpplib
+
+
+@asynccontextmanager
+async def aiosmpplib_app(port: int, password: str = "secret") -> AsyncIterator[OtherProgram]:
+    need_peer("aiosmpplib", present=importlib.util.find_spec("aiosmpplib") is not None)
+    command = (sys.executable, str(PEERS / "aiosmpplib_app.py"), str(port), "app", password)
+    async with other_program(*command) as app:
+        yield app
+
+
+async def test_an_application_of_aiosmpplib_sends_texts_of_every_length_and_gets_receipts_and_answers(
+    tmp_path,
+):
+    async with world(tmp_path) as its, aiosmpplib_app(its.port) as app:
+        handset = its.network.add_handset(HANDSET)
+        assert (await app.wait_for("bound"))["command_status"] == 0
+        for text, way in (
+            ("Price: 5 € [incl. tax]", "udh"),
+            ("您的验证码是 4711 😀", "udh"),
+            ("a long English text, " * 20, "udh"),
+            (LONG, "udh"),  # it writes sar parameters besides the header
+            (LONG, "payload"),
+        ):
+            app.order(text=text, to=HANDSET.removeprefix("+"), long=way)
+            told = await app.wait_for("submitted")
+            assert told["command_status"] == 0
+            receipt = await app.wait_for("delivery", log_id=told["log_id"])
+            assert receipt["receipt"]["stat"] == "DELIVRD"
+            assert handset.inbox[-1] == text
+        for answer in ("thanks", LONG):
+            await handset.send("10690000", answer)
+            inbound = await app.wait_for("delivery", receipt={})
+            assert (inbound["text"], inbound["from"]) == (answer, HANDSET.removeprefix("+"))
+        assert len(handset.inbox) == len(await its.daemon.messages()) == 5
 
 
 # ---- Kannel
