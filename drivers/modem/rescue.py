@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drivers.errors import WireError
@@ -26,6 +28,7 @@ COMMAND_S = 60.0
 """For the operator's own command."""
 
 _ESC = b"\x1b"
+_USB_DEVICES = "bus/usb/devices"
 _USB_DRIVER = "bus/usb/drivers/usb"
 
 
@@ -95,14 +98,38 @@ class _EndListener:
         self.over.set()
 
 
+@dataclass(frozen=True, slots=True)
+class _Switch:
+    """Files of sysfs that take a USB device away and give it back, and what is written into them."""
+
+    off: Path
+    on: Path
+    off_word: str
+    on_word: str
+
+    def flip(self, *, on: bool) -> str | None:
+        """Write; why that could not be done. The kernel may keep us waiting for a device that does not answer."""
+        path, word = (self.on, self.on_word) if on else (self.off, self.off_word)
+        try:
+            path.write_text(word)
+        except OSError as error:
+            return f"can't write {path}: {error.strerror}"
+        return None
+
+
+def _find_switch(sysfs: Path, usb: str) -> _Switch | None:
+    """The device's own switch, which a udev rule may have given us, else that of all devices, which wants root."""
+    device, driver = sysfs / _USB_DEVICES / usb, sysfs / _USB_DRIVER
+    own = _Switch(device / "authorized", device / "authorized", "0", "1")
+    common = _Switch(driver / "unbind", driver / "bind", usb, usb)
+    if not device.exists():
+        return None
+    return next((switch for switch in (own, common) if os.access(switch.off, os.W_OK)), None)
+
+
 def may_rebind(sysfs: Path, usb: str | None) -> bool:
-    """Whether the kernel lets us take this USB device away from its driver and give it back."""
-    driver = sysfs / _USB_DRIVER
-    return (
-        usb is not None
-        and (sysfs / "bus/usb/devices" / usb).exists()
-        and os.access(driver / "unbind", os.W_OK)
-    )
+    """Whether the kernel lets us take this USB device away and give it back."""
+    return usb is not None and _find_switch(sysfs, usb) is not None
 
 
 async def rebind_usb(sysfs: Path, usb: str, pause_s: float) -> str | None:
@@ -111,27 +138,19 @@ async def rebind_usb(sysfs: Path, usb: str, pause_s: float) -> str | None:
     Returns:
         Why it could not be done; None when it was.
 
-    Cancel: the device may stay unbound when it hits the pause; the next start binds it again.
+    Cancel: the device is given back all the same.
     """
-    driver = sysfs / _USB_DRIVER
+    switch = _find_switch(sysfs, usb)
+    if switch is None:
+        return f"{usb} may not be taken away"
     loop = asyncio.get_running_loop()
     try:
-        # The kernel may keep the writer waiting for a device that does not answer.
-        await loop.run_in_executor(None, (driver / "unbind").write_text, usb)
-        await asyncio.sleep(pause_s)
-    except OSError as error:
-        return f"can't unbind {usb}: {error.strerror}"
+        error = await loop.run_in_executor(None, partial(switch.flip, on=False))
+        if error is None:
+            await asyncio.sleep(pause_s)
     finally:
-        bind_error = await asyncio.shield(loop.run_in_executor(None, _bind, driver, usb))
-    return bind_error
-
-
-def _bind(driver: Path, usb: str) -> str | None:
-    try:
-        (driver / "bind").write_text(usb)
-    except OSError as error:
-        return f"can't bind {usb}: {error.strerror}"
-    return None
+        back_error = await asyncio.shield(loop.run_in_executor(None, partial(switch.flip, on=True)))
+    return error or back_error
 
 
 async def run_command(command: Sequence[str], facts: Mapping[str, str]) -> str | None:
