@@ -321,12 +321,13 @@ async def test_kannels_bearerbox_sends_hundreds_and_gets_as_many_receipts(tmp_pa
             assert "dlr: not found" not in box.log().lower()
 
 
-async def test_kannels_long_text_arrives_whole(tmp_path):
+async def test_kannels_long_text_arrives_whole_over_tls(tmp_path):
     need_peer("bearerbox", present=find_kannel())
-    async with world(tmp_path) as its:
+    cert, key = make_certificate(tmp_path)
+    async with world(tmp_path, server=f'tls_cert = "{cert}"\ntls_key = "{key}"') as its:
         handset = its.network.add_handset(HANDSET)
         async with running_bearerbox(
-            tmp_path / "kannel", its.port, system_id="app", password="secret"
+            tmp_path / "kannel", its.port, system_id="app", password="secret", extra="use-ssl = true"
         ) as box:
             text = "一条很长的中文短信,分成几段。" * 12
             await box.send_all([(HANDSET, text)])
