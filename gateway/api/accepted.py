@@ -15,7 +15,8 @@ from gateway.api.context import Call
 from gateway.api.schema import BatchItemOut, BatchOut, RejectedOut, show_message
 from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
 from gateway.model.events import message_event
-from gateway.pipeline.accept import AcceptedBatch, AcceptedMessage, Idempotency
+from gateway.pipeline.accept import AcceptedBatch, Idempotency
+from gateway.pipeline.drafts import AcceptedMessage
 from gateway.store.keys import find_answer, save_answer
 from gateway.store.ports import Tx
 

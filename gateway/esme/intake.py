@@ -21,7 +21,8 @@ from gateway.esme.account import EsmeAccount
 from gateway.esme.submit import check_source, format_address, is_part, prepare, prepare_joined, status_for
 from gateway.ids import make_id
 from gateway.model.message import ApiKey
-from gateway.pipeline.accept import Draft, Intake, save_drafts
+from gateway.pipeline.accept import Intake
+from gateway.pipeline.drafts import Draft, save_drafts
 from gateway.store.esme import (
     EsmePart,
     EsmeSubmit,

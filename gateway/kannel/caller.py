@@ -21,7 +21,8 @@ from gateway.errors import InvalidRequest, StoreError, StoreUnavailable
 from gateway.kannel.inbound_routes import InboundRoute, OutCall, read_reply
 from gateway.model.message import InboundMessage
 from gateway.model.request import MessageRequest
-from gateway.pipeline.accept import Draft, Intake, save_drafts
+from gateway.pipeline.accept import Intake
+from gateway.pipeline.drafts import Draft, save_drafts
 from gateway.store.inbound import find_inbound
 from gateway.store.kannel import StoredCall, delay_call, drop_call, find_next_due, load_due_calls
 from gateway.store.ports import Store, Tx

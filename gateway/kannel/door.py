@@ -20,7 +20,8 @@ from gateway.kannel.parameters import BAD_BODY, BAD_DEFERRED, BAD_UDH, DENIED, R
 from gateway.kannel.reports import Wish
 from gateway.model.message import ApiKey, MessageStatus, Scope
 from gateway.model.request import MessageRequest
-from gateway.pipeline.accept import Draft, Intake, save_drafts
+from gateway.pipeline.accept import Intake
+from gateway.pipeline.drafts import Draft, save_drafts
 from gateway.routing.channel import ChannelDirectory, ChannelState
 from gateway.routing.rules import queues_of
 from gateway.store.kannel import save_wishes

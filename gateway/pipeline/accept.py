@@ -12,25 +12,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-import msgspec
-
 from drivers.codec.segment import Plan
 from drivers.codec.udh import encode_udh
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
 from gateway.ids import BatchId, MessageId, make_id
-from gateway.model.events import message_event
-from gateway.model.message import ApiKey, Message, MessageError, MessageStatus, Segment
+from gateway.model.message import ApiKey, Message, MessageStatus, Segment
 from gateway.model.msisdn import InvalidNumber, parse_number
 from gateway.model.request import MessageRequest, PreviewRequest
+from gateway.pipeline.drafts import AcceptedMessage, Draft, save_drafts
 from gateway.pipeline.plan import plan_request, preview_request
-from gateway.policy.optout import is_stopped
 from gateway.policy.text import DEFAULT_RULES, Preview, TextRules
 from gateway.routing.rules import choose_queue, queues_of
 from gateway.store.keys import find_answer, save_answer
-from gateway.store.messages import save_messages, take_concat_ref
 from gateway.store.ports import Store, Tx
-from gateway.store.suppressions import find_suppressed
 
 _BREATH = 500
 """Drafts of a batch between two turns of the loop."""
@@ -41,14 +36,6 @@ _NO_PARAMETERS = FieldError(
     "no_parameters",
     "its channels speak SMPP 3.3, which has none; leave them out or name another",
 )
-_OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
-
-
-class AcceptedMessage(NamedTuple):
-    """A message on disk."""
-
-    message: Message
-    segments: list[Segment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,37 +324,6 @@ class Intake:
         except InvalidNumber as exc:
             errors.append(FieldError("/to", "invalid_number", str(exc)))
             return ""
-
-
-class Draft(NamedTuple):
-    """A message that is ready to be stored."""
-
-    message: Message
-    segments: list[Segment]
-
-
-async def save_draft(tx: Tx, draft: Draft) -> Message:
-    """Store one of the gateway's own messages inside another operation."""
-    return (await save_drafts(tx, [draft]))[0].message
-
-
-async def save_drafts(tx: Tx, drafts: Sequence[Draft]) -> list[AcceptedMessage]:
-    """Store messages inside another operation, as their recipients' opt-outs allow."""
-    marketing = {d.message.recipient for d in drafts if is_stopped(d.message.category, suppressed=True)}
-    suppressed = await find_suppressed(tx, marketing)
-    accepted = []
-    for draft in drafts:
-        message = draft.message
-        if is_stopped(message.category, suppressed=message.recipient in suppressed):
-            message = msgspec.structs.replace(message, status=MessageStatus.BLOCKED, error=_OPTED_OUT)
-        if message.n_segments > 1:
-            message = msgspec.structs.replace(
-                message, concat_ref=await take_concat_ref(tx, message.recipient)
-            )
-        tx.record(message_event(message, message.created_at))
-        accepted.append(AcceptedMessage(message, draft.segments))
-    await save_messages(tx, accepted)
-    return accepted
 
 
 async def _replay(tx: Tx, key: ApiKey | None, idempotency: Idempotency) -> bytes | None:

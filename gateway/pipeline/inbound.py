@@ -17,7 +17,8 @@ from gateway.ids import InboundId, make_id
 from gateway.model.events import make_event
 from gateway.model.message import InboundMessage, Keyword, Suppression
 from gateway.model.msisdn import parse_address
-from gateway.pipeline.accept import Intake, save_draft
+from gateway.pipeline.accept import Intake
+from gateway.pipeline.drafts import save_draft
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.verbs import record_opt_in, record_opt_out
 from gateway.policy.optout import Keywords, find_keyword

@@ -17,10 +17,10 @@ from gateway.model.request import MAX_TEXT_CHARS, MessageRequest
 from gateway.pipeline.accept import (
     MAX_AHEAD,
     AcceptedBatch,
-    AcceptedMessage,
     Idempotency,
     Rejected,
 )
+from gateway.pipeline.drafts import AcceptedMessage
 from gateway.pipeline.sweep import KEEP_ANSWERS
 from gateway.pipeline.verbs import opt_out
 from gateway.store.messages import MessageFilter, list_messages

@@ -15,7 +15,7 @@ from drivers.smpp.wire.pdus import QuerySmResp
 from gateway.model.message import Message
 from gateway.model.request import MessageRequest
 from gateway.pipeline import inquiry
-from gateway.pipeline.accept import AcceptedMessage
+from gateway.pipeline.drafts import AcceptedMessage
 from gateway.pipeline.inquiry import MAX_REFUSALS, REST_S, ROUNDS, Inquiry
 from gateway.runtime.app import Gateway
 from gateway.runtime.settings import load_settings

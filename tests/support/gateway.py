@@ -17,8 +17,9 @@ from gateway.ids import make_id
 from gateway.model.events import Event, MessageEvent
 from gateway.model.message import InboundMessage, Message, Segment
 from gateway.model.request import MessageRequest
-from gateway.pipeline.accept import AcceptedMessage, Intake, IntakeSettings
+from gateway.pipeline.accept import Intake, IntakeSettings
 from gateway.pipeline.dispatch import Dispatcher
+from gateway.pipeline.drafts import AcceptedMessage
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.late import LateResults

@@ -1,0 +1,55 @@
+"""Drafts: messages that are ready to be stored, and the transaction that stores them as the opt-out list allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from gateway.model.events import message_event
+from gateway.model.message import Message, MessageError, MessageStatus, Segment
+from gateway.policy.optout import is_stopped
+from gateway.store.messages import save_messages, take_concat_ref
+from gateway.store.ports import Tx
+from gateway.store.suppressions import find_suppressed
+
+_OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
+
+
+class Draft(NamedTuple):
+    """A message that is ready to be stored."""
+
+    message: Message
+    segments: list[Segment]
+
+
+class AcceptedMessage(NamedTuple):
+    """A message on disk."""
+
+    message: Message
+    segments: list[Segment]
+
+
+async def save_draft(tx: Tx, draft: Draft) -> Message:
+    """Store one of the gateway's own messages inside another operation."""
+    return (await save_drafts(tx, [draft]))[0].message
+
+
+async def save_drafts(tx: Tx, drafts: Sequence[Draft]) -> list[AcceptedMessage]:
+    """Store messages inside another operation, as their recipients' opt-outs allow."""
+    marketing = {d.message.recipient for d in drafts if is_stopped(d.message.category, suppressed=True)}
+    suppressed = await find_suppressed(tx, marketing)
+    accepted = []
+    for draft in drafts:
+        message = draft.message
+        if is_stopped(message.category, suppressed=message.recipient in suppressed):
+            message = msgspec.structs.replace(message, status=MessageStatus.BLOCKED, error=_OPTED_OUT)
+        if message.n_segments > 1:
+            message = msgspec.structs.replace(
+                message, concat_ref=await take_concat_ref(tx, message.recipient)
+            )
+        tx.record(message_event(message, message.created_at))
+        accepted.append(AcceptedMessage(message, draft.segments))
+    await save_messages(tx, accepted)
+    return accepted
