@@ -1,52 +1,109 @@
-"""Many simulated modems: is every one of them busy all the time?"""
+"""Many simulated modems: is every one of them busy all the time, and what does that cost?
+
+All times are taken from what the modems saw (`tests.bench.wire`), in their own process.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-
-import msgspec
+from typing import NamedTuple
 
 from tests.bench.daemons import running, wait_logged
-from tests.bench.figures import Figure
+from tests.bench.figures import Figure, percentiles
 from tests.bench.load import make_message, make_post, send_all
 from tests.bench.processes import Meter, memory_mib, operator
-from tests.support.daemon import modem_toml
+from tests.bench.wire import Wire
+from tests.support.daemon import Daemon, modem_toml
 
 NETWORK_TIME_S = 1.0
+SHORT_NETWORK_TIME_S = 0.2
+"""For what does not depend on it."""
+QUIET_S = 0.5
+FEW, MANY = 8, 64
+"""Modems whose memory is compared."""
+
+
+class Rig(NamedTuple):
+    """A daemon, ready, on simulated modems."""
+
+    daemon: Daemon
+    pid: int
+    wire_path: Path
+
+
+@asynccontextmanager
+async def modem_rig(folder: Path, n_modems: int, network_time_s: float, **more: str) -> AsyncIterator[Rig]:
+    """Modems in a process of their own and the daemon on them; ``more`` goes to each modem's config."""
+    async with operator("modems", folder, modems=n_modems, network_time_s=network_time_s) as (_, ports):
+        channels = "\n".join(modem_toml(f"sim-{i}", port, **more) for i, port in enumerate(ports, 1))
+        async with running(folder, channels) as (daemon, pid):
+            rig = Rig(daemon, pid, folder / "wire.log")
+            await until_quiet(rig)
+            yield rig
+
+
+async def until_quiet(rig: Rig) -> None:
+    """Wait until the daemon has said nothing to any modem for a while: bring-up and first looks are over."""
+    n_before = -1
+    while (n := len(Wire(rig.wire_path).said)) != n_before:
+        n_before = n
+        await asyncio.sleep(QUIET_S)
+
+
+async def send_batch(rig: Rig, n: int) -> None:
+    """One batch for all modems, none of them named in it, until the last message is delivered."""
+    messages = [make_message(i) for i in range(n)]
+    post = make_post("/v1/messages/batch", rig.daemon.secret, {"messages": messages})
+    await send_all(rig.daemon.port, [post], 1)
+    await wait_logged(rig.daemon.delivery, "message.delivered", n)
 
 
 async def modems(folder: Path, n_modems: int, n_each: int) -> list[Figure]:
-    """One batch for all of them; none of them is named in it."""
+    """Utilisation, the pauses between and within segments, commands and CPU a segment."""
     n = n_modems * n_each
-    async with operator("modems", folder, modems=n_modems, network_time_s=NETWORK_TIME_S) as (_, ports):
-        channels = "\n".join(modem_toml(f"sim-{i}", port) for i, port in enumerate(ports, 1))
-        async with running(folder, channels) as (daemon, pid):
-            post = make_post(
-                "/v1/messages/batch", daemon.secret, {"messages": [make_message(i) for i in range(n)]}
-            )
-            meter = Meter(pid)
-            await send_all(daemon.port, [post], 1)
-            await wait_logged(daemon.delivery, "message.delivered", n)
-            cpu_ms = meter.used_s * 1e3 / n
-            wall_s = _wall_s(daemon.delivery)
-            busy = n * NETWORK_TIME_S / (n_modems * wall_s)
-            return [
-                Figure("modems", f"{n_modems} modems, {n:,} messages of {NETWORK_TIME_S:g} s network time",
-                       n / wall_s, "msg/s"),
-                Figure("modems", "utilisation of the modems", busy * 100, "%"),
-                Figure("modems", "CPU of the daemon", cpu_ms, "ms/msg"),
-                Figure("modems", "memory of the daemon, highest", memory_mib(pid, "VmHWM"), "MiB"),
-            ]  # fmt: skip
+    async with modem_rig(folder, n_modems, NETWORK_TIME_S) as rig:
+        n_before = len(Wire(rig.wire_path).commands)
+        meter = Meter(rig.pid)
+        await send_batch(rig, n)
+        cpu_s = meter.used_s
+        peak = memory_mib(rig.pid, "VmHWM")
+        wire = Wire(rig.wire_path)
+    commands = Counter(said.line.partition("=")[0] for said in wire.commands[n_before:])
+    others = ", ".join(
+        f"{name[2:]} {count / n:.2f}" for name, count in commands.most_common() if name != "AT+CMGS"
+    )
+    next_ms, next_slow_ms = (s * 1e3 for s in percentiles(wire.gaps_to_next()))
+    prompt_ms, prompt_slow_ms = (s * 1e3 for s in percentiles(wire.gaps_to_payload()))
+    bench = f"modems-{n_modems}"
+    return [
+        Figure(bench, f"{n:,} segments of {NETWORK_TIME_S:g} s network time", n / wire.whole_s, "msg/s"),
+        Figure(bench, "utilisation, first AT+CMGS to last answer", wire.utilisation(NETWORK_TIME_S) * 100, "%"),
+        Figure(bench, "utilisation between each modem's first and last",
+               wire.steady_utilisation(NETWORK_TIME_S) * 100, "%"),
+        Figure(bench, "+CMGS ... OK to next AT+CMGS, median", next_ms, "ms"),
+        Figure(bench, "+CMGS ... OK to next AT+CMGS, p99", next_slow_ms, "ms"),
+        Figure(bench, "prompt to Ctrl-Z, median", prompt_ms, "ms"),
+        Figure(bench, "prompt to Ctrl-Z, p99", prompt_slow_ms, "ms"),
+        Figure(bench, f"AT commands ({others})", commands.total() / n, "/segment"),
+        Figure(bench, "CPU of the daemon", cpu_s * 1e3 / n, "ms/msg"),
+        Figure(bench, "memory of the daemon, highest", peak, "MiB"),
+    ]  # fmt: skip
 
 
-def _wall_s(delivery: Path) -> float:
-    """From the first message that was handed to a modem to the last that a modem had sent."""
-    lines = [msgspec.json.decode(line) for line in delivery.read_bytes().splitlines()]
-    first = min(_at(line) for line in lines if line["type"] == "message.sending")
-    last = max(_at(line) for line in lines if line["type"] == "message.sent")
-    return (last - first).total_seconds()
-
-
-def _at(line: dict[str, str]) -> datetime:
-    return datetime.fromisoformat(line["at"])
+async def modem_memory(folder: Path) -> list[Figure]:
+    """What a modem more costs: after each has sent a little."""
+    used = {}
+    for n_modems in (FEW, MANY):
+        place = folder / str(n_modems)
+        await asyncio.to_thread(place.mkdir)
+        async with modem_rig(place, n_modems, SHORT_NETWORK_TIME_S) as rig:
+            await send_batch(rig, 5 * n_modems)
+            used[n_modems] = memory_mib(rig.pid)
+    return [
+        *(Figure("modem-memory", f"resident with {n} modems", mib, "MiB") for n, mib in used.items()),
+        Figure("modem-memory", "a modem more", (used[MANY] - used[FEW]) / (MANY - FEW), "MiB"),
+    ]

@@ -9,14 +9,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 
 import msgspec
 import uvloop
 
-from simulators.modem.fleet import start_modems
+from simulators.faults import Fault, ModemFault, Point
+from simulators.modem.dialect import DIALECTS
+from simulators.modem.fleet import FIRST_NUMBER
+from simulators.modem.modem import SimulatedModem
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
+from tests.bench.wire import wire_log
 
 SYSTEM_ID, PASSWORD = "hongyan", "secret"
 KEEP = 1_000
@@ -31,6 +37,7 @@ def main() -> None:
     parser.add_argument("--receipt-delay-s", type=float, default=0.2)
     parser.add_argument("--modems", type=int, default=1)
     parser.add_argument("--network-time-s", type=float, default=1.0)
+    parser.add_argument("--hang-at", type=int, help="the segment with which the first modem hangs for good")
     options = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(options))
@@ -45,12 +52,29 @@ async def _serve(options: argparse.Namespace) -> None:
             await stack.enter_async_context(smsc)
             ready: object = smsc.port
         else:
-            modems = await start_modems(
-                network, options.modems, options.folder / "modems", network_time_s=options.network_time_s
-            )
+            modems = [await stack.enter_async_context(modem) for modem in _modems(options, network)]
+            if options.hang_at is not None:
+                hang = Fault(kind=ModemFault.HANG, at=Point.PDU, nth=options.hang_at)
+                modems[0].plan.inject(hang, asyncio.get_running_loop().time())
             ready = [modem.port for modem in modems]
         print(msgspec.json.encode(ready).decode(), flush=True)
         await asyncio.get_running_loop().create_future()
+
+
+def _modems(options: argparse.Namespace, network: Network) -> list[SimulatedModem]:
+    """Of all families by turns; what passes goes to ``wire.log``."""
+    tap = wire_log(options.folder / "wire.log")
+    return [
+        SimulatedModem(
+            network,
+            number=f"+{FIRST_NUMBER + place}",
+            dialect=dialect,
+            link=options.folder / "modems" / f"sim-{place}",
+            network_time_s=options.network_time_s,
+            tap=partial(tap, f"sim-{place}"),
+        )
+        for place, dialect in enumerate(islice(cycle(DIALECTS), options.modems), start=1)
+    ]
 
 
 if __name__ == "__main__":
