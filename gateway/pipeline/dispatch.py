@@ -123,18 +123,24 @@ class Dispatcher:
 
     async def _deliver(self, claim: Claim) -> None:
         message, segments, lane = claim
-        waits_again = False
+        waits_again = is_released = False
         try:
             on_wire: Segment | None = next(s for s in segments if s.status is SegmentStatus.SENDING)
             while on_wire is not None:
                 outcome = await self._submit(lane, message, on_wire)
+                if isinstance(outcome.result, Accepted) and _is_last(on_wire, segments):
+                    # The lane is free: its next claim joins the commit of this outcome, behind it.
+                    is_released = True
+                    lane.end(message.id)
+                    self._release(lane, False)
                 on_wire, waits_again = await self._record(claim, on_wire, outcome)
         except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
             _log.exception("dispatch of message %s broke; the sweep will settle it", message.id)
             await self._abandon(message)
         finally:
-            lane.end(message.id)
-            self._release(lane, waits_again)
+            if not is_released:
+                lane.end(message.id)
+                self._release(lane, waits_again)
 
     async def _abandon(self, message: Message) -> None:
         """Leave a message to the sweep, which takes over what nobody owns."""
@@ -198,6 +204,11 @@ class Dispatcher:
             except StoreError as exc:
                 _log.error("cannot record the outcome of a segment, trying again: %s", exc)
                 await asyncio.sleep(STORE_RETRY_S)
+
+
+def _is_last(on_wire: Segment, segments: Sequence[Segment]) -> bool:
+    """Whether nothing of its message is left to be sent behind a segment."""
+    return all(s.part <= on_wire.part or s.status is not SegmentStatus.QUEUED for s in segments)
 
 
 async def record_accepted(

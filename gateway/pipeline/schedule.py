@@ -132,7 +132,9 @@ class Scheduler:
         now = self._clock.monotonic()
         pauses = [lane.ready_in_s(now) for lane in self._lanes if lane.filled or lane.budget is not None]
         try:
-            await asyncio.wait_for(self._wake.wait(), min(pauses, default=3_600.0))
+            # Awake in the very next turn of the loop: the claim must join the commit that is being gathered.
+            async with asyncio.timeout(min(pauses, default=3_600.0)):
+                await self._wake.wait()
         except TimeoutError:
             self.note_time()
 
