@@ -1,0 +1,69 @@
+"""Stored status reports that wait for each other while segments go out. Pure.
+
+Two commands read and delete any number of them, and each command between two segments is time in which the stick
+sends nothing. So those of a stick that sends without a pause wait a little; those of one at rest don't.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drivers.at.unsolicited import Urc
+
+WAIT_S = 10.0
+"""So long the oldest may wait."""
+AT_ONCE = 16
+"""So many are read at once, or as many as half of the storage holds if that is less."""
+PAUSE_S = 0.05
+"""When no segment was on its way for so long, none follows that the reports would delay."""
+LOOK_S = 0.5
+"""Between two looks at whether segments still go out."""
+
+
+class WaitingReports:
+    """The notifications of one session's stored status reports, in order."""
+
+    def __init__(self) -> None:
+        self._urcs: list[Urc] = []
+        self._since = 0.0
+        self._limit = AT_ONCE
+
+    def __len__(self) -> int:
+        return len(self._urcs)
+
+    def add(self, urc: Urc, now: float) -> None:
+        """One was announced."""
+        if not self._urcs:
+            self._since = now
+        self._urcs.append(urc)
+
+    def note_room(self, n_slots: int) -> None:
+        """A storage that they may lie in has so many places."""
+        if n_slots > 0:
+            self._limit = min(self._limit, max(1, n_slots // 2))
+
+    def due(self, now: float, free_since: float | None) -> float:
+        """When to read them, or to look again; never while there are none.
+
+        Args:
+            now, free_since: by one clock; since when no segment is on its way, None while one is.
+        """
+        if not self._urcs:
+            return math.inf
+        if len(self._urcs) >= self._limit:
+            return now
+        look = now + LOOK_S if free_since is None else free_since + PAUSE_S
+        return min(self._since + WAIT_S, look)
+
+    def take(self) -> list[Urc]:
+        """All of them; none is left."""
+        urcs, self._urcs = self._urcs, []
+        return urcs
+
+    def drop(self, unwanted: Callable[[Urc], bool]) -> None:
+        """Forget those that somebody has read."""
+        self._urcs = [urc for urc in self._urcs if not unwanted(urc)]
