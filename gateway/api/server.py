@@ -19,7 +19,7 @@ from gateway.api.openapi import make_document
 from gateway.api.problem import supervise
 from gateway.api.query import NoQuery, read_query
 from gateway.api.routes import ROUTES, Route
-from gateway.api.system import DOCUMENT, PAGE, QUEUE, watch
+from gateway.api.system import BACKLOG, DOCUMENT, PAGE, watch
 from gateway.telemetry.metrics import Metrics
 
 KEEPALIVE_S = 75.0
@@ -47,8 +47,8 @@ def build_app(context: ApiContext, *, heartbeat_s: float = HEARTBEAT_S) -> web.A
     app[STREAMS] = streams
     app[DOCUMENT] = encode(document)
     app[PAGE] = render_page(document)
-    app[QUEUE] = {}
-    watch(context, app[QUEUE])
+    app[BACKLOG] = []
+    watch(context, app[BACKLOG])
     for route in ROUTES:
         _register(app, route, context, keys)
 

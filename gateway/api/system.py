@@ -11,11 +11,11 @@ from gateway.api.schema import Status
 from gateway.errors import StoreError
 from gateway.routing.channel import ChannelState
 from gateway.routing.limits import BreakerState
-from gateway.store.messages import count_open
+from gateway.store.backlog import Backlog, count_backlog
 from gateway.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 
-QUEUE = web.AppKey("queue", dict[str, float])
-"""How many messages wait in each status, as last counted."""
+BACKLOG = web.AppKey("backlog", list[Backlog])
+"""What was last counted; empty when the store could not say."""
 DOCUMENT = web.AppKey("document", bytes)
 PAGE = web.AppKey("page", bytes)
 
@@ -37,11 +37,11 @@ async def get_readyz(call: Call) -> web.Response:
 
 async def get_metrics(call: Call) -> web.Response:
     """Figures for Prometheus."""
-    queue = call.request.app[QUEUE]
     try:
-        queue.update(await call.context.store.read(count_open))
+        counted = [await call.context.store.read(count_backlog)]
     except StoreError:
-        queue.clear()  # All other figures are wanted most when the store fails.
+        counted = []  # All other figures are wanted most when the store fails.
+    call.request.app[BACKLOG][:] = counted
     body = call.context.metrics.render()
     return web.Response(body=body, headers={"Content-Type": METRICS_TYPE})
 
@@ -58,11 +58,36 @@ async def get_docs(call: Call) -> web.Response:
     )
 
 
-def watch(context: ApiContext, queue: dict[str, float]) -> None:
-    """Add the gauges that are read when somebody looks."""
+def watch(context: ApiContext, backlog: list[Backlog]) -> None:
+    """Add the gauges that are read when somebody looks.
+
+    Args:
+        backlog: as last counted: one, or none.
+    """
     metrics, channels = context.metrics, context.channels
     metrics.watch(
-        "hongyan_queue_messages", "Messages that wait or are on their way.", "status", lambda: queue
+        "hongyan_queue_messages",
+        "Messages that wait or are on their way.",
+        "status",
+        lambda: {status: n for counted in backlog for status, n in counted.messages.items()},
+    )
+    metrics.watch_by(
+        "hongyan_receipts_unmatched",
+        "Delivery reports that found no message yet.",
+        (),
+        lambda: {(): backlog[0].unmatched_receipts} if backlog else {},
+    )
+    metrics.watch_by(
+        "hongyan_kannel_calls_pending",
+        "Calls to applications' URLs that were not answered yet.",
+        (),
+        lambda: {(): backlog[0].kannel_calls} if backlog else {},
+    )
+    metrics.watch(
+        "hongyan_smpp_server_deliveries_pending",
+        "Receipts and inbound messages that an application has not acknowledged.",
+        "account",
+        lambda: {account: n for counted in backlog for account, n in counted.deliveries.items()},
     )
     metrics.watch(
         "hongyan_channel_up",

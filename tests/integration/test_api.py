@@ -18,7 +18,11 @@ from gateway.api.body import SINGLE_MAX_OCTETS
 from gateway.api.routes import ROUTES
 from gateway.ids import make_id
 from gateway.model.message import Scope
+from gateway.store.esme_outbox import NewDelivery, save_deliveries
+from gateway.store.kannel import StoredCall, save_calls
 from gateway.store.keys import make_secret, revoke_key
+from gateway.store.ports import Tx
+from gateway.store.receipts import EarlyReceipt, save_early
 from tests.support.api import ApiRig, open_api
 
 pytestmark = pytest.mark.integration
@@ -354,6 +358,27 @@ async def test_figures_name_routes_and_never_numbers(rig):
     assert 'hongyan_queue_messages{status="queued"} 1.0' in figures
     assert 'hongyan_channel_up{channel="sim-1"} 1.0' in figures
     assert "13800138000" not in figures
+
+
+async def test_figures_count_what_has_found_nobody_yet(rig):
+    async def figures() -> str:
+        async with rig.client.get("/metrics") as response:
+            return await response.text()
+
+    assert "hongyan_receipts_unmatched 0.0" in await figures()
+    assert "hongyan_kannel_calls_pending 0.0" in await figures()
+
+    async def owe(tx: Tx) -> None:
+        early = EarlyReceipt(make_id(), "+8613800138000", "delivered", "", None)
+        await save_early(tx, early, channel="a", references=("7", "07"), received_at=rig.clock.now())
+        await save_calls(tx, [StoredCall(make_id(), "s", "example.net", b"{}", None, 0, rig.clock.now())])
+        await save_deliveries(tx, [NewDelivery("shop", b"pdu", rig.clock.now())] * 2)
+
+    await rig.store.write(owe)
+    now = await figures()
+    assert "hongyan_receipts_unmatched 1.0" in now, "one receipt in two spellings"
+    assert "hongyan_kannel_calls_pending 1.0" in now
+    assert 'hongyan_smpp_server_deliveries_pending{account="shop"} 2.0' in now
 
 
 class _Assets(HTMLParser):

@@ -1,0 +1,34 @@
+"""What the gateway still owes or waits for, counted for the figures that somebody looks at."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gateway.store.esme_outbox import count_deliveries
+from gateway.store.kannel import count_calls
+from gateway.store.messages import count_open
+from gateway.store.ports import Tx
+from gateway.store.receipts import count_kept
+
+
+class Backlog(NamedTuple):
+    """How much there is.
+
+    Args:
+        messages: that have not ended, by status.
+        unmatched_receipts: that found no segment yet.
+        kannel_calls: to applications' URLs, not answered yet.
+        deliveries: receipts and inbound messages that an application has not acknowledged, by its system_id.
+    """
+
+    messages: dict[str, int]
+    unmatched_receipts: int
+    kannel_calls: int
+    deliveries: dict[str, int]
+
+
+async def count_backlog(tx: Tx) -> Backlog:
+    """Count; each by an index or out of a table that holds nothing else."""
+    return Backlog(
+        await count_open(tx), await count_kept(tx), await count_calls(tx), await count_deliveries(tx)
+    )
