@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.support.pcap import Chunk, Side
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 
 class Wiretap:
@@ -18,11 +18,13 @@ class Wiretap:
     Attributes:
         port: where clients connect instead of the server's port.
         conversations: the chunks of each connection, in order of time.
+        on_chunk: called with each chunk after it was passed on.
     """
 
     def __init__(self, target_port: int) -> None:
         self.port = 0
         self.conversations: list[list[Chunk]] = []
+        self.on_chunk: Callable[[Chunk], object] = lambda _chunk: None
         self._target_port = target_port
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -31,22 +33,23 @@ class Wiretap:
         self.conversations.append(chunks)
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
         async with asyncio.TaskGroup() as group:
-            group.create_task(_copy(reader, far_writer, Side.CLIENT, chunks))
-            group.create_task(_copy(far_reader, writer, Side.SERVER, chunks))
+            group.create_task(self._copy(reader, far_writer, Side.CLIENT, chunks))
+            group.create_task(self._copy(far_reader, writer, Side.SERVER, chunks))
 
-
-async def _copy(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, side: Side, chunks: list[Chunk]
-) -> None:
-    try:
-        while octets := await reader.read(65_536):
-            chunks.append(Chunk(side, octets))
-            writer.write(octets)
-            await writer.drain()
-    except ConnectionError:
-        pass  # one side went away; closing the other tells it
-    finally:
-        writer.close()
+    async def _copy(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, side: Side, chunks: list[Chunk]
+    ) -> None:
+        try:
+            while octets := await reader.read(65_536):
+                chunk = Chunk(side, octets)
+                chunks.append(chunk)
+                writer.write(octets)
+                self.on_chunk(chunk)
+                await writer.drain()
+        except ConnectionError:
+            pass  # one side went away; closing the other tells it
+        finally:
+            writer.close()
 
 
 @asynccontextmanager
