@@ -288,6 +288,8 @@ class AtDialogue:
                 if final is not None:
                     self._finish(final)
                 elif len(self._info) < MAX_INFO_LINES:
+                    if self._phase is Phase.PAYLOAD and not line.startswith(self._expected or ""):
+                        self._events.append(Stray(line))
                     self._info.append(line)
                     self._renew_deadline(now)
 

@@ -29,7 +29,7 @@ class ModemConfig:
         hang_up_calls: end voice calls, which would keep the SIM busy.
         profile: name or path of the stick's profile; None to match by what it is.
         user_profiles: folder of profiles beside those that come with us.
-        answer_timeout_s: how long the network may take to answer a segment.
+        answer_timeout_s: how long the network may take to answer a segment; None for what the stick's profile says.
         keepalive_s: between two looks at the stick's health.
         init_commands: extra AT commands at each bring-up.
         recovery_command: program and arguments that cut the stick's power for a moment; empty for none.
@@ -50,7 +50,7 @@ class ModemConfig:
     hang_up_calls: bool = False
     profile: str | None = None
     user_profiles: Path = USER_PROFILES
-    answer_timeout_s: float = 60.0
+    answer_timeout_s: float | None = None
     keepalive_s: float = 30.0
     init_commands: tuple[str, ...] = ()
     recovery_command: tuple[str, ...] = ()

@@ -108,6 +108,7 @@ class Session:
             self._config.name,
             self._on_urc,
             on_silence=self._on_silence,
+            on_stray=self._inbound.on_stray,
             command_timeout_s=self._config.timing.command_s,
             trace=parts.trace,
         )
@@ -175,7 +176,7 @@ class Session:
                 outbound = Outbound(
                     port,
                     channel=self._config.name,
-                    answer_timeout_s=max(self._config.answer_timeout_s, setup.profile.answer_timeout_s),
+                    answer_timeout_s=self._config.answer_timeout_s or setup.profile.answer_timeout_s,
                 )
                 await self._enter_service(outbound, setup)
                 group.create_task(self._inbound.run(port, setup))

@@ -195,6 +195,14 @@ async def test_a_segment_that_fits_no_pdu_fails_for_good(driver):
     assert result.fault.kind is FaultKind.PERMANENT
 
 
+async def test_the_operators_patience_goes_before_the_profiles(modem, sink):
+    driver = driver_for(modem, profile="quectel-ec25", answer_timeout_s=0.1)
+    async with running(driver, sink):
+        await sink.wait_until_up()
+        modem.swallow.add("payload")
+        assert isinstance(await driver.submit(segment()), Uncertain)
+
+
 async def test_no_answer_behind_the_pdu_is_uncertain_and_the_stick_goes_on(modem, driver, sink):
     modem.swallow.add("payload")
     result = await driver.submit(segment())
@@ -539,9 +547,18 @@ async def test_an_unreadable_direct_report_is_acknowledged_lest_it_comes_for_eve
 
 async def test_a_direct_report_without_its_pdu_must_be_repeated_by_the_network(modem, driver, sink):
     modem.say("+CDS: 25", "^RSSI:20")
-    modem.store(1, deliver_pdu())
-    await modem.wait_for_command("AT+CMGD=1")
+    await modem.wait_for_command("AT+CNMA=2")
+    # The stick stops notifying after that.
+    await modem.wait_for_command("AT+CNMI=2,1,0,2,0", times=3)
     assert "AT+CNMA" not in modem.commands
+
+
+async def test_a_broken_line_may_have_been_a_notification(modem, driver, sink):
+    await modem.wait_for_command("AT+CMEE?")  # the last one of a look at the stick: nothing is in flight
+    modem.stored[1] = deliver_pdu("found")
+    modem.say('+CMUI: "SM",1')
+    await modem.wait_for_command("AT+CMGD=1")
+    assert sink.of(InboundPart)[0].payload.decode("utf-16-be") == "found"
 
 
 async def test_without_message_service_2_plus_nothing_is_acknowledged(modem, sink):

@@ -463,6 +463,7 @@ def test_the_examples_of_the_complete_file_load_and_its_defaults_are_the_true_on
         "source_address",
         "data_coding",
         "init_commands",
+        "answer_timeout_s",
         "port",
         "smsc",
         "profile",

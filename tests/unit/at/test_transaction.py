@@ -98,6 +98,15 @@ def test_a_message_that_arrives_between_prompt_and_answer_is_not_part_of_it():
     assert events == [Urc('+CMTI: "SM",4'), Urc("+CMT: ,23", "0791AB"), Answered(("+CMGS: 7",), OK)]
 
 
+def test_a_broken_notification_while_the_network_is_awaited_is_told():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.receive(b"> ", 10.0)
+    events = dialogue.receive(b'+CMT\xff: "SM",4\r\n+CMGS: 7\r\nOK\r\n', 11.0)
+    broken = '+CMT\N{REPLACEMENT CHARACTER}: "SM",4'
+    assert events == [Stray(broken), Answered((broken, "+CMGS: 7"), OK)]
+
+
 def test_an_error_instead_of_the_prompt_ends_the_command_without_payload():
     dialogue = idle_dialogue()
     dialogue.start(CMGS, 10.0)
