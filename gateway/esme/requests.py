@@ -27,7 +27,7 @@ from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import Message, MessageStatus, SegmentStatus
 from gateway.model.request import MessageRequest
 from gateway.pipeline.accept import Intake
-from gateway.pipeline.verbs import cancel_message
+from gateway.pipeline.recall import TakeBack, cancel_or_recall
 from gateway.store.esme import EsmeSubmit, find_told, find_waiting_between, replace_message
 from gateway.store.messages import find_message, load_segments, take_concat_ref
 from gateway.store.ports import Store, Tx
@@ -36,12 +36,17 @@ _REPLACEABLE: Final = frozenset({MessageStatus.SCHEDULED, MessageStatus.QUEUED})
 
 
 class Requests:
-    """Serves them; each answers with a body or raises a `Refusal`, or a StoreError."""
+    """Serves them; each answers with a body or raises a `Refusal`, or a StoreError.
 
-    def __init__(self, store: Store, clock: Clock, intake: Intake) -> None:
+    Args:
+        take_back: asks the network of a channel to forget what it has.
+    """
+
+    def __init__(self, store: Store, clock: Clock, intake: Intake, take_back: TakeBack) -> None:
         self._store = store
         self._clock = clock
         self._intake = intake
+        self._take_back = take_back
 
     async def query(self, account: EsmeAccount, body: QuerySm) -> QuerySmResp:
         """The state of a message."""
@@ -58,7 +63,10 @@ class Requests:
         )
 
     async def cancel(self, account: EsmeAccount, body: CancelSm) -> None:
-        """Take back one message, or without an id all that wait between two addresses."""
+        """Take back one message, from the network too, or without an id all that wait between two addresses.
+
+        It may take as long as a network takes to answer.
+        """
         if body.message_id:
             told = await self._store.read(lambda tx: find_told(tx, account.system_id, body.message_id))
         else:
@@ -75,12 +83,14 @@ class Requests:
         canceled = 0
         for message_id in ids:
             try:
-                await cancel_message(self._store, self._clock, message_id)
+                await cancel_or_recall(self._store, self._clock, message_id, take_back=self._take_back)
                 canceled += 1
             except (Conflict, NotFound):
                 continue
         if canceled == 0:
-            raise Refusal(CommandStatus.RCANCELFAIL, "it is on its way, or has ended")
+            raise Refusal(
+                CommandStatus.RCANCELFAIL, "it is on its way, has ended, or the network does not forget it"
+            )
 
     async def replace(self, account: EsmeAccount, body: ReplaceSm) -> None:
         """Give a message that waits another text, and perhaps other times."""

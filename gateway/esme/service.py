@@ -26,6 +26,7 @@ from gateway.esme.intake import Submissions
 from gateway.esme.requests import Requests
 from gateway.esme.session import AccountState, EsmeSession
 from gateway.pipeline.accept import Intake
+from gateway.pipeline.recall import TakeBack
 from gateway.store.esme import count_waiting, forget_submits
 from gateway.store.esme_outbox import forget_deliveries
 from gateway.store.ports import Store, Tx
@@ -64,6 +65,7 @@ class EsmeService:
 
     Args:
         accounts, listeners: who may bind, and where.
+        take_back: see `gateway.esme.requests.Requests`.
 
     Attributes:
         ports: where the listeners listen, once started, in their order.
@@ -78,6 +80,7 @@ class EsmeService:
         *,
         accounts: Sequence[EsmeAccount],
         listeners: Sequence[Listener],
+        take_back: TakeBack,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -90,7 +93,7 @@ class EsmeService:
             for name, account in self._accounts.items()
         }
         self._submissions = Submissions(store, clock, intake)
-        requests = Requests(store, clock, intake)
+        requests = Requests(store, clock, intake, take_back)
 
         def open_session(bind: ServerBind, state: AccountState) -> EsmeSession:
             return EsmeSession(

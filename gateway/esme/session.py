@@ -101,6 +101,7 @@ class EsmeSession:
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._slow: set[asyncio.Task[None]] = set()
         self._worker = asyncio.create_task(self._work(), name=f"smpp server {bind.system_id}")
 
     def take(self, request: RequestReceived) -> None:
@@ -149,14 +150,24 @@ class EsmeSession:
             self._news.clear()
             while self._queue:
                 gathered = self._gather()
-                try:
-                    await self._serve(gathered)
-                except Exception:  # noqa: BLE001 - the supervisor of one bind: a bug must not silence it
-                    _log.exception("smpp server: a request of %s broke", self._bind.system_id)
-                    for request in gathered:
-                        self._answer(request, _response_to(request.body), CommandStatus.RSYSERR)
-            if not self._unanswered:
-                self._idle.set()
+                if isinstance(gathered[0].body, CancelSm):
+                    # A carrier may take a minute to answer; nothing else of the bind waits for that, and what it
+                    # answers is written even if the application is gone by then.
+                    task = asyncio.create_task(self._serve_safely(gathered))
+                    self._slow.add(task)
+                    task.add_done_callback(self._slow.discard)
+                else:
+                    await self._serve_safely(gathered)
+
+    async def _serve_safely(self, gathered: list[RequestReceived]) -> None:
+        try:
+            await self._serve(gathered)
+        except Exception:  # noqa: BLE001 - the supervisor of one bind: a bug must not silence it
+            _log.exception("smpp server: a request of %s broke", self._bind.system_id)
+            for request in gathered:
+                self._answer(request, _response_to(request.body), CommandStatus.RSYSERR)
+        if not self._unanswered:
+            self._idle.set()
 
     def _gather(self) -> list[RequestReceived]:
         """The next request; or all submissions up to the next request of another kind."""

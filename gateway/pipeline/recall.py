@@ -16,8 +16,9 @@ from gateway.store.messages import find_message, load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import save_segments, save_state
 
-TakeBack = Callable[[str, str, str], Awaitable[bool]]
-"""(channel, the network's reference, recipient) -> whether the network has forgotten the segment."""
+TakeBack = Callable[[str, str, str, str | None], Awaitable[bool]]
+"""(channel, the network's reference, recipient, sender or None for the channel's own) -> whether the network has
+forgotten the segment."""
 
 RECALLED = MessageError(code="canceled", detail="The network was asked to forget it, and has.")
 
@@ -46,7 +47,7 @@ async def cancel_or_recall(store: Store, clock: Clock, message_id: str, *, take_
 async def _forgets(message: Message, segment: Segment, take_back: TakeBack) -> bool:
     if segment.status is not SegmentStatus.SENT or not segment.channel or not segment.reference:
         return False
-    return await take_back(segment.channel, segment.reference, message.recipient)
+    return await take_back(segment.channel, segment.reference, message.recipient, message.source_address)
 
 
 async def _record(tx: Tx, clock: Clock, message_id: str, forgotten: list[int]) -> Message:

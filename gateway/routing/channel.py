@@ -144,8 +144,12 @@ class ChannelDirectory(Protocol):
         """
         ...
 
-    async def take_back(self, name: str, reference: str, recipient: str) -> bool:
-        """Have a channel's network forget a segment that it has; whether it has forgotten it."""
+    async def take_back(self, name: str, reference: str, recipient: str, sender: str | None) -> bool:
+        """Have a channel's network forget a segment that it has; whether it has forgotten it.
+
+        Args:
+            sender: the message's own; None for the channel's.
+        """
         ...
 
     async def pause(self, name: str) -> ChannelSnapshot:

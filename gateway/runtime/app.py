@@ -110,7 +110,7 @@ class Gateway:
         self._delivery_log = DeliveryLog(store, settings.log.delivery, mask_numbers=settings.log.mask_numbers)
         senders = _intake_settings(settings).channels
         self._kannel = KannelSide(settings, store, clock, self.intake, self.channels, senders)
-        self.esme = make_service(settings, store, clock, self.intake, metrics)
+        self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
         self._runner: web.AppRunner | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_ready: str | None = "starting"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 from drivers.at.trace import TraceFile
 from drivers.base import (
@@ -22,6 +21,7 @@ from drivers.base import (
     InboundPart,
     LateResult,
     Receipt,
+    TakesBack,
 )
 from drivers.errors import DriverError
 from drivers.pacing import Backoff
@@ -43,15 +43,6 @@ _log = logging.getLogger(__name__)
 
 STOP_S = 5.0
 """For a driver to close its wire (unbind) at the end."""
-
-
-@runtime_checkable
-class TakesBack(Protocol):
-    """A driver whose network can forget a segment that it has not delivered yet."""
-
-    async def cancel(self, reference: str, recipient: str) -> None:
-        """See `drivers.smpp.driver.SmppDriver.cancel`."""
-        ...
 
 
 class LaneSink:
@@ -210,13 +201,13 @@ class Channels:
         """Write down every octet of one modem's port, or stop that; see `Traces.switch` for what it raises."""
         return self._traces.switch(self._lane(name), on=on)
 
-    async def take_back(self, name: str, reference: str, recipient: str) -> bool:
+    async def take_back(self, name: str, reference: str, recipient: str, sender: str | None) -> bool:
         """Have a channel's network forget a segment that it has; whether it has forgotten it."""
         lane = self._lanes.get(name)
         if lane is None or not isinstance(lane.driver, TakesBack) or lane.state is not ChannelState.UP:
             return False
         try:
-            await lane.driver.cancel(reference, recipient)
+            await lane.driver.cancel(reference, recipient, sender)
         except DriverError as exc:
             _log.info("channel %s does not take back a segment: %s", name, type(exc).__name__)
             return False

@@ -12,6 +12,7 @@ from gateway.esme.passwords import parse_hash
 from gateway.esme.service import EsmeService, Listener
 from gateway.model.message import Category
 from gateway.pipeline.accept import Intake
+from gateway.pipeline.recall import TakeBack
 from gateway.runtime.esme_settings import SmppAccountSettings, SmppServerSettings
 from gateway.runtime.settings import Settings
 from gateway.runtime.tls import load_tls
@@ -20,7 +21,7 @@ from gateway.telemetry.metrics import Metrics
 
 
 def make_service(
-    settings: Settings, store: Store, clock: Clock, intake: Intake, metrics: Metrics
+    settings: Settings, store: Store, clock: Clock, intake: Intake, metrics: Metrics, take_back: TakeBack
 ) -> EsmeService | None:
     """The service, not started yet; None when the settings have none.
 
@@ -35,6 +36,7 @@ def make_service(
         intake,
         metrics,
         accounts=[make_account(account) for account in settings.smpp_accounts],
+        take_back=take_back,
         listeners=[_make_listener(server) for server in settings.smpp_server],
     )
 

@@ -25,7 +25,7 @@ class Forgetful(ScriptedDriver):
         self.kept = kept
         self.asked: list[tuple[str, str]] = []
 
-    async def cancel(self, reference: str, recipient: str) -> None:
+    async def cancel(self, reference: str, recipient: str, sender: str | None = None) -> None:
         self.asked.append((reference, recipient))
         if reference in self.kept:
             raise SmppStatusError(0x11)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from drivers.errors import SmppStatusError
 from drivers.smpp.wire.constants import CommandStatus, MessageState
 from drivers.smpp.wire.pdus import (
     BindTransmitter,
@@ -15,7 +18,7 @@ from drivers.smpp.wire.receipt import parse_receipt
 from gateway.esme.intake import PART_WAIT
 from tests.support.esme import connected_esme
 from tests.support.eventually import eventually
-from tests.support.fake_driver import uncertain
+from tests.support.fake_driver import ScriptedDriver, uncertain
 from tests.support.gateway import PHONE
 from tests.support.smpp_application import (
     LONG,
@@ -150,6 +153,72 @@ async def test_cancel_without_an_id_takes_back_what_waits_between_two_numbers(tm
             "canceled",
             "scheduled",
         ]
+
+
+class Carrier(ScriptedDriver):
+    """Forgets what it is asked to, but for `kept`; answers once `lets_go` is set."""
+
+    def __init__(self, *kept: str) -> None:
+        super().__init__("carrier")
+        self.kept = kept
+        self.asked: list[tuple[str, str, str | None]] = []
+        self.lets_go = asyncio.Event()
+        self.lets_go.set()
+
+    async def cancel(self, reference: str, recipient: str, sender: str | None = None) -> None:
+        self.asked.append((reference, recipient, sender))
+        await self.lets_go.wait()
+        if reference in self.kept:
+            raise SmppStatusError(0x11)
+
+
+async def test_cancel_reaches_the_carrier_under_the_sender_that_it_knows(tmp_path):
+    carrier = Carrier("2")
+    async with (
+        serving(tmp_path / "db", account(senders=("10690000",)), driver=carrier) as served,
+        connected_esme(served.port) as esme,
+    ):
+        await esme.bind()
+        gone, kept = [await accepted(esme, submit(registered_delivery=0)) for _ in range(2)]
+        await served.rig.until(lambda: len(carrier.submitted) == 2)
+        await served.rig.settled()
+        assert (await esme.ask(CancelSm(message_id=gone))).command_status == 0
+        assert carrier.asked == [("1", PHONE, "10690000")]
+        assert (await served.rig.message(gone)).status == "canceled"
+        assert (await esme.ask(CancelSm(message_id=kept))).command_status == CommandStatus.RCANCELFAIL
+        assert (await served.rig.message(kept)).status == "sent"
+
+
+async def test_a_carrier_that_takes_its_time_over_a_cancel_holds_up_nothing_else(tmp_path):
+    carrier = Carrier()
+    carrier.lets_go.clear()
+    async with serving(tmp_path / "db", driver=carrier) as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        told = await accepted(esme, submit(registered_delivery=0))
+        await served.rig.until(lambda: len(carrier.submitted) == 1)
+        await served.rig.settled()
+        cancel = esme.send(CancelSm(message_id=told))
+        await served.rig.until(lambda: carrier.asked)
+        await accepted(esme, submit("another", registered_delivery=0))
+        carrier.lets_go.set()
+        answer = await esme.receive()
+        assert (answer.sequence_number, answer.command_status) == (cancel, 0)
+
+
+async def test_what_a_carrier_forgot_is_written_even_if_the_application_has_gone(tmp_path):
+    carrier = Carrier()
+    carrier.lets_go.clear()
+    async with serving(tmp_path / "db", driver=carrier) as served:
+        async with connected_esme(served.port) as esme:
+            await esme.bind()
+            told = await accepted(esme, submit())
+            await served.rig.until(lambda: len(carrier.submitted) == 1)
+            await served.rig.settled()
+            esme.send(CancelSm(message_id=told))
+            await served.rig.until(lambda: carrier.asked)
+        await served.rig.until(lambda: not any(served.service._host.n_binds.values()))
+        carrier.lets_go.set()
+        await served.rig.until_status(await served.rig.message(told), "canceled")
 
 
 async def test_nobody_asks_after_messages_of_others(tmp_path):

@@ -53,7 +53,7 @@ class FakeChannels:
     def switch_trace(self, name: str, *, on: bool) -> TraceReply:
         return TraceReply(on=on, file=f"/tmp/{name}.trace" if on else None)
 
-    async def take_back(self, name: str, reference: str, recipient: str) -> bool:
+    async def take_back(self, name: str, reference: str, recipient: str, sender: str | None) -> bool:
         return False
 
     async def pause(self, name: str) -> ChannelSnapshot:

@@ -66,9 +66,10 @@ async def serving(
     *accounts: EsmeAccount,
     clock: ManualClock | None = None,
     listeners: Sequence[Listener] = (Listener(host="127.0.0.1", port=0),),
+    driver: ScriptedDriver | None = None,
 ) -> AsyncIterator[Served]:
     """A gateway with one scripted channel and our SMPP server, stopped in the order of the daemon."""
-    driver = ScriptedDriver("carrier")
+    driver = driver or ScriptedDriver("carrier")
     async with running(path, driver, clock=clock) as rig:
         service = EsmeService(
             rig.store,
@@ -77,6 +78,7 @@ async def serving(
             make_metrics(),
             accounts=accounts or (account(),),
             listeners=listeners,
+            take_back=rig.channels.take_back,
         )
         await service.start(_must_not_break)
         try:
