@@ -7,6 +7,7 @@ septets in hex. Asking in UCS2 where the stick has it keeps answers on one line 
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,10 @@ PREFIX = "+CUSD:"
 PACKING_MAKERS = frozenset({"huawei"})
 """They take any hex digits for packed septets, whatever AT+CSCS says."""
 _DCS_GSM7 = 15
+_CANCEL = 2
 _NOT_SUPPORTED, _NETWORK_TIMEOUT = 4, 5
+_SERVICE = re.compile(r"[*#][*#0-9]*[0-9][*#0-9]*#")
+"""A code of its own, such as ``*100#``; menus are answered by less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,7 @@ class UssdDesk:
     def __init__(self) -> None:
         self._one_at_a_time = asyncio.Lock()
         self._answer: asyncio.Future[str] | None = None
+        self._menu_is_open = False
 
     def on_urc(self, urc: Urc) -> None:
         """Take the answer if one is awaited; other lines are ignored."""
@@ -56,7 +61,7 @@ class UssdDesk:
         """Ask the network.
 
         Args:
-            code: such as ``*100#``, or a choice from a menu.
+            code: such as ``*100#``, or a choice from the menu that is open.
             timeout_s: for the network's answer.
             maker: the stick's manufacturer, for its spelling.
 
@@ -71,6 +76,10 @@ class UssdDesk:
         """
         _check(code)
         async with self._one_at_a_time:
+            if self._menu_is_open and _SERVICE.fullmatch(code):
+                # The network would take it for a choice from the menu that nobody wants any more.
+                await try_request(port, f"AT+CUSD={_CANCEL}")
+            self._menu_is_open = False
             packed = maker.lower() in PACKING_MAKERS
             in_ucs2 = not packed and await try_request(port, 'AT+CSCS="UCS2"') is not None
             spelling = _spell(code, packed=packed, in_ucs2=in_ucs2)
@@ -82,7 +91,9 @@ class UssdDesk:
                 if in_ucs2:
                     # Operator names would come in UCS2 as well.
                     await try_request(port, 'AT+CSCS="IRA"')
-        return _read_answer(line, timeout_s)
+            answer = _read_answer(line, timeout_s)
+            self._menu_is_open = answer.expects_reply
+        return answer
 
     async def _exchange(self, port: AtPort, spelling: str, timeout_s: float) -> str:
         assert self._answer is not None

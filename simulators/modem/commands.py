@@ -48,6 +48,7 @@ Answer = list[str] | Prompt | Awaitable[list[str]]
 Handler = Callable[["Device", Command], Answer]
 OPERATOR = "CHINA MOBILE"
 _LOCK_ERRORS = {Lock.PIN: CME_SIM_PIN, Lock.PUK: CME_SIM_PUK, Lock.DEAD: CME_SIM_FAILURE}
+_CANCEL_USSD = 2
 _REGISTRATION = ("+CREG", "+CGREG", "+CEREG")
 
 
@@ -205,19 +206,21 @@ def _clock(_device: Device, command: Command) -> list[str]:
 
 
 def _ussd(device: Device, command: Command) -> list[str]:
-    """Answers at once and for ever the same; the session is over with the first answer."""
+    """Answers at once; a menu stays open until it is answered or cancelled."""
     if command.form is Form.READ:
         return ["+CUSD: 0"]
+    if command.number(0, 0) == _CANCEL_USSD:
+        device.ussd.cancel()
     if len(command.args) < 2:
         return []
     check_sim(device)
-    answer = device.ussd.get(_ussd_code(device, command.args[1]))
-    if answer is None:
-        device.notify(["+CUSD: 4"])
+    status, text = device.ussd.ask(_ussd_code(device, command.args[1]))
+    if text is None:
+        device.notify([f"+CUSD: {status}"])
     elif device.dialect.ussd_packed:
-        device.notify([f'+CUSD: 0,"{pack_septets(encode_gsm7(answer)).hex().upper()}",15'])
+        device.notify([f'+CUSD: {status},"{pack_septets(encode_gsm7(text)).hex().upper()}",15'])
     else:
-        device.notify([f"+CUSD: 0,{format_string(device, answer)},15"])
+        device.notify([f"+CUSD: {status},{format_string(device, text)},15"])
     return []
 
 

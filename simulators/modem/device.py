@@ -28,6 +28,7 @@ from simulators.modem.syntax import (
     Failed,
 )
 from simulators.modem.tpdus import message_from_submit, tpdu_from_message, tpdu_from_receipt
+from simulators.modem.ussd import UssdSession
 from simulators.traffic import NetworkMessage, NetworkRefusal, NotNow
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from simulators.modem.dialect import Dialect
     from simulators.modem.sim_card import SimCard
+    from simulators.modem.ussd import Services
     from simulators.network import Network
     from simulators.traffic import NetworkReceipt
 
@@ -55,20 +57,21 @@ class Device:
         dialect: its family.
         network_time_s: from the end of a PDU to the network's answer.
         acknowledge_time_s: how long a routed message waits for AT+CNMA (27.005 3.4.4).
-        ussd: answers by code.
+        services: what the network answers to USSD codes.
         faults: what goes wrong with it; by default nothing.
 
     Attributes:
         settings: what AT commands changed.
         storages: by memory name.
         radio_on: AT+CFUN=1.
+        ussd: its talk with the network's services.
         next_mr: message reference of the next submit, 0..255.
         notify: takes the lines of one unsolicited result code.
     """
 
     def __init__(
         self, *, name: str, network: Network, sim: SimCard, dialect: Dialect,
-        network_time_s: float, acknowledge_time_s: float, ussd: dict[str, str],
+        network_time_s: float, acknowledge_time_s: float, services: Services,
         faults: Misbehaviour | None = None,
     ) -> None:  # fmt: skip
         self.faults = faults or Misbehaviour(FaultPlan(name, ()))
@@ -77,7 +80,7 @@ class Device:
         self.sim = sim
         self.dialect = dialect
         self.network_time_s = network_time_s
-        self.ussd = ussd
+        self.ussd = UssdSession(services)
         self.imei = with_check_digit(dialect.tac + sim.number.lstrip("+")[-6:].zfill(6))
         self.settings = factory_settings(dialect)
         self.storages = {name: Storage(name, size, dialect.first_index) for name, size in dialect.memories}
@@ -104,6 +107,7 @@ class Device:
     def restart(self) -> None:
         """Off and on again: settings and the opened SIM are forgotten, stored messages are not."""
         self.settings = factory_settings(self.dialect)
+        self.ussd.cancel()
         self.sim.power_cycle()
         self.radio_on = True
         for line in self.dialect.boot:

@@ -22,6 +22,7 @@ from simulators.modem.dialect import DIALECTS
 from simulators.modem.machine import Machine
 from simulators.modem.misbehaviour import Misbehaviour
 from simulators.modem.sim_card import SimCard
+from simulators.modem.ussd import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
     from typing import Self
 
     from simulators.fault_plan import FaultDesk
+    from simulators.modem.ussd import Services
     from simulators.network import Network
 
 MAX_UNREAD = 262_144
 """Bytes kept for a program that reads slowly: more than a full storage lists; the oldest are lost."""
 UNREAD_FOR_S = 1.0
 """When nobody has read for so long, what waits is lost, as on a port that no program has open."""
-USSD_ANSWERS = {"*100#": "Balance 42.00 CNY", "*101#": "No such service"}
 
 
 class SimulatedModem:
@@ -51,7 +52,7 @@ class SimulatedModem:
         network_time_s: from the end of a PDU to ``+CMGS``.
         noise_every_s: how often lines such as ``^RSSI`` come by themselves; 0 for never.
         acknowledge_time_s: how long a routed message waits for AT+CNMA.
-        ussd: answers by code.
+        services: what the network answers to USSD codes.
         desk: where faults for it are handed in, by its name; without one, use `plan`.
         tap: called on the loop with ``<`` and what a program said, or ``>`` and what it is told, as that passes.
 
@@ -63,7 +64,7 @@ class SimulatedModem:
     def __init__(
         self, network: Network, *, number: str, dialect: str = "huawei", pin: str | None = None,
         link: Path | None = None, name: str | None = None, network_time_s: float = 0.0,
-        noise_every_s: float = 3.0, acknowledge_time_s: float = 15.0, ussd: dict[str, str] | None = None,
+        noise_every_s: float = 3.0, acknowledge_time_s: float = 15.0, services: Services = SERVICES,
         desk: FaultDesk | None = None, tap: Callable[[str, bytes], None] | None = None,
     ) -> None:  # fmt: skip
         self._network = network
@@ -80,7 +81,7 @@ class SimulatedModem:
             dialect=DIALECTS[dialect],
             network_time_s=network_time_s,
             acknowledge_time_s=acknowledge_time_s,
-            ussd=USSD_ANSWERS if ussd is None else ussd,
+            services=services,
             faults=self._faults,
         )
         self._machine = Machine(self.device, self._transmit)

@@ -106,6 +106,7 @@ GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/channels/{name}/resume"): {"path_parameters": {"name": "sim-1"}},
     ("POST", "/v1/channels/{name}/drain"): {"path_parameters": {"name": "sim-1"}},
     ("POST", "/v1/channels/{name}/reset"): {"path_parameters": {"name": "sim-1"}},
+    ("POST", "/v1/channels/{name}/trace"): {"path_parameters": {"name": "sim-1"}, "body": {"on": True}},
     ("PUT", "/v1/suppressions/{number}"): {
         "path_parameters": {"number": "+8613800138001"},
         "body": {"reason": "asked by telephone"},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +89,26 @@ async def test_the_network_is_asked_by_http_and_on_the_command_line(daemon: Daem
     ):
         status, problem = await daemon.post(f"/v1/channels/{name}/ussd", {"code": code})
         assert (status, problem["code"]) == expected
+
+
+async def test_a_menu_is_walked_through_by_http_and_on_the_command_line(daemon: Daemon) -> None:
+    menu = {"text": "1 Balance\n2 Tariff", "expects_reply": True}
+    assert await daemon.post("/v1/channels/sim-1/ussd", {"code": "*102#"}) == (200, menu)
+    assert "Tariff A. Change it?\n1 Yes\n2 No\n" in await _cli(daemon, "channel", "sim-1", "ussd", "2")
+    done = {"text": "Done", "expects_reply": False}
+    assert await daemon.post("/v1/channels/sim-1/ussd", {"code": "1"}) == (200, done)
+
+
+async def test_a_trace_is_switched_by_the_command_line(daemon: Daemon) -> None:
+    said = await _cli(daemon, "channel", "sim-1", "trace", "on")
+    path = Path(said.removeprefix("sim-1  trace on: ").strip())
+    await _cli(daemon, "channel", "sim-1", "ussd", "*100#")
+    assert await _cli(daemon, "channel", "sim-1", "trace", "off") == "sim-1  trace off\n"
+    text = await asyncio.to_thread(path.read_text)
+    assert "AT+CUSD=1" in text
+    assert "*100#" not in text
+    status, problem = await daemon.post("/v1/channels/smsc/trace", {"on": True})
+    assert (status, problem["code"]) == (501, "not_implemented")
 
 
 async def test_a_modem_that_is_gone_can_not_be_asked(world: World, daemon: Daemon) -> None:

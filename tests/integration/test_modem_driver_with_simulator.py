@@ -175,6 +175,23 @@ async def test_operators_see_the_serial_numbers(modem, sink):
     assert facts["model"] == modem.device.dialect.model
 
 
+async def test_a_ussd_menu_is_walked_through_and_left(modem, sink):
+    async with running_driver(driver_for(modem), sink) as driver:
+        await sink.wait_until_up()
+        talk = []
+        for code in ("*102#", "2", "1", "*102#", "*100#", "*102#", "9", "*102#", "1"):
+            answer = await driver.ussd(code)
+            talk.append((answer.text, answer.expects_reply))
+    menu = ("1 Balance\n2 Tariff", True)
+    balance = ("Balance 42.00 CNY", False)
+    assert talk == [
+        menu, ("Tariff A. Change it?\n1 Yes\n2 No", True), ("Done", False),
+        menu, balance,  # a code of its own leaves the menu
+        menu, ("", False),  # the network ends the session at a choice that there is not
+        menu, balance,
+    ]  # fmt: skip
+
+
 async def test_the_balance_is_asked_for_by_ussd(modem, sink):
     async with running_driver(driver_for(modem), sink) as driver:
         await sink.wait_until_up()

@@ -29,7 +29,7 @@ class Rig:
         self.network = Network()
         self.device = Device(
             name="rig", network=self.network, sim=SimCard("+8613800138000", pin=pin), dialect=DIALECTS[dialect],
-            network_time_s=0.0, acknowledge_time_s=5.0, ussd={},
+            network_time_s=0.0, acknowledge_time_s=5.0, services={},
         )  # fmt: skip
         self.network.attach(self.device.sim.number, self.device)
         self.written = b""
