@@ -42,7 +42,8 @@ from tests.support.pcap import Chunk, Side, write_tcp_capture
 from tests.support.peers import need_peer
 from tests.support.recording_sink import RecordingSink
 from tests.support.running import running_driver
-from tests.support.tshark import dissect, find_complaints
+from tests.support.smpp_capture import AS_SMPP, PORT, all_of, n_pdus, read_pdus
+from tests.support.tshark import find_complaints
 from tests.support.wiretap import tapped
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ pytestmark = pytest.mark.interop
 
 HANDSET = "+8613800138000"
 ABSENT = "+8613800000000"
-PORT = 2775
-AS_SMPP = ("-d", f"tcp.port=={PORT},smpp", "-o", "smpp.decode_sms_over_smpp:GSM 7-bit")
 TEXTS = [
     "Your code is 4711.",
     "€ 5 for [you] & {me} @£$¥",
@@ -99,27 +98,6 @@ def segments_of(text: str) -> list[tuple[OutboundSegment, str]]:
         )
         for part, planned in enumerate(plan.segments, start=1)
     ]
-
-
-def n_pdus(conversation: list[Chunk]) -> int:
-    """PDUs by their lengths alone."""
-    count = 0
-    for side in Side:
-        octets = b"".join(chunk.octets for chunk in conversation if chunk.side is side)
-        while octets:
-            octets = octets[int.from_bytes(octets[:4], "big") :]
-            count += 1
-    return count
-
-
-def read_pdus(capture: Path, *fields: str) -> list[dict[str, list[str]]]:
-    """The packets with SMPP in them."""
-    packets = dissect(capture, ["smpp.command_id", "smpp.command_status", *fields], AS_SMPP)
-    return [packet for packet in packets if packet["smpp.command_id"]]
-
-
-def all_of(packets: list[dict[str, list[str]]], field: str) -> list[str]:
-    return [value for packet in packets for value in packet[field]]
 
 
 async def test_a_day_in_the_life_of_a_bind(network, capture):
