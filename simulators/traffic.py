@@ -61,6 +61,7 @@ class NetworkMessage:
         payload: without the user data header.
         udh: user data header with its leading length octet; empty for none.
         flash: message class 0.
+        for_sim: message class 2.
         report: the submitter wants a receipt.
         via: name of the SIM, bind or handset it entered by.
         at: when the network took it: the service centre's timestamp.
@@ -72,6 +73,7 @@ class NetworkMessage:
     payload: bytes
     udh: bytes = b""
     flash: bool = False
+    for_sim: bool = False
     report: bool = False
     via: str = ""
     at: datetime = field(default_factory=_now)

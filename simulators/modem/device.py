@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 MAX_REFERENCES = 4_096
 """Submits whose receipts are still expected; older ones are forgotten, as networks do."""
+SIM_MEMORY = "SM"
 OPERATOR = "10086"
 """Who writes the messages that fill storages."""
 _LOCK_ERRORS = {Lock.PIN: CMS_SIM_PIN, Lock.PUK: CMS_SIM_PUK, Lock.DEAD: CMS_SIM_FAILURE}
@@ -181,12 +182,15 @@ class Device:
         if not self.registered:  # a fault struck just now
             raise NotNow
         tpdu = tpdu_from_message(message)
-        if self.settings.mt in (2, 3):
+        is_routed = self.settings.mt in (2, 3) or (
+            self.settings.mt == 1 and message.flash and self.dialect.flash_routed
+        )
+        if is_routed and not message.for_sim:
             await self._route(format_inbound(self, tpdu))
             return
-        memory = self.settings.memories[2]
+        memory = SIM_MEMORY if message.for_sim else self.settings.memories[2]
         index = self._store(memory, tpdu)
-        if self.settings.mt == 1:
+        if self.settings.mt:
             self.notify([f'+CMTI: "{memory}",{index}'])
 
     async def report(self, receipt: NetworkReceipt) -> None:

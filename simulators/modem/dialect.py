@@ -30,6 +30,7 @@ class Dialect:
         boot: unsolicited lines after switching on.
         noise: unsolicited lines that keep coming by themselves.
         full_notice: unsolicited line when an inbound message finds no slot; None if the stick keeps silent.
+        flash_routed: messages of class 0 are handed over (+CMT) also where others are stored; else they are stored too.
         ussd_packed: USSD codes and answers travel as packed septets in hex.
     """
 
@@ -50,6 +51,7 @@ class Dialect:
     boot: tuple[str, ...] = ()
     noise: tuple[str, ...] = ()
     full_notice: str | None = None
+    flash_routed: bool = False
     ussd_packed: bool = False
 
 
@@ -96,6 +98,7 @@ DIALECTS: dict[str, Dialect] = {
         charsets=("GSM", "IRA", "UCS2"),
         boot=("RDY", "+CFUN: 1", "+CPIN: READY", "+QUSIM: 1", "+QIND: SMS DONE"),
         full_notice='+QIND: "smsfull","{memory}"',
+        flash_routed=True,
     ),
     "simcom": Dialect(
         manufacturer="SIMCOM_Ltd",
@@ -113,6 +116,7 @@ DIALECTS: dict[str, Dialect] = {
         cnmi=((0, 1, 2, 3), (0, 1, 2, 3), (0, 2), (0, 1), (0, 1)),
         charsets=("IRA", "GSM", "UCS2"),
         boot=("RDY", "+CFUN: 1", "+CPIN: READY", "Call Ready", "SMS Ready"),
+        flash_routed=True,
     ),
 }
 """By the name that scenario files and tests use."""

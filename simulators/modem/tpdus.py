@@ -6,6 +6,7 @@ from datetime import timedelta, timezone
 from typing import TYPE_CHECKING
 
 from drivers.base import ReceiptState
+from drivers.codec.dcs import encode_dcs
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, SmsSubmit, encode_deliver, encode_status_report
 from simulators.traffic import NetworkMessage
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 OPERATOR_ZONE = timezone(timedelta(hours=8))
 """Service centres stamp local time, with the offset beside it."""
+_CLASS_SIM = 2
 TP_ST = {
     ReceiptState.DELIVERED: 0x00,
     ReceiptState.ENROUTE: 0x20,
@@ -40,6 +42,7 @@ def tpdu_from_message(message: NetworkMessage) -> bytes:
         SmsDeliver(
             tp_oa=message.sender, tp_scts=message.at.astimezone(OPERATOR_ZONE), encoding=message.encoding,
             payload=message.payload, udh=message.udh, flash=message.flash,
+            tp_dcs=encode_dcs(message.encoding, message_class=_CLASS_SIM) if message.for_sim else None,
         )
     )  # fmt: skip
 

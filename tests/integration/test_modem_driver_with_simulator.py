@@ -31,6 +31,8 @@ from simulators.modem.dialect import DIALECTS
 from simulators.modem.modem import SimulatedModem
 from simulators.modem.sim_card import Lock, SlotStatus, Storage, StoredMessage
 from simulators.network import Network
+from simulators.traffic import NetworkMessage
+from tests.support.eventually import eventually
 from tests.support.recording_sink import RecordingSink
 from tests.support.running import running_driver
 
@@ -101,6 +103,26 @@ async def test_segments_receipts_and_replies_pass_each_other_in_the_noise(networ
     assert {receipt.state for receipt in sink.of(Receipt)} == {ReceiptState.DELIVERED}
     replies = [decode_payload(part.encoding, part.payload) for part in sink.of(InboundPart)]
     assert sorted(replies) == sorted(f"re: {text}" for text in texts)
+
+
+@pytest.mark.parametrize("message_class", [{"flash": True}, {"for_sim": True}], ids=["class 0", "class 2"])
+async def test_messages_of_a_class_of_their_own_are_taken_and_acknowledged(modem, sink, message_class):
+    message = NetworkMessage(
+        sender=HANDSET, recipient=OURS, encoding=Encoding.GSM7, payload=b"at once", **message_class
+    )
+    notify_as_set = []
+    async with running_driver(driver_for(modem), sink):
+        await sink.wait_until_up()
+        for _ in range(2):
+            async with asyncio.timeout(10):
+                await modem.device.deliver(message)  # until the stick has acknowledged it to the network
+            notify_as_set.append(modem.device.settings.mt)
+        await sink.wait_for(lambda: len(sink.of(InboundPart)) == 2)
+        await eventually(lambda: not any(storage.slots for storage in modem.device.storages.values()))
+    assert {(part.payload, part.flash) for part in sink.of(InboundPart)} == {
+        (b"at once", "flash" in message_class)
+    }
+    assert notify_as_set == [1, 1], "a stick that misses an acknowledgement stops telling"
 
 
 async def test_what_lies_in_any_storage_is_found_and_drafts_are_left_alone(modem, sink):
