@@ -24,7 +24,7 @@ from gateway.esme.receipts import state_of_message
 from gateway.esme.submit import format_address, status_for
 from gateway.model.events import message_event
 from gateway.model.lifecycle import TERMINAL
-from gateway.model.message import Message, MessageStatus, SegmentStatus
+from gateway.model.message import Message, MessageStatus, SegmentStatus, concat_width
 from gateway.model.request import MessageRequest
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.recall import TakeBack, cancel_or_recall
@@ -123,8 +123,9 @@ class Requests:
             concat_ref=message.concat_ref,
             source_address=message.source_address,
         )
-        if fresh.n_segments > 1 and fresh.concat_ref is None:
-            reference = await take_concat_ref(tx, fresh.recipient)
+        bits = draft.reference_bits
+        if fresh.n_segments > 1 and (fresh.concat_ref is None or concat_width(fresh.concat_ref) != bits):
+            reference = await take_concat_ref(tx, fresh.recipient, bits)
             fresh = msgspec.structs.replace(fresh, concat_ref=reference)
         await replace_message(tx, fresh, draft.segments)
         tx.record(message_event(fresh, now))

@@ -88,7 +88,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         sender: the channel group asked for; None means the default group.
         channel: the channel it is pinned to, or the one that took it.
         encoding: ``gsm7``, ``ucs2`` or ``binary``: what was decided.
-        concat_ref: 0..255 for messages of several segments, else None.
+        concat_ref: for messages of several segments, else None; see `concat_width`.
         queue: ``group:NAME`` or ``channel:NAME``: who may claim it.
         valid_for_s: seconds from creation (or schedule) until it expires.
         key_id: the API key that sent it; None for the gateway's own.
@@ -127,6 +127,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     key_id: KeyId | None = None
     smpp_tlvs: tuple[tuple[int, bytes], ...] = ()
     source_address: str | None = None
+
+
+def concat_width(concat_ref: int) -> int:
+    """Bits of a concatenation reference: long ones begin where the short ones end, so each tells its own.
+
+    >>> concat_width(255), concat_width(256)
+    (8, 16)
+    """
+    return 8 if concat_ref <= 0xFF else 16
 
 
 class Keyword(StrEnum):

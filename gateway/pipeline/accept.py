@@ -308,7 +308,7 @@ class Intake:
             smpp_tlvs=tuple((int(tag, 16), bytes.fromhex(value)) for tag, value in request.smpp_tlvs.items()),
         )
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
-        return Draft(message, segments)
+        return Draft(message, segments, self._settings.text.reserve.reference_bits)
 
     def _carries_parameters(self, queue: str) -> bool:
         """Whether any channel that serves the queue can, now or later."""

@@ -31,7 +31,14 @@ from gateway.clock import Clock, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.events import message_event
 from gateway.model.lifecycle import check_transition, decide_verdict
-from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
+from gateway.model.message import (
+    Message,
+    MessageError,
+    MessageStatus,
+    Segment,
+    SegmentStatus,
+    concat_width,
+)
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.receipts import apply_early, apply_unnamed
 from gateway.pipeline.retry import Decision, GiveUp, Hold, RetryPolicy, TryAgain, decide_retry
@@ -345,7 +352,9 @@ def outbound_segment(message: Message, segment: Segment, now: datetime) -> Outbo
     n = message.n_segments
     udh = message.udh or b""
     if n > 1:
-        concat = concat_element(Concat(reference=message.concat_ref or 0, total=n, part=segment.part))
+        reference = message.concat_ref or 0
+        width = concat_width(reference)
+        concat = concat_element(Concat(reference=reference, total=n, part=segment.part, width=width))
         udh = encode_udh((*(decode_udh(udh).elements if udh else ()), concat))
     left_s = (
         (message.expires_at - now).total_seconds() if message.valid_for_s and message.expires_at else None

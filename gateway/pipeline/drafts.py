@@ -18,10 +18,15 @@ _OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of m
 
 
 class Draft(NamedTuple):
-    """A message that is ready to be stored."""
+    """A message that is ready to be stored.
+
+    Args:
+        reference_bits: that its segments leave room for, where there are several.
+    """
 
     message: Message
     segments: list[Segment]
+    reference_bits: int = 8
 
 
 class AcceptedMessage(NamedTuple):
@@ -46,9 +51,8 @@ async def save_drafts(tx: Tx, drafts: Sequence[Draft]) -> list[AcceptedMessage]:
         if is_stopped(message.category, suppressed=message.recipient in suppressed):
             message = msgspec.structs.replace(message, status=MessageStatus.BLOCKED, error=_OPTED_OUT)
         if message.n_segments > 1:
-            message = msgspec.structs.replace(
-                message, concat_ref=await take_concat_ref(tx, message.recipient)
-            )
+            reference = await take_concat_ref(tx, message.recipient, draft.reference_bits)
+            message = msgspec.structs.replace(message, concat_ref=reference)
         tx.record(message_event(message, message.created_at))
         accepted.append(AcceptedMessage(message, draft.segments))
     await save_messages(tx, accepted)

@@ -10,11 +10,17 @@ import msgspec
 from drivers.codec.national_tables import Language
 from drivers.codec.segment import NOTHING, Reserve
 from gateway.policy.text import TextRules
-from gateway.runtime.forms import Flag, Form, list_of, one_of, whole_number
+from gateway.runtime.forms import BadValue, Flag, Form, list_of, one_of, show, whole_number
 
 _MOST_RESERVED = 40
 """Characters of the 67 in a segment of Chinese text."""
 _LANGUAGES = tuple(language.name.lower() for language in Language)
+
+
+def _parse_bits(value: object) -> int:
+    if value not in {8, 16} or not isinstance(value, int):
+        raise BadValue(f"{show(value)} will not do; write 8 or 16")
+    return value
 
 
 class TextSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +32,7 @@ class TextSettings(msgspec.Struct, frozen=True, kw_only=True):
         national: languages whose GSM-7 tables may be used where that saves segments.
         reserve_each: characters left free in every segment, such as for a signature that the carrier adds.
         reserve_last: characters left free in the last segment besides those.
+        reference_bits: 8 or 16: of the number by which a handset joins the segments of a long text.
     """
 
     smart: Flag = False
@@ -33,6 +40,7 @@ class TextSettings(msgspec.Struct, frozen=True, kw_only=True):
     national: Annotated[tuple[str, ...], Form(list_of(one_of(*_LANGUAGES)))] = ()
     reserve_each: Annotated[int, Form(whole_number(0, _MOST_RESERVED))] = 0
     reserve_last: Annotated[int, Form(whole_number(0, _MOST_RESERVED))] = 0
+    reference_bits: Annotated[int, Form(_parse_bits)] = 8
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Some room is left for the text."""
@@ -41,12 +49,14 @@ class TextSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def rules(self) -> TextRules:
         """The same as the codec takes it."""
-        nothing = self.reserve_each == self.reserve_last == 0
+        reserve = Reserve(
+            every_segment=self.reserve_each,
+            last_segment=self.reserve_last,
+            reference_bits=self.reference_bits,
+        )
         return TextRules(
             smart=self.smart,
             full_width=self.full_width,
             national=tuple(Language[name.upper()] for name in self.national),
-            reserve=NOTHING
-            if nothing
-            else Reserve(every_segment=self.reserve_each, last_segment=self.reserve_last),
+            reserve=NOTHING if reserve == NOTHING else reserve,
         )

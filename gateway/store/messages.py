@@ -63,12 +63,28 @@ async def save_messages(tx: Tx, accepted: Sequence[tuple[Message, Sequence[Segme
     )
 
 
-async def take_concat_ref(tx: Tx, recipient: str) -> int:
-    """The next concatenation reference for this recipient, 0..255, never the one before."""
+_TAKE_REFERENCE = (
+    "INSERT INTO concat_refs (recipient, reference) VALUES (?, ?) ON CONFLICT (recipient) DO UPDATE SET"
+)
+_NEXT_REFERENCE = {
+    8: (1, "(concat_refs.reference + 1) % 256"),
+    16: (
+        256,
+        "CASE WHEN concat_refs.reference BETWEEN 256 AND 65534 THEN concat_refs.reference + 1 ELSE 256 END",
+    ),
+}
+
+
+async def take_concat_ref(tx: Tx, recipient: str, bits: int = 8) -> int:
+    """The next concatenation reference for this recipient, never the one before.
+
+    Args:
+        bits: 8 for 0..255; 16 for 256..65535, see `gateway.model.message.concat_width`.
+    """
+    first, following = _NEXT_REFERENCE[bits]
     rows = await tx.fetch(
-        "INSERT INTO concat_refs (recipient, reference) VALUES (?, 1)"
-        " ON CONFLICT (recipient) DO UPDATE SET reference = (concat_refs.reference + 1) % 256 RETURNING reference",
-        (recipient,),
+        f"{_TAKE_REFERENCE} reference = {following} RETURNING reference",
+        (recipient, first),
     )
     return int(rows[0][0])
 

@@ -13,6 +13,7 @@ from drivers.pacing import TokenBucket
 from gateway.pipeline.retry import OnUncertain, RetryPolicy
 from gateway.routing.budgets import Budget, Quota
 from gateway.routing.periods import Period
+from gateway.runtime.text_settings import TextSettings
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import PHONE, ScriptedChannel, running
 
@@ -65,6 +66,21 @@ async def test_each_message_to_one_recipient_has_a_concatenation_reference_of_it
         assert references[:256] == [*range(1, 256), 0]
         assert references[256] == 1
         assert (await rig.send(OTHER, text=THREE_PARTS)).concat_ref == 1
+        assert (await rig.send(OTHER, text="short")).concat_ref is None
+
+
+async def test_references_of_16_bits_leave_less_room_and_repeat_less_often(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    long = TextSettings(reference_bits=16).rules()
+    async with running(tmp_path / "s.db", driver, text=long) as rig:
+        message = await rig.send(text="x" * (2 * 152 + 1))
+        await rig.until_status(message, "sent")
+        assert [len(segment.payload) for segment in driver.submitted] == [152, 152, 1]
+        concats = [decode_udh(segment.udh).concat for segment in driver.submitted]
+        assert [(c.reference, c.width, c.total, c.part) for c in concats if c] == [
+            (256, 16, 3, n) for n in (1, 2, 3)
+        ]
+        assert (await rig.send(text=THREE_PARTS)).concat_ref == 257
         assert (await rig.send(OTHER, text="short")).concat_ref is None
 
 

@@ -28,6 +28,7 @@ from gateway.pipeline.retry import RetryPolicy
 from gateway.pipeline.schedule import Scheduler
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
+from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.budgets import Budget
 from gateway.runtime.channels import Channels, LaneSink
 from gateway.runtime.traces import Traces
@@ -95,6 +96,7 @@ class Rig:
         policy: RetryPolicy,
         clock: ManualClock,
         traces: Path,
+        text: TextRules,
     ) -> None:
         self.store, self.clock, self.policy = store, clock, policy
         self.lanes = {
@@ -118,7 +120,7 @@ class Rig:
         wake = self.scheduler.wake
         groups = {c.driver.channel_id: c.groups for c in channels}
         plain = {c.driver.channel_id for c in channels if not c.takes_parameters}
-        settings = IntakeSettings("CN", groups, 72 * 3_600, without_parameters=plain)
+        settings = IntakeSettings("CN", groups, 72 * 3_600, text, without_parameters=plain)
         self.intake = Intake(store, clock, settings, wake)
         self.inbox = Inbox(store, clock, self.intake, KEYWORDS, "CN", metrics)
         self.receipts = Receipts(store, clock, metrics)
@@ -259,12 +261,13 @@ async def running(
     policy: RetryPolicy | None = None,
     clock: ManualClock | None = None,
     started: bool = True,
+    text: TextRules = DEFAULT_RULES,
 ) -> AsyncIterator[Rig]:
     """A rig on a store file, stopped and closed at the end."""
     store = await SqliteStore.open(path)
     wrapped = [c if isinstance(c, ScriptedChannel) else ScriptedChannel(driver=c) for c in channels]
     traces = path.with_name(path.name + ".traces")
-    rig = Rig(store, wrapped, policy or RetryPolicy(), clock or ManualClock(), traces)
+    rig = Rig(store, wrapped, policy or RetryPolicy(), clock or ManualClock(), traces, text)
     try:
         if started:
             await rig.start()

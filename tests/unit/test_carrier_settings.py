@@ -44,3 +44,9 @@ def test_a_bind_of_smpp_3_3_takes_no_parameters(tmp_path: Path) -> None:
         SystemClock(),
     )
     assert not lane.taker(1).takes_parameters
+
+
+@pytest.mark.parametrize("value", ["12", "true", '"16"', "16.0"])
+def test_a_reference_has_8_or_16_bits(tmp_path: Path, value: str) -> None:
+    with pytest.raises(SettingsErrors, match=r"text\.reference_bits: .*write 8 or 16"):
+        read(tmp_path, "[text]", f"reference_bits = {value}")

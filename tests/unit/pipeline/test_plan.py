@@ -41,7 +41,7 @@ def test_national_tables_are_announced_in_every_segment(n: int) -> None:
         IntakeSettings("CN", {"a": ("default",)}, 60.0, TextRules(national=(Language.TURKISH,))),
     )
     text = "ş" * 71 + TURKISH * n
-    message, segments = intake._draft(request(text), NOW, None, None)
+    message, segments, _ = intake._draft(request(text), NOW, None, None)
     message = msgspec.structs.replace(message, concat_ref=9)
     out = [outbound_segment(message, segment, NOW) for segment in segments]
     assert len(out) == message.n_segments == (1 if n == 1 else 2)
@@ -83,13 +83,18 @@ def test_a_message_may_differ_from_the_rules(rules: TextRules, smart: bool | Non
 def test_settings_become_rules() -> None:
     assert TextSettings().rules() == TextRules()
     settings = TextSettings(
-        smart=True, full_width=True, national=("hindi", "turkish"), reserve_each=4, reserve_last=3
+        smart=True,
+        full_width=True,
+        national=("hindi", "turkish"),
+        reserve_each=4,
+        reserve_last=3,
+        reference_bits=16,
     )
     assert settings.rules() == TextRules(
         smart=True,
         full_width=True,
         national=(Language.HINDI, Language.TURKISH),
-        reserve=Reserve(every_segment=4, last_segment=3),
+        reserve=Reserve(every_segment=4, last_segment=3, reference_bits=16),
     )
     assert [key for key, _ in TextSettings(reserve_each=30, reserve_last=11).faults()] == ["reserve_last"]
     # The default must be the very constant that the codec's fast path asks for.

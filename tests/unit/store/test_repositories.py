@@ -24,6 +24,7 @@ from gateway.model.message import (
     Segment,
     SegmentStatus,
     Suppression,
+    concat_width,
 )
 from gateway.store.engine_sqlite import SqliteStore
 from gateway.store.inbound import find_inbound, list_inbound, save_inbound
@@ -34,6 +35,7 @@ from gateway.store.messages import (
     list_messages,
     load_segments,
     save_messages,
+    take_concat_ref,
 )
 from gateway.store.ports import Tx
 from gateway.store.queue import save_segments, save_state
@@ -243,3 +245,21 @@ async def test_inbound_messages_are_listed_newest_first_and_narrowed(store: Sqli
     assert await store.read(lambda tx: list_inbound(tx, limit=5, recipient="10690000")) == [second]
     assert await store.read(lambda tx: list_inbound(tx, limit=5, before=second.id)) == [first]
     assert await store.read(lambda tx: list_inbound(tx, limit=5, since=AT + timedelta(seconds=1))) == []
+
+
+async def test_references_of_both_widths_follow_each_other_and_begin_again(store: SqliteStore):
+    async def take(*bits: int) -> list[int]:
+        async def op(tx: Tx) -> list[int]:
+            return [await take_concat_ref(tx, "+8613800138000", n) for n in bits]
+
+        return await store.write(op)
+
+    async def at(reference: int) -> None:
+        await store.write(lambda tx: tx.execute("UPDATE concat_refs SET reference = ?", (reference,)))
+
+    assert await take(8, 8, 16, 16, 8, 8) == [1, 2, 256, 257, 2, 3]
+    await at(255)
+    assert await take(8, 16) == [0, 256]
+    await at(65_534)
+    assert await take(16, 16, 16) == [65_535, 256, 257]
+    assert [concat_width(n) for n in (0, 255, 256, 65_535)] == [8, 8, 16, 16]
