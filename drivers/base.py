@@ -356,3 +356,16 @@ class TakesBack(Protocol):
     async def cancel(self, reference: str, recipient: str, sender: str | None = None) -> None:
         """Have it forgotten; returns when it is."""
         ...
+
+
+@runtime_checkable
+class Rewrites(Protocol):
+    """A driver whose network can give a segment that it has not delivered yet another content."""
+
+    async def replace(self, reference: str, segment: OutboundSegment) -> None:
+        """Have it replaced; returns when it is.
+
+        Args:
+            segment: as it is to be: of the same sender and encoding as the one that is there, and without header.
+        """
+        ...

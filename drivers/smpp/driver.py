@@ -28,7 +28,7 @@ from drivers.smpp.connection import SmppConnection
 from drivers.smpp.deliveries import Deliveries
 from drivers.smpp.incidents import Incidents
 from drivers.smpp.late import LateAnswers
-from drivers.smpp.requests import cancel, query
+from drivers.smpp.requests import cancel, query, replace
 from drivers.smpp.results import NOT_BOUND, result_of
 from drivers.smpp.submit_rules import apply_rules
 from drivers.smpp.text import encode_segment
@@ -95,6 +95,10 @@ class SmppDriver(Driver):
     async def cancel(self, reference: str, recipient: str, sender: str | None = None) -> None:
         """Ask the SMSC to forget a message; see `drivers.smpp.requests.cancel`."""
         await cancel(self._bound(), self._config, reference, recipient, sender)
+
+    async def replace(self, reference: str, segment: OutboundSegment) -> None:
+        """Ask the SMSC to give a message another content; see `drivers.smpp.requests.replace`."""
+        await replace(self._bound(), self._config, reference, segment)
 
     def _bound(self) -> SmppConnection:
         if self._connection is None or not self.capacity:

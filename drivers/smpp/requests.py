@@ -1,22 +1,31 @@
-"""What an ESME may ask about a message that the SMSC has: its state, and to forget it.
+"""What an ESME may ask about a message that the SMSC has: its state, to forget it, to give it another text.
 
-Spec: SMPP 3.4 4.8, 4.9.
+Spec: SMPP 3.4 4.8, 4.9, 4.10.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from datetime import UTC, datetime
 
-from drivers.base import Receipt, ReceiptState
-from drivers.errors import SmppStatusError, WireLost, WireTimeout
+from drivers.base import OutboundSegment, Receipt, ReceiptState
+from drivers.errors import EncodeError, SmppStatusError, WireLost, WireTimeout
 from drivers.smpp.config import SmppConfig
 from drivers.smpp.connection import SmppConnection, Unanswered
 from drivers.smpp.inbound import receipt_state_of
-from drivers.smpp.text import encode_address
+from drivers.smpp.submit_rules import apply_rules
+from drivers.smpp.text import encode_address, encode_segment
 from drivers.smpp.times import parse_time
 from drivers.smpp.wire.constants import MessageState
-from drivers.smpp.wire.pdus import Body, CancelSm, CancelSmResp, QuerySm, QuerySmResp
+from drivers.smpp.wire.pdus import (
+    Body,
+    CancelSm,
+    CancelSmResp,
+    QuerySm,
+    QuerySmResp,
+    ReplaceSm,
+    ReplaceSmResp,
+)
 
 
 async def query(
@@ -34,7 +43,7 @@ async def query(
 
     Cancel: the answer is dropped.
     """
-    ton, npi, source = encode_address(sender or config.source_address, config.addresses)
+    ton, npi, source = _source(config, sender)
     body = await _ask(
         connection,
         QuerySm(message_id=reference, source_addr_ton=ton, source_addr_npi=npi, source_addr=source),
@@ -43,7 +52,7 @@ async def query(
     told = Receipt(references=(reference,), recipient=recipient, state=ReceiptState.UNKNOWN)
     if not isinstance(body, QuerySmResp) or body.message_state not in set(MessageState):
         return told
-    return replace(
+    return dataclasses.replace(
         told,
         state=receipt_state_of(MessageState(body.message_state)),
         code=f"err:{body.error_code:03}" if body.error_code else "",
@@ -71,23 +80,69 @@ async def cancel(
 
     Cancel: the answer is dropped; the message may be forgotten or not.
     """
-    ton, npi, source = encode_address(sender or config.source_address, config.addresses)
+    ton, npi, source = _source(config, sender)
+    rules = config.submit
     dest_ton, dest_npi, destination = encode_address(recipient, config.addresses)
     body = await _ask(
         connection,
         CancelSm(
-            service_type=config.submit.service_type,
+            service_type=rules.service_type,
             message_id=reference,
             source_addr_ton=ton,
             source_addr_npi=npi,
             source_addr=source,
-            dest_addr_ton=dest_ton,
-            dest_addr_npi=dest_npi,
+            dest_addr_ton=dest_ton if rules.dest_ton is None else rules.dest_ton,
+            dest_addr_npi=dest_npi if rules.dest_npi is None else rules.dest_npi,
             destination_addr=destination,
         ),
         config.response_timeout_s,
     )
     assert isinstance(body, CancelSmResp)  # the session lets nothing else answer with success
+
+
+async def replace(
+    connection: SmppConnection, config: SmppConfig, reference: str, segment: OutboundSegment
+) -> None:
+    """Ask to give a message that was not delivered yet another content; returns when it has it.
+
+    The PDU names no ``data_coding`` and no header: the SMSC reads the new content as it read the old one.
+
+    Args:
+        segment: as it is to be; of the same encoding as the one that the SMSC has.
+
+    Raises:
+        SmppStatusError: the SMSC does not; the old one goes on.
+        WireLost, WireTimeout: no answer came; it may be replaced or not.
+        EncodeError: the segment has what replace_sm can't say (a header, parameters, a class), or does not fit.
+
+    Cancel: the answer is dropped; the message may be replaced or not.
+    """
+    if segment.udh or segment.tlvs or segment.flash:
+        raise EncodeError("replace_sm", "has no place for a header, for parameters or for a message class")
+    plain = encode_segment(segment, config.source_address, config.addresses, config.texts)
+    told = apply_rules(plain, segment, config.submit, datetime.now(UTC))
+    body = await _ask(
+        connection,
+        ReplaceSm(
+            message_id=reference,
+            source_addr_ton=told.source_addr_ton,
+            source_addr_npi=told.source_addr_npi,
+            source_addr=told.source_addr,
+            validity_period=told.validity_period,
+            registered_delivery=told.registered_delivery,
+            short_message=plain.short_message,
+        ),
+        config.response_timeout_s,
+    )
+    assert isinstance(body, ReplaceSmResp)  # the session lets nothing else answer with success
+
+
+def _source(config: SmppConfig, sender: str | None) -> tuple[int, int, str]:
+    """Type, plan and address of the sender, as the submit_sm had them: the SMSC compares."""
+    ton, npi, source = encode_address(sender or config.source_address, config.addresses)
+    rules = config.submit
+    ton = ton if rules.source_ton is None else rules.source_ton
+    return ton, npi if rules.source_npi is None else rules.source_npi, source
 
 
 async def _ask(connection: SmppConnection, body: Body, timeout_s: float) -> Body:

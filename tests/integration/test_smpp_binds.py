@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,10 +22,12 @@ from drivers.base import (
     Receipt,
     ReceiptState,
     Refused,
+    Rewrites,
     Uncertain,
 )
-from drivers.errors import SmppStatusError, WireLost, WireTimeout
+from drivers.errors import EncodeError, SmppStatusError, WireLost, WireTimeout
 from drivers.smpp.config import Peer, SmppConfig
+from drivers.smpp.submit_rules import SubmitRules
 from drivers.smpp.wire.constants import CommandStatus, Tag
 from drivers.smpp.wire.pdus import (
     BindReceiver,
@@ -32,9 +35,10 @@ from drivers.smpp.wire.pdus import (
     BindTransmitter,
     DeliverSm,
     QuerySmResp,
+    ReplaceSm,
     SubmitSmResp,
 )
-from tests.integration.test_smpp_driver import RECEIPT, bound, config, running
+from tests.integration.test_smpp_driver import RECEIPT, bound, config, running, segment
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.smsc_peer import SmscPeer
 
@@ -238,6 +242,67 @@ async def test_the_smsc_is_asked_to_forget_a_message():
         await run.driver.cancel("m7", "+8613800138000")
         [body] = asked
         assert (body.message_id, body.destination_addr, body.dest_addr_ton) == ("m7", "8613800138000", 1)
+
+
+async def test_a_message_is_named_by_the_addresses_that_its_submit_had():
+    rules = SubmitRules(source_ton=5, source_npi=9, dest_ton=2, dest_npi=8, service_type="CMT")
+    async with bound(submit=rules) as run:
+        asked = []
+
+        def answer(link, request) -> None:
+            asked.append(request.body)
+            link.answer(request)
+
+        run.peer.on_request = answer
+        await run.driver.cancel("m7", "+8613800138000", "shop")
+        await run.driver.query("m7", "+8613800138000", "shop")
+        await run.driver.replace("m7", segment(sender="shop"))
+        for body in asked:
+            assert (body.source_addr, body.source_addr_ton, body.source_addr_npi) == ("shop", 5, 9)
+        cancel = asked[0]
+        assert (cancel.dest_addr_ton, cancel.dest_addr_npi, cancel.service_type) == (2, 8, "CMT")
+
+
+async def test_the_smsc_is_asked_to_give_a_message_another_text():
+    async with bound() as run:
+        asked = []
+
+        def answer(link, request) -> None:
+            asked.append(request.body)
+            link.answer(request)
+
+        run.peer.on_request = answer
+        await run.driver.replace("m7", segment(payload=b"other", valid_for_s=90.0))
+        assert asked == [
+            ReplaceSm(
+                message_id="m7",
+                source_addr_npi=1,
+                source_addr="10690000",
+                validity_period="000000000130000R",
+                registered_delivery=1,
+                short_message=b"other",
+            )
+        ]
+        assert isinstance(run.driver, Rewrites)
+
+
+@pytest.mark.parametrize(
+    "what", [{"udh": bytes.fromhex("050003070201")}, {"tlvs": ((0x1400, b"12"),)}, {"flash": True}]
+)
+async def test_what_a_replacement_has_no_place_for_is_not_dropped(what: dict[str, Any]):
+    async with bound() as run:
+        with pytest.raises(EncodeError):
+            await run.driver.replace("m7", segment(**what))
+
+
+async def test_a_replacement_that_the_smsc_refuses_or_leaves_open_is_said():
+    async with bound(response_timeout_s=0.1) as run:
+        run.peer.on_request = lambda link, request: link.answer(request, status=CommandStatus.RREPLACEFAIL)
+        with pytest.raises(SmppStatusError):
+            await run.driver.replace("m7", segment())
+        run.peer.on_request = lambda link, request: None
+        with pytest.raises(WireTimeout):
+            await run.driver.replace("m7", segment())
 
 
 async def test_what_the_smsc_does_not_do_or_answer_is_said():
