@@ -25,7 +25,7 @@ from gateway.pipeline.schedule import Scheduler
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
 from gateway.runtime.balance import BalanceQuery, BalanceWatch
-from gateway.runtime.budgets import restore_budgets
+from gateway.runtime.budgets import Budgets
 from gateway.runtime.channels import Channels, LaneSink
 from gateway.runtime.esme import make_service
 from gateway.runtime.kannel import KannelSide
@@ -67,6 +67,7 @@ class Gateway:
         )
         instance = make_id()
         self._lanes = make_lanes(settings, clock)
+        self._budgets = Budgets(store, clock)
         self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics)
         self._scheduler = Scheduler(store, clock, self._lanes, self._dispatcher.start, instance)
         wake = self._scheduler.wake
@@ -86,6 +87,7 @@ class Gateway:
                 inbox=inbox,
                 receipts=receipts,
                 late=late,
+                budgets=self._budgets,
                 wake=wake,
                 metrics=metrics,
             ),
@@ -140,7 +142,7 @@ class Gateway:
         """
         await self._delivery_log.open()
         await self._sweeper.recover()
-        await restore_budgets(self.store, self._clock, self._lanes)
+        await self._budgets.restore(self._lanes)
         await self.store.write(lambda tx: save_accounts(tx, self._lanes))
         for name, job in (
             ("delivery log", self._delivery_log.run()),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from functools import partial
 
 from gateway.clock import Clock
+from gateway.errors import StoreError
 from gateway.pipeline.lane import Lane
 from gateway.routing.budgets import Budget, Quota, RecipientCap
 from gateway.routing.periods import Period
 from gateway.runtime.sim_settings import SimSettings
 from gateway.store.ports import Store
-from gateway.store.usage import load_usage
+from gateway.store.usage import load_stays, load_usage, note_sim
+
+_log = logging.getLogger(__name__)
 
 _PERIODS = {
     1.0: Period.SECOND,
@@ -35,12 +39,38 @@ def make_budget(sim: SimSettings) -> Budget | None:
     return None if budget == Budget() else budget
 
 
-async def restore_budgets(store: Store, clock: Clock, lanes: Iterable[Lane]) -> None:
-    """Take off every budget what went out in its current periods, by the store. Raises StoreError."""
-    now = clock.now()
-    for lane in lanes:
-        for period in sorted(lane.budget.periods()) if lane.budget is not None else ():
-            assert lane.budget is not None
-            since = lane.budget.starts_at(period, now)
-            usage = await store.read(partial(load_usage, channel=lane.name, since=since))
-            lane.budget = lane.budget.restored(period, usage.n_segments, usage.recipients, now)
+class Budgets:
+    """The budgets of SIMs that move: what a SIM has used goes with it from channel to channel."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._iccids: dict[str, str] = {}
+
+    async def restore(self, lanes: Iterable[Lane]) -> None:
+        """Take off every budget what its SIM, the last one that is known, has sent. Raises StoreError."""
+        for lane in lanes:
+            await self._restore(lane)
+
+    async def note_sim(self, lane: Lane, iccid: str) -> None:
+        """A lane's SIM is known; it is not up yet. What another one has used no longer counts."""
+        if self._iccids.get(lane.name) == iccid:
+            return
+        try:
+            await self._store.write(partial(note_sim, channel=lane.name, iccid=iccid, at=self._clock.now()))
+            await self._restore(lane)
+        except StoreError as error:  # the budget stays that of the SIM before
+            _log.warning("the SIM of channel %s is not in the store: %s", lane.name, error)
+        else:
+            self._iccids[lane.name] = iccid
+
+    async def _restore(self, lane: Lane) -> None:
+        budget, now = lane.budget, self._clock.now()
+        if budget is None:
+            return
+        stays = await self._store.read(partial(load_stays, channel=lane.name))
+        for period in sorted(budget.periods()):
+            since = budget.starts_at(period, now)
+            usage = await self._store.read(partial(load_usage, stays=stays, since=since))
+            budget = budget.restored(period, usage.n_segments, usage.recipients, now)
+        lane.budget = budget

@@ -33,6 +33,7 @@ from gateway.pipeline.lane import Lane
 from gateway.pipeline.late import LateResults
 from gateway.pipeline.receipts import Receipts
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, TraceReply, UssdReply
+from gateway.runtime.budgets import Budgets
 from gateway.runtime.traces import Traces
 from gateway.runtime.ussd import UssdSessions
 from gateway.store.ports import Store, Tx
@@ -57,6 +58,7 @@ class LaneSink:
         inbox: Inbox,
         receipts: Receipts,
         late: LateResults,
+        budgets: Budgets,
         wake: Callable[[], None],
         metrics: Metrics | None = None,
     ) -> None:
@@ -67,6 +69,7 @@ class LaneSink:
         self._inbox = inbox
         self._receipts = receipts
         self._late = late
+        self._budgets = budgets
         self._wake = wake
 
     async def handle(self, event: DriverEvent) -> None:
@@ -88,6 +91,8 @@ class LaneSink:
                 )
             case ChannelInfo(facts=facts):
                 self._lane.facts = {**self._lane.facts, **facts}
+                if isinstance(iccid := facts.get("iccid"), str):
+                    await self._budgets.note_sim(self._lane, iccid)
             case ChannelUp():
                 await self._change(ChannelState.UP, None)
                 self._wake()

@@ -1,4 +1,4 @@
-"""What a channel has sent since an instant: what its budget has used. And until when a message is hidden."""
+"""What a SIM has sent since an instant: what its budget has used. And until when a message is hidden."""
 
 from __future__ import annotations
 
@@ -9,9 +9,23 @@ from typing import NamedTuple
 from gateway.clock import format_ms, parse_ms
 from gateway.store.ports import Tx
 
+_FOR_EVER_MS = 2**62
+
+
+class Stay(NamedTuple):
+    """A SIM's time in one channel, in milliseconds since 1970.
+
+    Args:
+        until: a later SIM came; not included.
+    """
+
+    channel: str
+    since_ms: int = 0
+    until_ms: int = _FOR_EVER_MS
+
 
 class Usage(NamedTuple):
-    """What went out by a channel, or may have gone out.
+    """What went out by a SIM, or may have gone out.
 
     Args:
         recipients: to whom, each once.
@@ -21,16 +35,51 @@ class Usage(NamedTuple):
     recipients: Sequence[str]
 
 
-async def load_usage(tx: Tx, channel: str, since: datetime) -> Usage:
-    """A channel's use since an instant, by the time of the submit."""
-    params = (channel, format_ms(since))
-    counted = await tx.fetch("SELECT count(*) FROM segments WHERE channel = ? AND submitted_at >= ?", params)
-    recipients = await tx.fetch(
-        "SELECT DISTINCT m.recipient FROM segments s JOIN messages m ON m.id = s.message_id"
-        " WHERE s.channel = ? AND s.submitted_at >= ?",
-        params,
+async def note_sim(tx: Tx, channel: str, iccid: str, at: datetime) -> None:
+    """A channel has this SIM, from now on if it had another, and since ever if none was known."""
+    rows = await tx.fetch(
+        "SELECT iccid FROM channel_sims WHERE channel = ? ORDER BY since DESC LIMIT 1", (channel,)
     )
-    return Usage(int(counted[0][0]), [row[0] for row in recipients])
+    if rows and rows[0][0] == iccid:
+        return
+    await tx.execute(
+        "INSERT INTO channel_sims (channel, since, iccid) VALUES (?, ?, ?)"
+        " ON CONFLICT (channel, since) DO UPDATE SET iccid = excluded.iccid",
+        (channel, format_ms(at) if rows else 0, iccid),
+    )
+
+
+async def load_stays(tx: Tx, channel: str) -> list[Stay]:
+    """Where the SIM that a channel had last has been; just there when none is known."""
+    rows = await tx.fetch(
+        "SELECT channel, since, ended FROM"
+        " (SELECT channel, since, iccid, LEAD(since) OVER (PARTITION BY channel ORDER BY since) AS ended"
+        " FROM channel_sims) AS stays"
+        " WHERE iccid = (SELECT iccid FROM channel_sims WHERE channel = ? ORDER BY since DESC LIMIT 1)",
+        (channel,),
+    )
+    return [Stay(where, since, _FOR_EVER_MS if ended is None else ended) for where, since, ended in rows] or [
+        Stay(channel)
+    ]
+
+
+async def load_usage(tx: Tx, stays: Sequence[Stay], since: datetime) -> Usage:
+    """A SIM's use since an instant, by the time of the submit."""
+    n_segments, recipients = 0, set[str]()
+    for stay in stays:
+        params = (stay.channel, max(stay.since_ms, format_ms(since) or 0), stay.until_ms)
+        counted = await tx.fetch(
+            "SELECT count(*) FROM segments WHERE channel = ? AND submitted_at >= ? AND submitted_at < ?",
+            params,
+        )
+        found = await tx.fetch(
+            "SELECT DISTINCT m.recipient FROM segments s JOIN messages m ON m.id = s.message_id"
+            " WHERE s.channel = ? AND s.submitted_at >= ? AND s.submitted_at < ?",
+            params,
+        )
+        n_segments += int(counted[0][0])
+        recipients.update(row[0] for row in found)
+    return Usage(n_segments, sorted(recipients))
 
 
 async def find_hidden_until(tx: Tx, message_id: str) -> datetime | None:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import FaultKind
+from drivers.base import ChannelInfo, FaultKind
 from gateway.pipeline.schedule import LOOK_AHEAD
 from gateway.routing.budgets import Budget, Quota, RecipientCap
 from gateway.routing.periods import ActiveHours, Period
-from gateway.runtime.budgets import restore_budgets
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import START, ManualClock, Rig, ScriptedChannel, running
 
@@ -140,7 +139,7 @@ async def test_a_restart_remembers_what_was_sent(tmp_path: Path):
     again, channel = sim(budget)
     clock = ManualClock(START + timedelta(hours=1))
     async with running(tmp_path / "s.db", channel, clock=clock, started=False) as rig:
-        await restore_budgets(rig.store, clock, rig.lanes.values())
+        await rig.budgets.restore(rig.lanes.values())
         assert rig.lanes["sim"].budget == kept
         await rig.start()
         new, long = await rig.send(C), await rig.send(A, THREE_PARTS)
@@ -151,6 +150,47 @@ async def test_a_restart_remembers_what_was_sent(tmp_path: Path):
         await rig.settled()
         assert len(again.submitted) == 2, "the day is new, the month is not: one segment is left of it"
         await rig.until_status(await rig.send(A), "sent")
+
+
+async def test_what_a_sim_has_used_goes_with_it(tmp_path: Path):
+    first, second = ScriptedDriver("first", capacity=1), ScriptedDriver("second", capacity=1)
+
+    def channels() -> list[ScriptedChannel]:
+        return [
+            ScriptedChannel(driver=driver, kind="modem", budget=quota(4), groups=(driver.channel_id,))
+            for driver in (first, second)
+        ]
+
+    async def insert(rig: Rig, driver: ScriptedDriver, iccid: str) -> None:
+        await rig.settled()
+        rig.clock.advance(1.0)
+        await driver.go_down()
+        await driver.report(ChannelInfo(facts={"iccid": iccid}))
+        await driver.come_up()
+
+    def used(rig: Rig) -> tuple[int, ...]:
+        found = (rig.channels.snapshot(name) for name in ("first", "second"))
+        return tuple(snapshot.budgets[0].used for snapshot in found if snapshot is not None)
+
+    async with running(tmp_path / "s.db", *channels()) as rig:
+        await rig.until_status(await rig.send(A, sender="first"), "sent")
+        await rig.settled()
+        assert used(rig) == (1, 0)
+        await insert(rig, first, "8986001")
+        assert used(rig) == (1, 0), "the first SIM that is known was always there"
+        await rig.until_status(await rig.send(A, sender="first"), "sent")
+        await insert(rig, first, "8986002")
+        assert used(rig) == (0, 0), "another SIM has its own"
+        await rig.until_status(await rig.send(A, sender="first"), "sent")
+        await insert(rig, second, "8986001")
+        assert used(rig) == (1, 2), "the old SIM brings what it has used"
+        await rig.until_status(await rig.send(A, sender="second"), "sent")
+        await insert(rig, second, "8986001")
+        assert used(rig) == (1, 3)
+        clock = ManualClock(rig.clock.now())
+    async with running(tmp_path / "s.db", *channels(), clock=clock, started=False) as rig:
+        await rig.budgets.restore(rig.lanes.values())
+        assert used(rig) == (1, 3), "also after a restart, before anybody has asked the SIMs"
 
 
 async def test_an_operator_sees_what_is_used(tmp_path: Path):

@@ -30,6 +30,7 @@ from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.budgets import Budget
+from gateway.runtime.budgets import Budgets
 from gateway.runtime.channels import Channels, LaneSink
 from gateway.runtime.traces import Traces
 from gateway.runtime.ussd import UssdSessions
@@ -125,6 +126,7 @@ class Rig:
         self.inbox = Inbox(store, clock, self.intake, KEYWORDS, "CN", metrics)
         self.receipts = Receipts(store, clock, metrics)
         late = LateResults(store, clock, policy)
+        self.budgets = Budgets(store, clock)
         self.sweeper = Sweeper(store, clock, self.inbox, instance=instance, policy=policy, wake=wake)
         self.channels = Channels(
             list(self.lanes.values()),
@@ -136,6 +138,7 @@ class Rig:
                 inbox=self.inbox,
                 receipts=self.receipts,
                 late=late,
+                budgets=self.budgets,
                 wake=wake,
             ),
             wake,

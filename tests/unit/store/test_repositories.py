@@ -40,7 +40,7 @@ from gateway.store.messages import (
 from gateway.store.ports import Tx
 from gateway.store.queue import save_segments, save_state
 from gateway.store.suppressions import find_suppressed, list_suppressions, save_suppression
-from gateway.store.usage import Usage, load_usage
+from gateway.store.usage import Stay, Usage, load_usage
 
 pytestmark = pytest.mark.unit
 
@@ -146,8 +146,8 @@ async def test_what_changes_later_comes_back_too(store: SqliteStore):
     await store.write(op)
     assert await store.read(lambda tx: find_message(tx, message.id)) == changed
     assert await store.read(lambda tx: load_segments(tx, [message.id, "nobody"])) == {message.id: [segment]}
-    assert await store.read(lambda tx: load_usage(tx, "a", later)) == Usage(1, [message.recipient])
-    assert await store.read(lambda tx: load_usage(tx, "a", later + timedelta(seconds=1))) == Usage(0, [])
+    assert await store.read(lambda tx: load_usage(tx, [Stay("a")], later)) == Usage(1, [message.recipient])
+    assert await store.read(lambda tx: load_usage(tx, [Stay("a")], later + timedelta(seconds=1))) == Usage(0, [])
 
 
 async def test_a_listing_is_newest_first_and_goes_on_where_it_stopped(store: SqliteStore):
