@@ -62,6 +62,15 @@ class LineReader:
         """Add what came from the wire; then pull events until there are none."""
         self._buffer += octets
 
+    @property
+    def ends_like_prompt(self) -> bool:
+        """The line that has no end yet may be a prompt with something in front of it."""
+        return self._buffer.rstrip(_BLANK).endswith(b">")
+
+    def drop_line(self) -> None:
+        """Throw away the line that has no end yet."""
+        self._buffer.clear()
+
     def next_event(self) -> ReaderEvent | None:
         """The next line, prompt or mishap; None when more octets are needed."""
         while not self._skipping or self._skip_to_line_end():

@@ -34,6 +34,9 @@ SETTLE_S = 0.2
 """Silence that ends a resync."""
 BODY_S = 1.0
 """Time for the second line of an unsolicited message."""
+GLUED_S = 0.5
+"""Silence behind a line without an end that ends like a prompt before it is taken for one: noise came in front of it,
+or an unsolicited line that lost its own end. The rest of an honest line comes within milliseconds."""
 MAX_INFO_LINES = 2048
 """Lines of one answer: a full store of 255 messages has 510."""
 
@@ -131,6 +134,7 @@ class AtDialogue:
         self._pending_urc: str | None = None
         self._urc_deadline: float | None = None
         self._phase_deadline: float | None = None
+        self._glued_deadline: float | None = None
         self._guards_left = 0
         self._echoed = False
         self._echoes = True
@@ -145,8 +149,8 @@ class AtDialogue:
     @property
     def deadline(self) -> float | None:
         """When `tick` has something to do; None for never."""
-        due = [at for at in (self._phase_deadline, self._urc_deadline) if at is not None]
-        return min(due, default=None)
+        due = (self._phase_deadline, self._urc_deadline, self._glued_deadline)
+        return min((at for at in due if at is not None), default=None)
 
     @property
     def n_buffered(self) -> int:
@@ -190,6 +194,8 @@ class AtDialogue:
             self._reader.awaiting_prompt = self._phase is Phase.PROMPT
             match self._reader.next_event():
                 case None:
+                    if octets:
+                        self._watch_for_glued_prompt(now)
                     return self._take_events()
                 case Prompt():
                     self._hand_out_payload(now)
@@ -202,6 +208,10 @@ class AtDialogue:
         """Let time pass: do what is due at ``now``."""
         if self._urc_deadline is not None and now >= self._urc_deadline:
             self._end_pending_urc("")
+        if self._glued_deadline is not None and now >= self._glued_deadline:
+            self._glued_deadline = None
+            self._reader.drop_line()
+            self._hand_out_payload(now)
         if self._phase_deadline is not None and now >= self._phase_deadline:
             self._phase_is_over(now)
         return self._take_events()
@@ -212,6 +222,10 @@ class AtDialogue:
         self._output.clear()
         return octets
 
+    def _watch_for_glued_prompt(self, now: float) -> None:
+        is_likely = self._phase is Phase.PROMPT and self._reader.ends_like_prompt
+        self._glued_deadline = now + GLUED_S if is_likely else None
+
     def _take_events(self) -> list[AtEvent]:
         events = list(self._events)
         self._events.clear()
@@ -219,6 +233,7 @@ class AtDialogue:
 
     def _enter(self, phase: Phase, deadline: float | None) -> None:
         self._phase = phase
+        self._glued_deadline = None
         self._phase_deadline = deadline
 
     def _phase_is_over(self, now: float) -> None:

@@ -5,6 +5,7 @@ import pytest
 from drivers.at.result_codes import FinalResult, ResultKind
 from drivers.at.transaction import (
     BODY_S,
+    GLUED_S,
     GUARD_S,
     GUARD_TRIES,
     SETTLE_S,
@@ -141,6 +142,38 @@ def test_a_prompt_that_does_not_come_is_left_with_esc():
     # The prompt comes after all: nobody falls for it.
     assert dialogue.receive(b"> ", 20.1) == []
     assert dialogue.take_output() == b""
+
+
+@pytest.mark.parametrize("noise", [b"^RSSI:12", b"\xf3\xa9!", b"\r\n+CREG: 1\r\n^RSSI:12", b"a > b", b"\x00"])
+def test_a_prompt_behind_noise_is_seen_when_the_line_goes_silent(noise):
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.take_output()
+    events = dialogue.receive(noise, 10.1) + dialogue.receive(b"> ", 10.2)
+    if dialogue.phase is Phase.PROMPT:  # NUL is no noise
+        assert dialogue.take_output() == b""
+        assert dialogue.deadline == 10.2 + GLUED_S
+        assert dialogue.tick(10.2 + GLUED_S - 0.01) == []
+        events += dialogue.tick(10.2 + GLUED_S)
+    assert [event for event in events if not isinstance(event, Urc)] == [PayloadDue()]
+    assert dialogue.take_output() == b"0011000B91\x1a"
+    answered = dialogue.receive(b"\r\n+CMGS: 7\r\n\r\nOK\r\n", 11.0)
+    assert answered == [Answered(("+CMGS: 7",), OK)]
+
+
+def test_a_line_that_only_looks_like_a_prompt_for_a_moment_is_none():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.take_output()
+    assert dialogue.receive(b'\r\n+CIEV: "a > ', 10.1) == []
+    assert dialogue.receive(b'b",1\r\n', 10.1 + GLUED_S - 0.01) == [Urc('+CIEV: "a > b",1')]
+    assert dialogue.tick(10.1 + GLUED_S) == []
+    assert dialogue.receive(b"", 11.0) == []
+    assert dialogue.take_output() == b""
+    assert dialogue.phase is Phase.PROMPT
+    # Outside of a prompt's time nothing of the kind is looked for.
+    dialogue.receive(b"+CMS ERROR: 500\r\n^RSSI:12> ", 12.0)
+    assert (dialogue.deadline, dialogue.tick(20.0), dialogue.take_output()) == (None, [], b"")
 
 
 def test_an_abandoned_prompt_is_left_with_esc():
