@@ -48,7 +48,8 @@ _PAGE = (
     "SELECT s.submitted_at, s.message_id, s.part, s.reference, m.recipient, m.source_address,"
     " s.status IN ('sent', 'uncertain') AND s.reference IS NOT NULL AND m.status IN ('sent', 'uncertain')"
     " AND (m.report = 1 OR s.status = 'uncertain')"
-    " FROM (SELECT * FROM segments WHERE channel = ? AND submitted_at >= ? AND submitted_at <= ?"
+    " FROM (SELECT message_id, part, status, reference, submitted_at FROM segments WHERE channel = ?"
+    " AND submitted_at >= ? AND submitted_at <= ?"
     " AND (submitted_at, message_id, part) > (?, ?, ?) ORDER BY submitted_at, message_id, part LIMIT ?) s"
     " JOIN messages m ON m.id = s.message_id ORDER BY s.submitted_at, s.message_id, s.part"
 )
