@@ -170,12 +170,14 @@ class AtPort:
         *,
         on_payload: Callable[[], None],
         timeout_s: float,
+        prompt_timeout_s: float | None = None,
     ) -> tuple[str, ...]:
         """Send a command that prompts, then its payload and Ctrl-Z.
 
         Args:
             on_payload: called just before the first octet of the payload is written.
             timeout_s: from the payload to the final result code.
+            prompt_timeout_s: for the prompt; None, or more than the port's own for any answer, for that.
 
         Raises:
             EchoReturned: the stick echoes again: the payload was held back.
@@ -184,9 +186,10 @@ class AtPort:
 
         Cancel: before the payload the prompt is left with ESC; after it the exchange goes on.
         """
-        command = Command(
-            text=text, payload=payload, timeout_s=timeout_s, prompt_timeout_s=self._command_timeout_s
-        )
+        prompt_s = self._command_timeout_s
+        if prompt_timeout_s is not None:
+            prompt_s = min(prompt_s, prompt_timeout_s)
+        command = Command(text=text, payload=payload, timeout_s=timeout_s, prompt_timeout_s=prompt_s)
         return await self._enqueue(command, on_payload)
 
     def octets_received(self, octets: bytes) -> None:

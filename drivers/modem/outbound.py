@@ -41,10 +41,13 @@ class Outbound:
         last_answer: by the loop's clock, when a segment was last answered; the start before that.
     """
 
-    def __init__(self, port: AtPort, *, channel: str, answer_timeout_s: float) -> None:
+    def __init__(
+        self, port: AtPort, *, channel: str, answer_timeout_s: float, prompt_timeout_s: float
+    ) -> None:
         self._port = port
         self._channel = channel
         self._answer_timeout_s = answer_timeout_s
+        self._prompt_timeout_s = prompt_timeout_s
         self._pdu_mode_proven = -PDU_MODE_TRUST_S
         self._link_kept_open = False
         self._n_waiting = 0
@@ -80,7 +83,11 @@ class Outbound:
 
     async def _prompt_and_send(self, pdu: Pdu) -> tuple[str, ...]:
         return await self._port.request_with_payload(
-            f"AT+CMGS={pdu.n_octets}", pdu.payload, on_payload=pdu.mark_left, timeout_s=self._answer_timeout_s
+            f"AT+CMGS={pdu.n_octets}",
+            pdu.payload,
+            on_payload=pdu.mark_left,
+            timeout_s=self._answer_timeout_s,
+            prompt_timeout_s=self._prompt_timeout_s,
         )
 
     async def _ensure_pdu_mode(self) -> None:

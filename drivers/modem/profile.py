@@ -61,6 +61,7 @@ class Profile:
         reset_command: restarts the stick; empty for a stick that must not be restarted like that.
         boot_s: more time for the SIM after its start.
         answer_timeout_s: how long the network may take to answer a segment.
+        prompt_timeout_s: how long the stick may take to ask for a segment's PDU, up to the time for any command.
         quirks: see `QUIRKS`.
     """
 
@@ -77,6 +78,7 @@ class Profile:
     reset_command: str = "AT+CFUN=1,1"
     boot_s: float = 0.0
     answer_timeout_s: float = 60.0
+    prompt_timeout_s: float = 5.0
     quirks: tuple[str, ...] = ()
 
 

@@ -177,6 +177,7 @@ class Session:
                     port,
                     channel=self._config.name,
                     answer_timeout_s=self._config.answer_timeout_s or setup.profile.answer_timeout_s,
+                    prompt_timeout_s=setup.profile.prompt_timeout_s,
                 )
                 await self._enter_service(outbound, setup)
                 group.create_task(self._inbound.run(port, setup))
