@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -111,8 +112,19 @@ class AtPort:
         self._waiting: deque[_Request] = deque()
         self._current: _Request | None = None
         self._unread = bytearray()
-        self._awake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self._stepping = False
         self._lost: WireLost | None = None
+        self._payload_ended = -math.inf
+
+    @property
+    def free_since(self) -> float | None:
+        """Since when, by the loop's clock, no command with a payload is in flight or waits; None while one is."""
+        busy = self._current is not None and self._current.command.payload is not None
+        if busy or any(request.command.payload is not None for request in self._waiting):
+            return None
+        return self._payload_ended
 
     async def open(self, path: str, baudrate: int, open_wire: OpenWire = open_serial) -> None:
         """Open the wire. Raises WireLost. Cancel: nothing stays open."""
@@ -126,13 +138,16 @@ class AtPort:
 
         Cancel: the wire is closed; each request ends with WireLost.
         """
+        ended = self._ended = self._loop.create_future()
         try:
-            while True:
-                self._step(self._loop.time())
-                if self._lost is not None:
-                    raise self._lost
-                await self._wait()
+            self._go_on()
+            await ended
         finally:
+            self._ended = None
+            if ended.done() and not ended.cancelled():
+                ended.exception()  # seen, also when we were cancelled at the same moment
+            if self._timer is not None:
+                self._timer.cancel()
             await self.close()
 
     async def close(self) -> None:
@@ -199,7 +214,7 @@ class AtPort:
         self._unread += octets
         if len(self._unread) > MAX_UNREAD:
             self.wire_lost("the stick floods the port")
-        self._awake.set()
+        self._go_on()
 
     def wire_lost(self, reason: str) -> None:
         """Hear that the wire is gone (`drivers.at.transport.WireListener`)."""
@@ -208,7 +223,7 @@ class AtPort:
     def _lose(self, lost: WireLost) -> None:
         if self._lost is None:
             self._lost = lost
-        self._awake.set()
+        self._go_on()
 
     async def _enqueue(
         self, command: Command, on_payload: Callable[[], None] | None = None
@@ -219,7 +234,7 @@ class AtPort:
             raise LocalProtocolError(f"{MAX_WAITING} requests wait for the port already")
         request = _Request(command, self._loop.create_future(), on_payload)
         self._waiting.append(request)
-        self._awake.set()
+        self._go_on()
         try:
             return await request.answer
         except asyncio.CancelledError:
@@ -229,13 +244,37 @@ class AtPort:
     def _withdraw(self, request: _Request) -> None:
         with suppress(ValueError):
             self._waiting.remove(request)
-        self._awake.set()
+        self._go_on()
 
-    async def _wait(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(self._dialogue.deadline):
-                await self._awake.wait()
-        self._awake.clear()
+    def _go_on(self) -> None:
+        """Do at once what octets, time or a request have made due; nothing while `run` is not running."""
+        if self._ended is None or self._ended.done() or self._stepping:
+            return  # in mid-step: what a listener asked for is seen before that ends, or has ended the wire
+        self._stepping = True
+        try:
+            self._step(self._loop.time())
+        except Exception as error:  # noqa: BLE001 - a listener broke: `run` raises it, and not the event loop
+            self._ended.set_exception(error)
+            return
+        finally:
+            self._stepping = False
+        if self._lost is not None:
+            self._ended.set_exception(self._lost)
+        else:
+            self._watch_time()
+
+    def _watch_time(self) -> None:
+        """Have a timer no later than the dialogue's deadline; one that is early costs less than one a command."""
+        deadline = self._dialogue.deadline
+        if deadline is None or (self._timer is not None and self._timer.when() <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._time_passed)
+
+    def _time_passed(self) -> None:
+        self._timer = None
+        self._go_on()
 
     def _step(self, now: float) -> None:
         self._abandon_unwanted(now)
@@ -297,7 +336,7 @@ class AtPort:
             request.on_payload()
 
     def _end_current(self, lines: tuple[str, ...], final: FinalResult) -> None:
-        request, self._current = self._current, None
+        request = self._release_current()
         if request is None or request.answer.done():
             return
         error: DriverError | None = _error_of(final)
@@ -314,9 +353,15 @@ class AtPort:
             self._on_silence(silent)
 
     def _fail_current(self, make_error: Callable[[Command], DriverError]) -> None:
-        request, self._current = self._current, None
+        request = self._release_current()
         if request is not None and not request.answer.done():
             request.answer.set_exception(make_error(request.command))
+
+    def _release_current(self) -> _Request | None:
+        request, self._current = self._current, None
+        if request is not None and request.command.payload is not None:
+            self._payload_ended = self._loop.time()
+        return request
 
     def _fail_requests(self, lost: WireLost) -> None:
         requests = [self._current, *self._waiting] if self._current else [*self._waiting]

@@ -117,8 +117,15 @@ class _SerialWire(asyncio.Protocol):
             self._listener.wire_lost(str(exc) if exc else "closed")
 
     def write(self, octets: bytes) -> None:
-        if self._transport is not None and not self._closed.done():
-            self._transport.write(octets)
+        transport = self._transport
+        if transport is None or self._closed.done():
+            return
+        if not transport.get_write_buffer_size() and not transport.is_closing():
+            # The library would wait for the loop's next turn. What goes wrong here it finds out by itself.
+            with suppress(BlockingIOError, InterruptedError, serial.SerialException):
+                octets = octets[transport.serial.write(octets) :]
+        if octets:
+            transport.write(octets)
 
     async def close(self) -> None:
         self._closing = True
