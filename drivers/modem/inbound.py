@@ -1,7 +1,8 @@
 """Messages and status reports in: read, handed to the sink, and only then deleted or acknowledged.
 
 Stored messages (``+CMTI``, ``+CDSI``) are read by index; a sweep of all storages at the start and every few
-minutes finds what a notification was missed for, or what the sink could not take before.
+minutes finds what a notification was missed for, or what the sink could not take before. Stored status reports
+wait for each other while segments go out (`drivers.modem.waiting`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from drivers.at.responses import parse_cmti, parse_direct_length, parse_hex
@@ -24,6 +26,7 @@ from drivers.modem.bringup import try_request
 from drivers.modem.faults import is_busy
 from drivers.modem.report import deliver
 from drivers.modem.storage import StorageReader, nearly_full
+from drivers.modem.waiting import WaitingReports
 
 if TYPE_CHECKING:
     from drivers.at.port import AtPort
@@ -50,7 +53,8 @@ UNREADABLE = "unreadable"
 """The sender under which the octets of such a message go to the gateway."""
 
 _RECEIVED = frozenset({0, 1})
-_STORED = ("+CMTI:", "+CDSI:")
+_REPORT_STORED = "+CDSI:"
+_STORED = ("+CMTI:", _REPORT_STORED)
 _DIRECT = ("+CMT:", "+CDS:")
 _FULL = ("^SMMEMFULL", "+SMS FULL", '+QIND: "smsfull"', '+QIND: "SMS FULL"', "*SMS FULL")
 """Nothing more comes in until something is deleted."""
@@ -70,6 +74,7 @@ class Inbound:
         self._report = report
         self._timing = config.timing
         self._jobs: deque[Urc] = deque()
+        self._waiting = WaitingReports()
         self._awake = asyncio.Event()
         self._sweep_due = True
         self._last_use: StorageUse | None = None
@@ -85,7 +90,9 @@ class Inbound:
         is_call = self._config.hang_up_calls and urc.line.startswith(_CALLS)
         if not is_call and not urc.line.startswith(_STORED + _DIRECT):
             return
-        if len(self._jobs) < MAX_JOBS:
+        if urc.line.startswith(_REPORT_STORED) and len(self._waiting) < MAX_JOBS:
+            self._waiting.add(urc, _now())
+        elif len(self._jobs) < MAX_JOBS:
             self._jobs.append(urc)
         elif urc.line.startswith(_STORED):
             self._sweep_due = True
@@ -117,6 +124,8 @@ class Inbound:
         next_sweep = 0.0
         while True:
             soon = _now() + self._timing.sweep_after_failure_s
+            if self._waiting.due(_now(), port.free_since) <= _now():
+                self._jobs.extend(self._waiting.take())
             try:
                 if self._sweep_due or _now() >= next_sweep:
                     self._sweep_due = False
@@ -135,7 +144,7 @@ class Inbound:
                 # Slow or dead: the port finds out. What was meant to be read is still on the stick.
                 logger.info("%s: %s; the next sweep will find what is left", self._channel, error)
                 next_sweep = min(next_sweep, soon)
-            await self._wait_until(next_sweep)
+            await self._wait_until(min(next_sweep, self._waiting.due(_now(), port.free_since)))
 
     async def _wait_until(self, deadline: float) -> None:
         if not self._jobs and not self._sweep_due:
@@ -150,6 +159,7 @@ class Inbound:
             # A stick that missed an acknowledgement stops notifying (TS 27.005 3.4.1): arm it again.
             await try_request(port, setup.notify_command)
         well = True
+        self._waiting.take()  # what they name is seen here
         for memory in setup.storage.readable or (None,):
             try:
                 use = await reader.use(memory)
@@ -160,6 +170,8 @@ class Inbound:
                 well &= isinstance(error, DeviceError) and not is_busy(error)
                 continue
             is_near_full = nearly_full(use)
+            if use is not None:
+                self._waiting.note_room(use.n_total)
             if use is not None and is_near_full:
                 where = memory or "for messages"
                 detail = f"Storage {where} held {use.n_used} of {use.n_total} messages; it is being emptied."
@@ -196,22 +208,23 @@ class Inbound:
         return entry is None or await self._take_stored(entry, memory, index, reader)
 
     def _take_backlog(self) -> str | None:
-        """The storage that several notifications in a row name; they are taken off the list."""
+        """A storage that several notifications name; they are taken off the list."""
         places = [parse_cmti(urc.line) for urc in self._jobs if urc.line.startswith(_STORED)]
-        memories = {place[0] if place else None for place in places}
-        if len(places) < 2 or len(memories) != 1 or None in memories:
+        named = Counter(place[0] for place in places if place is not None)
+        memory, n = max(named.items(), key=itemgetter(1), default=("", 0))
+        if n < 2:
             return None
-        self._jobs = deque(urc for urc in self._jobs if not urc.line.startswith(_STORED))
-        return memories.pop()
+        self._jobs = deque(urc for urc in self._jobs if _memory_of(urc) != memory)
+        self._waiting.drop(lambda urc: _memory_of(urc) == memory)
+        return memory
 
     async def _take_together(self, entries: list[StoredPdu], memory: str, reader: StorageReader) -> bool:
         """Take what was listed and delete it by one command; False when something was left."""
         entries = [entry for entry in entries if entry.status in _RECEIVED]
-        taken = []
-        for entry in entries:
-            event = await self._decode(entry.pdu, entry.n_octets, f"{memory} {entry.index}")
-            if event is not None and await deliver(self._sink, event, self._channel):
-                taken.append(entry)
+        events = [await self._decode(e.pdu, e.n_octets, f"{memory} {e.index}") for e in entries]
+        # All at once, in their order: so they share a commit.
+        stored = await asyncio.gather(*(self._deliver(event) for event in events))
+        taken = [entry for entry, is_stored in zip(entries, stored, strict=True) if is_stored]
         pdus = {entry.pdu for entry in taken}
         # A stick that ignores the flag shows the same messages again.
         self._deletes_read = self._deletes_read and pdus.isdisjoint(self._last_taken)
@@ -228,6 +241,9 @@ class Inbound:
         for entry in taken:
             await reader.delete(memory, entry.index)
         return len(taken) == len(entries)
+
+    async def _deliver(self, event: DriverEvent | None) -> bool:
+        return event is not None and await deliver(self._sink, event, self._channel)
 
     async def _take_stored(
         self,
@@ -288,6 +304,12 @@ class Inbound:
                 await self._report.notice("unreadable", f"An unreadable message is left in {where}: {error}.")
                 await self._report.tell(unreadable=len(self._reported))
             return None
+
+
+def _memory_of(urc: Urc) -> str | None:
+    """The storage that a notification names."""
+    place = parse_cmti(urc.line) if urc.line.startswith(_STORED) else None
+    return None if place is None else place[0]
 
 
 def _unreadable_part(pdu: bytes) -> InboundPart:

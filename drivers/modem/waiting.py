@@ -7,6 +7,7 @@ sends nothing. So those of a stick that sends without a pause wait a little; tho
 from __future__ import annotations
 
 import math
+import random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from drivers.at.unsolicited import Urc
 
 WAIT_S = 10.0
-"""So long the oldest may wait."""
+"""So long the oldest may wait, give or take `SPREAD`: many sticks must not be read all at once."""
+SPREAD = 0.2
 AT_ONCE = 16
 """So many are read at once, or as many as half of the storage holds if that is less."""
 PAUSE_S = 0.05
@@ -29,7 +31,7 @@ class WaitingReports:
 
     def __init__(self) -> None:
         self._urcs: list[Urc] = []
-        self._since = 0.0
+        self._latest = 0.0
         self._limit = AT_ONCE
 
     def __len__(self) -> int:
@@ -38,7 +40,7 @@ class WaitingReports:
     def add(self, urc: Urc, now: float) -> None:
         """One was announced."""
         if not self._urcs:
-            self._since = now
+            self._latest = now + WAIT_S * random.uniform(1 - SPREAD, 1 + SPREAD)
         self._urcs.append(urc)
 
     def note_room(self, n_slots: int) -> None:
@@ -57,7 +59,7 @@ class WaitingReports:
         if len(self._urcs) >= self._limit:
             return now
         look = now + LOOK_S if free_since is None else free_since + PAUSE_S
-        return min(self._since + WAIT_S, look)
+        return min(self._latest, look)
 
     def take(self) -> list[Urc]:
         """All of them; none is left."""
