@@ -20,6 +20,8 @@ from drivers.base import (
     Accepted,
     Concat,
     Encoding,
+    Fault,
+    FaultKind,
     OutboundSegment,
     Refused,
     SegmentId,
@@ -54,11 +56,20 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STORE_RETRY_S = 1.0
+_TURNS_TO_WIRE = 2
+"""Of the loop: what waited for its turn goes to the wire first, then the outcome of the one before it is written."""
 
 _BROKE = Uncertain(
     code="driver_broke",
     detail="The driver failed on this segment; it may or may not have gone out. The log says how.",
 )
+
+_TOO_LATE = Refused(
+    fault=Fault(
+        kind=FaultKind.CHANNEL, code="channel_busy", detail="The channel was still busy with another message."
+    )
+)
+"""Of a message that waited for its turn: no driver has seen it."""
 
 _STATUS_AFTER: dict[type[Decision], tuple[SegmentStatus, MessageStatus]] = {
     Hold: (SegmentStatus.UNCERTAIN, MessageStatus.UNCERTAIN),
@@ -101,6 +112,7 @@ class Dispatcher:
         self._release = release
         self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: set[Lane] = set()
         self._stopping = False
 
     @property
@@ -120,6 +132,8 @@ class Dispatcher:
         Those are left as ``sending``; the sweep of the next start makes them uncertain.
         """
         self._stopping = True
+        for lane in self._waiting:
+            lane.give_back()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
         left = len(self._tasks)
@@ -140,6 +154,8 @@ class Dispatcher:
                     is_released = True
                     lane.end(message.id)
                     self._release(lane, False)
+                    for _ in range(_TURNS_TO_WIRE):
+                        await asyncio.sleep(0)
                 on_wire, waits_again = await self._record(claim, on_wire, outcome)
         except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
             _log.exception("dispatch of message %s broke; the sweep will settle it", message.id)
@@ -157,6 +173,9 @@ class Dispatcher:
             _log.error("message %s stays as it is until the next start: %s", message.id, exc)
 
     async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
+        if not await self._wait_turn(lane):
+            now = truncate_ms(self._clock.now())
+            return _Outcome(_TOO_LATE, now, now)
         submitted_at = truncate_ms(self._clock.now())
         started = self._clock.monotonic()
         outbound = outbound_segment(message, segment, submitted_at)
@@ -168,6 +187,13 @@ class Dispatcher:
             result = _BROKE
         self._metrics.submit_seconds.labels(lane.name).observe(self._clock.monotonic() - started)
         return _Outcome(result, submitted_at, truncate_ms(self._clock.now()))
+
+    async def _wait_turn(self, lane: Lane) -> bool:
+        self._waiting.add(lane)
+        try:
+            return await lane.wait_turn() and not self._stopping
+        finally:
+            self._waiting.discard(lane)
 
     async def _record(self, claim: Claim, segment: Segment, outcome: _Outcome) -> tuple[Segment | None, bool]:
         """Write an outcome.

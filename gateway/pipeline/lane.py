@@ -7,12 +7,14 @@ it is up.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from drivers.base import Accepted, Driver, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
 from drivers.pacing import AdaptivePace, TokenBucket
 from gateway.clock import Clock
+from gateway.pipeline.turns import Turn
 from gateway.routing.balancer import Taker
 from gateway.routing.budgets import Budget, Need
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing
@@ -77,6 +79,7 @@ class Lane:
         self._pace = AdaptivePace(clock.monotonic())
         self._cooldown = Cooldown()
         self._breaker = Breaker()
+        self._turn = Turn(clock) if driver.capacity == 1 else None
         self.facts: dict[str, str | int | float | bool | None] = {}
         self.state = ChannelState.STARTING
         self.paused = False
@@ -97,6 +100,8 @@ class Lane:
         if state is ChannelState.UP:
             self._cooldown = Cooldown()
             self._breaker = self._breaker.after_up()
+        elif self._turn is not None:
+            self._turn.give_back()
         self.state = state
         self._error = error
 
@@ -114,10 +119,12 @@ class Lane:
 
     def free(self, now: float) -> int:
         """Messages it may be given now."""
-        if self.state is not ChannelState.UP or self.paused or self.draining or self._rests_s(now) > 0:
-            return 0
         in_flight = self.in_flight
         room = self.driver.capacity - in_flight
+        if room == 0 and self.ahead_in_s(now) <= 0:
+            room = 1
+        if room <= 0 or not self._is_open or self._rests_s(now) > 0:
+            return 0
         if self._breaker.state(now) is not BreakerState.CLOSED:
             room = min(room, 1 - in_flight)
         if self._rate is not None:
@@ -127,6 +134,27 @@ class Lane:
         if self.budget is not None and (left := self._left().left(self._clock.now())) is not None:
             room = min(room, left)
         return max(0, room)
+
+    @property
+    def _is_open(self) -> bool:
+        return self.state is ChannelState.UP and not self.paused and not self.draining
+
+    def ahead_in_s(self, now: float) -> float:
+        """Seconds until its next message may be claimed though one is on the wire; infinite for never."""
+        return math.inf if self._turn is None else self._turn.ahead_in_s(now)
+
+    async def wait_turn(self) -> bool:
+        """Wait until a claimed message may be submitted; False when it must go back. Cancel: nothing has happened."""
+        if self._turn is None:
+            return True
+        if not await self._turn.wait():
+            return False
+        return self._is_open and self._rests_s(self._clock.monotonic()) <= 0
+
+    def give_back(self) -> None:
+        """A message that waits for its turn must go back."""
+        if self._turn is not None:
+            self._turn.give_back()
 
     def taker(self, free: int) -> Taker:
         """It with its room, for the balancer."""
@@ -139,8 +167,10 @@ class Lane:
 
     def ready_in_s(self, now: float) -> float:
         """Seconds after which time alone may give it room; the rest wakes the scheduler by itself."""
-        if self.state is not ChannelState.UP or self.paused or self.draining:
+        if not self._is_open:
             return _NEVER_S
+        if 0 < (ahead_s := self.ahead_in_s(now)) < _NEVER_S:
+            return ahead_s
         rate_s = 0.0 if self._rate is None else self._rate.ready_in_s(now)
         rests_s = max(self._rests_s(now), rate_s, self._pace.ready_in_s(now))
         if rests_s > 0:
@@ -157,7 +187,7 @@ class Lane:
         self._pace.take(now)
         if self._rate is not None:
             self._rate.take(1, now)
-        result = await self.driver.submit(segment)
+        result = await self._submit(segment, now)
         match result:
             case Accepted(congestion=congestion):
                 if congestion is not None and congestion >= CONGESTED:
@@ -173,6 +203,19 @@ class Lane:
             case Refused(fault=fault):
                 self._note_fault(fault)
         return result
+
+    async def _submit(self, segment: OutboundSegment, now: float) -> SubmitResult:
+        turn = self._turn
+        if turn is None:
+            return await self.driver.submit(segment)
+        turn.begin(now, more_to_come=segment.more_to_come)
+        accepted = False
+        try:
+            result = await self.driver.submit(segment)
+            accepted = isinstance(result, Accepted)
+            return result
+        finally:
+            turn.end(self._clock.monotonic(), accepted=accepted)
 
     def _note_fault(self, fault: Fault) -> None:
         match fault.kind:

@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -122,11 +123,13 @@ class Scheduler:
     def _takers(self) -> list[Taker]:
         now = self._clock.monotonic()
         self._lanes = [*self._lanes[1:], *self._lanes[:1]]  # equals take turns
-        return [
-            lane.taker(min(free, MAX_CLAIM))
+        takers = [
+            (lane.in_flight >= lane.driver.capacity, lane.taker(min(free, MAX_CLAIM)))
             for lane in self._lanes
             if lane.filled and (free := lane.free(now)) > 0
         ]
+        # Those that would only claim ahead come last among equals.
+        return [taker for _, taker in sorted(takers, key=itemgetter(0))]
 
     async def _wait(self) -> None:
         now = self._clock.monotonic()
