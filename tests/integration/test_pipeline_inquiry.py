@@ -340,7 +340,9 @@ async def test_a_bind_is_asked_unless_its_settings_say_never(
             assert any(name.startswith("inquiry") for name in names) == (status == "delivered")
             clock.advance(HOUR_S)
             await until(status)
-            counted = b'hongyan_inquiries_total{channel="a",outcome="delivered"} 1.0' in gateway.metrics.render()
+            counted = (
+                b'hongyan_inquiries_total{channel="a",outcome="delivered"} 1.0' in gateway.metrics.render()
+            )
             assert counted == (status == "delivered")
         finally:
             await gateway.stop(1.0)
