@@ -1,7 +1,7 @@
 """One TCP (or TLS) connection that carries a session: what touches its transport.
 
 It moves octets between the socket and the session, keeps the window, and turns time into ticks. Writes of
-one turn of the event loop go out together. It knows no segments and no receipts.
+one turn of the event loop go out in few pieces. It knows no segments and no receipts.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ from drivers.smpp.wire.pdus import Body
 _LONGEST_TICK_S: Final = 1.0
 _SHORTEST_TICK_S: Final = 0.01
 _TICKS_PER_TIMER: Final = 8
-_FLUSHED_AT: Final = 16
-"""Requests of one turn of the event loop that go out without waiting for its end."""
+_FIRST_FLUSH: Final = 2
+_LONGEST_FLUSH: Final = 16
+"""Requests of one turn of the event loop that go out without waiting for its end; each time twice as many."""
 _LATE_REMEMBERED: Final = 4096
 """Tags of requests that were given up; as many as the session remembers."""
 
@@ -107,6 +108,7 @@ class SmppConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._unflushed: list[int] = []
         self._flush_scheduled = False
+        self._flush_at = _FIRST_FLUSH
         self._accepting = True
         self._held: set[str] = set()
         self._deaf_since: float | None = None
@@ -270,11 +272,11 @@ class SmppConnection(asyncio.Protocol):
         self._window.add(sequence_number, _Waiter(future, holds_slot, tag), now + timeout_s)
         self._idle.clear()
         self._unflushed.append(sequence_number)
-        if len(self._unflushed) >= _FLUSHED_AT:
+        self._schedule_flush()
+        if len(self._unflushed) >= self._flush_at:
             # Not all of a turn at once: the peer would answer all at once, too, and the window stand empty meanwhile.
             self._flush()
-        else:
-            self._schedule_flush()
+            self._flush_at = min(2 * self._flush_at, _LONGEST_FLUSH)
         return future
 
     def _settle(self, waiter: _Waiter, answer: Answer) -> None:
@@ -324,10 +326,14 @@ class SmppConnection(asyncio.Protocol):
     def _schedule_flush(self) -> None:
         if not self._flush_scheduled:
             self._flush_scheduled = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._flush_scheduled = False
+        self._flush()
+        self._flush_at = _FIRST_FLUSH
 
     def _flush(self) -> None:
-        self._flush_scheduled = False
         transport = self._transport
         if transport is None or transport.is_closing():
             return

@@ -15,6 +15,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from drivers.errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from drivers.smpp.session_rules import (
     BOUND_STATE_BY_BIND,
@@ -45,23 +47,20 @@ _LATE_REMEMBERED: Final = 4096
 """Given-up requests whose answers are still told from answers to nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestReceived:
+class RequestReceived(msgspec.Struct, frozen=True, gc=False):
     """The peer asks; answer with `Session.respond`."""
 
     sequence_number: int
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class NotificationReceived:
+class NotificationReceived(msgspec.Struct, frozen=True, gc=False):
     """alert_notification or outbind: there is no answer to it."""
 
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseReceived:
+class ResponseReceived(msgspec.Struct, frozen=True, gc=False):
     """The answer to a request of ours.
 
     Args:
@@ -81,8 +80,7 @@ class ResponseReceived:
     unread: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownResponse:
+class UnknownResponse(msgspec.Struct, frozen=True, gc=False):
     """An answer to nothing we asked, or of the wrong kind; the request, if any, goes on waiting."""
 
     sequence_number: int
@@ -90,8 +88,7 @@ class UnknownResponse:
     command_status: int
 
 
-@dataclass(frozen=True, slots=True)
-class PduRejected:
+class PduRejected(msgspec.Struct, frozen=True, gc=False):
     """A PDU that could not be read or is not allowed now; it has been answered with ``command_status``."""
 
     sequence_number: int
@@ -100,8 +97,7 @@ class PduRejected:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFailed:
+class SessionFailed(msgspec.Struct, frozen=True, gc=False):
     """Framing is lost or the peer is silent: close the link. Nothing comes after this event."""
 
     code: str
@@ -337,7 +333,7 @@ class Session:
         if asked is None:
             asked = self._given_up.get(sequence_number)
             late = asked is not None
-        if asked is None or command_id not in {asked | RESPONSE_BIT, CommandId.GENERIC_NACK}:
+        if asked is None or command_id not in (asked | RESPONSE_BIT, CommandId.GENERIC_NACK):
             return UnknownResponse(sequence_number, command_id, header.command_status)
         del (self._given_up if late else self._waiting)[sequence_number]
         if asked == CommandId.ENQUIRE_LINK:

@@ -1,4 +1,7 @@
-"""One bind with a window of 100 before an SMSC that answers in 20 ms: what of 5,000 submits a second is reached."""
+"""One bind with a window of 100 before an SMSC that answers in 20 ms: what of 5,000 submits a second is reached.
+
+The same before an SMSC that answers at once tells what the processor would allow, and so which of the two limits.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,22 @@ import asyncio
 import statistics
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from drivers.base import Accepted, ChannelUp, DriverEvent, Encoding, EventSink, OutboundSegment, SegmentId
 from drivers.smpp.config import SmppConfig
 from drivers.smpp.driver import SmppDriver
 from tests.bench.figures import Figure
-from tests.bench.processes import started
+from tests.bench.processes import Meter, started
 
 WINDOW = 100
 LATENCY_S = 0.02
-N_SUBMITS = 30_000
+N_SUBMITS = 20_000
+ROUNDS = 3
+"""Of which the best counts: the others had company on the processor."""
 N_ALONE = 50
 
 
@@ -31,43 +39,63 @@ class _UpSink(EventSink):
             self.up.set()
 
 
+class _Run(NamedTuple):
+    """What `N_SUBMITS` took: seconds, and CPU seconds of the driver and of the SMSC."""
+
+    alone_s: float
+    taken_s: float
+    driver_s: float
+    smsc_s: float
+
+
 async def smpp_window(folder: Path) -> list[Figure]:
     """Submits a second, and of which limit that is how much."""
-    command = (sys.executable, "-m", "tests.bench.echo_smsc", LATENCY_S)
+    paced = min([await _run(folder, LATENCY_S) for _ in range(ROUNDS)], key=lambda run: run.taken_s)
+    at_once = min([await _run(folder, 0.0) for _ in range(ROUNDS)], key=lambda run: run.driver_s)
+    rate, by_window, by_cpu = N_SUBMITS / paced.taken_s, WINDOW / LATENCY_S, N_SUBMITS / at_once.driver_s
+    limit = "window" if by_window <= by_cpu else "CPU"
+    return [
+        Figure("smpp-window", f"window {WINDOW}, answers after {LATENCY_S * 1e3:g} ms", rate, "submit/s"),
+        Figure("smpp-window", f"of the lower limit ({limit})", 100 * rate / min(by_window, by_cpu), "%"),
+        Figure("smpp-window", "response time of a lone submit", paced.alone_s * 1e3, "ms"),
+        Figure(
+            "smpp-window", "of the window over that response time", 100 * rate * paced.alone_s / WINDOW, "%"
+        ),
+        Figure("smpp-window", "of a core used by the driver", 100 * paced.driver_s / paced.taken_s, "%"),
+        Figure("smpp-window", "of a core used by the SMSC", 100 * paced.smsc_s / paced.taken_s, "%"),
+        Figure("smpp-window", f"window {WINDOW}, answers at once", N_SUBMITS / at_once.taken_s, "submit/s"),
+        Figure("smpp-window", "CPU of the driver for it", at_once.driver_s * 1e3 / N_SUBMITS, "ms/submit"),
+        Figure("smpp-window", "so one core could", by_cpu, "submit/s"),
+    ]
+
+
+async def _run(folder: Path, latency_s: float) -> _Run:
+    command = (sys.executable, "-m", "tests.bench.echo_smsc", latency_s)
     async with started(command, folder / "echo.log") as process:
         assert process.stdout is not None
         port = int(await process.stdout.readline())
-        driver = SmppDriver(
-            SmppConfig(
-                name="bench",
-                host="127.0.0.1",
-                port=port,
-                system_id="hongyan",
-                password="secret",
-                window=WINDOW,
-            )
-        )
-        sink = _UpSink()
-        task = asyncio.create_task(driver.run(sink))
-        try:
-            await asyncio.wait_for(sink.up.wait(), 10)
+        async with _bound(port) as driver:
             alone_s = await _time_alone(driver)
-            began, cpu = time.perf_counter(), time.process_time()
+            smsc, cpu_s, began = Meter(process.pid), time.process_time(), time.perf_counter()
             await _submit_all(driver)
-            taken_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-    rate, limit = N_SUBMITS / taken_s, WINDOW / alone_s
-    by_cpu = N_SUBMITS / cpu_s
-    lower = "window" if limit <= by_cpu else "CPU"
-    return [
-        Figure("smpp-window", f"window {WINDOW}, answers after {LATENCY_S * 1e3:g} ms", rate, "submit/s"),
-        Figure("smpp-window", "response time of a lone submit", alone_s * 1e3, "ms"),
-        Figure("smpp-window", "window / response time", limit, "submit/s"),
-        Figure("smpp-window", "what one core could", by_cpu, "submit/s"),
-        Figure("smpp-window", f"reached of the lower limit ({lower})", 100 * rate / min(limit, by_cpu), "%"),
-    ]
+            return _Run(alone_s, time.perf_counter() - began, time.process_time() - cpu_s, smsc.used_s)
+
+
+@asynccontextmanager
+async def _bound(port: int) -> AsyncIterator[SmppDriver]:
+    driver = SmppDriver(
+        SmppConfig(
+            name="bench", host="127.0.0.1", port=port, system_id="hongyan", password="secret", window=WINDOW
+        )
+    )
+    sink = _UpSink()
+    task = asyncio.create_task(driver.run(sink))
+    try:
+        await asyncio.wait_for(sink.up.wait(), 10)
+        yield driver
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _time_alone(driver: SmppDriver) -> float:
@@ -94,10 +122,11 @@ async def _submit(driver: SmppDriver, number: int) -> None:
 
 
 async def _submit_all(driver: SmppDriver) -> None:
+    """As the gateway does: as many under way as the window holds."""
     numbers = iter(range(N_SUBMITS))
 
     async def work() -> None:
         for number in numbers:
             await _submit(driver, number)
 
-    await asyncio.gather(*(work() for _ in range(2 * WINDOW)))
+    await asyncio.gather(*(work() for _ in range(WINDOW)))
