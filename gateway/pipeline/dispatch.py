@@ -18,30 +18,19 @@ import msgspec
 
 from drivers.base import (
     Accepted,
-    Concat,
-    Encoding,
     Fault,
     FaultKind,
-    OutboundSegment,
     Refused,
-    SegmentId,
     SubmitResult,
     Uncertain,
 )
-from drivers.codec.udh import concat_element, decode_udh, encode_udh
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.events import message_event
 from gateway.model.lifecycle import check_transition, decide_verdict
-from gateway.model.message import (
-    Message,
-    MessageError,
-    MessageStatus,
-    Segment,
-    SegmentStatus,
-    concat_width,
-)
+from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.lane import Lane
+from gateway.pipeline.outbound import outbound_segment
 from gateway.pipeline.receipts import apply_early, apply_unnamed
 from gateway.pipeline.retry import Decision, GiveUp, Hold, RetryPolicy, TryAgain, decide_retry
 from gateway.pipeline.schedule import Claim
@@ -371,32 +360,3 @@ async def record_refused(
     if part_status is SegmentStatus.UNCERTAIN:
         stored = (await load_segments(tx, [message.id]))[message.id]
         await apply_unnamed(tx, state, stored, segment.part, now)
-
-
-def outbound_segment(message: Message, segment: Segment, now: datetime) -> OutboundSegment:
-    """A segment as drivers take it."""
-    n = message.n_segments
-    udh = message.udh or b""
-    if n > 1:
-        reference = message.concat_ref or 0
-        width = concat_width(reference)
-        concat = concat_element(Concat(reference=reference, total=n, part=segment.part, width=width))
-        udh = encode_udh((*(decode_udh(udh).elements if udh else ()), concat))
-    left_s = (
-        (message.expires_at - now).total_seconds() if message.valid_for_s and message.expires_at else None
-    )
-    return OutboundSegment(
-        segment_id=SegmentId(f"{message.id}:{segment.part}"),
-        recipient=message.recipient,
-        sender=message.source_address,
-        encoding=Encoding(message.encoding),
-        payload=segment.payload,
-        udh=udh,
-        flash=message.flash,
-        report=message.report,
-        valid_for_s=None if left_s is None else max(60.0, left_s),
-        priority=message.priority,
-        more_to_come=segment.part < n,
-        attempt=segment.attempts,
-        tlvs=message.smpp_tlvs,
-    )

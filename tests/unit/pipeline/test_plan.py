@@ -17,7 +17,7 @@ from gateway.ids import MessageId
 from gateway.model.message import Message, MessageStatus, Segment
 from gateway.model.request import MessageRequest
 from gateway.pipeline.accept import Intake, IntakeSettings
-from gateway.pipeline.dispatch import outbound_segment
+from gateway.pipeline.outbound import outbound_segment
 from gateway.pipeline.plan import plan_request, preview_request
 from gateway.policy.text import TextRules
 from gateway.runtime.carrier_texts import CarrierTexts, make_text_plan

@@ -147,7 +147,9 @@ async def test_what_changes_later_comes_back_too(store: SqliteStore):
     assert await store.read(lambda tx: find_message(tx, message.id)) == changed
     assert await store.read(lambda tx: load_segments(tx, [message.id, "nobody"])) == {message.id: [segment]}
     assert await store.read(lambda tx: load_usage(tx, [Stay("a")], later)) == Usage(1, [message.recipient])
-    assert await store.read(lambda tx: load_usage(tx, [Stay("a")], later + timedelta(seconds=1))) == Usage(0, [])
+    assert await store.read(lambda tx: load_usage(tx, [Stay("a")], later + timedelta(seconds=1))) == Usage(
+        0, []
+    )
 
 
 async def test_a_listing_is_newest_first_and_goes_on_where_it_stopped(store: SqliteStore):
