@@ -16,6 +16,7 @@ from tests.bench.codec import codec
 from tests.bench.esme import esme
 from tests.bench.figures import Figure, describe_machine, show
 from tests.bench.kannel import peer_kannel
+from tests.bench.modem_events import modem_hung, modem_idle
 from tests.bench.modems import modem_memory, modems
 from tests.bench.smpp import memory, smpp_batch, smpp_single
 from tests.bench.smpp_codec import smpp_codec
@@ -30,6 +31,8 @@ BENCHES: dict[str, Bench] = {
     "peer-kannel": lambda folder, options: peer_kannel(folder, options.messages),
     "modems": lambda folder, options: modems(folder, options.modems, options.each),
     "modems-8": lambda folder, options: modems(folder, 8, options.each),
+    "modem-idle": lambda folder, options: modem_idle(folder),
+    "modem-hung": lambda folder, options: modem_hung(folder),
     "modem-memory": lambda folder, options: modem_memory(folder),
     "codec": lambda folder, options: codec(),
     "smpp-codec": lambda folder, options: smpp_codec(),

@@ -36,9 +36,19 @@ class Rig(NamedTuple):
 
 
 @asynccontextmanager
-async def modem_rig(folder: Path, n_modems: int, network_time_s: float, **more: str) -> AsyncIterator[Rig]:
-    """Modems in a process of their own and the daemon on them; ``more`` goes to each modem's config."""
-    async with operator("modems", folder, modems=n_modems, network_time_s=network_time_s) as (_, ports):
+async def modem_rig(
+    folder: Path, n_modems: int, network_time_s: float, *, hang_at: int | None = None, **more: str
+) -> AsyncIterator[Rig]:
+    """Modems in a process of their own and the daemon on them.
+
+    Args:
+        hang_at: the segment with which the first modem hangs for good.
+        more: goes to each modem's config.
+    """
+    options = {"modems": n_modems, "network_time_s": network_time_s}
+    if hang_at is not None:
+        options["hang_at"] = hang_at
+    async with operator("modems", folder, **options) as (_, ports):
         channels = "\n".join(modem_toml(f"sim-{i}", port, **more) for i, port in enumerate(ports, 1))
         async with running(folder, channels) as (daemon, pid):
             rig = Rig(daemon, pid, folder / "wire.log")
