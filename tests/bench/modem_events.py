@@ -77,14 +77,13 @@ async def modem_hung(folder: Path) -> list[Figure]:
         for line in lines
         if line["type"] == "message.sending" and line["id"] in hung_ids and line.get("channel") != "sim-1"
     ]
+    title = f"of {N_MESSAGES} of {NETWORK_TIME_S:g} s, one of {N_MODEMS} modems hangs: sent"
+    after_s = max(later, default=0.0)
     return [
-        Figure(
-            bench, f"{N_MESSAGES} messages, {NETWORK_TIME_S:g} s network time: delivered", told["delivered"]
-        ),
+        Figure(bench, title, told["sent"] + told["delivered"]),
         Figure(bench, "uncertain: the segment it had", told["uncertain"]),
-        Figure(bench, "messages taken from it by others", len(later)),
-        Figure(bench, "the last of them, after the hang was recognised", max(later, default=0.0), "s"),
-        Figure(bench, "from the hang to that, the answer's time limit", ANSWER_TIMEOUT_S, "s"),
+        Figure(bench, f"recognised by the time limit of {ANSWER_TIMEOUT_S} s; taken over", len(later)),
+        Figure(bench, "the last of those, after that (below 0: before)", after_s, "s"),
     ]
 
 

@@ -1,0 +1,129 @@
+"""A channel that sends one segment after the other claims its next message a moment ahead, and safely so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drivers.base import FaultKind
+from gateway.model.message import SegmentStatus
+from gateway.pipeline.turns import AHEAD_S, LATE_S, AnswerTimes
+from tests.support.fake_driver import ScriptedDriver, refused
+from tests.support.gateway import Rig, running
+
+pytestmark = pytest.mark.integration
+
+TIME_S = 1.0
+JUST_AHEAD_S = TIME_S - AHEAD_S / 2
+NUMBERS = [f"+86138001380{i:02d}" for i in range(6)]
+
+
+async def learn(rig: Rig, driver: ScriptedDriver) -> None:
+    """One segment goes out and takes its time: now the next answer is expected."""
+    driver.hold()
+    message = await rig.send(to=NUMBERS[5])
+    await driver.until_submitted(1)
+    rig.clock.advance(TIME_S)
+    driver.release()
+    await rig.until_status(message, "sent")
+    driver.hold()
+
+
+async def test_the_next_message_is_on_record_and_not_with_the_driver_before_the_answer(tmp_path: Path):
+    driver = ScriptedDriver("a", capacity=1)
+    async with running(tmp_path / "s.db", driver) as rig:
+        await learn(rig, driver)
+        first, second = await rig.send(to=NUMBERS[0]), await rig.send(to=NUMBERS[1])
+        await driver.until_submitted(2)
+        assert (await rig.message(second.id)).status == "queued"
+        rig.clock.advance(JUST_AHEAD_S)
+        rig.scheduler.wake()
+        await rig.until_status(second, "sending")
+        assert (await rig.segments(second.id))[0].status is SegmentStatus.SENDING
+        assert driver.recipients()[1:] == [NUMBERS[0]]
+        driver.release()
+        await rig.until_status(first, "sent")
+        await rig.until_status(second, "sent")
+        assert driver.recipients()[1:] == NUMBERS[:2]
+
+
+async def test_a_free_channel_takes_it_rather_than_one_that_has_something_on_the_wire(tmp_path: Path):
+    busy, free = ScriptedDriver("busy", capacity=1), ScriptedDriver("free", capacity=1)
+    async with running(tmp_path / "s.db", busy, free) as rig:
+        busy.hold()
+        rig.lanes["free"].paused = True
+        await learn(rig, busy)
+        await rig.send(to=NUMBERS[0])
+        await busy.until_submitted(2)
+        rig.lanes["free"].paused = False
+        rig.clock.advance(JUST_AHEAD_S)
+        await rig.send(to=NUMBERS[1])
+        await free.until_submitted(1)
+        assert free.recipients() == [NUMBERS[1]]
+
+
+async def test_when_the_channel_goes_down_what_waits_goes_by_another(tmp_path: Path):
+    driver, other = ScriptedDriver("a", capacity=1), ScriptedDriver("b", capacity=1)
+    async with running(tmp_path / "s.db", driver, other) as rig:
+        rig.lanes["b"].paused = True
+        await learn(rig, driver)
+        await rig.send(to=NUMBERS[0])
+        await driver.until_submitted(2)
+        second = await rig.send(to=NUMBERS[1])
+        rig.clock.advance(JUST_AHEAD_S)
+        rig.scheduler.wake()
+        await rig.until_status(second, "sending")
+        rig.lanes["b"].paused = False
+        await driver.go_down()
+        await other.until_submitted(1)
+        assert other.recipients() == [NUMBERS[1]]
+        assert (await rig.until_status(second, "sent")).channel == "b"
+        assert driver.recipients()[1:] == [NUMBERS[0]]
+
+
+async def test_after_a_refusal_that_closes_the_channel_what_waits_goes_back(tmp_path: Path):
+    driver, other = ScriptedDriver("a", capacity=1), ScriptedDriver("b", capacity=1)
+    async with running(tmp_path / "s.db", driver, other) as rig:
+        rig.lanes["b"].paused = True
+        await learn(rig, driver)
+        driver.script.append(refused(FaultKind.CHANNEL))
+        await rig.send(to=NUMBERS[0])
+        await driver.until_submitted(2)
+        second = await rig.send(to=NUMBERS[1])
+        rig.clock.advance(JUST_AHEAD_S)
+        rig.scheduler.wake()
+        await rig.until_status(second, "sending")
+        rig.lanes["b"].paused = False
+        driver.release()
+        await other.until_submitted(2)
+        assert sorted(other.recipients()) == NUMBERS[:2]
+        assert driver.recipients()[1:] == [NUMBERS[0]]
+
+
+async def test_a_stop_gives_back_what_waits(tmp_path: Path):
+    driver = ScriptedDriver("a", capacity=1)
+    async with running(tmp_path / "s.db", driver) as rig:
+        await learn(rig, driver)
+        await rig.send(to=NUMBERS[0])
+        await driver.until_submitted(2)
+        second = await rig.send(to=NUMBERS[1])
+        rig.clock.advance(JUST_AHEAD_S)
+        rig.scheduler.wake()
+        await rig.until_status(second, "sending")
+        rig.scheduler.stop()
+        await rig.dispatcher.finish(0.05)
+        assert (await rig.message(second.id)).status == "queued"
+
+
+def test_nothing_is_expected_of_answers_that_come_irregularly_or_at_once():
+    times = AnswerTimes()
+    assert times.soonest_s > 3_600
+    times.note(3.0)
+    assert times.soonest_s == 3.0
+    times.note(5.0)
+    assert times.soonest_s > 3_600
+    assert times.late_s == 5.0 + LATE_S
+    quick = AnswerTimes()
+    quick.note(0.01)
+    assert quick.soonest_s > 3_600
