@@ -59,27 +59,26 @@ class Turn:
         self._clock = clock
         self._times = AnswerTimes()
         self._began: float | None = None
-        self._is_last = False
+        self._ahead_at = self._late_at = math.inf
         self._waiter: asyncio.Future[bool] | None = None
 
     def begin(self, now: float, *, more_to_come: bool) -> None:
         """A segment goes to the driver; with more to come, those of its message go first."""
         self._began = now
-        self._is_last = not more_to_come
+        self._ahead_at = math.inf if more_to_come else now + self._times.soonest_s - AHEAD_S
+        self._late_at = now + self._times.late_s
 
     def end(self, now: float, *, accepted: bool) -> None:
         """Its outcome is known: the next one's turn."""
         if accepted and self._began is not None:
             self._times.note(now - self._began)
         self._began = None
+        self._ahead_at = math.inf
         self._wake(its_turn=True)
 
     def ahead_in_s(self, now: float) -> float:
         """Seconds until the next message may be claimed; infinite where that must wait for the answer."""
-        if self._began is None or not self._is_last or self._waiter is not None:
-            return math.inf
-        elapsed_s = now - self._began
-        return math.inf if elapsed_s > self._times.late_s else self._times.soonest_s - AHEAD_S - elapsed_s
+        return math.inf if self._waiter is not None or now > self._late_at else self._ahead_at - now
 
     async def wait(self) -> bool:
         """Wait for the segment on the wire; False when its answer is late, or for `give_back`.
@@ -90,13 +89,13 @@ class Turn:
             return True
         if self._waiter is not None:
             return False
-        left_s = self._times.late_s - (self._clock.monotonic() - self._began)
+        left_s = self._late_at - self._clock.monotonic()
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(left_s):
                 return await self._waiter
         except TimeoutError:
-            self._is_last = False  # nothing more is claimed before this answer
+            self._ahead_at = math.inf  # nothing more is claimed before this answer
             return False
         finally:
             self._waiter = None
