@@ -87,6 +87,7 @@ class AtPort:
         on_urc: called on the loop with each unsolicited message, in order; must not block.
         on_silence: called on the loop with True when an answer did not come, and with False when the stick answers
             again; must not block.
+        on_stray: called on the loop with each line that belongs to nothing; must not block.
         command_timeout_s: for requests that name no other.
         trace: hears every octet.
     """
@@ -97,11 +98,13 @@ class AtPort:
         on_urc: Callable[[Urc], None],
         *,
         on_silence: Callable[[bool], None] | None = None,
+        on_stray: Callable[[str], None] | None = None,
         command_timeout_s: float = COMMAND_TIMEOUT_S,
         trace: Trace | None = None,
     ) -> None:
         self._name = name
         self._on_silence = on_silence
+        self._on_stray = on_stray
         self._silent = False
         self._trace = trace
         self._command_timeout_s = command_timeout_s
@@ -325,6 +328,8 @@ class AtPort:
                     self._fail_current(lambda _command: EchoReturned())
                 case Stray(line):
                     logger.info("%s: stray line %s", self._name, _name_of(line))
+                    if self._on_stray is not None:
+                        self._on_stray(line)
                 case Hung():
                     self._lose(StickSilent())
 

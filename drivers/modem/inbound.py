@@ -48,6 +48,8 @@ MAX_REPORTED = 1024
 
 MANY = 4
 """So many messages found by a sweep are deleted together."""
+CNMA_ERROR = "AT+CNMA=2"
+"""The network is asked to send it again (TS 27.005 3.4.4)."""
 CMS_INVALID_INDEX = 321
 UNREADABLE = "unreadable"
 """The sender under which the octets of such a message go to the gateway."""
@@ -77,6 +79,7 @@ class Inbound:
         self._waiting = WaitingReports()
         self._awake = asyncio.Event()
         self._sweep_due = True
+        self._next_sweep = 0.0
         self._last_use: StorageUse | None = None
         self._reported: set[str] = set()
         self._deletes_read = True
@@ -100,6 +103,12 @@ class Inbound:
             logger.error("%s: too many messages at once; the network must repeat one", self._channel)
         self._awake.set()
 
+    def on_stray(self, line: str) -> None:
+        """Note a line that nobody understands: a broken one may have been a notification."""
+        if not line.isascii() or line.startswith("+C"):
+            self._sweep_by(_now() + self._timing.sweep_after_failure_s)
+            self._awake.set()
+
     def note_use(self, use: StorageUse | None) -> None:
         """Note how full the memory for new messages is; not all sticks say by themselves that nothing fits any more."""
         is_news, self._last_use = use != self._last_use, use
@@ -121,30 +130,32 @@ class Inbound:
         ``dedupe_key``.
         """
         reader = StorageReader(port, setup.storage)
-        next_sweep = 0.0
         while True:
             soon = _now() + self._timing.sweep_after_failure_s
             if self._waiting.due(_now(), port.free_since) <= _now():
                 self._jobs.extend(self._waiting.take())
             try:
-                if self._sweep_due or _now() >= next_sweep:
+                if self._sweep_due or _now() >= self._next_sweep:
                     self._sweep_due = False
-                    next_sweep = soon
-                    if await self._sweep(port, setup, reader):
-                        next_sweep = _now() + self._timing.sweep_s
+                    self._next_sweep = _now() + self._timing.sweep_s
+                    if not await self._sweep(port, setup, reader):
+                        self._sweep_by(soon)
                 while self._jobs and not self._sweep_due:
                     # While segments go out, each command waits for its turn between two of them: reading and
                     # deleting one by one would be slower than receipts come in.
                     if (memory := self._take_backlog()) is not None:
                         if not await self._take_together(await reader.list_all(memory), memory, reader):
-                            next_sweep = min(next_sweep, soon)
+                            self._sweep_by(soon)
                     elif not await self._handle(self._jobs.popleft(), port, setup, reader):
-                        next_sweep = min(next_sweep, soon)
+                        self._sweep_by(soon)
             except (DeviceError, WireTimeout) as error:
                 # Slow or dead: the port finds out. What was meant to be read is still on the stick.
                 logger.info("%s: %s; the next sweep will find what is left", self._channel, error)
-                next_sweep = min(next_sweep, soon)
-            await self._wait_until(min(next_sweep, self._waiting.due(_now(), port.free_since)))
+                self._sweep_by(soon)
+            await self._wait_until(min(self._next_sweep, self._waiting.due(_now(), port.free_since)))
+
+    def _sweep_by(self, when: float) -> None:
+        self._next_sweep = min(self._next_sweep, when)
 
     async def _wait_until(self, deadline: float) -> None:
         if not self._jobs and not self._sweep_due:
@@ -155,9 +166,7 @@ class Inbound:
 
     async def _sweep(self, port: AtPort, setup: Setup, reader: StorageReader) -> bool:
         """Take everything that is stored; True when nothing was left for want of a sink or of an answer."""
-        if setup.notify_command is not None:
-            # A stick that missed an acknowledgement stops notifying (TS 27.005 3.4.1): arm it again.
-            await try_request(port, setup.notify_command)
+        await self._notify_again(port, setup)  # an acknowledgement may have been missed
         well = True
         self._waiting.take()  # what they name is seen here
         for memory in setup.storage.readable or (None,):
@@ -182,6 +191,11 @@ class Inbound:
             for entry in entries:
                 well &= await self._take_stored(entry, memory, entry.index, reader, make_room=is_near_full)
         return well
+
+    async def _notify_again(self, port: AtPort, setup: Setup) -> None:
+        """A stick that missed an acknowledgement stops notifying (TS 27.005 3.4.1): arm it again."""
+        if setup.notify_command is not None:
+            await try_request(port, setup.notify_command)
 
     async def _handle(self, urc: Urc, port: AtPort, setup: Setup, reader: StorageReader) -> bool:
         if urc.line.startswith(_CALLS):
@@ -275,6 +289,8 @@ class Inbound:
         name = urc.line.partition(":")[0]
         if not urc.body:
             logger.warning("%s: %s came without its PDU; the network must repeat it", self._channel, name)
+            if setup.acknowledges and await try_request(port, CNMA_ERROR) is not None:
+                await self._notify_again(port, setup)
             return False
         event = await self._decode(parse_hex(urc.body), parse_direct_length(urc.line) or 0, name)
         # What can't be read now never can be: acknowledged, lest the network repeats it for ever.
