@@ -43,7 +43,7 @@ class Body(msgspec.Struct, frozen=True, gc=False):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class _BindRequest(Body, frozen=True, gc=False):
+class _BindRequest(Body, frozen=True):
     """What the three bind requests share."""
 
     system_id: str = ""
@@ -56,50 +56,50 @@ class _BindRequest(Body, frozen=True, gc=False):
     tlvs: tuple[Tlv, ...] = ()
 
 
-class _BindResponse(Body, frozen=True, gc=False):
+class _BindResponse(Body, frozen=True):
     """What the three bind responses share."""
 
     system_id: str = ""
     tlvs: tuple[Tlv, ...] = ()
 
 
-class BindTransmitter(_BindRequest, frozen=True, gc=False):
+class BindTransmitter(_BindRequest, frozen=True):
     """Spec: SMPP 3.4 4.1.1."""
 
     command_id = CommandId.BIND_TRANSMITTER
 
 
-class BindTransmitterResp(_BindResponse, frozen=True, gc=False):
+class BindTransmitterResp(_BindResponse, frozen=True):
     """Spec: SMPP 3.4 4.1.2."""
 
     command_id = CommandId.BIND_TRANSMITTER_RESP
 
 
-class BindReceiver(_BindRequest, frozen=True, gc=False):
+class BindReceiver(_BindRequest, frozen=True):
     """Spec: SMPP 3.4 4.1.3."""
 
     command_id = CommandId.BIND_RECEIVER
 
 
-class BindReceiverResp(_BindResponse, frozen=True, gc=False):
+class BindReceiverResp(_BindResponse, frozen=True):
     """Spec: SMPP 3.4 4.1.4."""
 
     command_id = CommandId.BIND_RECEIVER_RESP
 
 
-class BindTransceiver(_BindRequest, frozen=True, gc=False):
+class BindTransceiver(_BindRequest, frozen=True):
     """Spec: SMPP 3.4 4.1.5."""
 
     command_id = CommandId.BIND_TRANSCEIVER
 
 
-class BindTransceiverResp(_BindResponse, frozen=True, gc=False):
+class BindTransceiverResp(_BindResponse, frozen=True):
     """Spec: SMPP 3.4 4.1.6."""
 
     command_id = CommandId.BIND_TRANSCEIVER_RESP
 
 
-class Outbind(Body, frozen=True, gc=False):
+class Outbind(Body, frozen=True):
     """An SMSC's call to bind as receiver. Spec: SMPP 3.4 4.1.7."""
 
     command_id = CommandId.OUTBIND
@@ -108,37 +108,37 @@ class Outbind(Body, frozen=True, gc=False):
     tlvs: tuple[Tlv, ...] = ()
 
 
-class Unbind(Body, frozen=True, gc=False):
+class Unbind(Body, frozen=True):
     """Spec: SMPP 3.4 4.2.1."""
 
     command_id = CommandId.UNBIND
 
 
-class UnbindResp(Body, frozen=True, gc=False):
+class UnbindResp(Body, frozen=True):
     """Spec: SMPP 3.4 4.2.2."""
 
     command_id = CommandId.UNBIND_RESP
 
 
-class GenericNack(Body, frozen=True, gc=False):
+class GenericNack(Body, frozen=True):
     """Answer to what could not be understood. Spec: SMPP 3.4 4.3.1."""
 
     command_id = CommandId.GENERIC_NACK
 
 
-class EnquireLink(Body, frozen=True, gc=False):
+class EnquireLink(Body, frozen=True):
     """Spec: SMPP 3.4 4.11.1."""
 
     command_id = CommandId.ENQUIRE_LINK
 
 
-class EnquireLinkResp(Body, frozen=True, gc=False):
+class EnquireLinkResp(Body, frozen=True):
     """Spec: SMPP 3.4 4.11.2."""
 
     command_id = CommandId.ENQUIRE_LINK_RESP
 
 
-class _ShortMessage(Body, frozen=True, gc=False):
+class _ShortMessage(Body, frozen=True):
     """The common layout of submit_sm and deliver_sm."""
 
     service_type: str = ""
@@ -161,38 +161,38 @@ class _ShortMessage(Body, frozen=True, gc=False):
     tlvs: tuple[Tlv, ...] = ()
 
 
-class SubmitSm(_ShortMessage, frozen=True, gc=False):
+class SubmitSm(_ShortMessage, frozen=True):
     """Spec: SMPP 3.4 4.4.1."""
 
     command_id = CommandId.SUBMIT_SM
 
 
-class DeliverSm(_ShortMessage, frozen=True, gc=False):
+class DeliverSm(_ShortMessage, frozen=True):
     """Spec: SMPP 3.4 4.6.1."""
 
     command_id = CommandId.DELIVER_SM
 
 
-class _MessageIdResponse(Body, frozen=True, gc=False):
+class _MessageIdResponse(Body, frozen=True):
     """A response that names a message."""
 
     message_id: str = ""
     tlvs: tuple[Tlv, ...] = ()
 
 
-class SubmitSmResp(_MessageIdResponse, frozen=True, gc=False):
+class SubmitSmResp(_MessageIdResponse, frozen=True):
     """Spec: SMPP 3.4 4.4.2."""
 
     command_id = CommandId.SUBMIT_SM_RESP
 
 
-class DeliverSmResp(_MessageIdResponse, frozen=True, gc=False):
+class DeliverSmResp(_MessageIdResponse, frozen=True):
     """``message_id`` is unused and empty. Spec: SMPP 3.4 4.6.2."""
 
     command_id = CommandId.DELIVER_SM_RESP
 
 
-class SubmitMulti(Body, frozen=True, gc=False):
+class SubmitMulti(Body, frozen=True):
     """Spec: SMPP 3.4 4.5.1."""
 
     command_id = CommandId.SUBMIT_MULTI
@@ -214,7 +214,7 @@ class SubmitMulti(Body, frozen=True, gc=False):
     tlvs: tuple[Tlv, ...] = ()
 
 
-class SubmitMultiResp(Body, frozen=True, gc=False):
+class SubmitMultiResp(Body, frozen=True):
     """Spec: SMPP 3.4 4.5.2."""
 
     command_id = CommandId.SUBMIT_MULTI_RESP
@@ -223,7 +223,7 @@ class SubmitMultiResp(Body, frozen=True, gc=False):
     tlvs: tuple[Tlv, ...] = ()
 
 
-class DataSm(Body, frozen=True, gc=False):
+class DataSm(Body, frozen=True):
     """A message whose content is a parameter (``message_payload``). Spec: SMPP 3.4 4.7.1."""
 
     command_id = CommandId.DATA_SM
@@ -240,13 +240,13 @@ class DataSm(Body, frozen=True, gc=False):
     tlvs: tuple[Tlv, ...] = ()
 
 
-class DataSmResp(_MessageIdResponse, frozen=True, gc=False):
+class DataSmResp(_MessageIdResponse, frozen=True):
     """Spec: SMPP 3.4 4.7.2."""
 
     command_id = CommandId.DATA_SM_RESP
 
 
-class QuerySm(Body, frozen=True, gc=False):
+class QuerySm(Body, frozen=True):
     """Spec: SMPP 3.4 4.8.1."""
 
     command_id = CommandId.QUERY_SM
@@ -257,7 +257,7 @@ class QuerySm(Body, frozen=True, gc=False):
     tlvs: tuple[Tlv, ...] = ()
 
 
-class QuerySmResp(Body, frozen=True, gc=False):
+class QuerySmResp(Body, frozen=True):
     """Spec: SMPP 3.4 4.8.2."""
 
     command_id = CommandId.QUERY_SM_RESP
@@ -268,7 +268,7 @@ class QuerySmResp(Body, frozen=True, gc=False):
     tlvs: tuple[Tlv, ...] = ()
 
 
-class CancelSm(Body, frozen=True, gc=False):
+class CancelSm(Body, frozen=True):
     """Spec: SMPP 3.4 4.9.1."""
 
     command_id = CommandId.CANCEL_SM
@@ -283,13 +283,13 @@ class CancelSm(Body, frozen=True, gc=False):
     tlvs: tuple[Tlv, ...] = ()
 
 
-class CancelSmResp(Body, frozen=True, gc=False):
+class CancelSmResp(Body, frozen=True):
     """Spec: SMPP 3.4 4.9.2."""
 
     command_id = CommandId.CANCEL_SM_RESP
 
 
-class ReplaceSm(Body, frozen=True, gc=False):
+class ReplaceSm(Body, frozen=True):
     """Spec: SMPP 3.4 4.10.1."""
 
     command_id = CommandId.REPLACE_SM
@@ -305,13 +305,13 @@ class ReplaceSm(Body, frozen=True, gc=False):
     tlvs: tuple[Tlv, ...] = ()
 
 
-class ReplaceSmResp(Body, frozen=True, gc=False):
+class ReplaceSmResp(Body, frozen=True):
     """Spec: SMPP 3.4 4.10.2."""
 
     command_id = CommandId.REPLACE_SM_RESP
 
 
-class AlertNotification(Body, frozen=True, gc=False):
+class AlertNotification(Body, frozen=True):
     """A handset can be reached again; has no response. Spec: SMPP 3.4 4.12.1."""
 
     command_id = CommandId.ALERT_NOTIFICATION
