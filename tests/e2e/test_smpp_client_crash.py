@@ -24,7 +24,7 @@ from tests.support.daemon import Daemon, smpp_toml
 from tests.support.pcap import Chunk, Side
 from tests.support.wiretap import Wiretap, tapped
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 ROUNDS = 20
 EACH = 40

@@ -12,8 +12,9 @@ from simulators.smsc.server import SimulatedSmsc
 from tests.support.certificates import SERVER_NAME, make_certificates
 from tests.support.daemon import Daemon, free_port, smpp_toml, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
+SETTLE_S = 60.0
 HANDSET = "+8613800138000"
 ABSENT = "+8613800000000"
 TEXTS = [
@@ -65,8 +66,8 @@ async def test_messages_and_receipts_travel_through_two_gateways_over_tls(tmp_pa
             "/v1/messages/batch", {"messages": [{"to": HANDSET, "text": text} for text in TEXTS]}
         )
         _, to_absent = await customer.post("/v1/messages", {"to": ABSENT, "text": "nobody there"})
-        await customer.wait_status([one["id"] for one in batch["messages"]], {"delivered"})
-        await customer.wait_status([to_absent["id"]], {"undelivered"})
+        await customer.wait_status([one["id"] for one in batch["messages"]], {"delivered"}, SETTLE_S)
+        await customer.wait_status([to_absent["id"]], {"undelivered"}, SETTLE_S)
         assert sorted(handset.inbox) == sorted(TEXTS)
         # The carrier's gateway saw each text as one message, and knows the same of its fate.
         assert {m["text"]: m["status"] for m in await carrier.messages()} == {
@@ -76,13 +77,13 @@ async def test_messages_and_receipts_travel_through_two_gateways_over_tls(tmp_pa
 
         for text in TEXTS:
             await handset.send("10690000", text)
-        await until(lambda: _all_read(customer))
+        await until(lambda: _all_read(customer), SETTLE_S)
 
         # Away for a while, the customer misses nothing.
         assert await customer.stop() == 0, customer.log()
         await handset.send("10690000", "are you there?")
         await customer.start()
-        await until(lambda: _has_read(customer, "are you there?"))
+        await until(lambda: _has_read(customer, "are you there?"), SETTLE_S)
         for daemon in (customer, carrier):
             assert await daemon.stop() == 0, daemon.log()
 

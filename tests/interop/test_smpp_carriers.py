@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from tests.support.other_program import OtherProgram
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(240)]
 
+SETTLE_S = 60.0
 HANDSET = "+8613800138000"
 TEXTS = [
     "Code 4711, 5 € [x]",
@@ -55,7 +56,7 @@ async def test_texts_go_out_receipts_and_answers_come_in(tmp_path, kind):
     ):
         assert (await peer.wait_for("bind"))["system_id"] == "hongyan"
         sent = [await send(daemon, text) for text in TEXTS]
-        await daemon.wait_status([message["id"] for message in sent], {"delivered"})
+        await daemon.wait_status([message["id"] for message in sent], {"delivered"}, SETTLE_S)
         n_parts = sum(len(message["segments"]) for message in sent)
         assert n_parts > len(TEXTS) + 2
         assert joined([await told_submit(peer) for _ in range(n_parts)]) == sorted(TEXTS)
@@ -73,7 +74,7 @@ async def test_texts_go_out_receipts_and_answers_come_in(tmp_path, kind):
                 "A long answer and its end",
             }
 
-        await until(all_read)
+        await until(all_read, SETTLE_S)
 
 
 async def told_submit(peer: OtherProgram) -> dict[str, Any]:
@@ -116,7 +117,7 @@ async def fault_of(daemon: Daemon, name: str) -> str:
         fault = str(channel["error"] or "")
         return bool(fault)
 
-    await until(has_fault)
+    await until(has_fault, SETTLE_S)
     return fault
 
 
@@ -129,7 +130,7 @@ async def test_over_tls_with_certificates_on_both_sides(tmp_path, certificates):
         channel = tls_toml("carrier", port, tls_ca=certificates.ca, **ours)
         async with running_daemon(tmp_path, channel) as daemon:
             message = await send(daemon, TEXTS[1])
-            await daemon.wait_status([message["id"]], {"delivered"})
+            await daemon.wait_status([message["id"]], {"delivered"}, SETTLE_S)
             assert (await peer.wait_for("submit"))["text"] == TEXTS[1]
         await peer.wait_for("unbind")
 
