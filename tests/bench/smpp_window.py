@@ -23,7 +23,7 @@ from tests.bench.processes import Meter, started
 WINDOW = 100
 LATENCY_S = 0.02
 N_SUBMITS = 20_000
-ROUNDS = 3
+ROUNDS = 5
 """Of which the best counts: the others had company on the processor."""
 N_ALONE = 50
 
