@@ -94,6 +94,7 @@ async def modems(folder: Path, n_modems: int, n_each: int) -> list[Figure]:
         Figure(bench, "utilisation, first AT+CMGS to last answer", wire.utilisation(NETWORK_TIME_S) * 100, "%"),
         Figure(bench, "utilisation between each modem's first and last",
                wire.steady_utilisation(NETWORK_TIME_S) * 100, "%"),
+        Figure(bench, "the same, Ctrl-Z to answer as the modems had it", wire.busy * 100, "%"),
         Figure(bench, "+CMGS ... OK to next AT+CMGS, median", next_ms, "ms"),
         Figure(bench, "+CMGS ... OK to next AT+CMGS, p99", next_slow_ms, "ms"),
         Figure(bench, "prompt to Ctrl-Z, median", prompt_ms, "ms"),

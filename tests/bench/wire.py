@@ -90,6 +90,17 @@ class Wire:
         busy = sum((len(answers) - 1) * network_time_s for answers in spans)
         return busy / sum(answers[-1] - answers[0] for answers in spans)
 
+    @property
+    def busy(self) -> float:
+        """As `steady_utilisation`, with each segment's time as it was: from Ctrl-Z to the answer."""
+        busy = whole = 0.0
+        for exchanges in self.exchanges.values():
+            later = [e for e in exchanges[1:] if e.answered_at is not None and e.payload_at is not None]
+            busy += sum((e.answered_at or 0.0) - (e.payload_at or 0.0) for e in later)
+            answers = _answers(exchanges)
+            whole += answers[-1] - answers[0]
+        return busy / whole
+
     def gaps_to_next(self) -> list[float]:
         """Seconds from an answer to the next ``AT+CMGS`` on the same modem, whatever else was said between them."""
         return [
