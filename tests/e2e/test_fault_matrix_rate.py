@@ -39,8 +39,12 @@ async def test_the_seven_others_keep_95_percent_of_their_rate(tmp_path: Path) ->
         assert sum(rates) / len(rates) >= 0.95, rates
 
         await daemon.wait_status(ids, {"delivered", "uncertain"}, 30.0)
-        told = Counter(message["status"] for message in await daemon.messages())
+        messages = await daemon.messages()
+        told = Counter(message["status"] for message in messages)
         assert told == {"delivered": 2 * N_MESSAGES - 1, "uncertain": 1}
+        assert [m["channel"] for m in messages if m["status"] == "uncertain"] == ["sim-1"]
+        seen = Counter(message.recipient for message in network.accepted)
+        assert seen == Counter(m["to"] for m in messages if m["status"] == "delivered")
         assert await daemon.stop() == 0
     finally:
         await daemon.close()
