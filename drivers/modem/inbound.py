@@ -94,7 +94,8 @@ class Inbound:
         if not is_call and not urc.line.startswith(_STORED + _DIRECT):
             return
         if urc.line.startswith(_REPORT_STORED) and len(self._waiting) < MAX_JOBS:
-            self._waiting.add(urc, _now())
+            if not self._waiting.add(urc, _now()):
+                return
         elif len(self._jobs) < MAX_JOBS:
             self._jobs.append(urc)
         elif urc.line.startswith(_STORED):

@@ -37,11 +37,12 @@ class WaitingReports:
     def __len__(self) -> int:
         return len(self._urcs)
 
-    def add(self, urc: Urc, now: float) -> None:
-        """One was announced."""
+    def add(self, urc: Urc, now: float) -> bool:
+        """One was announced; whether that changes when they are due."""
         if not self._urcs:
             self._latest = now + WAIT_S * random.uniform(1 - SPREAD, 1 + SPREAD)
         self._urcs.append(urc)
+        return len(self._urcs) == 1 or len(self._urcs) >= self._limit
 
     def note_room(self, n_slots: int) -> None:
         """A storage that they may lie in has so many places."""

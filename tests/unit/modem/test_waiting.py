@@ -56,6 +56,12 @@ def test_a_small_storage_is_read_before_it_is_full():
     assert reports.due(NOW, None) == NOW
 
 
+def test_one_more_wakes_nobody_before_they_are_many():
+    reports = WaitingReports()
+    woken = [reports.add(report(i), NOW) for i in range(AT_ONCE)]
+    assert woken == [True, *[False] * (AT_ONCE - 2), True]
+
+
 def test_what_was_taken_or_read_otherwise_is_gone():
     reports = waiting(3)
     reports.drop(lambda urc: urc.line.endswith("1"))
