@@ -1,5 +1,6 @@
 import pytest
 
+from drivers.at.port import AtPort
 from drivers.codec.gsm7 import encode_gsm7, pack_septets
 from drivers.errors import AtError, EncodeError
 from drivers.modem.ussd import UssdDesk, read_text
@@ -23,7 +24,7 @@ def test_answers_in_every_spelling(text, dcs, expected):
     assert read_text(text, dcs) == expected
 
 
-class SpyPort:
+class SpyPort(AtPort):
     """Takes down what would be written, and refuses it."""
 
     def __init__(self) -> None:
