@@ -6,6 +6,7 @@ import pytest
 
 from simulators.fault_plan import NEVER, BadFault, FaultDesk, FaultPlan, lasting
 from simulators.faults import POINTS, Fault, ModemFault, Point, SmscFault
+from simulators.modem.misbehaviour import Misbehaviour
 
 pytestmark = pytest.mark.unit
 
@@ -124,3 +125,10 @@ def test_what_makes_no_sense_is_said(fields, hint):
 
 def test_every_kind_strikes_somewhere():
     assert set(POINTS) == set(ModemFault) | set(SmscFault)
+
+
+def test_a_wrong_byte_in_a_prompt_that_is_lost_already_is_nothing():
+    plan = FaultPlan("sim-1", frozenset(ModemFault))
+    plan.inject(Fault(kind="garble", probability=1.0), 0.0)
+    says = Misbehaviour(plan).says
+    assert (says(b""), says(b"O")) == (b"", b"\xff")
