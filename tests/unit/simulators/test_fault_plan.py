@@ -7,6 +7,8 @@ import pytest
 from simulators.fault_plan import NEVER, BadFault, FaultDesk, FaultPlan, lasting
 from simulators.faults import POINTS, Fault, ModemFault, Point, SmscFault
 from simulators.modem.misbehaviour import Misbehaviour
+from simulators.modem.modem import SimulatedModem
+from simulators.network import Network
 
 pytestmark = pytest.mark.unit
 
@@ -130,5 +132,7 @@ def test_every_kind_strikes_somewhere():
 def test_a_wrong_byte_in_a_prompt_that_is_lost_already_is_nothing():
     plan = FaultPlan("sim-1", frozenset(ModemFault))
     plan.inject(Fault(kind="garble", probability=1.0), 0.0)
-    says = Misbehaviour(plan).says
+    misbehaviour = Misbehaviour(plan)
+    misbehaviour.victim = SimulatedModem(Network(), number="+8613800138001")
+    says = misbehaviour.says
     assert (says(b""), says(b"O")) == (b"", b"\xff")
