@@ -7,14 +7,15 @@ turn of the loop. The network knows no AT command and no SMPP; those live in the
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import random
 from collections import defaultdict, deque
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from drivers.base import ReceiptState
+from simulators.fates import Carried, Fate, Fates
 from simulators.handset import Handset
 from simulators.traffic import NetworkReceipt, NetworkRefusal, NotNow, RefusalCause, keep_newest
 
@@ -56,8 +57,9 @@ class Network:
         self._implicit: dict[str, Handset] = {}
         self._unreachable: set[str] = set()
         self._refused: dict[str, RefusalCause] = {}
-        self._waiting: defaultdict[str, deque[_Carried]] = defaultdict(deque)
+        self._waiting: defaultdict[str, deque[Carried]] = defaultdict(deque)
         self._waiting_receipts: defaultdict[Endpoint, deque[NetworkReceipt]] = defaultdict(deque)
+        self._fates = Fates()
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._closed = False
@@ -113,8 +115,34 @@ class Network:
         self.accepted_total += 1
         keep_newest(self.accepted, self._keep)
         self.notice()
-        self._after(self.latency_s, partial(self._carry, _Carried(reference, message, endpoint)))
+        carried = Carried(reference, message, endpoint)
+        self._fates.begin(carried)
+        self._after(self.latency_s, partial(self._carry, carried))
         return reference
+
+    def find_fate(self, reference: str) -> Fate | None:
+        """What became of a segment; None when the network does not know, or knows no more."""
+        return self._fates.find(reference)
+
+    def take_back(self, reference: str) -> bool:
+        """Forget a segment that is not delivered yet; there will be no receipt. False when it is too late."""
+        carried = self._fates.find_changeable(reference)
+        if carried is None:
+            return False
+        self._fates.end(carried, ReceiptState.DELETED)
+        waiting = self._waiting.get(_key(carried.message.recipient))
+        if waiting and carried in waiting:
+            waiting.remove(carried)
+        self.notice()
+        return True
+
+    def replace(self, reference: str, message: NetworkMessage) -> bool:
+        """Deliver this instead, to the same recipient, unless it is too late."""
+        carried = self._fates.find_changeable(reference)
+        if carried is None:
+            return False
+        carried.message = dataclasses.replace(message, at=carried.message.at)
+        return True
 
     def retry(self, endpoint: Endpoint) -> None:
         """The endpoint can take things again (as RP-SMMA of a SIM): hand it all that waits, in order."""
@@ -146,7 +174,9 @@ class Network:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _carry(self, carried: _Carried) -> None:
+    async def _carry(self, carried: Carried) -> None:
+        if not self._fates.is_open(carried):
+            return  # it was taken back
         key = _key(carried.message.recipient)
         if key in self._unreachable or len(self._waiting.get(key, ())) >= MAX_WAITING:
             self._settle(carried, ReceiptState.UNDELIVERABLE)
@@ -156,16 +186,21 @@ class Network:
         if endpoint is None or self._waiting.get(key):
             self._waiting[key].append(carried)
             return
+        carried.in_hand = True
         try:
             await endpoint.deliver(carried.message)
         except NotNow:
+            carried.in_hand = False
             self._waiting[key].append(carried)
             return
         self._settle(carried, ReceiptState.DELIVERED)
 
-    def _settle(self, carried: _Carried, state: ReceiptState) -> None:
+    def _settle(self, carried: Carried, state: ReceiptState) -> None:
+        done_at = self._fates.end(carried, state)
         if carried.message.report:
-            receipt = NetworkReceipt(reference=carried.reference, message=carried.message, state=state)
+            receipt = NetworkReceipt(
+                reference=carried.reference, message=carried.message, state=state, done_at=done_at
+            )
             self._after(self.receipt_delay_s, partial(self._give_receipt, receipt, carried.submitter))
 
     async def _give_receipt(self, receipt: NetworkReceipt, endpoint: Endpoint) -> None:
@@ -176,7 +211,7 @@ class Network:
             if len(waiting) < MAX_WAITING:
                 waiting.append(receipt)
 
-    def _implicit_handset(self, key: str, carried: _Carried) -> Handset:
+    def _implicit_handset(self, key: str, carried: Carried) -> Handset:
         handset = self._implicit.get(key)
         if handset is None:
             handset = self._implicit[key] = self._make_handset(carried.message.recipient)
@@ -199,15 +234,6 @@ class Network:
         task = asyncio.get_running_loop().create_task(step())
         self._tasks.add(task)  # the loop itself holds tasks weakly
         task.add_done_callback(self._tasks.discard)
-
-
-@dataclass(frozen=True, slots=True)
-class _Carried:
-    """A segment between submit and delivery."""
-
-    reference: str
-    message: NetworkMessage
-    submitter: Endpoint
 
 
 def _key(number: str) -> str:

@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from simulators.fault_plan import FaultPlan
+from simulators.smsc.inquiries import Submissions
 from simulators.smsc.misbehaviour import Mood
 from simulators.smsc.receipts import MessageIds, write_receipt
 from simulators.smsc.translate import write_deliver
@@ -40,6 +41,9 @@ class Account(Endpoint):
         resend_s: pause before a delivery that was answered with an error is offered again.
         network: told of every change, and asked again for what did not fit.
         mood: of the SMSC: what happens to receipts; by default nothing.
+
+    Attributes:
+        submissions: what it may ask after.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Account(Endpoint):
         self.password = password
         self.number = number
         self.message_ids = message_ids
+        self.submissions = Submissions(network, number=number, via=system_id)
         self._resend_s = resend_s
         self._network = network
         self._waiting: deque[DeliverSm] = deque()

@@ -30,6 +30,7 @@ _STATES: Final = {
 _GSM_NETWORK: Final = 3
 """Network type in ``network_error_code`` (SMPP 3.4 5.3.2.31)."""
 _ABSENT_SUBSCRIBER: Final = 27
+_WITHOUT_ERROR: Final = {ReceiptState.DELIVERED, ReceiptState.ENROUTE, ReceiptState.DELETED}
 _TEXT_CHARS: Final = 20
 
 
@@ -50,6 +51,16 @@ class MessageIds(StrEnum):
         return f"{int(reference):x}" if self is MessageIds.HEX else reference
 
 
+def message_state_of(state: ReceiptState) -> MessageState:
+    """The state as parameters and query_sm_resp name it. Spec: SMPP 3.4 5.2.28."""
+    return _STATES[state][1]
+
+
+def error_of(state: ReceiptState) -> int:
+    """The network's error: that the subscriber is absent, where the segment was to be delivered and was not."""
+    return 0 if state in _WITHOUT_ERROR else _ABSENT_SUBSCRIBER
+
+
 def write_receipt(receipt: NetworkReceipt, message_ids: MessageIds, dialect: str = "") -> DeliverSm:
     """The deliver_sm that tells the ESME what became of its segment.
 
@@ -66,7 +77,7 @@ def write_receipt(receipt: NetworkReceipt, message_ids: MessageIds, dialect: str
     words = read_dialect(dialect)
     message_id = spell_id(receipt.reference, words) or message_ids.in_receipt(receipt.reference)
     word, state = _STATES[receipt.state]
-    error = 0 if receipt.state is ReceiptState.DELIVERED else _ABSENT_SUBSCRIBER
+    error = error_of(receipt.state)
     delivered = 1 if receipt.state is ReceiptState.DELIVERED else 0
     message = receipt.message
     shown = message.text[:_TEXT_CHARS] if message.encoding is Encoding.GSM7 else ""

@@ -17,8 +17,11 @@ from drivers.smpp.wire.pdus import (
     BindReceiver,
     BindTransceiver,
     BindTransmitter,
+    CancelSm,
     DeliverSm,
     GenericNack,
+    QuerySm,
+    ReplaceSm,
     SubmitSm,
     SubmitSmResp,
     Unbind,
@@ -189,6 +192,9 @@ class SmscSession(asyncio.Protocol):
         match request.body:
             case SubmitSm() as body:
                 await self._answer_submit(request, body)
+            case QuerySm() | CancelSm() | ReplaceSm() as body:
+                assert self._account is not None, "the session takes these only when bound"
+                self._session.respond(request, *self._account.submissions.answer(body))
             case BindTransmitter() | BindReceiver() | BindTransceiver() as body:
                 self._answer_bind(request, body)
             case Unbind():
@@ -214,6 +220,7 @@ class SmscSession(asyncio.Protocol):
             self._session.respond(request, SubmitSmResp(), answer_refusal(refusal.code))
         else:
             message_id = self._behaviour.message_ids.in_response(reference)
+            account.submissions.add(message_id, reference, body)
             self._session.respond(request, SubmitSmResp(message_id=message_id))
 
     def _answer_bind(self, request: RequestReceived, body: BindRequest) -> None:

@@ -14,10 +14,10 @@ from drivers.smpp.wire.pdus import (
     BindReceiver,
     BindTransceiver,
     BindTransmitter,
+    DataSm,
     EnquireLink,
     EnquireLinkResp,
     GenericNack,
-    QuerySm,
     SubmitSm,
     SubmitSmResp,
     Unbind,
@@ -316,7 +316,7 @@ async def test_unbind_is_answered_and_ends_the_connection(network, smsc):
 async def test_what_this_smsc_does_not_offer_is_nacked(smsc):
     async with connected_esme(smsc.port) as esme:
         await esme.bind()
-        answer = await esme.ask(QuerySm(message_id="1"))
+        answer = await esme.ask(DataSm(destination_addr="1"))
         assert isinstance(answer.body, GenericNack)
         assert answer.command_status == CommandStatus.RINVCMDID
 
