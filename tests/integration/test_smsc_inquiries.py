@@ -91,7 +91,7 @@ async def state_of(esme: RawEsme, message_id: str) -> int:
     return int(answer.body.message_state)
 
 
-async def cancel(esme: RawEsme, message_id: str = "", **fields: str) -> int:
+async def cancel(esme: RawEsme, message_id: str = "", **fields: Any) -> int:
     answer = await esme.ask(CancelSm(message_id=message_id, **({"source_addr": SENDER} | fields)))
     assert isinstance(answer.body, CancelSmResp)
     return answer.command_status
