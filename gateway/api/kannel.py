@@ -94,7 +94,7 @@ async def post_by_kannel(call: Call) -> web.Response:
 
 async def _answer(call: Call, given: Mapping[str, bytes], refusal: Answer | None = None) -> web.Response:
     door = call.context.kannel
-    account = door.authorize(given, call.request.remote) if door is not None else None
+    account = await door.authorize(given, call.request.remote) if door is not None else None
     if door is None or account is None:
         return _say(UNAUTHORIZED)
     return _say(refusal or await door.send(account, given))

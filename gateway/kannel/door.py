@@ -16,6 +16,7 @@ from gateway.clock import Clock
 from gateway.errors import InvalidRequest, QuotaExceeded, StoreError
 from gateway.ids import KeyId
 from gateway.kannel.accounts import KannelAccount, KannelAccounts
+from gateway.kannel.entrance import Entrance
 from gateway.kannel.parameters import BAD_BODY, BAD_DEFERRED, BAD_UDH, DENIED, Refused, Wanted, read_wanted
 from gateway.kannel.reports import Wish
 from gateway.model.message import ApiKey, MessageStatus, Scope
@@ -26,6 +27,7 @@ from gateway.routing.channel import ChannelDirectory, ChannelState
 from gateway.routing.rules import queues_of
 from gateway.store.kannel import save_wishes
 from gateway.store.ports import Store, Tx
+from gateway.turnstile import Turnstile
 
 _MAX_OCTETS = 140
 _CONCAT_OCTETS = 5
@@ -75,11 +77,12 @@ class SendDoor:
         self._clock = clock
         self._intake = intake
         self._accounts = accounts
+        self._entrance = Entrance(accounts, Turnstile(clock))
         self._channels = channels
 
-    def authorize(self, given: Mapping[str, bytes], address: str | None) -> KannelAccount | None:
-        """The account that calls; None for a stranger."""
-        return self._accounts.find(given, address)
+    async def authorize(self, given: Mapping[str, bytes], address: str | None) -> KannelAccount | None:
+        """The account that calls; None for a stranger, who waits for that where many were wrong."""
+        return await self._entrance.admit(given, address)
 
     async def send(self, account: KannelAccount, given: Mapping[str, bytes]) -> Answer:
         """Take what is asked for, and answer; a yes comes after the commit."""

@@ -82,6 +82,15 @@ async def test_a_message_is_what_was_asked_for(kannel: KannelRig):
     await kannel.driver.until_submitted(1)
 
 
+async def test_strangers_are_told_so_in_kannels_words_and_the_right_ones_get_in_after_them(kannel: KannelRig):
+    refused = (403, "Authorization failed for sendsms")
+    assert await call(kannel, f"username=app&password=no&to={TO}&text=hi") == refused
+    assert await call(kannel, f"username=nobody&password=pw&to={TO}&text=hi") == refused
+    assert await call(kannel, f"to={TO}&text=hi") == refused
+    assert await kannel.messages() == []
+    await send(kannel, "text=hi")
+
+
 async def test_deferred_messages_wait(kannel: KannelRig):
     message = await send(kannel, "text=later&deferred=30")
     assert message.status is MessageStatus.SCHEDULED

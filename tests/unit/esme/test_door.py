@@ -84,7 +84,7 @@ async def test_guessers_do_not_wait_side_by_side():
     for _ in range(4):
         await door.knock(password="guess")
     door.pauses.clear()
-    door.keeper._pause = held
+    door.keeper._turnstile._pause = held
     knocks = [asyncio.create_task(door.knock(password="guess")) for _ in range(10)]
     done, _ = await asyncio.wait(knocks, timeout=5, return_when=asyncio.FIRST_COMPLETED)
     assert done  # those beyond the line are refused at once
