@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from gateway.kannel.parameters import pick
 from gateway.model.message import Category
 
 NETWORK = IPv4Network | IPv6Network
+_SOURCE = re.compile(r"\+?[0-9]{1,20}|[A-Za-z0-9][ -~]{0,19}")
+"""A number or a name that fits into the source address of SMPP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,8 @@ class KannelAccount:
         groups: which groups and channels ``smsc`` may name; empty for all.
         smsc: Kannel's smsc-id -> our group or channel.
         default_sender: of messages without ``from``: what ``%P`` of their reports says.
+        senders: patterns of senders that go out as they are where the channel can choose; of others, and where
+            there are no patterns, the channel's own goes out.
         dlr_url: of messages that bring none; empty for none.
         allowed_ips: where calls may come from; empty for everywhere.
         charset: of texts that name none and are no UTF-8.
@@ -36,6 +42,7 @@ class KannelAccount:
     smsc: Mapping[str, str]
     category: Category = Category.TRANSACTIONAL
     default_sender: str = ""
+    senders: tuple[str, ...] = ()
     dlr_url: str = ""
     allowed_ips: tuple[NETWORK, ...] = ()
     charset: str = "windows-1252"
@@ -46,6 +53,12 @@ class KannelAccount:
         return not self.allowed_ips or (
             (found := _parse_address(address)) is not None and any(found in net for net in self.allowed_ips)
         )
+
+    def source_for(self, wanted: str | None) -> str | None:
+        """What handsets see as sender of a message with this ``from``; None for the channel's own."""
+        source = wanted or self.default_sender
+        may = _SOURCE.fullmatch(source) and any(fnmatchcase(source, one) for one in self.senders)
+        return source if may else None
 
 
 class KannelAccounts:

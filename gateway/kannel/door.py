@@ -108,12 +108,14 @@ class SendDoor:
             created_at=_BEGAN,
         )
         drafts: dict[str, Draft] = {}
+        source = account.source_for(wanted.sender)
         now = self._clock.now()
         for number in wanted.to:
             spellings = _spell(number, international=account.international)
             draft = self._draft_one(request, spellings, key, plan, now)
             if draft is not None:
-                drafts.setdefault(draft.message.recipient, draft)
+                message = msgspec.structs.replace(draft.message, source_address=source)
+                drafts.setdefault(message.recipient, draft._replace(message=message))
         if not drafts:
             raise Refused(DENIED)
         return list(drafts.values())

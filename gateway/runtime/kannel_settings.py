@@ -89,6 +89,8 @@ class KannelAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         smsc: what a client's smsc-id is here: ``"SMSC-ID=CHANNEL or group"``.
         category: of its messages.
         default_sender: what reports say where a message brought no ``from``.
+        senders: what may go out as sender as it is, ``*`` for any characters, where the channel is SMPP; else the
+            channel's own does.
         dlr_url: called for messages that ask for reports and bring no URL.
         charset: of texts that name none and are no UTF-8.
         international: its receivers begin with a country code, with or without a plus.
@@ -104,6 +106,7 @@ class KannelAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         "transactional"
     )
     default_sender: Text = ""
+    senders: Words = ()
     dlr_url: Url | None = None
     charset: Charset = "windows-1252"
     international: Flag = False
@@ -119,6 +122,7 @@ class KannelAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
             smsc={kannels.strip(): ours.strip() for kannels, _, ours in pairs},
             category=Category(self.category),
             default_sender=self.default_sender,
+            senders=self.senders,
             dlr_url=self.dlr_url or "",
             allowed_ips=self.allowed_ips,
             charset=self.charset,

@@ -99,6 +99,17 @@ async def test_deferred_messages_wait(kannel: KannelRig):
     await kannel.driver.until_submitted(1)
 
 
+async def test_the_sender_is_the_clients_where_its_account_allows_that(tmp_path: Path):
+    account = KannelAccountSettings(
+        username="app", password=Secret("pw"), default_sender="1069", senders=("1069*", "Shop")
+    )
+    async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1"), accounts=(account,)) as kannel:
+        for query in ("from=Shop", "from=10691", "from=Bank", ""):
+            await send(kannel, f"text=hi&{query}")
+        await kannel.driver.until_submitted(4)
+        assert [segment.sender for segment in kannel.driver.submitted] == ["Shop", "10691", None, "1069"]
+
+
 async def test_several_receivers_get_a_message_each_once(kannel: KannelRig):
     await send(kannel, "text=hi", to="13800138000+%2B8613800138000+8613900139000+nonsense+10086")
     assert [m.recipient for m in await kannel.messages()] == [PHONE, OTHER, "10086"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.kannel.accounts import KannelAccount
 from gateway.kannel.parameters import parse_query
 from gateway.runtime.settings import SettingsErrors, load_settings
 
@@ -56,6 +57,7 @@ def test_an_account_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     text = (
         '[[kannel_accounts]]\nusername = "a"\npassword_env = "SHOP"\nallowed_ips = ["10.0.0.0/8", "::1"]\n'
         'smsc = ["old = sim-1", "x=otp"]\ncategory = "otp"\ncharset = "utf8"\n'
+        'default_sender = "10690000"\nsenders = ["1069*", "Shop"]\n'
     )
     account = load_settings(write(tmp_path, text)).kannel_accounts[0].account()
     assert account.password == "from the environment"
@@ -64,6 +66,30 @@ def test_an_account_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert account.admits("10.9.9.9")
     assert account.admits("::1")
     assert not account.admits("192.168.0.1")
+    assert account.source_for("Shop") == "Shop"
+
+
+@pytest.mark.parametrize(
+    ("senders", "wanted", "source"),
+    [
+        ((), "10690000", None),
+        (("*",), "+8613800138000", "+8613800138000"),
+        (("*",), "Gas & Water", "Gas & Water"),
+        (("*",), None, "10690000"),
+        (("1069*",), "10690001", "10690001"),
+        (("Shop",), "shop", None),
+        (("Shop",), None, None),
+        (("*",), "1" * 21, None),
+        (("*",), "+Shop", None),
+        (("*",), "商店", None),
+        (("*",), "Shop\n", None),
+    ],
+)
+def test_a_sender_goes_out_where_the_account_has_a_right_to_it(
+    senders: tuple[str, ...], wanted: str | None, source: str | None
+):
+    account = KannelAccount(username="a", password="b", smsc={}, default_sender="10690000", senders=senders)
+    assert account.source_for(wanted) == source
 
 
 def test_a_route_is_read(tmp_path: Path):
