@@ -67,9 +67,9 @@ class LineReader:
         """The line that has no end yet may be a prompt with something in front of it."""
         return self._buffer.rstrip(_BLANK).endswith(b">")
 
-    def drop_line(self) -> None:
-        """Throw away the line that has no end yet."""
-        self._buffer.clear()
+    def drop_line(self) -> str:
+        """Throw away the line that has no end yet; what there was of it."""
+        return self._take_text(len(self._buffer))
 
     def next_event(self) -> ReaderEvent | None:
         """The next line, prompt or mishap; None when more octets are needed."""
@@ -85,11 +85,15 @@ class LineReader:
                 return Oversized()
             if end < 0:
                 return None
-            text = bytes(self._buffer[:end]).replace(b"\x00", b"").decode("utf-8", "replace").strip()
-            del self._buffer[:end]
+            text = self._take_text(end)
             if text:
                 return Line(text)
         return None
+
+    def _take_text(self, end: int) -> str:
+        text = bytes(self._buffer[:end]).replace(b"\x00", b"").decode("utf-8", "replace").strip()
+        del self._buffer[:end]
+        return text
 
     def _find_line_end(self) -> int:
         ends = [at for at in map(self._buffer.find, (b"\r", b"\n")) if at >= 0]

@@ -167,6 +167,9 @@ class AtDialogue:
             raise LocalProtocolError(f"{command.label} started in phase {self._phase}")
         if not command.text.isprintable():
             raise LocalProtocolError(f"{command.label} holds control characters")
+        if self._reader.ends_like_prompt:
+            # What was there before the command is no prompt for its payload.
+            self._events.append(Stray(self._reader.drop_line()))
         self._command = command
         self._expected = expected_prefix(command.text)
         self._info = []
@@ -209,9 +212,7 @@ class AtDialogue:
         if self._urc_deadline is not None and now >= self._urc_deadline:
             self._end_pending_urc("")
         if self._glued_deadline is not None and now >= self._glued_deadline:
-            self._glued_deadline = None
-            self._reader.drop_line()
-            self._hand_out_payload(now)
+            self._take_glued_prompt(now)
         if self._phase_deadline is not None and now >= self._phase_deadline:
             self._phase_is_over(now)
         return self._take_events()
@@ -225,6 +226,13 @@ class AtDialogue:
     def _watch_for_glued_prompt(self, now: float) -> None:
         is_likely = self._phase is Phase.PROMPT and self._reader.ends_like_prompt
         self._glued_deadline = now + GLUED_S if is_likely else None
+
+    def _take_glued_prompt(self, now: float) -> None:
+        assert self._command is not None
+        line = self._reader.drop_line()
+        self._echoed |= self._command.text in line
+        self._events.append(Stray(line))
+        self._hand_out_payload(now)
 
     def _take_events(self) -> list[AtEvent]:
         events = list(self._events)

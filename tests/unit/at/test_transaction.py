@@ -12,6 +12,7 @@ from drivers.at.transaction import (
     Answered,
     AtDialogue,
     Command,
+    EchoBack,
     Hung,
     PayloadDue,
     Phase,
@@ -155,7 +156,7 @@ def test_a_prompt_behind_noise_is_seen_when_the_line_goes_silent(noise):
         assert dialogue.deadline == 10.2 + GLUED_S
         assert dialogue.tick(10.2 + GLUED_S - 0.01) == []
         events += dialogue.tick(10.2 + GLUED_S)
-    assert [event for event in events if not isinstance(event, Urc)] == [PayloadDue()]
+    assert [event for event in events if not isinstance(event, Urc | Stray)] == [PayloadDue()]
     assert dialogue.take_output() == b"0011000B91\x1a"
     answered = dialogue.receive(b"\r\n+CMGS: 7\r\n\r\nOK\r\n", 11.0)
     assert answered == [Answered(("+CMGS: 7",), OK)]
@@ -174,6 +175,34 @@ def test_a_line_that_only_looks_like_a_prompt_for_a_moment_is_none():
     # Outside of a prompt's time nothing of the kind is looked for.
     dialogue.receive(b"+CMS ERROR: 500\r\n^RSSI:12> ", 12.0)
     assert (dialogue.deadline, dialogue.tick(20.0), dialogue.take_output()) == (None, [], b"")
+
+
+def test_a_prompt_from_before_the_command_is_none():
+    dialogue = idle_dialogue()
+    dialogue.receive(b"\r\n> ", 9.0)
+    dialogue.start(CMGS, 10.0)
+    dialogue.take_output()
+    assert dialogue.receive(b'\r\n+CMTI: "ME",1\r\n', 10.1) == [Stray(">"), Urc('+CMTI: "ME",1')]
+    assert dialogue.take_output() == b""
+    assert dialogue.receive(b"\r\n> ", 10.2) == [PayloadDue()]
+
+
+def test_what_stands_before_a_glued_prompt_is_told():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.receive(b'\r\n+CMTI: "ME",12> ', 10.1)
+    assert dialogue.tick(10.1 + GLUED_S) == [Stray('+CMTI: "ME",12>'), PayloadDue()]
+
+
+def test_an_echo_that_is_glued_to_the_prompt_holds_the_payload_back_as_any_other():
+    dialogue = idle_dialogue()
+    dialogue.start(Command(text="ATE0"), 1.0)
+    dialogue.receive(b"\r\nOK\r\n", 1.1)
+    dialogue.start(CMGS, 10.0)
+    dialogue.take_output()
+    dialogue.receive(b"AT+CMGS=23> ", 10.1)
+    assert EchoBack() in dialogue.tick(10.1 + GLUED_S)
+    assert b"0011000B91" not in dialogue.take_output()
 
 
 def test_an_abandoned_prompt_is_left_with_esc():
