@@ -244,7 +244,7 @@ class Inbound:
         # A stick that ignores the flag shows the same messages again.
         self._deletes_read = self._deletes_read and pdus.isdisjoint(self._last_taken)
         self._last_taken = pdus
-        if len(taken) == len(entries) and self._deletes_read:
+        if len(taken) == len(entries) and self._deletes_read and reader.listed_whole:
             try:
                 await reader.delete_read(memory)
             except DeviceError as error:

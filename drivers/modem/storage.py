@@ -86,16 +86,24 @@ def _readable(names: tuple[str, ...], choices: list[frozenset[str]]) -> tuple[st
 
 
 class StorageReader:
-    """Reads and deletes stored messages; one user at a time."""
+    """Reads and deletes stored messages; one user at a time.
+
+    Attributes:
+        listed_whole: every line of the last listing was understood, so that it hides no message.
+    """
 
     def __init__(self, port: AtPort, setup: StorageSetup) -> None:
+        self.listed_whole = False
         self._port = port
         self._selected = setup.preferred
 
     async def list_all(self, memory: str | None) -> list[StoredPdu]:
         """Every message in a storage; raises and Cancel as `AtPort.request`."""
         await self._select(memory)
-        return parse_cmgl(await self._port.request("AT+CMGL=4", timeout_s=LIST_TIMEOUT_S))
+        lines = await self._port.request("AT+CMGL=4", timeout_s=LIST_TIMEOUT_S)
+        entries = parse_cmgl(lines)
+        self.listed_whole = len(lines) == 2 * len(entries)
+        return entries
 
     async def read(self, memory: str | None, index: int) -> StoredPdu | None:
         """One message; None when its place is empty. Raises and Cancel as `AtPort.request`."""

@@ -87,3 +87,24 @@ async def test_what_can_not_be_deleted_is_not_swept_again_and_again(modem, sink)
         await modem.wait_for_command("AT+CPMS?", times=modem.commands.count("AT+CPMS?") + 10)
         assert modem.commands.count("AT+CMGL=4") <= n_sweeps + 1
     assert len({part.dedupe_key for part in sink.of(InboundPart)}) == 9
+
+
+async def test_what_a_broken_listing_did_not_show_is_not_deleted_with_the_rest(modem, sink):
+    listings = []
+
+    def listing(_command: str) -> tuple[str, ...]:
+        lines = modem._list()
+        if not listings:
+            lines = [line.replace("+CMGL: 3", "+CNGL: 3") for line in lines]
+        listings.append(lines)
+        return (*lines, "OK")
+
+    modem.replies["AT+CMGL=4"] = listing
+    modem.stored = {index: deliver_pdu(f"{index}") for index in range(1, 7)}
+    list_and_delete(modem, obeys=True)
+    async with running(driver_for(modem), sink):
+        await modem.wait_for_command("AT+CMGL=4")
+        await eventually(lambda: modem.stored.keys() <= {3})
+        modem.say("+CMTI: broken")
+        await eventually(lambda: not modem.stored)
+    assert {part.payload.decode("utf-16-be") for part in sink.of(InboundPart)} == set("123456")
