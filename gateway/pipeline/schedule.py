@@ -93,6 +93,7 @@ class Scheduler:
         Args:
             waits_again: the message is back in the queue: every lane may take it.
         """
+        lane.filled = lane.filled or lane.budget is not None  # it kept back what was not used in the end
         if waits_again:
             self.wake()
         elif lane.filled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from drivers.base import FaultKind
 from gateway.model.message import SegmentStatus
 from gateway.pipeline.turns import AHEAD_S, LATE_S, AnswerTimes
+from gateway.routing.budgets import Budget, Quota
+from gateway.routing.periods import Period
 from tests.support.fake_driver import ScriptedDriver, refused
-from tests.support.gateway import Rig, running
+from tests.support.gateway import Rig, ScriptedChannel, running
 
 pytestmark = pytest.mark.integration
 
@@ -114,6 +117,23 @@ async def test_a_stop_gives_back_what_waits(tmp_path: Path):
         rig.scheduler.stop()
         await rig.dispatcher.finish(0.05)
         assert (await rig.message(second.id)).status == "queued"
+
+
+async def test_what_a_budget_refused_ahead_goes_when_the_answer_has_left_room_for_it(tmp_path: Path):
+    driver = ScriptedDriver("a", capacity=1)
+    day = Budget(quotas=(Quota(limit=4, period=Period.DAY),), zone=UTC)
+    async with running(tmp_path / "s.db", ScriptedChannel(driver=driver, budget=day)) as rig:
+        await learn(rig, driver)
+        driver.script.append(refused(FaultKind.PERMANENT))
+        first = await rig.send(to=NUMBERS[0])
+        await driver.until_submitted(2)
+        rig.clock.advance(JUST_AHEAD_S)
+        long = await rig.send(to=NUMBERS[1], text="x" * 400)
+        await rig.settled_claims()
+        assert (await rig.message(long.id)).status == "queued"
+        driver.release()
+        await rig.until_status(first, "failed")
+        await rig.until_status(long, "sent")
 
 
 def test_nothing_is_expected_of_answers_that_come_irregularly_or_at_once():
