@@ -247,15 +247,14 @@ class Inbound:
         if len(taken) == len(entries) and self._deletes_read and reader.listed_whole:
             try:
                 await reader.delete_read(memory)
-            except DeviceError as error:
+            except (DeviceError, WireTimeout) as error:
                 if is_busy(error):
-                    raise
+                    return False
                 self._deletes_read = False
             else:
                 return True
-        for entry in taken:
-            await reader.delete(memory, entry.index)
-        return len(taken) == len(entries)
+        deleted = [await self._delete(reader, memory, entry.index) for entry in taken]
+        return len(taken) == len(entries) and all(deleted)
 
     async def _deliver(self, event: DriverEvent | None) -> bool:
         return event is not None and await deliver(self._sink, event, self._channel)
@@ -279,10 +278,13 @@ class Inbound:
             event = _unreadable_part(entry.pdu)
         if event is not None and not await deliver(self._sink, event, self._channel):
             return False
+        return await self._delete(reader, memory, index)
+
+    async def _delete(self, reader: StorageReader, memory: str | None, index: int) -> bool:
         try:
             await reader.delete(memory, index)
         except (DeviceError, WireTimeout) as error:
-            logger.warning("%s: can't delete %s: %s", self._channel, where, error)
+            logger.warning("%s: can't delete %s %d: %s", self._channel, memory or "storage", index, error)
             return False
         return True
 

@@ -90,7 +90,7 @@ async def test_what_can_not_be_deleted_is_not_swept_again_and_again(modem, sink)
 
 
 async def test_what_a_broken_listing_did_not_show_is_not_deleted_with_the_rest(modem, sink):
-    listings = []
+    listings: list[list[str]] = []
 
     def listing(_command: str) -> tuple[str, ...]:
         lines = modem._list()
@@ -108,3 +108,17 @@ async def test_what_a_broken_listing_did_not_show_is_not_deleted_with_the_rest(m
         modem.say("+CMTI: broken")
         await eventually(lambda: not modem.stored)
     assert {part.payload.decode("utf-16-be") for part in sink.of(InboundPart)} == set("123456")
+
+
+async def test_one_place_that_can_not_be_freed_keeps_no_other_from_it(modem, sink):
+    modem.replies["AT+CPMS=?"] = ('+CPMS: ("ME","SM"),("ME","SM"),("ME","SM")', "OK")
+    modem.replies['AT+CPMS="ME","ME","ME"'] = modem.replies['AT+CPMS="ME"'] = ("OK",)
+    modem.replies['AT+CPMS="SM"'] = ("OK",)
+    modem.stored = {index: deliver_pdu(f"{index}") for index in range(1, 7)}
+    plain = modem._answer
+    refused = ("AT+CMGD=1",)
+    modem._answer = lambda c: modem.say("+CMS ERROR: 320") if c.startswith(refused) else plain(c)
+    async with running(driver_for(modem), sink):
+        await eventually(lambda: list(modem.stored) == [1])
+        await modem.wait_for_command('AT+CPMS="SM"')
+    assert len({part.dedupe_key for part in sink.of(InboundPart)}) == 6
