@@ -172,6 +172,9 @@ class Gateway:
             await self._runner.cleanup()
         if self.esme is not None:
             await self.esme.stop()
+        if (scheduler := self._tasks.get("scheduler")) is not None:
+            # What it is claiming now must be started, or nobody gives it back.
+            await asyncio.wait([scheduler], timeout=deadline_s)
         left = await self._dispatcher.finish(deadline_s)
         if left:
             _log.warning("%d messages were still on the wire; they will be uncertain", left)

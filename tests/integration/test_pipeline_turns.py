@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from drivers.base import FaultKind
 from gateway.model.message import SegmentStatus
+from gateway.model.request import MessageRequest
+from gateway.pipeline.drafts import AcceptedMessage
+from gateway.pipeline.schedule import Scheduler
 from gateway.pipeline.turns import AHEAD_S, LATE_S, AnswerTimes
 from gateway.routing.budgets import Budget, Quota
+from gateway.routing.channel import ChannelState
 from gateway.routing.periods import Period
-from tests.support.fake_driver import ScriptedDriver, refused
+from gateway.runtime.app import Gateway
+from gateway.runtime.settings import load_settings
+from gateway.store.engine_sqlite import SqliteStore
+from gateway.store.messages import find_message
+from tests.support.fake_driver import DEADLINE_S, ScriptedDriver, refused
 from tests.support.gateway import Rig, ScriptedChannel, running
+from tests.support.smsc_peer import SmscPeer
 
 pytestmark = pytest.mark.integration
 
@@ -117,6 +130,50 @@ async def test_a_stop_gives_back_what_waits(tmp_path: Path):
         rig.scheduler.stop()
         await rig.dispatcher.finish(0.05)
         assert (await rig.message(second.id)).status == "queued"
+
+
+async def test_a_claim_that_a_stop_finds_on_its_way_is_no_segment_of_unknown_fate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    claiming, claim = threading.Event(), Scheduler._claim
+
+    async def slow_claim(*args: Any) -> Any:
+        claiming.set()
+        time.sleep(0.1)  # noqa: ASYNC251 - operations run on the writer's thread
+        return await claim(*args)
+
+    async with SmscPeer() as peer:
+        config = tmp_path / "hongyan.toml"
+        config.write_text(
+            f"""
+            http.listen = "127.0.0.1:0"
+            store.url = "sqlite:///{tmp_path}/s.db"
+            log.delivery = "{tmp_path}/d.jsonl"
+            [[smpp]]
+            name = "a"
+            host = "127.0.0.1"
+            port = {peer.port}
+            system_id = "hongyan"
+            password = "x"
+            """
+        )
+        gateway = await Gateway.open(load_settings(config))
+        await gateway.start()
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while gateway.channels.snapshots()[0].state is not ChannelState.UP:  # noqa: ASYNC110
+                    await asyncio.sleep(0.002)
+            monkeypatch.setattr(Scheduler, "_claim", slow_claim)
+            accepted = await gateway.intake.accept(MessageRequest(to=NUMBERS[0], text="hello"), key=None)
+            assert isinstance(accepted, AcceptedMessage)
+            assert await asyncio.to_thread(claiming.wait, DEADLINE_S)
+        finally:
+            await gateway.stop(DEADLINE_S)
+    store = await SqliteStore.open(tmp_path / "s.db")
+    stored = await store.read(lambda tx: find_message(tx, accepted.message.id))
+    await store.close()
+    assert stored is not None
+    assert stored.status == "sent"
 
 
 async def test_what_a_budget_refused_ahead_goes_when_the_answer_has_left_room_for_it(tmp_path: Path):
