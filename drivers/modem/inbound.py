@@ -82,6 +82,7 @@ class Inbound:
         self._next_sweep = 0.0
         self._last_use: StorageUse | None = None
         self._reported: set[str] = set()
+        self._told_full: set[str | None] = set()
         self._deletes_read = True
         self._last_taken: set[bytes | None] = set()
 
@@ -182,16 +183,23 @@ class Inbound:
             is_near_full = nearly_full(use)
             if use is not None:
                 self._waiting.note_room(use.n_total)
-            if use is not None and is_near_full:
-                where = memory or "for messages"
-                detail = f"Storage {where} held {use.n_used} of {use.n_total} messages; it is being emptied."
-                await self._report.notice("storage_full", detail)
+                await self._tell_of_room(memory, use)
             if memory is not None and len(entries) >= MANY:
                 well &= await self._take_together(entries, memory, reader)
                 entries = await reader.list_all(memory) if is_near_full else []
             for entry in entries:
                 well &= await self._take_stored(entry, memory, entry.index, reader, make_room=is_near_full)
         return well
+
+    async def _tell_of_room(self, memory: str | None, use: StorageUse) -> None:
+        """Tell of a storage that is nearly full; again only when it has had room meanwhile."""
+        if not nearly_full(use):
+            self._told_full.discard(memory)
+        elif memory not in self._told_full:
+            self._told_full.add(memory)
+            where = memory or "for messages"
+            detail = f"Storage {where} held {use.n_used} of {use.n_total} messages; it is being emptied."
+            await self._report.notice("storage_full", detail)
 
     async def _notify_again(self, port: AtPort, setup: Setup) -> None:
         """A stick that missed an acknowledgement stops notifying (TS 27.005 3.4.1): arm it again."""

@@ -7,7 +7,14 @@ from dataclasses import replace
 import pytest
 
 from drivers.base import ChannelNotice, InboundPart
-from tests.integration.test_modem_driver import QUICK, deliver_pdu, driver_for, list_and_delete, running
+from tests.integration.test_modem_driver import (
+    QUICK,
+    deliver_pdu,
+    driver_for,
+    list_and_delete,
+    running,
+    segment,
+)
 from tests.support.eventually import eventually
 from tests.support.recording_sink import RecordingSink
 from tests.support.scripted_modem import ScriptedModem
@@ -122,3 +129,20 @@ async def test_one_place_that_can_not_be_freed_keeps_no_other_from_it(modem, sin
         await eventually(lambda: list(modem.stored) == [1])
         await modem.wait_for_command('AT+CPMS="SM"')
     assert len({part.dedupe_key for part in sink.of(InboundPart)}) == 6
+
+
+async def test_a_storage_that_stays_full_is_told_of_once(modem, sink):
+    modem.replies["AT+CPMS?"] = ('+CPMS: "SM",9,10,"SM",9,10,"SM",9,10', "OK")
+    modem.stored = {index: deliver_pdu(f"{index}") for index in range(9)}
+    plain = modem._answer
+    modem._answer = lambda c: modem.say("+CMS ERROR: 320") if c.startswith("AT+CMGD=") else plain(c)
+    timing = replace(QUICK, sweep_after_failure_s=0.01)
+    async with running(driver_for(modem, timing=timing), sink):
+        await modem.wait_for_command("AT+CMGL=4", times=6)
+        assert [notice.code for notice in sink.of(ChannelNotice)] == ["storage_full"]
+        modem._answer, modem.stored = plain, {}
+        modem.replies["AT+CPMS?"] = ('+CPMS: "SM",0,10', "OK")
+        await modem.wait_for_command("AT+CMGL=4", times=modem.commands.count("AT+CMGL=4") + 2)
+        modem.replies["AT+CPMS?"] = ('+CPMS: "SM",9,10', "OK")
+        modem.say("+CMTI: broken")
+        await eventually(lambda: len(sink.of(ChannelNotice)) == 2)
