@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 from collections import Counter, deque
 from contextlib import suppress
 from operator import itemgetter
@@ -80,6 +81,8 @@ class Inbound:
         self._awake = asyncio.Event()
         self._sweep_due = True
         self._next_sweep = 0.0
+        self._last_stray = -math.inf
+        self._stray_wait_s = 0.0
         self._last_use: StorageUse | None = None
         self._reported: set[str] = set()
         self._told_full: set[str | None] = set()
@@ -107,8 +110,16 @@ class Inbound:
 
     def on_stray(self, line: str) -> None:
         """Note a line that nobody understands: a broken one may have been a notification."""
-        if not line.isascii() or line.startswith("+C"):
-            self._sweep_by(_now() + self._timing.sweep_after_failure_s)
+        if line.isascii() and not line.startswith("+C"):
+            return
+        now = _now()
+        if now - self._last_stray >= self._timing.sweep_s:
+            self._stray_wait_s = self._timing.sweep_after_failure_s
+        self._last_stray = now
+        if now + self._stray_wait_s < self._next_sweep:
+            # Each time later, for some sticks always say what nobody understands.
+            self._sweep_by(now + self._stray_wait_s)
+            self._stray_wait_s *= 2
             self._awake.set()
 
     def note_use(self, use: StorageUse | None) -> None:

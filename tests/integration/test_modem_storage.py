@@ -146,3 +146,13 @@ async def test_a_storage_that_stays_full_is_told_of_once(modem, sink):
         modem.replies["AT+CPMS?"] = ('+CPMS: "SM",9,10', "OK")
         modem.say("+CMTI: broken")
         await eventually(lambda: len(sink.of(ChannelNotice)) == 2)
+
+
+async def test_a_stick_that_always_says_what_nobody_understands_is_swept_ever_more_rarely(modem, sink):
+    timing = replace(QUICK, sweep_after_failure_s=0.001)
+    async with running(driver_for(modem, timing=timing, keepalive_s=0.005), sink):
+        await modem.wait_for_command("AT+CMGL=4")
+        for _ in range(40):
+            modem.say("+CHATTER: 1")
+            await modem.wait_for_command("AT+CMEE?", times=modem.commands.count("AT+CMEE?") + 2)
+        assert 2 <= modem.commands.count("AT+CMGL=4") < 20
