@@ -156,3 +156,15 @@ async def test_a_stick_that_always_says_what_nobody_understands_is_swept_ever_mo
             modem.say("+CHATTER: 1")
             await modem.wait_for_command("AT+CMEE?", times=modem.commands.count("AT+CMEE?") + 2)
         assert 2 <= modem.commands.count("AT+CMGL=4") < 20
+
+
+async def test_a_new_bring_up_looks_at_what_is_stored(modem, sink):
+    driver = driver_for(modem)
+    async with running(driver, sink):
+        await sink.wait_until_up()
+        await modem.wait_for_command("AT+CMGL=4")
+        modem.answers.append(("+CMS ERROR: 310",))
+        await driver.submit(segment())
+        modem.stored[1] = deliver_pdu("no line told of it")
+        await modem.wait_for_command("AT+CMGD=1")
+    assert len(sink.of(InboundPart)) == 1
