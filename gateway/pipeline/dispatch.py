@@ -34,10 +34,12 @@ from gateway.pipeline.outbound import outbound_segment
 from gateway.pipeline.receipts import apply_early, apply_unnamed
 from gateway.pipeline.retry import Decision, GiveUp, Hold, RetryPolicy, TryAgain, decide_retry
 from gateway.pipeline.schedule import Claim
+from gateway.policy.optout import is_stopped
 from gateway.routing.rules import channel_queue
 from gateway.store.messages import load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import disown, save_segments, save_state
+from gateway.store.suppressions import find_suppressed
 from gateway.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -162,7 +164,7 @@ class Dispatcher:
             _log.error("message %s stays as it is until the next start: %s", message.id, exc)
 
     async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
-        if not await self._wait_turn(lane):
+        if not await self._wait_turn(lane, message):
             now = truncate_ms(self._clock.now())
             return _Outcome(_TOO_LATE, now, now)
         submitted_at = truncate_ms(self._clock.now())
@@ -177,12 +179,26 @@ class Dispatcher:
         self._metrics.submit_seconds.labels(lane.name).observe(self._clock.monotonic() - started)
         return _Outcome(result, submitted_at, truncate_ms(self._clock.now()))
 
-    async def _wait_turn(self, lane: Lane) -> bool:
+    async def _wait_turn(self, lane: Lane, message: Message) -> bool:
+        must_wait = lane.has_on_wire
         self._waiting.add(lane)
         try:
-            return await lane.wait_turn() and not self._stopping
+            if not await lane.wait_turn() or self._stopping:
+                return False
         finally:
             self._waiting.discard(lane)
+        return not must_wait or await self._may_still_go(message)
+
+    async def _may_still_go(self, message: Message) -> bool:
+        """Whether a message is still as it was claimed; if not, the next claim ends it."""
+        if message.expires_at is not None and message.expires_at <= self._clock.now():
+            return False
+        if not is_stopped(message.category, suppressed=True):
+            return True
+        try:
+            return not await self._store.read(lambda tx: find_suppressed(tx, {message.recipient}))
+        except StoreError:
+            return False
 
     async def _record(self, claim: Claim, segment: Segment, outcome: _Outcome) -> tuple[Segment | None, bool]:
         """Write an outcome.

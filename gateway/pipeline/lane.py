@@ -143,6 +143,11 @@ class Lane:
         """Seconds until its next message may be claimed though one is on the wire; infinite for never."""
         return math.inf if self._turn is None else self._turn.ahead_in_s(now)
 
+    @property
+    def has_on_wire(self) -> bool:
+        """Whether a segment is on its wire and the next must wait for it; never where many go at once."""
+        return self._turn is not None and self._turn.is_taken
+
     async def wait_turn(self) -> bool:
         """Wait until a claimed message may be submitted; False when it must go back. Cancel: nothing has happened."""
         if self._turn is None:

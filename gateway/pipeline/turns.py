@@ -76,6 +76,11 @@ class Turn:
         self._ahead_at = math.inf
         self._wake(its_turn=True)
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether a segment is on the wire."""
+        return self._began is not None
+
     def ahead_in_s(self, now: float) -> float:
         """Seconds until the next message may be claimed; infinite where that must wait for the answer."""
         return math.inf if self._waiter is not None or now > self._late_at else self._ahead_at - now

@@ -17,6 +17,7 @@ from gateway.model.request import MessageRequest
 from gateway.pipeline.drafts import AcceptedMessage
 from gateway.pipeline.schedule import Scheduler
 from gateway.pipeline.turns import AHEAD_S, LATE_S, AnswerTimes
+from gateway.pipeline.verbs import opt_out
 from gateway.routing.budgets import Budget, Quota
 from gateway.routing.channel import ChannelState
 from gateway.routing.periods import Period
@@ -130,6 +131,40 @@ async def test_a_stop_gives_back_what_waits(tmp_path: Path):
         rig.scheduler.stop()
         await rig.dispatcher.finish(0.05)
         assert (await rig.message(second.id)).status == "queued"
+
+
+async def test_who_opts_out_while_a_message_waits_for_its_turn_gets_none(tmp_path: Path):
+    driver = ScriptedDriver("a", capacity=1)
+    async with running(tmp_path / "s.db", driver) as rig:
+        await learn(rig, driver)
+        await rig.send(to=NUMBERS[0])
+        await driver.until_submitted(2)
+        second = await rig.send(to=NUMBERS[1], category="marketing")
+        third = await rig.send(to=NUMBERS[2], category="marketing")
+        rig.clock.advance(JUST_AHEAD_S)
+        rig.scheduler.wake()
+        await rig.until_status(second, "sending")
+        await opt_out(rig.store, rig.clock, NUMBERS[1], source="api")
+        driver.release()
+        assert (await rig.until_status(second, "blocked")).error is not None
+        await rig.until_status(third, "sent")
+        assert driver.recipients()[1:] == [NUMBERS[0], NUMBERS[2]]
+
+
+async def test_a_message_whose_time_is_over_when_its_turn_comes_does_not_go(tmp_path: Path):
+    driver = ScriptedDriver("a", capacity=1)
+    async with running(tmp_path / "s.db", driver) as rig:
+        await learn(rig, driver)
+        await rig.send(to=NUMBERS[0])
+        await driver.until_submitted(2)
+        second = await rig.send(to=NUMBERS[1], valid_for=60)
+        rig.clock.advance(JUST_AHEAD_S)
+        rig.scheduler.wake()
+        await rig.until_status(second, "sending")
+        rig.clock.advance(60.0)
+        driver.release()
+        await rig.until_status(second, "expired")
+        assert driver.recipients()[1:] == [NUMBERS[0]]
 
 
 async def test_a_claim_that_a_stop_finds_on_its_way_is_no_segment_of_unknown_fate(
