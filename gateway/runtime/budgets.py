@@ -62,7 +62,9 @@ class Budgets:
         except StoreError as error:  # the budget stays that of the SIM before
             _log.warning("the SIM of channel %s is not in the store: %s", lane.name, error)
         else:
-            self._iccids[lane.name] = iccid
+            # Where it was before it must be looked for anew if it comes back.
+            elsewhere = {name: other for name, other in self._iccids.items() if other != iccid}
+            self._iccids = {**elsewhere, lane.name: iccid}
 
     async def _restore(self, lane: Lane) -> None:
         budget, now = lane.budget, self._clock.now()

@@ -38,14 +38,14 @@ class Usage(NamedTuple):
 async def note_sim(tx: Tx, channel: str, iccid: str, at: datetime) -> None:
     """A channel has this SIM, from now on if it had another, and since ever if none was known."""
     rows = await tx.fetch(
-        "SELECT iccid FROM channel_sims WHERE channel = ? ORDER BY since DESC LIMIT 1", (channel,)
+        "SELECT iccid, since FROM channel_sims WHERE channel = ? ORDER BY since DESC LIMIT 1", (channel,)
     )
     if rows and rows[0][0] == iccid:
         return
+    # The newest, also by a clock that is behind: of a machine that has just started and has not asked for the time.
+    since = max(format_ms(at) or 0, rows[0][1] + 1) if rows else 0
     await tx.execute(
-        "INSERT INTO channel_sims (channel, since, iccid) VALUES (?, ?, ?)"
-        " ON CONFLICT (channel, since) DO UPDATE SET iccid = excluded.iccid",
-        (channel, format_ms(at) if rows else 0, iccid),
+        "INSERT INTO channel_sims (channel, since, iccid) VALUES (?, ?, ?)", (channel, since, iccid)
     )
 
 

@@ -38,6 +38,14 @@ async def statuses(rig: Rig, *ids: str) -> list[str]:
     return [(await rig.message(i)).status.value for i in ids]
 
 
+async def insert(rig: Rig, driver: ScriptedDriver, iccid: str) -> None:
+    await rig.settled()
+    rig.clock.advance(1.0)
+    await driver.go_down()
+    await driver.report(ChannelInfo(facts={"iccid": iccid}))
+    await driver.come_up()
+
+
 async def test_the_reserve_goes_to_urgent_messages_whatever_waits_before_them(tmp_path: Path):
     driver, channel = sim(quota(4, reserve=2))
     async with running(tmp_path / "s.db", channel) as rig:
@@ -161,13 +169,6 @@ async def test_what_a_sim_has_used_goes_with_it(tmp_path: Path):
             for driver in (first, second)
         ]
 
-    async def insert(rig: Rig, driver: ScriptedDriver, iccid: str) -> None:
-        await rig.settled()
-        rig.clock.advance(1.0)
-        await driver.go_down()
-        await driver.report(ChannelInfo(facts={"iccid": iccid}))
-        await driver.come_up()
-
     def used(rig: Rig) -> tuple[int, ...]:
         found = (rig.channels.snapshot(name) for name in ("first", "second"))
         return tuple(snapshot.budgets[0].used for snapshot in found if snapshot is not None)
@@ -191,6 +192,36 @@ async def test_what_a_sim_has_used_goes_with_it(tmp_path: Path):
     async with running(tmp_path / "s.db", *channels(), clock=clock, started=False) as rig:
         await rig.budgets.restore(rig.lanes.values())
         assert used(rig) == (1, 3), "also after a restart, before anybody has asked the SIMs"
+
+
+async def test_a_sim_that_comes_back_brings_what_it_has_used_elsewhere(tmp_path: Path):
+    drivers = ScriptedDriver("first", capacity=1), ScriptedDriver("second", capacity=1)
+    channels = [
+        ScriptedChannel(driver=d, kind="modem", budget=quota(4), groups=(d.channel_id,)) for d in drivers
+    ]
+    async with running(tmp_path / "s.db", *channels) as rig:
+        for driver in drivers:
+            await insert(rig, driver, "8986001")
+            await rig.until_status(await rig.send(A, sender=driver.channel_id), "sent")
+            await rig.settled()
+            await driver.go_down()
+        await insert(rig, drivers[0], "8986001")
+        snapshot = rig.channels.snapshot("first")
+        assert snapshot is not None
+        assert snapshot.budgets[0].used == 2
+
+
+async def test_a_sim_that_is_new_by_a_clock_that_is_behind_is_the_newest_all_the_same(tmp_path: Path):
+    driver, channel = sim(quota(4))
+    async with running(tmp_path / "s.db", channel) as rig:
+        await insert(rig, driver, "8986001")
+        await insert(rig, driver, "8986002")
+        await rig.until_status(await rig.send(A), "sent")
+        rig.clock.advance(-1_000.0)
+        await insert(rig, driver, "8986003")
+        snapshot = rig.channels.snapshot("sim")
+        assert snapshot is not None
+        assert snapshot.budgets[0].used == 0
 
 
 async def test_an_operator_sees_what_is_used(tmp_path: Path):
