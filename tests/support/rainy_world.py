@@ -91,6 +91,15 @@ class RainyWorld:
         self._n_out = self._n_in = 0
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._build()
+        except BaseException:
+            # Nobody else would: a daemon left behind takes the ports of the next test's modems.
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _build(self) -> None:
         self._stack.push_async_callback(self.network.close)
         self.modems = await start_modems(
             self.network, N_MODEMS, self._folder / "ports", network_time_s=NETWORK_TIME_S, desk=self.desk
@@ -110,7 +119,6 @@ class RainyWorld:
         self.daemon = Daemon(self._folder, "\n".join(channels), _QUEUE)
         self._stack.push_async_callback(self.daemon.close)
         await self.daemon.start()
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
