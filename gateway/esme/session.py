@@ -150,9 +150,11 @@ class EsmeSession:
             self._news.clear()
             while self._queue:
                 gathered = self._gather()
-                if isinstance(gathered[0].body, CancelSm):
+                body = gathered[0].body
+                if isinstance(body, CancelSm) and body.message_id:
                     # A carrier may take a minute to answer; nothing else of the bind waits for that, and what it
-                    # answers is written even if the application is gone by then.
+                    # answers is written even if the application is gone by then. Without an id it takes back what
+                    # waits now, not what is submitted behind it.
                     task = asyncio.create_task(self._serve_safely(gathered))
                     self._slow.add(task)
                     task.add_done_callback(self._slow.discard)

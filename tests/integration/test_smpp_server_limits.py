@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -15,7 +16,9 @@ from drivers.smpp.wire.pdus import (
     ReplaceSm,
 )
 from drivers.smpp.wire.receipt import parse_receipt
+from gateway.esme import requests
 from gateway.esme.intake import PART_WAIT
+from gateway.store.esme import find_waiting_between
 from tests.support.esme import connected_esme
 from tests.support.eventually import eventually
 from tests.support.fake_driver import ScriptedDriver, uncertain
@@ -153,6 +156,29 @@ async def test_cancel_without_an_id_takes_back_what_waits_between_two_numbers(tm
             "canceled",
             "scheduled",
         ]
+
+
+async def test_cancel_without_an_id_does_not_touch_what_is_submitted_behind_it(tmp_path, monkeypatch):
+    overtaken = threading.Event()
+
+    async def find_late(*args):
+        overtaken.wait(0.2)  # on a reader's thread
+        return await find_waiting_between(*args)
+
+    monkeypatch.setattr(requests, "find_waiting_between", find_late)
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        later = "000000020000000R"
+        gone = await accepted(esme, submit(schedule_delivery_time=later))
+        to = PHONE.removeprefix("+")
+        esme.send(CancelSm(source_addr="10690000", dest_addr_ton=1, dest_addr_npi=1, destination_addr=to))
+        submitted = esme.send(submit("instead", schedule_delivery_time=later))
+        answers = {answer.sequence_number: answer for answer in [await esme.receive()]}
+        overtaken.set()
+        answers |= {answer.sequence_number: answer for answer in [await esme.receive()]}
+        assert [answer.command_status for answer in answers.values()] == [0, 0]
+        assert (await served.rig.message(gone)).status == "canceled"
+        assert (await served.rig.message(answers[submitted].body.message_id)).status == "scheduled"
 
 
 class Carrier(ScriptedDriver):
