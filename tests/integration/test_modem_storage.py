@@ -92,7 +92,7 @@ async def test_what_can_not_be_deleted_is_not_swept_again_and_again(modem, sink)
         await modem.wait_for_command("AT+CPMS?", times=4)
         n_sweeps = modem.commands.count("AT+CMGL=4")
         await modem.wait_for_command("AT+CPMS?", times=modem.commands.count("AT+CPMS?") + 10)
-        assert modem.commands.count("AT+CMGL=4") <= n_sweeps + 1
+        assert modem.commands.count("AT+CMGL=4") <= n_sweeps + 2, "a sweep of a full storage lists it twice"
     assert len({part.dedupe_key for part in sink.of(InboundPart)}) == 9
 
 
