@@ -41,6 +41,8 @@ _DELIVERIES_AT_ONCE: Final = 10_000
 """More than any host has on its way; it keeps the windows."""
 _TIMERS: Final = SessionTimers(session_init_s=10.0)
 _HANDSHAKE_S: Final = 10.0
+_FINISH_S: Final = 5.0
+"""For what an application has asked and we have not answered at the end; a carrier's word may take longer."""
 _UNBIND_S: Final = 2.0
 """What an application gets to answer our unbind at the end."""
 _CLOSING_S: Final = 1.0
@@ -299,7 +301,9 @@ class SmppServer:
         """Say goodbye to one application."""
         connection.stop_accepting()
         if connection.bind is not None:
-            await self._host.finish(connection.bind)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FINISH_S):
+                    await self._host.finish(connection.bind)
             with suppress(DriverError):  # it is gone, or silent: closed all the same
                 await connection.ask(Unbind(), _UNBIND_S)
         connection.close("the server stops")

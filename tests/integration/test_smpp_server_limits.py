@@ -8,12 +8,14 @@ import threading
 import pytest
 
 from drivers.errors import SmppStatusError
+from drivers.smpp import server
 from drivers.smpp.wire.constants import CommandStatus, MessageState
 from drivers.smpp.wire.pdus import (
     BindTransmitter,
     CancelSm,
     QuerySm,
     ReplaceSm,
+    UnbindResp,
 )
 from drivers.smpp.wire.receipt import parse_receipt
 from gateway.esme import requests
@@ -21,7 +23,7 @@ from gateway.esme.intake import PART_WAIT
 from gateway.store.esme import find_waiting_between
 from tests.support.esme import connected_esme
 from tests.support.eventually import eventually
-from tests.support.fake_driver import ScriptedDriver, uncertain
+from tests.support.fake_driver import DEADLINE_S, ScriptedDriver, uncertain
 from tests.support.gateway import PHONE
 from tests.support.smpp_application import (
     LONG,
@@ -229,6 +231,26 @@ async def test_a_carrier_that_takes_its_time_over_a_cancel_holds_up_nothing_else
         carrier.lets_go.set()
         answer = await esme.receive()
         assert (answer.sequence_number, answer.command_status) == (cancel, 0)
+
+
+async def test_a_carrier_that_never_answers_a_cancel_does_not_keep_the_gateway_from_stopping(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(server, "_FINISH_S", 0.05)
+    carrier = Carrier()
+    carrier.lets_go.clear()
+    async with serving(tmp_path / "db", driver=carrier) as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        told = await accepted(esme, submit(registered_delivery=0))
+        await served.rig.until(lambda: len(carrier.submitted) == 1)
+        await served.rig.settled()
+        esme.send(CancelSm(message_id=told))
+        await served.rig.until(lambda: carrier.asked)
+        async with asyncio.timeout(DEADLINE_S):
+            stopping = asyncio.create_task(served.service.stop())
+            esme.send(UnbindResp(), sequence_number=(await esme.receive()).sequence_number)
+            await stopping
+        carrier.lets_go.set()
 
 
 async def test_what_a_carrier_forgot_is_written_even_if_the_application_has_gone(tmp_path):
