@@ -266,9 +266,9 @@ class Inbound:
         # A stick that ignores the flag shows the same messages again.
         self._deletes_read = self._deletes_read and pdus.isdisjoint(self._last_taken)
         self._last_taken = pdus
-        if len(taken) == len(entries) and self._deletes_read and reader.listed_whole:
+        if taken and len(taken) == len(entries) and self._deletes_read and reader.listed_whole:
             try:
-                await reader.delete_read(memory)
+                await reader.delete_read(memory, taken[0].index)
             except (DeviceError, WireTimeout) as error:
                 if is_busy(error):
                     return False

@@ -118,10 +118,14 @@ class StorageReader:
         except (AtError, CmeError, CmsError):
             return None
 
-    async def delete_read(self, memory: str | None) -> None:
-        """Delete what was read; what came meanwhile stays (27.005 3.5.4). Raises and Cancel as `AtPort.request`."""
+    async def delete_read(self, memory: str | None, index: int) -> None:
+        """Delete what was read; what came meanwhile stays (27.005 3.5.4). Raises and Cancel as `AtPort.request`.
+
+        Args:
+            index: of one that was read; a stick that does not know the flag deletes this one.
+        """
         await self._select(memory)
-        await self._port.request("AT+CMGD=1,1", timeout_s=DELETE_TIMEOUT_S)
+        await self._port.request(f"AT+CMGD={index},1", timeout_s=DELETE_TIMEOUT_S)
 
     async def delete(self, memory: str | None, index: int) -> None:
         """Free one place. Raises and Cancel as `AtPort.request`."""

@@ -170,3 +170,20 @@ async def test_a_new_bring_up_looks_at_what_is_stored(modem, sink):
         modem.stored[1] = deliver_pdu("no line told of it")
         await modem.wait_for_command("AT+CMGD=1")
     assert len(sink.of(InboundPart)) == 1
+
+
+async def test_what_comes_after_the_listing_is_safe_from_a_stick_that_deletes_one_place_only(modem, sink):
+    def listing(_command: str) -> tuple[str, ...]:
+        lines = modem._list()
+        if len(lines) > 6:
+            modem.store(1, deliver_pdu("late"))
+        return (*lines, "OK")
+
+    plain = modem._answer
+    modem._answer = lambda command: plain(command.removesuffix(",1"))
+    modem.replies["AT+CMGL=4"] = listing
+    modem.stored = {index: deliver_pdu(f"{index}") for index in range(2, 7)}
+    async with running(driver_for(modem), sink):
+        await eventually(
+            lambda: any(part.payload == "late".encode("utf-16-be") for part in sink.of(InboundPart))
+        )
