@@ -133,6 +133,9 @@ def _check(profile: Profile) -> None:
     for memory in profile.storages:
         if not _MEMORY.fullmatch(memory):
             raise BadProfile(f'profile {profile.name}: "{memory}" is no storage; write it like "ME"')
+    for key in ("answer_timeout_s", "prompt_timeout_s"):
+        if not getattr(profile, key):  # no segment could be answered in time, and each would be uncertain
+            raise BadProfile(f"profile {profile.name}: {key} must be more than 0")
     unknown = set(profile.quirks) - set(QUIRKS)
     if unknown:
         raise BadProfile(f"profile {profile.name}: no such quirk: {', '.join(sorted(unknown))}")

@@ -58,6 +58,8 @@ def test_an_operators_own_profile_comes_first_and_needs_no_code(tmp_path: Path) 
         ('answers = ["("]', "answers"),
         ('quirks = ["lazy"]', "no such quirk: lazy"),
         ('init_commands = ["rm -rf"]', "no AT command"),
+        ("answer_timeout_s = 0", "answer_timeout_s must be more than 0"),
+        ("prompt_timeout_s = 0.0", "prompt_timeout_s must be more than 0"),
         ("storages = ['SM\";+CMGD=1,4;']", "no storage"),
         ('reset_command = "AT\\rATD112"', "no AT command"),
         ("cnmi = 3", "must be a list of str"),
