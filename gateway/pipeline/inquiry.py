@@ -46,6 +46,8 @@ ROUNDS = 4
 """How often one segment is asked after at most."""
 GROWTH = 4
 """Each pause before a question is so many times the one before."""
+LONGEST_PAUSE_S = 10 * 365 * 86_400.0
+"""As good as never; the calendar has an end."""
 PAGE = 1_000
 """Submits looked at in one read; most of them have their receipts."""
 MAX_REFUSALS = 5
@@ -69,7 +71,7 @@ class Inquiry:
         self._store = store
         self._clock = clock
         self._metrics = metrics
-        pauses = [timedelta(seconds=after_s * GROWTH**n) for n in range(ROUNDS + 1)]
+        pauses = [timedelta(seconds=min(after_s * GROWTH**n, LONGEST_PAUSE_S)) for n in range(ROUNDS + 1)]
         self._ages = [
             (sum(pauses[: n + 1], timedelta()), sum(pauses[: n + 2], timedelta())) for n in range(ROUNDS)
         ]
@@ -98,8 +100,10 @@ class Inquiry:
         while self._may_ask():
             now = truncate_ms(self._clock.now())
             youngest, oldest = self._ages[round_]
-            start = max(place or Place(now - oldest), Place(now - oldest))
             until = now - youngest
+            start = Place(now - oldest)
+            if place is not None and place.submitted_at <= now:  # a later one is of a clock that was ahead
+                start = max(place, start)
             page = await self._store.read(
                 lambda tx, start=start, until=until: find_unheard(tx, name, start, until, PAGE)  # type: ignore[misc]
             )

@@ -95,6 +95,25 @@ async def test_a_segment_without_a_receipt_is_asked_after_and_the_answer_settles
         assert (await rig.states(message.id))[-1] == "delivered"
 
 
+async def test_a_clock_that_was_ahead_for_a_while_does_not_end_the_questions(tmp_path: Path):
+    driver = Knowing("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        ask = asking(rig)
+        for ahead_h in (10_000, -10_000):
+            rig.clock.advance(ahead_h * HOUR_S)
+            await sent(rig)
+            rig.clock.advance(HOUR_S)
+            assert await ask.look() == 1
+
+
+@pytest.mark.parametrize("days", [3_000, 1e9])
+async def test_who_has_all_the_patience_of_the_calendar_is_taken_at_his_word(tmp_path: Path, days: float):
+    async with running(tmp_path / "s.db", Knowing("a")) as rig:
+        await sent(rig)
+        patient = Inquiry(rig.lanes["a"], rig.store, rig.clock, make_metrics(), after_s=days * 24 * HOUR_S)
+        assert await patient.look() == 0
+
+
 async def test_an_answer_that_ends_it_badly_is_like_such_a_receipt(tmp_path: Path):
     driver = Knowing("a")
     driver.answers.append(receipt(state=ReceiptState.EXPIRED, code="err:005"))
