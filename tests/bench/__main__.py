@@ -31,6 +31,7 @@ BENCHES: dict[str, Bench] = {
     "peer-kannel": lambda folder, options: peer_kannel(folder, options.messages),
     "modems": lambda folder, options: modems(folder, options.modems, options.each),
     "modems-8": lambda folder, options: modems(folder, 8, options.each),
+    "modems-uneven": lambda folder, options: modems(folder, 8, options.each, spread_s=0.5),
     "modem-idle": lambda folder, options: modem_idle(folder),
     "modem-hung": lambda folder, options: modem_hung(folder),
     "modem-memory": lambda folder, options: modem_memory(folder),

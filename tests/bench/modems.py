@@ -37,15 +37,22 @@ class Rig(NamedTuple):
 
 @asynccontextmanager
 async def modem_rig(
-    folder: Path, n_modems: int, network_time_s: float, *, hang_at: int | None = None, **more: str
+    folder: Path,
+    n_modems: int,
+    network_time_s: float,
+    *,
+    hang_at: int | None = None,
+    spread_s: float = 0.0,
+    **more: str,
 ) -> AsyncIterator[Rig]:
     """Modems in a process of their own and the daemon on them.
 
     Args:
+        spread_s: network times differ by up to so much.
         hang_at: the segment with which the first modem hangs for good.
         more: goes to each modem's config.
     """
-    options = {"modems": n_modems, "network_time_s": network_time_s}
+    options = {"modems": n_modems, "network_time_s": network_time_s, "spread_s": spread_s}
     if hang_at is not None:
         options["hang_at"] = hang_at
     async with operator("modems", folder, **options) as (_, ports):
@@ -72,10 +79,10 @@ async def send_batch(rig: Rig, n: int) -> None:
     await wait_logged(rig.daemon.delivery, "message.delivered", n)
 
 
-async def modems(folder: Path, n_modems: int, n_each: int) -> list[Figure]:
+async def modems(folder: Path, n_modems: int, n_each: int, spread_s: float = 0.0) -> list[Figure]:
     """Utilisation, the pauses between and within segments, commands and CPU a segment."""
     n = n_modems * n_each
-    async with modem_rig(folder, n_modems, NETWORK_TIME_S) as rig:
+    async with modem_rig(folder, n_modems, NETWORK_TIME_S, spread_s=spread_s) as rig:
         n_before = len(Wire(rig.wire_path).commands)
         meter = Meter(rig.pid)
         await send_batch(rig, n)
@@ -88,9 +95,12 @@ async def modems(folder: Path, n_modems: int, n_each: int) -> list[Figure]:
     )
     next_ms, next_slow_ms = (s * 1e3 for s in percentiles(wire.gaps_to_next()))
     prompt_ms, prompt_slow_ms = (s * 1e3 for s in percentiles(wire.gaps_to_payload()))
-    bench = f"modems-{n_modems}"
+    times = (
+        f"{NETWORK_TIME_S - spread_s:g}-{NETWORK_TIME_S + spread_s:g}" if spread_s else f"{NETWORK_TIME_S:g}"
+    )
+    bench = "modems-uneven" if spread_s else f"modems-{n_modems}"
     return [
-        Figure(bench, f"{n:,} segments of {NETWORK_TIME_S:g} s network time", n / wire.whole_s, "msg/s"),
+        Figure(bench, f"{n:,} segments of {times} s network time", n / wire.whole_s, "msg/s"),
         Figure(bench, "utilisation, first AT+CMGS to last answer", wire.utilisation(NETWORK_TIME_S) * 100, "%"),
         Figure(bench, "utilisation between each modem's first and last",
                wire.steady_utilisation(NETWORK_TIME_S) * 100, "%"),

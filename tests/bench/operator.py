@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 from contextlib import AsyncExitStack
 from functools import partial
 from itertools import cycle, islice
@@ -26,6 +27,7 @@ from tests.bench.wire import wire_log
 
 SYSTEM_ID, PASSWORD = "hongyan", "secret"
 KEEP = 1_000
+_VARY_S = 0.02
 
 
 def main() -> None:
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--receipt-delay-s", type=float, default=0.2)
     parser.add_argument("--modems", type=int, default=1)
     parser.add_argument("--network-time-s", type=float, default=1.0)
+    parser.add_argument("--spread-s", type=float, default=0.0, help="network times differ by up to so much")
     parser.add_argument("--hang-at", type=int, help="the segment with which the first modem hangs for good")
     options = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -57,8 +60,19 @@ async def _serve(options: argparse.Namespace) -> None:
                 hang = Fault(kind=ModemFault.HANG, at=Point.PDU, nth=options.hang_at)
                 modems[0].plan.inject(hang, asyncio.get_running_loop().time())
             ready = [modem.port for modem in modems]
+            if options.spread_s:
+                stack.callback(asyncio.create_task(_vary(modems, options)).cancel)
         print(msgspec.json.encode(ready).decode(), flush=True)
         await asyncio.get_running_loop().create_future()
+
+
+async def _vary(modems: list[SimulatedModem], options: argparse.Namespace) -> None:
+    """Give every segment a network time of its own: a new one whenever one can have begun."""
+    chance = random.Random(1)
+    while True:
+        for modem in modems:
+            modem.device.network_time_s = options.network_time_s + chance.uniform(-1, 1) * options.spread_s
+        await asyncio.sleep(_VARY_S)
 
 
 def _modems(options: argparse.Namespace, network: Network) -> list[SimulatedModem]:
