@@ -50,7 +50,7 @@ class UssdDesk:
     def __init__(self) -> None:
         self._one_at_a_time = asyncio.Lock()
         self._answer: asyncio.Future[str] | None = None
-        self._menu_is_open = False
+        self._is_open = False
 
     def on_urc(self, urc: Urc) -> None:
         """Take the answer if one is awaited; other lines are ignored."""
@@ -76,14 +76,15 @@ class UssdDesk:
         """
         _check(code)
         async with self._one_at_a_time:
-            if self._menu_is_open and _SERVICE.fullmatch(code):
-                # The network would take it for a choice from the menu that nobody wants any more.
+            if self._is_open and _SERVICE.fullmatch(code):
+                # The network would take it for a choice from the menu that nobody wants any more; or it has not
+                # answered yet, and its answer would pass for this one's.
                 await try_request(port, f"AT+CUSD={_CANCEL}")
-            self._menu_is_open = False
             packed = maker.lower() in PACKING_MAKERS
             in_ucs2 = not packed and await try_request(port, 'AT+CSCS="UCS2"') is not None
             spelling = _spell(code, packed=packed, in_ucs2=in_ucs2)
             self._answer = asyncio.get_running_loop().create_future()
+            self._is_open = True  # until the answer says otherwise
             try:
                 line = await self._exchange(port, spelling, timeout_s)
             finally:
@@ -91,8 +92,9 @@ class UssdDesk:
                 if in_ucs2:
                     # Operator names would come in UCS2 as well.
                     await try_request(port, 'AT+CSCS="IRA"')
+            self._is_open = False
             answer = _read_answer(line, timeout_s)
-            self._menu_is_open = answer.expects_reply
+            self._is_open = answer.expects_reply
         return answer
 
     async def _exchange(self, port: AtPort, spelling: str, timeout_s: float) -> str:

@@ -2,7 +2,7 @@ import pytest
 
 from drivers.at.port import AtPort
 from drivers.codec.gsm7 import encode_gsm7, pack_septets
-from drivers.errors import AtError, EncodeError
+from drivers.errors import AtError, EncodeError, WireTimeout
 from drivers.modem.ussd import UssdDesk, read_text
 
 pytestmark = pytest.mark.unit
@@ -53,3 +53,20 @@ async def test_a_stick_without_ucs2_takes_ascii_only():
     with pytest.raises(AtError):
         await UssdDesk().ask(port, "*100#", 1.0)
     assert [command for command in port.commands if "CUSD" in command] == ['AT+CUSD=1,"*100#",15']
+
+
+class SilentNetworkPort(SpyPort):
+    """The stick takes everything; the network answers nothing."""
+
+    async def request(self, text: str, *, timeout_s: float | None = None) -> tuple[str, ...]:
+        self.commands.append(text)
+        return ()
+
+
+async def test_a_question_whose_answer_did_not_come_is_called_off_before_the_next():
+    port, desk = SilentNetworkPort(), UssdDesk()
+    for code in ("*100#", "*200#"):
+        with pytest.raises(WireTimeout):
+            await desk.ask(port, code, 0.001, maker="huawei")
+    # Otherwise a late answer to the first would pass for that to the second.
+    assert [command.split(",")[0] for command in port.commands] == ["AT+CUSD=1", "AT+CUSD=2", "AT+CUSD=1"]
