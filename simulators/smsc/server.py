@@ -106,6 +106,11 @@ class SimulatedSmsc:
         return sum(session.bound for session in self._sessions)
 
     @property
+    def n_unanswered(self) -> int:
+        """Requests of ESMEs that wait for their answer."""
+        return sum(session.n_unanswered for session in self._sessions)
+
+    @property
     def n_owed(self) -> int:
         """Inbound messages and receipts that no ESME has acknowledged."""
         return sum(account.n_owed for account in self._accounts.values())

@@ -87,6 +87,11 @@ class SmscSession(asyncio.Protocol):
         """Whether an ESME is logged in here."""
         return self._account is not None
 
+    @property
+    def n_unanswered(self) -> int:
+        """Requests of the ESME that wait for their answer."""
+        return len(self._requests)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: an ESME has connected."""
         self._transport = cast("asyncio.Transport", transport)

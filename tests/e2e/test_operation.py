@@ -171,7 +171,11 @@ async def test_an_uncertain_message_goes_out_again_only_when_somebody_says_so(wo
     daemon = world.make_daemon(smpp_toml("smsc", slow.port))
     await daemon.start()
     message_id = await _send(daemon, "did it go out?")
-    await daemon.wait_status([message_id], {"sending"}, DEADLINE_S)
+
+    async def is_on_the_wire() -> bool:
+        return slow.n_unanswered == 1
+
+    await until(is_on_the_wire, DEADLINE_S)
     await slow.stop()
     await daemon.wait_status([message_id], {"uncertain"}, DEADLINE_S)
     async with SimulatedSmsc(world.network, port=slow.port, number="10697"):

@@ -111,7 +111,7 @@ def test_a_breaker_opens_for_a_reason_rests_no_longer_than_its_cap_and_an_answer
                 assert breaker.state(now) is BreakerState.OPEN or before is BreakerState.CLOSED
         if breaker.state(now) is not BreakerState.CLOSED:
             assert refused or in_a_row >= SERIES
-        assert breaker.left_s(now) <= COOLDOWN_CAP_S
+        assert breaker.left_s(now) <= COOLDOWN_CAP_S + 1e-6  # of differences of large numbers
 
 
 @given(budgets(), st.lists(needs, max_size=6), st.integers(0, 40))
