@@ -15,9 +15,9 @@ from drivers.modem.driver import ModemDriver
 from drivers.modem.finder import StickBook
 from drivers.modem.pin import PinLedger
 from drivers.modem.sims import SimLedger
-from tests.integration.test_modem_driver import running, segment
 from tests.integration.test_modem_recovery import HASTY
 from tests.support.fake_usb import FakeUsb
+from tests.support.modem_driver import running, segment
 from tests.support.recording_sink import RecordingSink
 from tests.support.scripted_modem import ScriptedModem
 
@@ -29,11 +29,6 @@ PATIENT = replace(HASTY, command_s=2.0, absent_s=5.0)
 @pytest.fixture
 def usb(tmp_path):
     return FakeUsb(tmp_path)
-
-
-@pytest.fixture
-def sink():
-    return RecordingSink()
 
 
 @pytest.fixture(autouse=True)

@@ -5,17 +5,10 @@ from __future__ import annotations
 import pytest
 
 from drivers.base import Accepted, Refused
-from tests.integration.test_modem_driver import driver_for, running, segment
+from tests.support.modem_driver import driver_for, running, segment
 from tests.support.recording_sink import RecordingSink
-from tests.support.scripted_modem import ScriptedModem
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def modem(tmp_path):
-    async with ScriptedModem(tmp_path / "stick") as modem:
-        yield modem
 
 
 async def test_noise_in_front_of_a_prompt_costs_a_moment_and_no_segment(modem):

@@ -13,10 +13,10 @@ from drivers.modem.config import ModemConfig
 from drivers.modem.driver import ModemDriver
 from drivers.modem.pin import PinLedger
 from drivers.modem.rescue import may_rebind, rebind_usb, run_command
-from tests.integration.test_modem_driver import running, segment
 from tests.integration.test_modem_recovery import HASTY, fall_silent, recoveries
 from tests.support.eventually import eventually
 from tests.support.fake_usb import FakeUsb
+from tests.support.modem_driver import running, segment
 from tests.support.recording_sink import RecordingSink
 from tests.support.scripted_modem import ScriptedModem
 

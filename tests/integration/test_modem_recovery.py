@@ -12,7 +12,7 @@ from drivers.base import Accepted, ChannelDown, ChannelInfo, ChannelNotice, Chan
 from drivers.modem.config import ModemConfig
 from drivers.modem.driver import ModemDriver
 from drivers.modem.pin import PinLedger
-from tests.integration.test_modem_driver import QUICK, driver_for, running, segment
+from tests.support.modem_driver import QUICK, driver_for, running, segment
 from tests.support.recording_sink import RecordingSink
 from tests.support.scripted_modem import ScriptedModem
 
@@ -28,17 +28,6 @@ HASTY = replace(
     absent_s=0.2,
     registration_s=0.05,
 )
-
-
-@pytest.fixture
-async def modem(tmp_path):
-    async with ScriptedModem(tmp_path / "stick") as modem:
-        yield modem
-
-
-@pytest.fixture
-def sink():
-    return RecordingSink()
 
 
 @pytest.fixture(autouse=True)

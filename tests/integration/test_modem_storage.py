@@ -7,30 +7,11 @@ from dataclasses import replace
 import pytest
 
 from drivers.base import ChannelNotice, InboundPart
-from tests.integration.test_modem_driver import (
-    QUICK,
-    deliver_pdu,
-    driver_for,
-    list_and_delete,
-    running,
-    segment,
-)
 from tests.support.eventually import eventually
-from tests.support.recording_sink import RecordingSink
+from tests.support.modem_driver import QUICK, deliver_pdu, driver_for, list_and_delete, running, segment
 from tests.support.scripted_modem import ScriptedModem
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def modem(tmp_path):
-    async with ScriptedModem(tmp_path / "stick") as modem:
-        yield modem
-
-
-@pytest.fixture
-def sink():
-    return RecordingSink()
 
 
 @pytest.mark.parametrize("refusal", ["+CMS ERROR: 314", "+CME ERROR: 14", "+CMS ERROR: 515"])

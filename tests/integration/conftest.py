@@ -1,0 +1,32 @@
+"""Fixtures that several files of this folder share."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.modem_driver import driver_for, running
+from tests.support.recording_sink import RecordingSink
+from tests.support.scripted_modem import ScriptedModem
+
+
+@pytest.fixture
+async def modem(tmp_path):
+    """A scripted stick, plugged in."""
+    async with ScriptedModem(tmp_path / "stick") as modem:
+        yield modem
+
+
+@pytest.fixture
+def sink():
+    return RecordingSink()
+
+
+@pytest.fixture
+async def driver(modem, sink):
+    """A modem driver that is up on the stick and has swept it once."""
+    driver = driver_for(modem, answer_timeout_s=0.3)
+    async with running(driver, sink):
+        await sink.wait_until_up()
+        # The first sweep is done when this has been asked: what a test stores later is told of by +CMTI.
+        await modem.wait_for_command("AT+CMGL=4")
+        yield driver
