@@ -1,0 +1,142 @@
+"""Receipts of several binds of one account, in dialects, and those that name nothing of ours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from drivers.base import Receipt, ReceiptState
+from gateway.errors import Conflict, NotFound
+from gateway.pipeline.dialects import LEARNED
+from gateway.pipeline.receipts import save_accounts
+from gateway.pipeline.unmatched import match_receipt
+from gateway.store.receipts import count_kept, list_kept
+from tests.support.fake_driver import ScriptedDriver, accepted
+from tests.support.gateway import PHONE, ScriptedChannel, receipt, running
+from tests.support.receipts import OTHER, sent_as, status_of
+
+pytestmark = pytest.mark.integration
+
+
+def bind(driver: ScriptedDriver) -> ScriptedChannel:
+    return ScriptedChannel(driver=driver, account="carrier")
+
+
+async def test_a_receipt_on_another_bind_of_the_account_is_ours(tmp_path: Path):
+    a, b = ScriptedDriver("a"), ScriptedDriver("b")
+    async with running(tmp_path / "s.db", bind(a), bind(b)) as rig:
+        await rig.store.write(lambda tx: save_accounts(tx, list(rig.lanes.values())))
+        a.script.append(accepted("abc"))
+        message = await rig.until_status(await rig.send(channel="a"), "sent")
+        await b.report(receipt("abc"))
+        assert await status_of(rig, message) == ["delivered"]
+
+
+async def test_an_early_receipt_on_another_bind_of_the_account_is_kept_for_its_answer(tmp_path: Path):
+    a, b = ScriptedDriver("a"), ScriptedDriver("b")
+    async with running(tmp_path / "s.db", bind(a), bind(b)) as rig:
+        await rig.store.write(lambda tx: save_accounts(tx, list(rig.lanes.values())))
+        a.hold()
+        a.script.append(accepted("abc"))
+        message = await rig.send(channel="a")
+        await a.until_submitted(1)
+        await b.report(receipt("abc"))
+        a.release()
+        await rig.until_status(message, "delivered")
+
+
+def spelled(*spellings: tuple[str, str], to: str | None = PHONE) -> Receipt:
+    return replace(
+        receipt(*(reference for reference, _ in spellings), to=to),
+        dialects=tuple(dialect for _, dialect in spellings),
+    )
+
+
+async def test_the_dialect_of_an_account_is_learned_shown_and_kept_over_a_restart(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        for number in range(LEARNED):
+            await sent_as(rig, driver, f"{number + 16:x}")
+            await driver.report(spelled((str(number + 16), "as-is"), (f"{number + 16:x}", "hex-to-decimal")))
+        assert rig.lanes["a"].facts["receipt_ids"] == "hex-to-decimal"
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        # Both ids exist, and as given it is the other message's: what was learned decides.
+        other = await sent_as(rig, driver, "100")
+        meant = await sent_as(rig, driver, "64")
+        await driver.report(spelled(("100", "as-is"), ("64", "hex-to-decimal")))
+        assert await status_of(rig, other, meant) == ["sent", "delivered"]
+
+
+async def test_before_anything_is_learned_the_spelling_as_given_counts(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        meant = await sent_as(rig, driver, "100")
+        other = await sent_as(rig, driver, "64")
+        await driver.report(spelled(("100", "as-is"), ("64", "hex-to-decimal")))
+        assert await status_of(rig, other, meant) == ["sent", "delivered"]
+        assert "receipt_ids" not in rig.lanes["a"].facts
+
+
+async def test_an_id_that_the_receipt_cut_off_is_found_by_handset(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        meant = await sent_as(rig, driver, "0123456789-abc")
+        other = await sent_as(rig, driver, "0123456789-def", to=OTHER)
+        await driver.report(spelled(("0123456789", "as-is")))
+        assert await status_of(rig, meant, other) == ["delivered", "sent"]
+
+
+async def test_a_receipt_that_names_only_the_handset_settles_the_one_segment_to_it(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "abc")
+        await sent_as(rig, driver, "def", to=OTHER)
+        await driver.report(receipt())
+        assert await status_of(rig, message) == ["delivered"]
+
+
+async def test_of_two_segments_to_a_handset_none_is_guessed_and_the_receipt_is_kept(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        messages = [await sent_as(rig, driver, "abc"), await sent_as(rig, driver, "def")]
+        await driver.report(receipt())
+        assert await status_of(rig, *messages) == ["sent", "sent"]
+        [kept] = await rig.store.read(lambda tx: list_kept(tx, channel=None, limit=10, before=None))
+        assert (kept.references, kept.early.recipient) == ((), PHONE)
+        await match_receipt(rig.store, rig.clock, kept.early.receipt_id, messages[1].id, 1)
+        assert await status_of(rig, *messages) == ["sent", "delivered"]
+        assert await rig.store.read(count_kept) == 0
+
+
+async def test_what_was_never_ours_is_kept_and_listed_with_its_spellings(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(receipt("abc", "0abc", state=ReceiptState.EXPIRED))
+        await driver.report(receipt("def", state=ReceiptState.ENROUTE))
+        newest, oldest = await rig.store.read(lambda tx: list_kept(tx, channel="a", limit=10, before=None))
+        assert (newest.early.state, oldest.early.state) == ("enroute", "expired")
+        assert oldest.references == ("abc", "0abc")
+        before = newest.early.receipt_id
+        assert await rig.store.read(lambda tx: list_kept(tx, channel="a", limit=10, before=before)) == [
+            oldest
+        ]
+        assert await rig.store.read(lambda tx: list_kept(tx, channel="b", limit=10, before=None)) == []
+
+
+async def test_a_receipt_is_not_matched_to_what_waits_for_none(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "abc")
+        await driver.report(receipt("abc"))
+        await driver.report(receipt("xyz"))
+        [kept] = await rig.store.read(lambda tx: list_kept(tx, channel=None, limit=10, before=None))
+        with pytest.raises(Conflict, match="delivered"):
+            await match_receipt(rig.store, rig.clock, kept.early.receipt_id, message.id, 1)
+        with pytest.raises(NotFound, match="1 parts"):
+            await match_receipt(rig.store, rig.clock, kept.early.receipt_id, message.id, 2)
+        with pytest.raises(NotFound):
+            await match_receipt(rig.store, rig.clock, message.id, message.id, 1)
+        assert await rig.store.read(count_kept) == 1
