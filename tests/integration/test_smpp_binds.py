@@ -38,8 +38,8 @@ from drivers.smpp.wire.pdus import (
     ReplaceSm,
     SubmitSmResp,
 )
-from tests.integration.test_smpp_driver import RECEIPT, bound, config, running, segment
 from tests.support.certificates import Certificates, make_certificates
+from tests.support.smpp_driver import RECEIPT, bound, config, running, segment
 from tests.support.smsc_peer import SmscPeer
 
 pytestmark = pytest.mark.integration
