@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
 
+from tests.support.application import Application, application
+from tests.support.fake_driver import ScriptedDriver
+from tests.support.kannel_rig import KannelRig, open_kannel_rig
 from tests.support.modem_driver import driver_for, running
 from tests.support.recording_sink import RecordingSink
 from tests.support.scripted_modem import ScriptedModem
@@ -30,3 +36,17 @@ async def driver(modem, sink):
         # The first sweep is done when this has been asked: what a test stores later is told of by +CMTI.
         await modem.wait_for_command("AT+CMGL=4")
         yield driver
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[Application]:
+    """An application that takes calls."""
+    async with application() as app:
+        yield app
+
+
+@pytest.fixture
+async def kannel(tmp_path: Path) -> AsyncIterator[KannelRig]:
+    """Kannel's side in front of one channel."""
+    async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1")) as kannel:
+        yield kannel
