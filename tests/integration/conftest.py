@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.api import ApiRig, open_api
 from tests.support.application import Application, application
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.kannel_rig import KannelRig, open_kannel_rig
@@ -50,3 +51,10 @@ async def kannel(tmp_path: Path) -> AsyncIterator[KannelRig]:
     """Kannel's side in front of one channel."""
     async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1")) as kannel:
         yield kannel
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[ApiRig]:
+    """The API in front of a store and one channel."""
+    async with open_api(tmp_path) as rig:
+        yield rig

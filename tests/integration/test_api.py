@@ -1,16 +1,11 @@
-"""The API as a whole: who may do what, hostile bodies, channels, the opt-out list, probes."""
+"""The API as a whole: who may do what, and hostile bodies."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from html.parser import HTMLParser
 from io import BytesIO
-from pathlib import Path
 
-import msgspec
 import pytest
-import pytest_asyncio
 from structlog.testing import capture_logs
 
 from gateway.api.auth import REMEMBERED_S
@@ -18,21 +13,10 @@ from gateway.api.body import SINGLE_MAX_OCTETS
 from gateway.api.routes import ROUTES
 from gateway.ids import make_id
 from gateway.model.message import Scope
-from gateway.store.esme_outbox import NewDelivery, save_deliveries
-from gateway.store.kannel import StoredCall, save_calls
 from gateway.store.keys import make_secret, revoke_key
-from gateway.store.ports import Tx
-from gateway.store.receipts import EarlyReceipt, save_early
-from tests.support.api import ApiRig, open_api
+from tests.support.api import ApiRig
 
 pytestmark = pytest.mark.integration
-
-
-@pytest_asyncio.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[ApiRig]:
-    async with open_api(tmp_path) as rig:
-        yield rig
-
 
 # --- keys ---
 
@@ -251,169 +235,3 @@ async def test_client_that_asks_first_is_served(rig):
         "POST", "/v1/messages", json={"to": "+8613800138000", "text": "x"}, expect100=True
     )
     assert (status, message["status"]) == (202, "queued")
-
-
-# --- channels ---
-
-
-async def test_channels_are_shown_and_told_what_to_do(rig):
-    _, page = await rig.call("GET", "/v1/channels")
-    assert [(item["name"], item["state"]) for item in page["items"]] == [("sim-1", "up")]
-    for verb, state in (("pause", "paused"), ("resume", "up"), ("drain", "draining"), ("reset", "starting")):
-        status, channel = await rig.call("POST", f"/v1/channels/sim-1/{verb}")
-        assert (status, channel["state"]) == (200, state)
-    assert (await rig.call("GET", "/v1/channels/sim-1"))[1]["state"] == "starting"
-
-
-async def test_unknown_channel(rig):
-    assert (await rig.call("GET", "/v1/channels/sim-2"))[0] == 404
-    assert (await rig.call("POST", "/v1/channels/sim-2/pause"))[0] == 404
-    assert (await rig.call("POST", "/v1/channels/sim-2/ussd", json={"code": "*100#"}))[0] == 404
-
-
-async def test_ussd_answers_with_what_the_network_said(rig):
-    status, answer = await rig.call("POST", "/v1/channels/sim-1/ussd", json={"code": "*100#"})
-    assert (status, answer) == (200, {"text": "you asked *100#", "expects_reply": False})
-
-
-@pytest.mark.parametrize("code", ["", '1"\r', "*100#\x1a", "\x1b", "1" * 183])
-async def test_a_ussd_code_can_hold_nothing_that_ends_a_command(rig, code):
-    status, problem = await rig.call("POST", "/v1/channels/sim-1/ussd", json={"code": code})
-    assert (status, problem["errors"][0]["pointer"]) == (422, "/code")
-
-
-async def test_a_trace_is_switched_on_and_off(rig):
-    path = "/v1/channels/sim-1/trace"
-    status, answer = await rig.call("POST", path, json={"on": True})
-    assert (status, answer["on"], Path(answer["file"]).name) == (200, True, "sim-1.trace")
-    assert await rig.call("POST", path, json={"on": False}) == (200, {"on": False, "file": None})
-    assert (await rig.call("POST", path, json={"on": "yes"}))[0] == 422
-    assert (await rig.call("POST", "/v1/channels/sim-2/trace", json={"on": True}))[0] == 404
-
-
-# --- opt-out list ---
-
-
-async def test_number_is_put_on_the_list_once_and_taken_off_once(rig):
-    path = "/v1/suppressions/13800138000"
-    status, entry = await rig.call("PUT", path, json={"reason": "asked by telephone"})
-    assert status == 201
-    assert (entry["number"], entry["source"], entry["reason"]) == (
-        "+8613800138000",
-        "api",
-        "asked by telephone",
-    )
-    assert (await rig.call("PUT", path)) == (200, entry)
-    assert (await rig.call("GET", path)) == (200, entry)
-    assert (await rig.call("DELETE", path)) == (204, None)
-    assert (await rig.call("DELETE", path))[0] == 404
-    assert (await rig.call("GET", path))[0] == 404
-
-
-async def test_list_of_numbers_is_paged_in_order(rig):
-    numbers = [f"+861380013800{n}" for n in range(5)]
-    for number in numbers:
-        await rig.call("PUT", f"/v1/suppressions/{number}")
-    _, first = await rig.call("GET", "/v1/suppressions?limit=3")
-    _, rest = await rig.call("GET", f"/v1/suppressions?limit=3&cursor={first['next']}")
-    assert [item["number"] for item in (*first["items"], *rest["items"])] == numbers
-    assert rest["next"] is None
-
-
-async def test_marketing_to_a_number_on_the_list_is_blocked(rig):
-    await rig.call("PUT", "/v1/suppressions/+8613800138000")
-    assert (await rig.send(category="marketing"))["status"] == "blocked"
-    assert (await rig.send(category="otp"))["status"] == "queued"
-
-
-async def test_what_is_no_number_is_refused(rig):
-    status, problem = await rig.call("PUT", "/v1/suppressions/nobody")
-    assert (status, problem["errors"][0]["pointer"]) == (422, "number")
-
-
-# --- probes, figures, description ---
-
-
-async def test_readiness_gives_its_reason(rig):
-    async with rig.client.get("/readyz") as response:
-        assert response.status == 200
-    rig.reason.append("the store is being migrated")
-    async with rig.client.get("/readyz") as response:
-        assert response.status == 503
-        assert (await response.json(content_type=None))["detail"] == "the store is being migrated"
-    async with rig.client.get("/livez") as response:
-        assert response.status == 200
-
-
-async def test_figures_name_routes_and_never_numbers(rig):
-    message = await rig.send("+8613800138000")
-    await rig.call("GET", f"/v1/messages/{message['id']}")
-    await rig.call("GET", "/v1/messages?to=13800138000")
-    await rig.call("GET", "/nowhere/13800138000")
-    async with rig.client.get("/metrics") as response:
-        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-        figures = await response.text()
-    assert 'hongyan_http_requests_total{method="GET",route="/v1/messages/{id}",status="200"} 1.0' in figures
-    assert 'hongyan_http_requests_total{method="GET",route="unmatched",status="404"} 1.0' in figures
-    assert 'hongyan_queue_messages{status="queued"} 1.0' in figures
-    assert 'hongyan_channel_up{channel="sim-1"} 1.0' in figures
-    assert "13800138000" not in figures
-
-
-async def test_figures_count_what_has_found_nobody_yet(rig):
-    async def figures() -> str:
-        async with rig.client.get("/metrics") as response:
-            return await response.text()
-
-    assert "hongyan_receipts_unmatched 0.0" in await figures()
-    assert "hongyan_kannel_calls_pending 0.0" in await figures()
-
-    async def owe(tx: Tx) -> None:
-        early = EarlyReceipt(make_id(), "+8613800138000", "delivered", "", None)
-        await save_early(tx, early, channel="a", references=("7", "07"), received_at=rig.clock.now())
-        await save_calls(tx, [StoredCall(make_id(), "s", "example.net", b"{}", None, 0, rig.clock.now())])
-        await save_deliveries(tx, [NewDelivery("shop", b"pdu", rig.clock.now())] * 2)
-
-    await rig.store.write(owe)
-    now = await figures()
-    assert "hongyan_receipts_unmatched 1.0" in now, "one receipt in two spellings"
-    assert "hongyan_kannel_calls_pending 1.0" in now
-    assert 'hongyan_smpp_server_deliveries_pending{account="shop"} 2.0' in now
-
-
-class _Assets(HTMLParser):
-    """Collects whatever a page would load."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.ids: set[str] = set()
-        self.links: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.ids.add(given.get("id") or "")
-        if tag == "a":
-            self.links.add(given.get("href") or "")
-        elif tag in {"script", "link", "img", "iframe"} or "src" in given:
-            self.found.append(tag)
-
-
-async def test_page_shows_every_call_and_loads_nothing(rig):
-    async with rig.client.get("/docs") as response:
-        assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
-        page = await response.text()
-    for route in ROUTES:
-        assert f"<code>{route.path}</code>" in page
-    assets = _Assets()
-    assets.feed(page)
-    assert assets.found == []
-    assert {link.removeprefix("#") for link in assets.links if link.startswith("#")} <= assets.ids
-
-
-async def test_document_describes_every_call(rig):
-    async with rig.client.get("/openapi.json") as response:
-        document = msgspec.json.decode(await response.read())
-    assert document["openapi"].startswith("3.1")
-    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert described == {(route.method, route.path) for route in ROUTES}

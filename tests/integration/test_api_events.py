@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-import pytest_asyncio
 from aiohttp import ClientResponse
 
 from gateway.api.auth import REMEMBERED_S
@@ -62,12 +60,6 @@ class Stream:
         while await self.block() is not None:
             pass
         return True
-
-
-@pytest_asyncio.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[ApiRig]:
-    async with open_api(tmp_path) as rig:
-        yield rig
 
 
 @asynccontextmanager

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
-import pytest_asyncio
 
 from gateway.ids import InboundId, make_id
 from gateway.model.message import InboundMessage, MessageStatus
 from gateway.store.inbound import save_inbound
 from gateway.store.messages import find_message
 from gateway.store.queue import save_state
-from tests.support.api import ApiRig, open_api
 
 pytestmark = pytest.mark.integration
-
-
-@pytest_asyncio.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[ApiRig]:
-    async with open_api(tmp_path) as rig:
-        yield rig
 
 
 async def test_message_is_answered_whole_and_found_again(rig):

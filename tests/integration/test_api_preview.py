@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import pytest_asyncio
 
-from tests.support.api import ApiRig, open_api
+from tests.support.api import ApiRig
 
 pytestmark = pytest.mark.integration
 
 QUOTED = "“" + "x" * 100 + "”"
-
-
-@pytest_asyncio.fixture
-async def rig(tmp_path):
-    async with open_api(tmp_path) as made:
-        yield made
 
 
 async def preview(rig: ApiRig, **body):
