@@ -12,7 +12,7 @@ from drivers.codec.national_tables import Language
 from drivers.codec.shifts import national_elements
 from drivers.codec.tpdu import SmsDeliver, encode_deliver
 from drivers.codec.udh import concat_element, encode_udh
-from drivers.modem.inbound import event_of
+from drivers.modem.received import event_of
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,97 @@
+"""Received PDUs as the gateway gets them; of those that can't be read, operators learn once."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING
+
+from drivers.base import Encoding, InboundPart, Receipt
+from drivers.codec.address import split_sca
+from drivers.codec.status import classify_tp_st
+from drivers.codec.text import to_plain
+from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, decode_incoming
+from drivers.errors import DecodeError
+
+if TYPE_CHECKING:
+    from drivers.modem.report import Report
+
+logger = logging.getLogger(__name__)
+
+MAX_REPORTED = 1024
+"""Unreadable messages that are remembered, so that each is reported once and not at every sweep."""
+UNREADABLE = "unreadable"
+"""The sender under which the octets of such a message go to the gateway."""
+
+
+class PduReader:
+    """Reads the received PDUs of one session."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._reported: set[str] = set()
+
+    async def read(self, pdu: bytes | None, n_octets: int, where: str) -> InboundPart | Receipt | None:
+        """What the gateway is to know of a PDU; None when it can't be read.
+
+        Args:
+            pdu: with the service centre's address in front or without; None when it was not in hex.
+            n_octets: how long the stick says that it is, without that address.
+            where: for the notice.
+
+        Cancel: the notice may not have been told.
+        """
+        digest = hashlib.sha256(pdu or b"").hexdigest()
+        try:
+            if pdu is None:
+                raise DecodeError("pdu", 0, "not in hex")
+            return event_of(_strip_sca(pdu, n_octets))
+        except DecodeError as error:
+            if digest not in self._reported and len(self._reported) < MAX_REPORTED:
+                self._reported.add(digest)
+                await self._report.notice("unreadable", f"An unreadable message is left in {where}: {error}.")
+                await self._report.tell(unreadable=len(self._reported))
+            return None
+
+
+def unreadable_part(pdu: bytes) -> InboundPart:
+    """What can't be read, as it is: there somebody may find out what it was."""
+    return InboundPart(
+        sender=UNREADABLE,
+        encoding=Encoding.BINARY,
+        payload=pdu,
+        dedupe_key=hashlib.sha256(pdu).hexdigest(),
+    )
+
+
+def event_of(tpdu: bytes) -> InboundPart | Receipt:
+    """What the gateway is to know of a received TPDU. Raises DecodeError."""
+    match decode_incoming(tpdu):
+        case SmsDeliver() as pdu:
+            if pdu.udh_fault:
+                logger.warning("a message came with a broken header, which is ignored: %s", pdu.udh_fault)
+            encoding, payload = to_plain(pdu.encoding, pdu.payload, pdu.udh)
+            return InboundPart(
+                sender=pdu.tp_oa,
+                encoding=encoding,
+                payload=payload,
+                concat=pdu.concat,
+                flash=pdu.flash,
+                network_time=pdu.tp_scts,
+                dedupe_key=hashlib.sha256(tpdu).hexdigest(),
+            )
+        case SmsStatusReport() as pdu:
+            state, code = classify_tp_st(pdu.tp_st)
+            return Receipt(
+                references=(str(pdu.tp_mr),),
+                recipient=pdu.tp_ra or None,
+                state=state,
+                code=code,
+                done_at=pdu.tp_dt,
+                accepted_at=pdu.tp_scts,
+            )
+
+
+def _strip_sca(pdu: bytes, n_octets: int) -> bytes:
+    # The length never counts the service centre; some sticks leave that out altogether.
+    return pdu if len(pdu) == n_octets else split_sca(pdu)[1]

@@ -1,0 +1,176 @@
+"""What is stored on the stick: listed or read, handed to the sink, and only then deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from drivers.errors import CmsError, DeviceError, WireTimeout
+from drivers.modem.faults import is_busy
+from drivers.modem.received import unreadable_part
+from drivers.modem.report import deliver
+from drivers.modem.storage import nearly_full
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drivers.at.responses import StorageUse, StoredPdu
+    from drivers.base import DriverEvent, EventSink
+    from drivers.modem.received import PduReader
+    from drivers.modem.report import Report
+    from drivers.modem.storage import StorageReader
+
+logger = logging.getLogger(__name__)
+
+MANY = 4
+"""So many messages found by a sweep are deleted together."""
+CMS_INVALID_INDEX = 321
+
+_RECEIVED = frozenset({0, 1})
+
+
+class StoredMessages:
+    """Takes what is stored off one stick; one call at a time.
+
+    Args:
+        channel: for logs.
+        pdus: reads what is found.
+        on_room: called with the number of places of each storage that a sweep looks at.
+    """
+
+    def __init__(
+        self,
+        channel: str,
+        sink: EventSink,
+        report: Report,
+        *,
+        pdus: PduReader,
+        on_room: Callable[[int], None],
+    ) -> None:
+        self._channel = channel
+        self._sink = sink
+        self._report = report
+        self._pdus = pdus
+        self._on_room = on_room
+        self._told_full: set[str | None] = set()
+        self._deletes_read = True
+        self._last_taken: set[bytes | None] = set()
+
+    async def sweep(self, memories: tuple[str, ...], reader: StorageReader) -> bool:
+        """Take everything that is stored; True when nothing was left for want of a sink or of an answer.
+
+        Args:
+            memories: where it may lie; empty for the one that the stick reads anyway.
+
+        Raises:
+            DeviceError, WireTimeout: the stick listed a storage before, and now does not.
+            WireLost: the port died.
+
+        Cancel: what the sink has taken may stay on the stick; it comes again with the same ``dedupe_key``.
+        """
+        well = True
+        for memory in memories or (None,):
+            try:
+                use = await reader.use(memory)
+                entries = await reader.list_all(memory)
+            except (DeviceError, WireTimeout) as error:
+                logger.warning("%s: can't list storage %s: %s", self._channel, memory, error)
+                # What it does not have it will refuse again; silence passes, and so does a busy SIM.
+                well &= isinstance(error, DeviceError) and not is_busy(error)
+                continue
+            is_near_full = nearly_full(use)
+            if use is not None:
+                self._on_room(use.n_total)
+                await self._tell_of_room(memory, use)
+            if memory is not None and len(entries) >= MANY:
+                well &= await self._take_together(entries, memory, reader)
+                entries = await reader.list_all(memory) if is_near_full else []
+            for entry in entries:
+                well &= await self._take(entry, memory, entry.index, reader, make_room=is_near_full)
+        return well
+
+    async def take_all(self, memory: str, reader: StorageReader) -> bool:
+        """Take what one storage holds by as few commands as can be; False when something was left.
+
+        Raises and Cancel: as `sweep`.
+        """
+        return await self._take_together(await reader.list_all(memory), memory, reader)
+
+    async def take_at(self, memory: str, index: int, reader: StorageReader) -> bool:
+        """Take what lies in one place; False when it was left. Raises WireLost. Cancel: as `sweep`."""
+        try:
+            entry = await reader.read(memory, index)
+        except CmsError as error:
+            # Taken together with others before its turn came.
+            return error.code == CMS_INVALID_INDEX
+        except (DeviceError, WireTimeout) as error:
+            # The sweep may have been faster; if not, the next one finds it.
+            logger.info("%s: can't read %s %d: %s", self._channel, memory, index, error)
+            return False
+        return entry is None or await self._take(entry, memory, index, reader)
+
+    async def _tell_of_room(self, memory: str | None, use: StorageUse) -> None:
+        """Tell of a storage that is nearly full; again only when it has had room meanwhile."""
+        if not nearly_full(use):
+            self._told_full.discard(memory)
+        elif memory not in self._told_full:
+            self._told_full.add(memory)
+            where = memory or "for messages"
+            detail = f"Storage {where} held {use.n_used} of {use.n_total} messages; it is being emptied."
+            await self._report.notice("storage_full", detail)
+
+    async def _take_together(self, entries: list[StoredPdu], memory: str, reader: StorageReader) -> bool:
+        """Take what was listed and delete it by one command; False when something was left."""
+        entries = [entry for entry in entries if entry.status in _RECEIVED]
+        events = [await self._pdus.read(e.pdu, e.n_octets, f"{memory} {e.index}") for e in entries]
+        # All at once, in their order: so they share a commit.
+        stored = await asyncio.gather(*(self._deliver(event) for event in events))
+        taken = [entry for entry, is_stored in zip(entries, stored, strict=True) if is_stored]
+        pdus = {entry.pdu for entry in taken}
+        # A stick that ignores the flag shows the same messages again.
+        self._deletes_read = self._deletes_read and pdus.isdisjoint(self._last_taken)
+        self._last_taken = pdus
+        if taken and len(taken) == len(entries) and self._deletes_read and reader.listed_whole:
+            try:
+                await reader.delete_read(memory, taken[0].index)
+            except (DeviceError, WireTimeout) as error:
+                if is_busy(error):
+                    return False
+                self._deletes_read = False
+            else:
+                return True
+        deleted = [await self._delete(reader, memory, entry.index) for entry in taken]
+        return len(taken) == len(entries) and all(deleted)
+
+    async def _deliver(self, event: DriverEvent | None) -> bool:
+        return event is not None and await deliver(self._sink, event, self._channel)
+
+    async def _take(
+        self,
+        entry: StoredPdu,
+        memory: str | None,
+        index: int,
+        reader: StorageReader,
+        *,
+        make_room: bool = False,
+    ) -> bool:
+        where = f"{memory or 'storage'} {index}"
+        is_received = entry.status in _RECEIVED
+        # Drafts and copies of what another program sent only take up room.
+        event = await self._pdus.read(entry.pdu, entry.n_octets, where) if is_received else None
+        if event is None and not make_room:
+            return True
+        if event is None and is_received and entry.pdu:
+            event = unreadable_part(entry.pdu)
+        if event is not None and not await deliver(self._sink, event, self._channel):
+            return False
+        return await self._delete(reader, memory, index)
+
+    async def _delete(self, reader: StorageReader, memory: str | None, index: int) -> bool:
+        try:
+            await reader.delete(memory, index)
+        except (DeviceError, WireTimeout) as error:
+            logger.warning("%s: can't delete %s %d: %s", self._channel, memory or "storage", index, error)
+            return False
+        return True
