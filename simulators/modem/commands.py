@@ -194,7 +194,7 @@ def _noise_port(device: Device, _command: Command) -> list[str]:
 def _own_number(device: Device, _command: Command) -> list[str]:
     check_sim(device)
     number = device.sim.number
-    return [f'+CNUM: "",{format_string(device, number)},{address_type(number)}']
+    return [f'+CNUM: "",{format_string(device.settings, number)},{address_type(number)}']
 
 
 def _phone_book(_device: Device, command: Command) -> list[str]:
@@ -220,7 +220,7 @@ def _ussd(device: Device, command: Command) -> list[str]:
     elif device.dialect.ussd_packed:
         device.notify([f'+CUSD: {status},"{pack_septets(encode_gsm7(text)).hex().upper()}",15'])
     else:
-        device.notify([f"+CUSD: {status},{format_string(device, text)},15"])
+        device.notify([f"+CUSD: {status},{format_string(device.settings, text)},15"])
     return []
 
 

@@ -186,7 +186,7 @@ class Device:
             self.settings.mt == 1 and message.flash and self.dialect.flash_routed
         )
         if is_routed and not message.for_sim:
-            await self._route(format_inbound(self, tpdu))
+            await self._route(format_inbound(self.settings, self.sim.service_centre, tpdu))
             return
         memory = SIM_MEMORY if message.for_sim else self.settings.memories[2]
         index = self._store(memory, tpdu)
@@ -208,7 +208,7 @@ class Device:
         if not self.registered:
             raise NotNow
         if self.settings.ds == 1:
-            await self._route(format_report(self, tpdu))
+            await self._route(format_report(self.settings, self.sim.service_centre, tpdu))
         else:
             memory = self.dialect.report_memory or self.settings.memories[2]
             index = self._store(memory, tpdu)

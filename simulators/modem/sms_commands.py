@@ -73,7 +73,7 @@ def _service_centre(device: Device, command: Command) -> list[str]:
         device.sim.service_centre = command.text(0)
         return []
     centre = device.sim.service_centre
-    return [f"+CSCA: {format_string(device, centre)},{address_type(centre)}"]
+    return [f"+CSCA: {format_string(device.settings, centre)},{address_type(centre)}"]
 
 
 def _memories(device: Device, command: Command) -> list[str]:
@@ -218,7 +218,7 @@ def _list(device: Device, command: Command) -> list[str]:
     lines: list[str] = []
     for index, stored in sorted(_box(device, 0).slots.items()):
         if wanted is None or stored.status is wanted:
-            lines += format_listed(device, index, stored)
+            lines += format_listed(device.settings, device.sim.service_centre, index, stored)
             _mark_read(stored)
     return lines
 
@@ -242,7 +242,7 @@ def _wanted_status(device: Device, text: str) -> SlotStatus | None:
 def _read(device: Device, command: Command) -> list[str]:
     check_sim(device)
     stored = _stored(_box(device, 0), command.number(0))
-    lines = format_read(device, stored)
+    lines = format_read(device.settings, device.sim.service_centre, stored)
     _mark_read(stored)
     return lines
 
