@@ -10,10 +10,9 @@ import logging
 import math
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drivers.at.result_codes import FinalResult, ResultKind
+from drivers.at.request import EchoReturned, Request
 from drivers.at.transaction import (
     Answered,
     AtDialogue,
@@ -28,20 +27,12 @@ from drivers.at.transaction import (
 )
 from drivers.at.transport import open_serial
 from drivers.at.unsolicited import Urc
-from drivers.errors import (
-    AtError,
-    CmeError,
-    CmsError,
-    DriverError,
-    LocalProtocolError,
-    RemoteProtocolError,
-    WireLost,
-    WireTimeout,
-)
+from drivers.errors import DriverError, LocalProtocolError, WireLost, WireTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from drivers.at.result_codes import FinalResult
     from drivers.at.trace import Trace
     from drivers.at.transport import OpenWire, Wire
 
@@ -55,26 +46,11 @@ MAX_UNREAD = 65_536
 """Octets that may wait for the owner; a stick that says more has lost its mind."""
 
 
-class EchoReturned(RemoteProtocolError):
-    """The stick echoes again, so it may have restarted; the payload was held back and nothing has happened."""
-
-    def __init__(self) -> None:
-        super().__init__("the stick echoes again: it may have restarted", recoverable=True)
-
-
 class StickSilent(WireLost):
     """The port is open and the stick does not even answer AT."""
 
     def __init__(self) -> None:
         super().__init__("the stick does not answer", by_peer=True)
-
-
-@dataclass(eq=False, slots=True)
-class _Request:
-    command: Command
-    answer: asyncio.Future[tuple[str, ...]]
-    on_payload: Callable[[], None] | None = None
-    payload_left: bool = False
 
 
 class AtPort:
@@ -112,8 +88,8 @@ class AtPort:
         self._loop = asyncio.get_running_loop()
         self._dialogue = AtDialogue(self._loop.time())
         self._wire: Wire | None = None
-        self._waiting: deque[_Request] = deque()
-        self._current: _Request | None = None
+        self._waiting: deque[Request] = deque()
+        self._current: Request | None = None
         self._unread = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[None] | None = None
@@ -235,7 +211,7 @@ class AtPort:
             raise self._lost
         if len(self._waiting) >= MAX_WAITING:
             raise LocalProtocolError(f"{MAX_WAITING} requests wait for the port already")
-        request = _Request(command, self._loop.create_future(), on_payload)
+        request = Request(command, self._loop.create_future(), on_payload)
         self._waiting.append(request)
         self._go_on()
         try:
@@ -244,7 +220,7 @@ class AtPort:
             self._withdraw(request)
             raise
 
-    def _withdraw(self, request: _Request) -> None:
+    def _withdraw(self, request: Request) -> None:
         with suppress(ValueError):
             self._waiting.remove(request)
         self._go_on()
@@ -297,18 +273,18 @@ class AtPort:
 
     def _abandon_unwanted(self, now: float) -> None:
         # Looked at before the octets are: they may hold the prompt, and then it would be too late.
-        if self._current and self._current.answer.done() and self._dialogue.phase is Phase.PROMPT:
+        if self._current and self._current.is_over and self._dialogue.phase is Phase.PROMPT:
             self._dialogue.abandon(now)
             self._current = None
 
     def _start_next(self, now: float) -> None:
         request = self._waiting.popleft()
-        if request.answer.done():
+        if request.is_over:
             return
         try:
             self._dialogue.start(request.command, now)
         except LocalProtocolError as error:
-            request.answer.set_exception(error)
+            request.fail(error)
             return
         self._current = request
 
@@ -318,7 +294,8 @@ class AtPort:
                 case Urc():
                     self._on_urc(event)
                 case PayloadDue():
-                    self._payload_is_due()
+                    assert self._current is not None
+                    self._current.leave_payload()
                 case Answered(lines, final):
                     self._end_current(lines, final)
                 case TimedOut(after_s):
@@ -333,24 +310,10 @@ class AtPort:
                 case Hung():
                     self._lose(StickSilent())
 
-    def _payload_is_due(self) -> None:
-        request = self._current
-        assert request is not None
-        request.payload_left = True
-        if request.on_payload is not None:
-            request.on_payload()
-
     def _end_current(self, lines: tuple[str, ...], final: FinalResult) -> None:
         request = self._release_current()
-        if request is None or request.answer.done():
-            return
-        error: DriverError | None = _error_of(final)
-        if error is None and request.command.payload is not None and not request.payload_left:
-            error = RemoteProtocolError(f"{request.command.label} ended without a prompt", recoverable=True)
-        if error is not None:
-            request.answer.set_exception(error)
-        else:
-            request.answer.set_result(lines)
+        if request is not None:
+            request.end(lines, final)
 
     def _note_silence(self, *, silent: bool) -> None:
         if silent is not self._silent and self._on_silence is not None:
@@ -359,10 +322,10 @@ class AtPort:
 
     def _fail_current(self, make_error: Callable[[Command], DriverError]) -> None:
         request = self._release_current()
-        if request is not None and not request.answer.done():
-            request.answer.set_exception(make_error(request.command))
+        if request is not None:
+            request.fail(make_error(request.command))
 
-    def _release_current(self) -> _Request | None:
+    def _release_current(self) -> Request | None:
         request, self._current = self._current, None
         if request is not None and request.command.payload is not None:
             self._payload_ended = self._loop.time()
@@ -373,23 +336,10 @@ class AtPort:
         self._current = None
         self._waiting.clear()
         for request in requests:
-            if not request.answer.done():
-                request.answer.set_exception(lost)
+            request.fail(lost)
 
 
 def _name_of(line: str) -> str:
     """What a log may show of a line: the rest may hold a number or a text."""
     head, colon, _ = line.partition(":")
     return head if colon and head[:1] in "+^*" else f"of {len(line)} characters"
-
-
-def _error_of(final: FinalResult) -> AtError | CmeError | CmsError | None:
-    match final.kind:
-        case ResultKind.OK:
-            return None
-        case ResultKind.ERROR:
-            return AtError(final.detail)
-        case ResultKind.CME:
-            return CmeError(final.code, final.detail)
-        case ResultKind.CMS:
-            return CmsError(final.code, final.detail)

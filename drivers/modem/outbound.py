@@ -5,7 +5,7 @@ PDU on, only a final result code tells what came of it; without one the outcome 
 
 A stick that restarts unnoticed is in text mode, where it would send our hex digits as a text. So PDU mode is set
 again when the last proof of it is older than a restart takes, and no payload follows a prompt before which the
-stick echoed the command, if it had not done so before: after a restart it echoes (`drivers.at.port.EchoReturned`).
+stick echoed the command, if it had not done so before: after a restart it echoes (`drivers.at.request.EchoReturned`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from drivers.at.port import EchoReturned
+from drivers.at.request import EchoReturned
 from drivers.at.responses import parse_cmgs
 from drivers.base import Accepted, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
 from drivers.codec.address import encode_sca
