@@ -71,6 +71,7 @@ class LadderPolicy:
         reopen_tries: how often the port is opened anew in one episode before something rougher is done.
         reopen_s, reopen_cap_s: first and longest pause before that; each doubles the last.
         quarantine_s, quarantine_cap_s: first and longest quarantine; each doubles the last.
+        well_s: so long in service, and the next quarantine is as short as the first: what was done before helped.
         calm_s: so long in service ends the episode.
     """
 
@@ -79,6 +80,7 @@ class LadderPolicy:
     reopen_cap_s: float = 60.0
     quarantine_s: float = 60.0
     quarantine_cap_s: float = 600.0
+    well_s: float = 15.0
     calm_s: float = 300.0
 
 
@@ -141,11 +143,11 @@ class Ladder:
         Returns:
             The step, and the ladder after it.
         """
-        calm = self.well_since is not None and now - self.well_since >= self.policy.calm_s
+        served_s = 0.0 if self.well_since is None else now - self.well_since
         ladder = replace(
             self,
-            tries={} if calm else self.tries,
-            n_quarantines=0 if calm else self.n_quarantines,
+            tries={} if served_s >= self.policy.calm_s else self.tries,
+            n_quarantines=0 if served_s >= self.policy.well_s else self.n_quarantines,
             well_since=None,
         )
         for rung, cures in _LADDER:

@@ -19,7 +19,10 @@ MODEM_WEATHER: tuple[dict[str, Any], ...] = (
     {"kind": M.TWO_FINALS, "probability": 0.01},
     {"kind": M.CMS_ERROR, "probability": 0.02, "code": 38},
     {"kind": M.CMS_ERROR, "every": 60, "burst": 3, "code": 42},
-    {"kind": M.CME_ERROR, "probability": 0.002, "code": 100},
+    # Not in answer to AT+CPIN: a PIN that brought an error is never entered again, and that ends a stick's day.
+    {"kind": M.CME_ERROR, "probability": 0.01, "code": 100, "match": "+CREG"},
+    {"kind": M.CME_ERROR, "probability": 0.002, "code": 100, "match": "+CMG"},
+    {"kind": M.CME_ERROR, "probability": 0.01, "code": 100, "match": "+CPMS"},
     {"kind": M.BUSY, "probability": 0.005, "lasts_s": 3},
     {"kind": M.PIN_LOCK, "probability": 0.003, "text": "1234"},
     {"kind": M.DEREGISTERED, "probability": 0.01, "lasts_s": 5},

@@ -62,6 +62,15 @@ def test_quarantines_grow_and_after_each_everything_is_tried_again():
     assert ladder.counts == {Rung.REOPEN: 8, Rung.QUARANTINE: 4}
 
 
+def test_a_stick_that_served_between_two_quarantines_is_not_left_alone_for_ever_longer():
+    _, pauses, ladder = climb(Ladder(policy=POLICY), Trouble.GONE, 3, frozenset())
+    served = ladder.in_service(0.0).climb(Trouble.GONE, POLICY.well_s, frozenset())[1]
+    _, (*_, pause), _ = climb(served, Trouble.GONE, 2, frozenset())
+    assert (pauses[-1], pause) == (60, 60)
+    _, (*_, pause), _ = climb(ladder.in_service(0.0), Trouble.GONE, 3, frozenset())
+    assert pause == 120
+
+
 def test_a_stick_that_fails_again_soon_goes_on_where_it_was_and_later_begins_anew():
     _, _, ladder = climb(Ladder(policy=POLICY), Trouble.UNWELL, 2)
     soon, _ = ladder.in_service(100.0).climb(Trouble.UNWELL, 399.0, ALL)
