@@ -15,7 +15,7 @@ from simulators.faults import ModemFault
 from tests.support.fault_matrix import ROWS, SITUATIONS, Case, Matrix
 from tests.support.fault_table import PAGE, write_table
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 CASES = [(row.name, situation) for row in ROWS for situation in SITUATIONS]
 

@@ -52,7 +52,7 @@ class Row:
     name: str
     title: str
     fault: Fault
-    back_s: float = 30.0
+    back_s: float = 60.0
     heals: bool = True
     fails: bool = False
     dialect: str | None = None
@@ -240,7 +240,7 @@ def _channel(modem: SimulatedModem, name: str, groups: list[str], **more: str) -
     )
 
 
-def _row(name: str, title: str, kind: ModemFault, *, back_s: float = 30.0, **fields: Any) -> Row:
+def _row(name: str, title: str, kind: ModemFault, *, back_s: float = 60.0, **fields: Any) -> Row:
     own = {key: fields.pop(key) for key in ("heals", "fails", "dialect") if key in fields}
     return Row(name=name, title=title, fault=Fault(kind=kind, **fields), back_s=back_s, **own)
 
@@ -270,10 +270,10 @@ ROWS = (
     _row("receipt-late", "a status report comes 3 s late", M.RECEIPT_LATE, delay_s=3),
     _row("parts-swapped", "parts come out of order", M.PARTS_SWAPPED, every=2),
     _row("message-twice", "the network repeats a message", M.MESSAGE_TWICE, every=1),
-    _row("hang-prompt", "hangs 8 s before the prompt", M.HANG, at=Point.PROMPT, lasts_s=8, back_s=45),
-    _row("hang-pdu", "hangs 8 s after Ctrl-Z, before the network", M.HANG, at=Point.PDU, lasts_s=8, back_s=45),
-    _row("hang-answer", "hangs 8 s after Ctrl-Z, behind the network", M.HANG, at=Point.ANSWER, lasts_s=8, back_s=45),
-    _row("hang-8s", "hangs 8 s in whatever it does", M.HANG, lasts_s=8, back_s=45),
+    _row("hang-prompt", "hangs 8 s before the prompt", M.HANG, at=Point.PROMPT, lasts_s=8),
+    _row("hang-pdu", "hangs 8 s after Ctrl-Z, before the network", M.HANG, at=Point.PDU, lasts_s=8),
+    _row("hang-answer", "hangs 8 s after Ctrl-Z, behind the network", M.HANG, at=Point.ANSWER, lasts_s=8),
+    _row("hang-8s", "hangs 8 s in whatever it does", M.HANG, lasts_s=8),
     _row("hang-for-ever", "hangs for ever", M.HANG, heals=False, back_s=5),
     _row("reboot", "reboots, forgets its settings", M.REBOOT, lasts_s=2),
     _row("disappear", "the port is gone for 3 s", M.DISAPPEAR, lasts_s=3),
