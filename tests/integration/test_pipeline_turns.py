@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from datetime import UTC
@@ -25,6 +26,7 @@ from gateway.runtime.app import Gateway
 from gateway.runtime.settings import load_settings
 from gateway.store.engine_sqlite import SqliteStore
 from gateway.store.messages import find_message
+from tests.support.eventually import eventually
 from tests.support.fake_driver import DEADLINE_S, ScriptedDriver, refused
 from tests.support.gateway import Rig, ScriptedChannel, running
 from tests.support.smsc_peer import SmscPeer
@@ -161,6 +163,8 @@ async def test_a_message_whose_time_is_over_when_its_turn_comes_does_not_go(tmp_
         rig.clock.advance(JUST_AHEAD_S)
         rig.scheduler.wake()
         await rig.until_status(second, "sending")
+        lane = rig.lanes["a"]
+        await eventually(lambda: lane.ahead_in_s(rig.clock.monotonic()) == math.inf)  # it waits for its turn
         rig.clock.advance(60.0)
         driver.release()
         await rig.until_status(second, "expired")
