@@ -129,9 +129,8 @@ class Inbound:
         ``dedupe_key``.
         """
         reader = StorageReader(port, setup.storage)
-        self._sweep_due = (
-            True  # after a new bring-up, too: what was under way when the service ended is still there
-        )
+        # After a new bring-up, too: what was under way when the service ended is still there.
+        self._sweep_due = True
         while True:
             soon = _now() + self._timing.sweep_after_failure_s
             if self._waiting.due(_now(), port.free_since) <= _now():

@@ -41,12 +41,12 @@ class PduReader:
 
         Cancel: the notice may not have been told.
         """
-        digest = hashlib.sha256(pdu or b"").hexdigest()
         try:
             if pdu is None:
                 raise DecodeError("pdu", 0, "not in hex")
             return event_of(_strip_sca(pdu, n_octets))
         except DecodeError as error:
+            digest = hashlib.sha256(pdu or b"").hexdigest()
             if digest not in self._reported and len(self._reported) < MAX_REPORTED:
                 self._reported.add(digest)
                 await self._report.notice("unreadable", f"An unreadable message is left in {where}: {error}.")

@@ -80,9 +80,11 @@ async def cancel(
 
     Cancel: the answer is dropped; the message may be forgotten or not.
     """
-    ton, npi, source = _source(config, sender)
     rules = config.submit
-    dest_ton, dest_npi, destination = encode_address(recipient, config.addresses)
+    ton, npi, source = _source(config, sender)
+    dest_ton, dest_npi, destination = _typed(
+        encode_address(recipient, config.addresses), rules.dest_ton, rules.dest_npi
+    )
     body = await _ask(
         connection,
         CancelSm(
@@ -91,8 +93,8 @@ async def cancel(
             source_addr_ton=ton,
             source_addr_npi=npi,
             source_addr=source,
-            dest_addr_ton=dest_ton if rules.dest_ton is None else rules.dest_ton,
-            dest_addr_npi=dest_npi if rules.dest_npi is None else rules.dest_npi,
+            dest_addr_ton=dest_ton,
+            dest_addr_npi=dest_npi,
             destination_addr=destination,
         ),
         config.response_timeout_s,
@@ -139,10 +141,14 @@ async def replace(
 
 def _source(config: SmppConfig, sender: str | None) -> tuple[int, int, str]:
     """Type, plan and address of the sender, as the submit_sm had them: the SMSC compares."""
-    ton, npi, source = encode_address(sender or config.source_address, config.addresses)
-    rules = config.submit
-    ton = ton if rules.source_ton is None else rules.source_ton
-    return ton, npi if rules.source_npi is None else rules.source_npi, source
+    plain = encode_address(sender or config.source_address, config.addresses)
+    return _typed(plain, config.submit.source_ton, config.submit.source_npi)
+
+
+def _typed(plain: tuple[int, int, str], ton: int | None, npi: int | None) -> tuple[int, int, str]:
+    """An address with the type and plan that the carrier's rules give it; None leaves its own."""
+    own_ton, own_npi, digits = plain
+    return own_ton if ton is None else ton, own_npi if npi is None else npi, digits
 
 
 async def _ask(connection: SmppConnection, body: Body, timeout_s: float) -> Body:
