@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from drivers.base import FaultKind
-from gateway.model.message import SegmentStatus
+from gateway.model.message import Message, SegmentStatus
 from gateway.model.request import MessageRequest
 from gateway.pipeline.drafts import AcceptedMessage
 from gateway.pipeline.schedule import Scheduler
@@ -47,6 +47,19 @@ async def learn(rig: Rig, driver: ScriptedDriver) -> None:
     driver.release()
     await rig.until_status(message, "sent")
     driver.hold()
+
+
+async def one_waits(rig: Rig, driver: ScriptedDriver, **asked: Any) -> Message:
+    """One message is on the wire, and the next, which is returned, is claimed and waits for its turn."""
+    await rig.send(to=NUMBERS[0])
+    await driver.until_submitted(2)
+    second = await rig.send(to=NUMBERS[1], **asked)
+    rig.clock.advance(JUST_AHEAD_S)
+    rig.scheduler.wake()
+    await rig.until_status(second, "sending")
+    lane = rig.lanes[driver.channel_id]
+    await eventually(lambda: lane.ahead_in_s(rig.clock.monotonic()) == math.inf)
+    return second
 
 
 async def test_the_next_message_is_on_record_and_not_with_the_driver_before_the_answer(tmp_path: Path):
@@ -87,12 +100,7 @@ async def test_when_the_channel_goes_down_what_waits_goes_by_another(tmp_path: P
     async with running(tmp_path / "s.db", driver, other) as rig:
         rig.lanes["b"].paused = True
         await learn(rig, driver)
-        await rig.send(to=NUMBERS[0])
-        await driver.until_submitted(2)
-        second = await rig.send(to=NUMBERS[1])
-        rig.clock.advance(JUST_AHEAD_S)
-        rig.scheduler.wake()
-        await rig.until_status(second, "sending")
+        second = await one_waits(rig, driver)
         rig.lanes["b"].paused = False
         await driver.go_down()
         await other.until_submitted(1)
@@ -107,12 +115,7 @@ async def test_after_a_refusal_that_closes_the_channel_what_waits_goes_back(tmp_
         rig.lanes["b"].paused = True
         await learn(rig, driver)
         driver.script.append(refused(FaultKind.CHANNEL))
-        await rig.send(to=NUMBERS[0])
-        await driver.until_submitted(2)
-        second = await rig.send(to=NUMBERS[1])
-        rig.clock.advance(JUST_AHEAD_S)
-        rig.scheduler.wake()
-        await rig.until_status(second, "sending")
+        await one_waits(rig, driver)
         rig.lanes["b"].paused = False
         driver.release()
         await other.until_submitted(2)
@@ -124,12 +127,7 @@ async def test_a_stop_gives_back_what_waits(tmp_path: Path):
     driver = ScriptedDriver("a", capacity=1)
     async with running(tmp_path / "s.db", driver) as rig:
         await learn(rig, driver)
-        await rig.send(to=NUMBERS[0])
-        await driver.until_submitted(2)
-        second = await rig.send(to=NUMBERS[1])
-        rig.clock.advance(JUST_AHEAD_S)
-        rig.scheduler.wake()
-        await rig.until_status(second, "sending")
+        second = await one_waits(rig, driver)
         rig.scheduler.stop()
         await rig.dispatcher.finish(0.05)
         assert (await rig.message(second.id)).status == "queued"
@@ -139,13 +137,8 @@ async def test_who_opts_out_while_a_message_waits_for_its_turn_gets_none(tmp_pat
     driver = ScriptedDriver("a", capacity=1)
     async with running(tmp_path / "s.db", driver) as rig:
         await learn(rig, driver)
-        await rig.send(to=NUMBERS[0])
-        await driver.until_submitted(2)
-        second = await rig.send(to=NUMBERS[1], category="marketing")
+        second = await one_waits(rig, driver, category="marketing")
         third = await rig.send(to=NUMBERS[2], category="marketing")
-        rig.clock.advance(JUST_AHEAD_S)
-        rig.scheduler.wake()
-        await rig.until_status(second, "sending")
         await opt_out(rig.store, rig.clock, NUMBERS[1], source="api")
         driver.release()
         assert (await rig.until_status(second, "blocked")).error is not None
@@ -157,14 +150,7 @@ async def test_a_message_whose_time_is_over_when_its_turn_comes_does_not_go(tmp_
     driver = ScriptedDriver("a", capacity=1)
     async with running(tmp_path / "s.db", driver) as rig:
         await learn(rig, driver)
-        await rig.send(to=NUMBERS[0])
-        await driver.until_submitted(2)
-        second = await rig.send(to=NUMBERS[1], valid_for=60)
-        rig.clock.advance(JUST_AHEAD_S)
-        rig.scheduler.wake()
-        await rig.until_status(second, "sending")
-        lane = rig.lanes["a"]
-        await eventually(lambda: lane.ahead_in_s(rig.clock.monotonic()) == math.inf)  # it waits for its turn
+        second = await one_waits(rig, driver, valid_for=60)
         rig.clock.advance(60.0)
         driver.release()
         await rig.until_status(second, "expired")
