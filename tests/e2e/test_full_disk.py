@@ -208,8 +208,9 @@ async def _try_to_start(daemon: Daemon) -> tuple[int | None, list[str]]:
 
 
 def _is_whole(log: Path) -> bool:
+    """No half line; a disk that was full before the first line leaves an empty log."""
     octets = log.read_bytes()
-    return octets.endswith(b"\n") and all(json.loads(line)["seq"] for line in octets.splitlines())
+    return octets[-1:] in (b"", b"\n") and all(json.loads(line)["seq"] for line in octets.splitlines())
 
 
 def _seqs(database: Path) -> list[int]:
