@@ -72,6 +72,8 @@ async def resend_message(store: Store, clock: Clock, message_id: str) -> Message
             for s in segments
             if s not in out
         ]
+        if not again:
+            raise Conflict(f"the message is {message.status.value}, and the network has all of it")
         await save_segments(tx, message_id, again)
         valid_for = timedelta(seconds=message.valid_for_s) if message.valid_for_s else DEFAULT_VALID_FOR
         queued = msgspec.structs.replace(
