@@ -157,7 +157,8 @@ class Sweeper:
         alive_since = self._clock.now() - OWNER_TIMEOUT
 
         async def op(tx: Tx) -> int:
-            orphans = await load_messages(tx, await find_orphans(tx, alive_since, BATCH))
+            found = await find_orphans(tx, alive_since, BATCH, instance=self._instance)
+            orphans = await load_messages(tx, found)
             segments = await load_segments(tx, list(orphans))
             now = truncate_ms(self._clock.now())
             for message_id, message in orphans.items():

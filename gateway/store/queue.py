@@ -160,12 +160,12 @@ async def find_expired(tx: Tx, now: datetime, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def find_orphans(tx: Tx, alive_since: datetime, limit: int) -> list[str]:
-    """Ids of messages owned by an instance without a heartbeat since ``alive_since``."""
+async def find_orphans(tx: Tx, alive_since: datetime, limit: int, *, instance: str) -> list[str]:
+    """Ids of messages owned by an instance without a heartbeat since ``alive_since``; ``instance``, who asks, lives."""
     rows = await tx.fetch(
         "SELECT m.id FROM messages m LEFT JOIN instances i ON i.id = m.owner"
-        " WHERE m.owner IS NOT NULL AND (i.id IS NULL OR i.heartbeat_at < ?) LIMIT ?",
-        (format_ms(alive_since), limit),
+        " WHERE m.owner IS NOT NULL AND m.owner <> ? AND (i.id IS NULL OR i.heartbeat_at < ?) LIMIT ?",
+        (instance, format_ms(alive_since), limit),
     )
     return [row[0] for row in rows]
 

@@ -87,6 +87,30 @@ async def test_what_a_dead_instance_was_sending_is_uncertain_and_a_living_one_is
             assert (await rig.message(ours.id)).status == "sending"
 
 
+async def test_a_long_sweep_or_a_clock_that_is_set_takes_nothing_from_who_is_sending_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        real, n_sweeps = rig.sweeper.expire, 0
+
+        async def takes_minutes() -> int:
+            nonlocal n_sweeps
+            rig.clock.advance(2 * OWNER_TIMEOUT.total_seconds())
+            n_sweeps += 1
+            return await real()
+
+        monkeypatch.setattr(rig.sweeper, "expire", takes_minutes)
+        driver.hold()
+        message = await rig.send()
+        await driver.until_submitted(1)
+        async with sweeping(rig):
+            await rig.until(lambda: n_sweeps >= 2)
+            driver.release()
+            await rig.until_status(message, "sent")
+        assert await rig.states(message.id) == ["queued", "sending", "sent"]
+
+
 async def test_a_start_settles_more_than_one_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("gateway.pipeline.sweep.BATCH", 3)
     driver = ScriptedDriver("a")
