@@ -116,6 +116,11 @@ class Intake:
         self._settings = settings
         self._on_accepted = on_accepted
 
+    @property
+    def reference_bits(self) -> int:
+        """8 or 16: of the number that joins the segments of a message."""
+        return self._settings.text.reserve.reference_bits
+
     async def accept(
         self,
         request: MessageRequest,
@@ -308,7 +313,7 @@ class Intake:
             smpp_tlvs=tuple((int(tag, 16), bytes.fromhex(value)) for tag, value in request.smpp_tlvs.items()),
         )
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
-        return Draft(message, segments, self._settings.text.reserve.reference_bits)
+        return Draft(message, segments, self.reference_bits)
 
     def _carries_parameters(self, queue: str) -> bool:
         """Whether any channel that serves the queue can, now or later."""
