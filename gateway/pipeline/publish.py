@@ -105,6 +105,8 @@ class DeliveryLog:
 
     async def write_rest(self) -> None:
         """At stop: write what was committed since `run` was cancelled, once; no room leaves it to the next start."""
+        if self._file is None:  # it could not be opened: that is what ends the daemon
+            return
         while events := await self._store.read(lambda tx: load_events(tx, self._seq, BATCH)):
             if not self._append(self._lines(events)):
                 return
