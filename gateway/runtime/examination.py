@@ -159,6 +159,8 @@ def _sim_troubles(checkup: Checkup, modem: ModemSettings | None) -> Iterator[str
             yield "the SIM does not answer; take it out and put it in again"
         case sim if sim == NO_SIM:
             yield "there is no SIM in it; put one in, contacts first"
+        case sim if not sim.endswith((" PIN", " PUK")):
+            yield f"the SIM is not ready ({sim}); try again in a minute, or take it out and put it in again"
         case sim:
             yield f"the SIM asks for {sim}; the stick is locked to an operator: unlock it or use that operator's SIM"
 

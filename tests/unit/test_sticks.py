@@ -107,6 +107,7 @@ def test_doctor_on_a_usable_stick_shows_who_and_where_it_is() -> None:
         ({"sim": NO_SIM}, ("no SIM", "put one in")),
         ({"sim": None}, ("does not answer", "put it in again")),
         ({"sim": "PH-NET PIN"}, ("PH-NET PIN", "unlock")),
+        ({"sim": "NOT READY"}, ("not ready", "try again")),
         ({"registration": 2}, ("no network (searching)", "antenna")),
         ({"registration": 3}, ("no network (denied)", "paid for")),
         ({"has_smsc": False}, ("no service centre", 'smsc = "+..."')),
