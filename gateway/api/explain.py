@@ -12,10 +12,12 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from gateway.errors import FieldError
+from gateway.model.request import END
 
 _MAX_ECHO_CHARS = 40
 _PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _LOCATED = re.compile(r"(?s)(?P<what>.*?)(?: - at `(?:key` in `)?(?P<path>\$[^`]*)`)?")
+_END_AS_QUOTED = repr(END)[1:-1]
 _NAMED_FIELD = re.compile(r"(?s)Object (?P<fault>missing required|contains unknown) field `(?P<name>.*)`")
 
 _CODES = (
@@ -54,7 +56,9 @@ def explain(error: msgspec.ValidationError, shape: Any) -> FieldError:
             return FieldError(f"{pointer}/{escape(name)}", "missing_field", f"`{name}` is required")
         return FieldError(f"{pointer}/{escape(_clip(name))}", "unknown_field", unknown_name(name, fields))
     code = next((code for start, code in _CODES if text.startswith(start)), "invalid")
-    if code == "unknown_value":
+    if code == "wrong_format":
+        text = text.replace(_END_AS_QUOTED, "$")
+    elif code == "unknown_value":
         text = _list_values(fields.get(pointer.rpartition("/")[2])) or text
     return FieldError(pointer, code, text)
 

@@ -66,6 +66,26 @@ async def test_unknown_field_names_the_nearest(rig):
     assert "`text`" in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "pointer"),
+    [
+        ("encoding", "gsm7\n", "/encoding"),
+        ("data", "00\n", "/data"),
+        ("udh", "00\n", "/udh"),
+        ("smpp_tlvs", {"0x1400": "31\n"}, "/smpp_tlvs"),
+        ("smpp_tlvs", {"0x1400\n": "31"}, "/smpp_tlvs"),
+    ],
+)
+async def test_a_line_feed_behind_a_value_is_not_part_of_it(rig, field, value, pointer):
+    bad = {"to": "+8613800138000", "text": "x", field: value}
+    status, problem = await rig.call("POST", "/v1/messages", json=bad)
+    assert (status, problem["errors"][0]["pointer"]) == (422, pointer)
+    assert problem["errors"][0]["detail"].endswith("$'")
+    good = {"to": "+8613800138000", "text": "x"}
+    status, batch = await rig.call("POST", "/v1/messages/batch", json={"messages": [bad, good]})
+    assert (status, batch["accepted"], len(batch["rejected"])) == (202, 1, 1)
+
+
 async def test_lists_are_newest_first_and_paged(rig):
     ids = [(await rig.send(text=f"number {n}"))["id"] for n in range(5)]
     seen, path = [], "/v1/messages?limit=2"

@@ -40,7 +40,7 @@ async def test_ussd_answers_with_what_the_network_said(rig):
     assert (status, answer) == (200, {"text": "you asked *100#", "expects_reply": False})
 
 
-@pytest.mark.parametrize("code", ["", '1"\r', "*100#\x1a", "\x1b", "1" * 183])
+@pytest.mark.parametrize("code", ["", '1"\r', "*100#\n", "*100#\x1a", "\x1b", "1" * 183])
 async def test_a_ussd_code_can_hold_nothing_that_ends_a_command(rig, code):
     status, problem = await rig.call("POST", "/v1/channels/sim-1/ussd", json={"code": code})
     assert (status, problem["errors"][0]["pointer"]) == (422, "/code")
