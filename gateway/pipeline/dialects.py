@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drivers.base import Receipt
+from gateway.pipeline.matching import same_handset
 from gateway.store.ports import Tx
 from gateway.store.receipts import Match, count_dialect, load_dialects
 
@@ -51,17 +52,23 @@ class Dialects:
         seen[dialect] = seen.get(dialect, 0) + 1
 
     def rank(self, account: str, receipt: Receipt, matches: Sequence[Match]) -> list[Match]:
-        """Matches by how likely their spelling is: the learned dialect first, then as the driver ordered them."""
+        """Matches by how likely their spelling is, as the driver ordered them.
+
+        Where the learned dialect names one to that handset, it is the only one: settled before, the receipt is its
+        repeat, and not that of a message whose id another dialect would write so.
+        """
         if len(matches) < 2 or not receipt.dialects:
             return list(matches)
         learned = self.learned(account)
-        order = {
-            reference: (dialect != learned, position)
-            for position, (reference, dialect) in enumerate(
-                zip(receipt.references, receipt.dialects, strict=True)
-            )
-        }
-        return sorted(matches, key=lambda match: order[match.reference or ""])
+        spoken = dict(zip(receipt.references, receipt.dialects, strict=True))
+        meant = [
+            match
+            for match in matches
+            if spoken[match.reference or ""] == learned
+            and same_handset(match.recipient, receipt.recipient, strict=False)
+        ]
+        order = {reference: position for position, reference in enumerate(receipt.references)}
+        return sorted(meant or matches, key=lambda match: order[match.reference or ""])
 
 
 def dialect_of(receipt: Receipt, match: Match) -> str | None:
