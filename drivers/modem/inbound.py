@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from drivers.at.responses import parse_cmti, parse_direct_length, parse_hex
 from drivers.errors import DeviceError, WireTimeout
 from drivers.modem.bringup import try_request
-from drivers.modem.received import PduReader
+from drivers.modem.received import PduReader, unreadable_part
 from drivers.modem.report import deliver
 from drivers.modem.storage import StorageReader, nearly_full
 from drivers.modem.stored import StoredMessages
@@ -204,9 +204,10 @@ class Inbound:
             if setup.acknowledges and await try_request(port, CNMA_ERROR) is not None:
                 await self._notify_again(port, setup)
             return False
-        event = await self._pdus.read(parse_hex(urc.body), parse_direct_length(urc.line) or 0, name)
-        # What can't be read now never can be: acknowledged, lest the network repeats it for ever.
-        if event is not None and not await self._deliver_patiently(event):
+        octets = parse_hex(urc.body) or b""
+        event = await self._pdus.read(octets, parse_direct_length(urc.line) or 0, f"came by {name}")
+        # What can't be read now never can be: kept as it is and acknowledged, lest the network repeats it for ever.
+        if not await self._deliver_patiently(event or unreadable_part(octets)):
             return False
         if setup.acknowledges and await try_request(port, "AT+CNMA") is None:
             logger.info("%s: acknowledgement of %s came too late", self._channel, name)

@@ -31,27 +31,38 @@ class PduReader:
         self._report = report
         self._reported: set[str] = set()
 
+    def read_quietly(self, pdu: bytes | None, n_octets: int) -> InboundPart | Receipt | None:
+        """As `read`, and nobody is told of what can't be read."""
+        try:
+            return _read(pdu, n_octets)
+        except DecodeError:
+            return None
+
     async def read(self, pdu: bytes | None, n_octets: int, where: str) -> InboundPart | Receipt | None:
         """What the gateway is to know of a PDU; None when it can't be read.
 
         Args:
             pdu: with the service centre's address in front or without; None when it was not in hex.
             n_octets: how long the stick says that it is, without that address.
-            where: for the notice.
+            where: for the notice, such as ``is left in SM 3``.
 
         Cancel: the notice may not have been told.
         """
         try:
-            if pdu is None:
-                raise DecodeError("pdu", 0, "not in hex")
-            return event_of(_strip_sca(pdu, n_octets))
+            return _read(pdu, n_octets)
         except DecodeError as error:
             digest = hashlib.sha256(pdu or b"").hexdigest()
             if digest not in self._reported and len(self._reported) < MAX_REPORTED:
                 self._reported.add(digest)
-                await self._report.notice("unreadable", f"An unreadable message is left in {where}: {error}.")
+                await self._report.notice("unreadable", f"An unreadable message {where}: {error}.")
                 await self._report.tell(unreadable=len(self._reported))
             return None
+
+
+def _read(pdu: bytes | None, n_octets: int) -> InboundPart | Receipt:
+    if pdu is None:
+        raise DecodeError("pdu", 0, "not in hex")
+    return event_of(_strip_sca(pdu, n_octets))
 
 
 def unreadable_part(pdu: bytes) -> InboundPart:

@@ -123,7 +123,7 @@ class StoredMessages:
     async def _take_together(self, entries: list[StoredPdu], memory: str, reader: StorageReader) -> bool:
         """Take what was listed and delete it by one command; False when something was left."""
         entries = [entry for entry in entries if entry.status in _RECEIVED]
-        events = [await self._pdus.read(e.pdu, e.n_octets, f"{memory} {e.index}") for e in entries]
+        events = [self._pdus.read_quietly(entry.pdu, entry.n_octets) for entry in entries]
         # All at once, in their order: so they share a commit.
         stored = await asyncio.gather(*(self._deliver(event) for event in events))
         taken = [entry for entry, is_stored in zip(entries, stored, strict=True) if is_stored]
@@ -141,7 +141,9 @@ class StoredMessages:
             else:
                 return True
         deleted = [await self._delete(reader, memory, entry.index) for entry in taken]
-        return len(taken) == len(entries) and all(deleted)
+        unreadable = [entry for entry, event in zip(entries, events, strict=True) if event is None]
+        looked_at = [await self._take(entry, memory, entry.index, reader) for entry in unreadable]
+        return len(taken) + len(unreadable) == len(entries) and all(deleted) and all(looked_at)
 
     async def _deliver(self, event: DriverEvent | None) -> bool:
         return event is not None and await deliver(self._sink, event, self._channel)
@@ -155,17 +157,33 @@ class StoredMessages:
         *,
         make_room: bool = False,
     ) -> bool:
-        where = f"{memory or 'storage'} {index}"
-        is_received = entry.status in _RECEIVED
+        event = None
+        if entry.status in _RECEIVED:
+            event = self._pdus.read_quietly(entry.pdu, entry.n_octets)
+            if event is None:
+                again = await self._read_again(entry, memory, index, reader)
+                if again is None:
+                    return False
+                where = f"is left in {memory or 'storage'} {index}"
+                event = await self._pdus.read(again.pdu, again.n_octets, where)
+                if event is None and make_room and again.line:
+                    event = unreadable_part(again.line.encode() if again.pdu is None else again.pdu)
         # Drafts and copies of what another program sent only take up room.
-        event = await self._pdus.read(entry.pdu, entry.n_octets, where) if is_received else None
         if event is None and not make_room:
             return True
-        if event is None and is_received and entry.pdu:
-            event = unreadable_part(entry.pdu)
         if event is not None and not await deliver(self._sink, event, self._channel):
             return False
         return await self._delete(reader, memory, index)
+
+    async def _read_again(
+        self, entry: StoredPdu, memory: str | None, index: int, reader: StorageReader
+    ) -> StoredPdu | None:
+        """What can't be read may be whole, and was broken on its way to us; None when the stick does not answer."""
+        try:
+            return await reader.read(memory, index) or entry
+        except (DeviceError, WireTimeout) as error:
+            logger.info("%s: can't read %s %d again: %s", self._channel, memory or "storage", index, error)
+            return None
 
     async def _delete(self, reader: StorageReader, memory: str | None, index: int) -> bool:
         try:

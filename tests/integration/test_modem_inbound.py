@@ -166,10 +166,16 @@ async def test_a_direct_report_is_offered_again_while_the_network_waits(modem, d
     assert len(sink.of(Receipt)) == 1
 
 
-async def test_an_unreadable_direct_report_is_acknowledged_lest_it_comes_for_ever(modem, driver, sink):
-    modem.say("+CDS: 3", "0006FF")
+@pytest.mark.parametrize("name", ["+CDS", "+CMT"])
+async def test_what_comes_directly_and_can_not_be_read_is_kept_raw_and_acknowledged(
+    modem, driver, sink, name
+):
+    modem.say(f"{name}: 3", "0006FF")
     await modem.wait_for_command("AT+CNMA")
     assert sink.of(Receipt) == []
+    (raw,) = sink.of(InboundPart)
+    assert (raw.sender, raw.payload) == ("unreadable", bytes.fromhex("0006FF"))
+    assert f"came by {name}" in sink.of(ChannelNotice)[0].detail
 
 
 async def test_a_direct_report_without_its_pdu_must_be_repeated_by_the_network(modem, driver, sink):
