@@ -19,6 +19,10 @@ from drivers.smpp.wire.pdus import (
     Unbind,
 )
 from drivers.smpp.wire.receipt import parse_receipt
+from gateway.errors import StoreFull, StoreUnavailable
+from gateway.esme import collector
+from gateway.store.esme_outbox import NewDelivery, save_deliveries
+from gateway.store.ports import Tx
 from tests.support.esme import RawEsme, connected_esme
 from tests.support.eventually import eventually
 from tests.support.gateway import PHONE
@@ -67,6 +71,23 @@ async def test_a_receipt_that_is_not_acknowledged_goes_to_another_bind(tmp_path)
         first.close()
         assert parse_receipt((await second.take_delivery()).short_message).message_id == told
         await eventually(lambda: served.service._couriers["hongyan"].n_on_wire == 0)
+
+
+async def test_a_receipt_comes_when_the_disk_has_room_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.pipeline.publish.STORE_RETRY_S", 0.01)
+    failures = iter([StoreFull("no room"), StoreUnavailable("disk I/O error"), StoreFull("no room")])
+
+    async def save(tx: Tx, deliveries: list[NewDelivery]) -> None:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        await save_deliveries(tx, deliveries)
+
+    monkeypatch.setattr(collector, "save_deliveries", save)
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        told = await delivered(served, esme)
+        assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
+        assert next(failures, None) is None
 
 
 async def test_a_receipt_that_is_refused_for_now_comes_again(tmp_path):
