@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -101,8 +101,10 @@ def _field_types(shape: Any) -> dict[str, Any]:
 
 
 def _list_values(hint: Any) -> str | None:
-    """``write one of a, b, c``, when the type is an enumeration (perhaps or null)."""
+    """``write one of a, b, c``, when the type is an enumeration or a literal (perhaps or null)."""
     for choice in (hint, *get_args(hint)):
+        if get_origin(choice) is Literal:
+            return f"write one of {', '.join(map(str, get_args(choice)))}"
         if isinstance(choice, type) and issubclass(choice, Enum):
             return f"write one of {', '.join(str(member.value) for member in choice)}"
     return None
