@@ -253,8 +253,12 @@ class Intake:
         """Drafts were committed: wake who sends."""
         self._on_accepted()
 
-    def draft_own(self, recipient: str, text: str, *, channel: str) -> Draft:
-        """A message of the gateway's own (an opt-out confirmation), pinned to the channel it answers on."""
+    def draft_own(self, recipient: str, text: str, *, channel: str | None) -> Draft:
+        """A message of the gateway's own (an opt-out confirmation), pinned to the channel it answers on.
+
+        Raises:
+            InvalidRequest: the recipient can't be sent to, or not by this channel.
+        """
         request = MessageRequest(to=recipient, text=text, channel=channel)
         return self._draft(request, self._clock.now(), None, None)
 

@@ -119,7 +119,7 @@ class Rig:
         self.dispatcher = Dispatcher(store, clock, policy, self._release, metrics)
         self.scheduler = Scheduler(store, clock, list(self.lanes.values()), self.dispatcher.start, instance)
         wake = self.scheduler.wake
-        groups = {c.driver.channel_id: c.groups for c in channels}
+        groups = {c.driver.channel_id: c.groups for c in channels if c.driver.capacity}
         plain = {c.driver.channel_id for c in channels if not c.takes_parameters}
         settings = IntakeSettings("CN", groups, 72 * 3_600, text, without_parameters=plain)
         self.intake = Intake(store, clock, settings, wake)
