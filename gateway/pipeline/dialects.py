@@ -17,6 +17,8 @@ LEARNED = 3
 """Matches after which a dialect is known, if none of the others was seen half as often."""
 ENOUGH = 20
 """Matches after which no more are counted on disk: the verdict stands."""
+AS_GIVEN = "as-is"
+"""The dialect of an SMSC that has but one spelling."""
 TRUNCATED = "truncated"
 """The dialect of an SMSC that cuts its ids in receipts."""
 
@@ -69,6 +71,15 @@ class Dialects:
         ]
         order = {reference: position for position, reference in enumerate(receipt.references)}
         return sorted(meant or matches, key=lambda match: order[match.reference or ""])
+
+    def certain(self, account: str, receipt: Receipt) -> set[str]:
+        """The references of a receipt that are no guess: in the learned dialect, or as given."""
+        spoken = self.learned(account) or AS_GIVEN
+        return {
+            reference
+            for reference, dialect in zip(receipt.references, receipt.dialects, strict=False)
+            if dialect == spoken
+        }
 
 
 def dialect_of(receipt: Receipt, match: Match) -> str | None:

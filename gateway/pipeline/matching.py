@@ -6,7 +6,7 @@ perhaps at once, so there number and time must agree too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -39,7 +39,13 @@ class Found(Enum):
 
 
 def find_segment(
-    named: Sequence[Match], uncertain: Sequence[Match], receipt: Receipt, now: datetime, *, by_sim: bool
+    named: Sequence[Match],
+    uncertain: Sequence[Match],
+    receipt: Receipt,
+    now: datetime,
+    *,
+    by_sim: bool,
+    certain: Collection[str] = (),
 ) -> Match | Found:
     """The segment that a final receipt settles.
 
@@ -49,8 +55,11 @@ def find_segment(
         receipt: what the network said.
         now: by our clock; when it came.
         by_sim: the channel is a SIM.
+        certain: references that are no guess: with one of them it does not matter what the carrier writes for the
+            handset, as some mask it, or write our own number.
     """
     mine = [m for m in named if same_handset(m.recipient, receipt.recipient, strict=by_sim)]
+    mine = mine or [m for m in named if m.reference in certain]
     timely = [m for m in mine if fits(m, receipt)] if by_sim else mine
     if match := next((m for m in timely if m.status in _OPEN), None):
         return match

@@ -145,15 +145,13 @@ async def save_early(
     )  # fmt: skip
 
 
-async def take_early(tx: Tx, channel: str, reference: str, since: datetime) -> list[EarlyReceipt]:
-    """Remove and return receipts kept under a reference since an instant, oldest first."""
+async def find_early(tx: Tx, channel: str, reference: str, since: datetime) -> list[EarlyReceipt]:
+    """Receipts kept under a reference since an instant, oldest first."""
     rows: list[Any] = await tx.fetch(
         "SELECT receipt_id, recipient, state, code, done_at FROM early_receipts"
         f" WHERE channel IN {_OF_ACCOUNT} AND reference = ? AND received_at >= ? ORDER BY received_at, receipt_id",
         (channel, channel, reference, format_ms(since)),
     )
-    if rows:
-        await tx.execute_many("DELETE FROM early_receipts WHERE receipt_id = ?", [(row[0],) for row in rows])
     return [EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4])) for row in rows]
 
 

@@ -91,6 +91,30 @@ async def test_a_receipt_twice_does_not_settle_the_message_that_another_dialect_
         assert await status_of(rig, message, other) == ["delivered", "sent"]
 
 
+@pytest.mark.parametrize("to", ["10690000", "861380****000", OTHER])
+async def test_an_id_as_given_is_enough_whatever_the_carrier_writes_for_the_handset(tmp_path: Path, to: str):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "64")
+        await driver.report(spelled(("100", "as-is"), ("64", "hex-to-decimal"), to=to))
+        assert await status_of(rig, message) == ["sent"]  # that is a guess
+        await driver.report(spelled(("64", "as-is"), ("40", "hex-to-decimal"), to=to))
+        assert await status_of(rig, message) == ["delivered"]
+
+
+async def test_a_receipt_that_waits_for_its_answer_is_not_taken_by_another_handsets(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        driver.hold()
+        driver.script += [accepted("64"), accepted("100")]
+        other, message = await rig.send(), await rig.send(OTHER)
+        await driver.until_submitted(1)
+        await driver.report(spelled(("100", "as-is"), ("64", "hex-to-decimal"), to=OTHER))
+        driver.release()
+        await rig.until_status(message, "delivered")
+        assert await status_of(rig, other) == ["sent"]
+
+
 async def test_an_id_that_the_receipt_cut_off_is_found_by_handset(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
