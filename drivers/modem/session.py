@@ -128,6 +128,7 @@ class Session:
             self._leave_service()
             await port.close()
             parts.finder.release()
+        _heed_cancellation()
         if end is not None:
             return end
         assert errors is not None
@@ -187,6 +188,7 @@ class Session:
                 )
         except* Unwell as errors:
             fault = _first_unwell(errors)
+        _heed_cancellation()
         assert fault is not None
         return fault
 
@@ -286,6 +288,13 @@ class Session:
         elif self._out_of_service_since is not None:
             self._out_of_service_since = None
             await self._report.up()
+
+
+def _heed_cancellation() -> None:
+    """Before Python 3.13 a task group that fails while its task is being cancelled forgets that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _leaves(errors: BaseExceptionGroup[DriverError]) -> list[DriverError]:
