@@ -117,6 +117,11 @@ class Intake:
         self._on_accepted = on_accepted
 
     @property
+    def valid_for_s(self) -> float:
+        """How long a message may wait that does not say itself."""
+        return self._settings.valid_for_s
+
+    @property
     def reference_bits(self) -> int:
         """8 or 16: of the number that joins the segments of a message."""
         return self._settings.text.reserve.reference_bits

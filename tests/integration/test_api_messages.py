@@ -12,6 +12,7 @@ from gateway.model.message import InboundMessage, MessageStatus
 from gateway.store.inbound import save_inbound
 from gateway.store.messages import find_message
 from gateway.store.queue import save_state
+from tests.support.api import VALID_FOR_S
 
 pytestmark = pytest.mark.integration
 
@@ -203,6 +204,8 @@ async def test_repeated_resend_does_not_send_a_third_time(rig):
     await rig.store.write(fail)
     first = await rig.call("POST", f"/v1/messages/{message['id']}/resend", headers=headers)
     assert (first[0], first[1]["status"]) == (200, "queued")
+    lives = datetime.fromisoformat(first[1]["expires_at"]) - datetime.fromisoformat(first[1]["updated_at"])
+    assert lives.total_seconds() == VALID_FOR_S, "as long as any other that does not say itself"
     await rig.store.write(fail)
     assert await rig.call("POST", f"/v1/messages/{message['id']}/resend", headers=headers) == first
     assert (await rig.call("GET", f"/v1/messages/{message['id']}"))[1]["status"] == "failed"
