@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from drivers.at.port import AtPort, StickSilent
@@ -59,6 +59,7 @@ class Parts:
         ussd: whose answers come unasked.
         open_wire: how the port is opened.
         trace: hears every octet.
+        stopping: the driver is being cancelled.
     """
 
     config: ModemConfig
@@ -71,6 +72,7 @@ class Parts:
     ussd: UssdDesk
     open_wire: OpenWire
     trace: Trace
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Session:
@@ -128,7 +130,7 @@ class Session:
             self._leave_service()
             await port.close()
             parts.finder.release()
-        _heed_cancellation()
+        self._heed_stop()
         if end is not None:
             return end
         assert errors is not None
@@ -142,6 +144,11 @@ class Session:
             self._complain(result.fault)
         elif self._vitals.is_unwell:
             self._complain(_UNANSWERED)
+
+    def _heed_stop(self) -> None:
+        # Before Python 3.13 a task group that fails while its task is being cancelled forgets that.
+        if self._parts.stopping.is_set():
+            raise asyncio.CancelledError
 
     async def _end_of(self, error: DriverError) -> Step | Fault:
         if isinstance(error, StickTaken):
@@ -188,7 +195,7 @@ class Session:
                 )
         except* Unwell as errors:
             fault = _first_unwell(errors)
-        _heed_cancellation()
+        self._heed_stop()
         assert fault is not None
         return fault
 
@@ -288,13 +295,6 @@ class Session:
         elif self._out_of_service_since is not None:
             self._out_of_service_since = None
             await self._report.up()
-
-
-def _heed_cancellation() -> None:
-    """Before Python 3.13 a task group that fails while its task is being cancelled forgets that."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _leaves(errors: BaseExceptionGroup[DriverError]) -> list[DriverError]:
