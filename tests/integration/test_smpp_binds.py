@@ -28,12 +28,14 @@ from drivers.base import (
 from drivers.errors import EncodeError, SmppStatusError, WireLost, WireTimeout
 from drivers.smpp.config import Peer, SmppConfig
 from drivers.smpp.submit_rules import SubmitRules
+from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandStatus, Tag
 from drivers.smpp.wire.pdus import (
     BindReceiver,
     BindTransceiver,
     BindTransmitter,
     DeliverSm,
+    GenericNack,
     QuerySmResp,
     ReplaceSm,
     SubmitSmResp,
@@ -97,6 +99,24 @@ async def test_a_host_that_is_not_ready_to_bind_is_passed_over():
         async with running(busy, spare_peers=(Peer("127.0.0.1", peer.port),)) as run:
             await run.sink.wait_until_up()
             assert (len(busy.links), len(peer.links)) == (1, 1)
+
+
+async def test_a_host_whose_name_can_be_none_is_passed_over():
+    async with SmscPeer() as peer:
+        spare = (Peer("127.0.0.1", peer.port),)
+        async with running(peer, host="smsc..example.com", spare_peers=spare) as run:
+            await run.sink.wait_until_up()
+
+
+async def test_an_answer_that_is_no_grant_is_no_bind():
+    async with SmscPeer() as peer:
+        peer.bind_status = None
+        async with running(peer) as run:
+            link = await peer.wait_bound()
+            link.write(encode_pdu(GenericNack(), 1))
+            down = await run.sink.wait_for_event(ChannelDown)
+            assert down.fault.kind is FaultKind.CHANNEL
+            assert run.sink.of(ChannelUp) == []
 
 
 async def test_a_wrong_password_is_not_tried_at_every_host():
