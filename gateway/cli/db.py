@@ -14,6 +14,10 @@ from gateway.cli.output import Failure
 from gateway.cli.serve import read_settings
 
 
+STORE_MODE = 0o640
+"""As the daemon makes it: there are texts and numbers in it."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = make_app("The store.")
@@ -35,6 +39,7 @@ def migrate(config: Config = None) -> None:
     path = store_path(read_settings(config).store.url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=STORE_MODE)
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             for name in run_migrations(db):
                 print(f"ran {name}")
@@ -83,6 +88,7 @@ def backup(
         raise Failure(f"{file} exists; name a new file")
     partial = file.with_name(f"{file.name}.partial")  # under FILE's own name there is a whole copy or none
     try:
+        partial.touch(mode=STORE_MODE)
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as copy:
             source.backup(copy)
         partial.rename(file)

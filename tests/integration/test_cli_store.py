@@ -86,6 +86,7 @@ def test_the_store_is_migrated_checked_and_copied(config, database, tmp_path, ca
     with sqlite3.connect(copy) as db:
         assert db.execute("SELECT name FROM api_keys").fetchall() == [("shop",)]
     db.close()
+    assert [file.stat().st_mode & 0o007 for file in (database, copy)] == [0, 0], "texts and numbers"
     capsys.readouterr()
     assert main(["db", "backup", str(copy), "--config", config]) == 1
     assert "exists; name a new file" in capsys.readouterr().err
