@@ -13,7 +13,6 @@ from gateway.cli.options import Config, example, make_app
 from gateway.cli.output import Failure
 from gateway.cli.serve import read_settings
 
-
 STORE_MODE = 0o640
 """As the daemon makes it: there are texts and numbers in it."""
 
