@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from email.message import Message as Headers
@@ -172,7 +173,8 @@ class _Text(HTMLParser):
 
 def _strip_tags(page: str) -> str:
     parser = _Text()
-    parser.feed(page)
-    parser.close()
+    with suppress(AssertionError):  # that is how it says no to a declaration; what came before counts
+        parser.feed(page)
+        parser.close()
     lines = (re.sub(r"\s+", " ", line).strip() for line in "".join(parser.pieces).split("\n"))
     return "\n".join(line for line in lines if line)
