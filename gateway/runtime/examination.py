@@ -53,16 +53,15 @@ async def examine(sticks: Sequence[Stick], modems: Sequence[ModemSettings]) -> l
     """Everything there is to say about these sticks and these settings. Cancel: all ports are closed."""
     findings = list(examine_machine(sticks, modems))
     subjects = list(find_subjects(sticks, modems))
-    looks = await asyncio.gather(*(examine_port(subject) for subject in subjects))
+    looks = await asyncio.gather(*(examine_port(subject, modems) for subject in subjects))
     for found, _ in looks:
         findings += found
-    found_iccids = {checkup.iccid for _, checkup in looks if checkup}
-    found_imeis = {(checkup.imei or "")[:14] for _, checkup in looks if checkup}
+    checkups = [checkup for _, checkup in looks if checkup is not None]
+    hidden = any(good for found, checkup in looks if checkup is None for good, _ in found)
     for modem in modems:
-        if modem.imei and modem.imei[:14] not in found_imeis:
-            findings.append(_missing(modem, f"IMEI {modem.imei}"))
-        if modem.iccid and modem.iccid not in found_iccids:
-            findings.append(_missing(modem, f"a SIM that ends in {modem.iccid[-4:]}"))
+        what = f"IMEI {modem.imei}" if modem.imei else f"a SIM that ends in {(modem.iccid or '')[-4:]}"
+        if (modem.imei or modem.iccid) and not any(_is_who(modem, checkup) for checkup in checkups):
+            findings.append(_unseen(modem, what) if hidden else _missing(modem, what))
         if modem.usb and not any(stick.usb == modem.usb for stick in sticks):
             findings.append(_missing(modem, f"USB socket {modem.usb}"))
     return findings
@@ -104,8 +103,13 @@ def find_subjects(sticks: Sequence[Stick], modems: Sequence[ModemSettings]) -> I
             yield Subject(f"modem {modem.name} in the config at {modem.port}", modem.port, None, modem)
 
 
-async def examine_port(subject: Subject) -> tuple[list[Finding], Checkup | None]:
-    """Ask one stick, if nothing stands in the way. Cancel: the port is closed."""
+async def examine_port(
+    subject: Subject, modems: Sequence[ModemSettings] = ()
+) -> tuple[list[Finding], Checkup | None]:
+    """Ask one stick, if nothing stands in the way; it may be that of a modem that is named by IMEI or SIM.
+
+    Cancel: the port is closed.
+    """
     what, port, modem = subject.what, subject.port, subject.modem
     if trouble := why_closed(port):
         return [Finding(False, f"{what}: {trouble}")], None
@@ -126,7 +130,8 @@ async def examine_port(subject: Subject) -> tuple[list[Finding], Checkup | None]
     if checkup is None:
         advice = "nothing answers AT; check port and baudrate, or plug it in again"
         return [Finding(False, f"{what}: {advice}")], None
-    return list(judge(subject, checkup)), checkup
+    named = next((modem for modem in modems if _is_who(modem, checkup)), None)
+    return list(judge(subject._replace(modem=modem or named), checkup)), checkup
 
 
 def judge(subject: Subject, checkup: Checkup) -> Iterator[Finding]:
@@ -194,6 +199,17 @@ def _is_of(modem: ModemSettings, stick: Stick) -> bool:
         real = os.path.realpath(modem.port)
         return any(tty.path == modem.port or os.path.realpath(tty.path) == real for tty in stick.ttys)
     return modem.usb == stick.usb
+
+
+def _is_who(modem: ModemSettings, checkup: Checkup) -> bool:
+    if modem.imei:
+        return (checkup.imei or "")[:14] == modem.imei[:14]
+    return modem.iccid is not None and checkup.iccid == modem.iccid
+
+
+def _unseen(modem: ModemSettings, what: str) -> Finding:
+    advice = "it may be one that hongyan itself uses; see `hongyan channels`"
+    return Finding(True, f"modem {modem.name} in the config: {what} was not looked for everywhere; {advice}")
 
 
 def _missing(modem: ModemSettings, what: str) -> Finding:
