@@ -23,6 +23,8 @@ _LONGEST_PAUSE_S: Final = 8.0
 """Below the time that an SMPP connection has for its bind."""
 _FORGIVEN_AFTER_S: Final = 60.0
 """One wrong password is forgotten after so long."""
+_MOST_ERRORS: Final = 9.0
+"""More are not counted: these have the longest pause already, and are forgiven when a program's setting is mended."""
 _MOST_IN_LINE: Final = 4
 _MOST_ADDRESSES: Final = 10_000
 
@@ -101,7 +103,7 @@ class Turnstile:
 
     def _note_error(self, origin: str) -> None:
         visitor = self._visitors.setdefault(origin, _Visitor())
-        visitor.errors = self._errors_now(visitor) + 1
+        visitor.errors = min(self._errors_now(visitor) + 1, _MOST_ERRORS)
         visitor.counted_at = self._clock.monotonic()
         self._visitors.move_to_end(origin)
         if len(self._visitors) > _MOST_ADDRESSES:
