@@ -113,14 +113,17 @@ async def examine_port(
     what, port, modem = subject.what, subject.port, subject.modem
     if trouble := why_closed(port):
         return [Finding(False, f"{what}: {trouble}")], None
+    ports = _ports_of(subject)
+    if any(holder.is_ours for holder in map(find_holder, ports) if holder):
+        return [Finding(True, f"{what}: in use by hongyan itself; see `hongyan channels`")], None
     if holder := find_holder(port):
-        if holder.is_ours:
-            return [Finding(True, f"{what}: in use by hongyan itself; see `hongyan channels`")], None
         advice = f"held by {holder.name} (process {holder.pid}); end it: `sudo kill {holder.pid}`"
         return [Finding(False, f"{what}: {advice}")], None
     profile = profile_of(subject.stick) if subject.stick else GENERIC
+    baudrate = modem.baudrate if modem else _DEFAULT_BAUDRATE
     try:
-        checkup = await check_up(port, modem.baudrate if modem else _DEFAULT_BAUDRATE, profile)
+        while ports and (checkup := await check_up(port := ports.pop(0), baudrate, profile)) is None:
+            pass
     except PortBlocked as error:
         return [
             Finding(False, f"{what}: {error}; end the program that has it open: `sudo fuser -v {port}`")
@@ -131,7 +134,15 @@ async def examine_port(
         advice = "nothing answers AT; check port and baudrate, or plug it in again"
         return [Finding(False, f"{what}: {advice}")], None
     named = next((modem for modem in modems if _is_who(modem, checkup)), None)
-    return list(judge(subject._replace(modem=modem or named), checkup)), checkup
+    found = subject._replace(what=what.replace(subject.port, port), port=port, modem=modem or named)
+    return list(judge(found, checkup)), checkup
+
+
+def _ports_of(subject: Subject) -> list[str]:
+    """Where it may take AT commands, likeliest first; the one that the config names, if it names one."""
+    if subject.stick is None or (subject.modem is not None and subject.modem.port is not None):
+        return [subject.port]
+    return [subject.port, *(tty.path for tty in subject.stick.ttys if tty.path != subject.port)]
 
 
 def judge(subject: Subject, checkup: Checkup) -> Iterator[Finding]:

@@ -76,6 +76,24 @@ async def test_a_modem_that_runs_already_is_not_called_missing(network, usb, mon
     assert "hongyan channels" in findings[-1].line
 
 
+async def test_the_port_that_answers_is_found_among_those_of_a_stick(network, usb, monkeypatch):
+    monkeypatch.setattr("drivers.modem.checkup.SILENCE_S", 1.5)
+    master, slave = os.openpty()
+    try:
+        async with SimulatedModem(network, number="+8613800138000") as modem:
+            usb.plug(
+                "1-1",
+                "2dee:4d57",
+                {0: ("ttyUSB0", Path(os.ttyname(slave))), 2: ("ttyUSB1", Path(modem.port))},
+            )
+            ((good, line),) = await examine(scan(usb.sysfs, usb.dev), [ModemSettings(name="a", usb="1-1")])
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert good, line
+    assert f"at {usb.dev}/ttyUSB1: " in line
+
+
 async def test_a_port_without_a_stick_behind_it_is_told_of(monkeypatch):
     monkeypatch.setattr("drivers.modem.checkup.SILENCE_S", 0.1)
     master, slave = os.openpty()
