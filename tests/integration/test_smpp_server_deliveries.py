@@ -101,6 +101,20 @@ async def test_a_receipt_that_is_refused_for_now_comes_again(tmp_path):
         assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
 
 
+async def test_a_receipt_that_is_refused_for_days_comes_again(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        told = await delivered(served, esme)
+        courier = served.service._couriers["hongyan"]
+        for _ in range(2):
+            await esme.take_delivery(CommandStatus.RX_T_APPN)
+            await eventually(lambda: bool(courier._again))
+            courier._again[0].tries = 2_000  # a try every five minutes
+            served.rig.clock.advance(300.0)
+            courier.wake()
+        assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
+
+
 async def test_a_receipt_that_is_refused_for_good_is_dropped(tmp_path):
     async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
         await esme.bind()
