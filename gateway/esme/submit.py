@@ -25,6 +25,7 @@ _STATUS_BY_CODE: Final = {
     "data_too_long": CommandStatus.RINVMSGLEN,
     "text_not_encodable": CommandStatus.RINVMSGLEN,
     "bad_udh": CommandStatus.RINVESMCLASS,
+    "no_parameters": CommandStatus.ROPTPARNOTALLWD,
 }
 
 
@@ -142,6 +143,7 @@ def _request(
         schedule_at=submitted.schedule_at,
         valid_for=valid_for,
         report=bool(wanted & _REPORTS),
+        smpp_tlvs={f"0x{tag:04x}": value.hex() for tag, value in submitted.tlvs},
     )
 
 
