@@ -7,7 +7,7 @@ of it can be on a wire; what is found in that state after a crash is therefore o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.clock import format_ms
@@ -149,6 +149,15 @@ async def find_hidden_due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, 
 async def unhide(tx: Tx, message_ids: Iterable[str]) -> None:
     """Let messages be claimed again."""
     await tx.execute_many("UPDATE messages SET hidden_until = NULL WHERE id = ?", [(i,) for i in message_ids])
+
+
+async def end_misdated_pauses(tx: Tx, now: datetime, margin: timedelta) -> None:
+    """End pauses that began after ``now``: a clock that was ahead has said until when."""
+    at = format_ms(now)
+    await tx.execute(
+        "UPDATE messages SET hidden_until = ? WHERE hidden_until > ? AND status = 'queued' AND updated_at > ?",
+        (at, at, format_ms(now + margin)),
+    )
 
 
 async def find_expired(tx: Tx, now: datetime, limit: int) -> list[str]:

@@ -73,6 +73,10 @@ class ManualClock:
         self._at += timedelta(seconds=seconds)
         self._monotonic += seconds
 
+    def put_back(self, seconds: float) -> None:
+        """Somebody sets it: no time passes."""
+        self._at -= timedelta(seconds=seconds)
+
 
 class ScriptedChannel(msgspec.Struct, kw_only=True):
     """A channel of the rig; ``kind`` decides how its references are matched."""
