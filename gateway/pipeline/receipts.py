@@ -155,7 +155,9 @@ async def _find_unnamed(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> 
     """The one segment that waits for a receipt from this handset; with two of them nobody can say which."""
     if receipt.recipient is None:
         return Found.NOTHING
-    found = await find_open_to(tx, lane.name, receipt.recipient, now - _UNNAMED_FOR)
+    # Many carriers write a full number, and do not say that it is one.
+    full = f"+{receipt.recipient.lstrip('+').removeprefix('00')}"
+    found = await find_open_to(tx, lane.name, (receipt.recipient, full), now - _UNNAMED_FOR)
     return found[0] if len(found) == 1 else Found.NOTHING
 
 

@@ -124,12 +124,13 @@ async def test_an_id_that_the_receipt_cut_off_is_found_by_handset(tmp_path: Path
         assert await status_of(rig, meant, other) == ["delivered", "sent"]
 
 
-async def test_a_receipt_that_names_only_the_handset_settles_the_one_segment_to_it(tmp_path: Path):
+@pytest.mark.parametrize("to", [PHONE, PHONE.removeprefix("+")])
+async def test_a_receipt_that_names_only_the_handset_settles_the_one_segment_to_it(tmp_path: Path, to: str):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
         message = await sent_as(rig, driver, "abc")
         await sent_as(rig, driver, "def", to=OTHER)
-        await driver.report(receipt())
+        await driver.report(receipt(to=to))
         assert await status_of(rig, message) == ["delivered"]
 
 
