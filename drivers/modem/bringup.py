@@ -86,6 +86,7 @@ class Setup:
         acknowledges: directly delivered messages wait for AT+CNMA (message service phase 2+).
         notify_command: the AT+CNMI that was accepted; None when none was.
         has_smsc: the SIM knows a service centre; None when it does not say.
+        iccid_command: what told the SIM's number; None when nothing did.
     """
 
     identity: Identity
@@ -95,6 +96,7 @@ class Setup:
     acknowledges: bool
     notify_command: str | None
     has_smsc: bool | None
+    iccid_command: str | None = None
 
 
 class _Failed(Exception):
@@ -133,6 +135,7 @@ class BringUp:
         self._numbers_errors = False
         self._maker: str | None = None
         self._model: str | None = None
+        self._iccid_command: str | None = None
 
     async def run(self) -> Setup | Fault:
         """Do it all.
@@ -278,6 +281,7 @@ class BringUp:
             acknowledges=acknowledges,
             notify_command=notify_command,
             has_smsc=has_smsc,
+            iccid_command=self._iccid_command,
         )
 
     async def _arm_notifications(self) -> str | None:
@@ -292,6 +296,7 @@ class BringUp:
         for command in self._profile.iccid_commands:
             iccid = parse_digits(await self._try(command) or ())
             if iccid:
+                self._iccid_command = command
                 break
         return Identity(
             manufacturer=self._maker,

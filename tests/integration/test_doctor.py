@@ -77,7 +77,7 @@ async def test_a_modem_that_runs_already_is_not_called_missing(network, usb, mon
 
 
 async def test_the_port_that_answers_is_found_among_those_of_a_stick(network, usb, monkeypatch):
-    monkeypatch.setattr("drivers.modem.checkup.SILENCE_S", 1.5)
+    monkeypatch.setattr("drivers.modem.checkup.SILENCE_S", 3.0)
     master, slave = os.openpty()
     try:
         async with SimulatedModem(network, number="+8613800138000") as modem:
