@@ -101,6 +101,10 @@ BAD = {
             'such as "90s", "10m", "2h" or "1d"'
         ),
     ),
+    "duration beyond the calendar": (
+        '[queue]\nvalid_for = "9999999d"\n',
+        'FILE:queue.valid_for: "9999999d" is longer than a century; write at most "36500d"',
+    ),
     "backoff upside down": (
         '[queue]\nretry_first = "2h"\n',
         "FILE:queue.retry_first: is longer than retry_cap; write a shorter one",
