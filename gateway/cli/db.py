@@ -54,7 +54,7 @@ def check(config: Config = None) -> None:
     """
     from gateway.store.migrate import load_migrations, schema_version  # noqa: PLC0415
 
-    path = _existing_store(config)
+    path = find_store(config)
     newest = load_migrations()[-1][0]
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
@@ -82,7 +82,7 @@ def backup(
 
     The copy is a store of its own: put its path into store.url to use it.
     """
-    path = _existing_store(config)
+    path = find_store(config)
     if file.exists():
         raise Failure(f"{file} exists; name a new file")
     partial = file.with_name(f"{file.name}.partial")  # under FILE's own name there is a whole copy or none
@@ -98,7 +98,8 @@ def backup(
     print(f"{file}  {file.stat().st_size} octets")
 
 
-def _existing_store(config: Path | None) -> Path:
+def find_store(config: Path | None) -> Path:
+    """The file of the store that the config names. Raises Failure where there is none: nothing is to be made."""
     from gateway.runtime.stores import store_path  # noqa: PLC0415
 
     path = store_path(read_settings(config).store.url)
