@@ -16,8 +16,12 @@ from gateway.store.receipts import Match
 
 _OPEN = {SegmentStatus.SENT, SegmentStatus.UNCERTAIN}
 _SETTLED = {SegmentStatus.DELIVERED, SegmentStatus.UNDELIVERED}
-_SAME_DIGITS = 8
-"""Numbers whose last digits agree are the same handset, whatever the SMSC did to the prefix."""
+_NATIONAL_DIGITS = 7
+"""No national number that a receipt may spell without its country code is shorter."""
+_SAME_DIGITS = 10
+"""Numbers whose last digits agree are the same handset: some countries have a digit between code and number that
+comes and goes (Argentina's 9, Mexico's 1). Not fewer: +86 137 2005 0002 and +86 138 2005 0002 are two people.
+"""
 
 SKEW = timedelta(minutes=5)
 """How far the network's clock and ours may be apart."""
@@ -85,10 +89,10 @@ def same_handset(recipient: str, reported: str | None, *, strict: bool) -> bool:
     """Whether two spellings are one number; what is not reported agrees with all, unless ``strict``."""
     if reported is None:
         return not strict
-    ours, theirs = recipient.lstrip("+"), reported.lstrip("+")
-    if len(ours) < _SAME_DIGITS or len(theirs) < _SAME_DIGITS:
-        return ours == theirs
-    return ours[-_SAME_DIGITS:] == theirs[-_SAME_DIGITS:]
+    shorter, longer = sorted((recipient.lstrip("+0"), reported.lstrip("+0")), key=len)
+    if len(shorter) < _NATIONAL_DIGITS:
+        return shorter == longer
+    return longer.endswith(shorter[-_SAME_DIGITS:])
 
 
 def _is_zone_error(match: Match, receipt: Receipt) -> bool:
