@@ -166,10 +166,10 @@ async def test_the_smscs_own_word_on_congestion_is_passed_on():
 
 
 async def test_an_answer_after_the_timeout_is_reported_once():
-    async with bound(response_timeout_s=0.1) as run:
+    async with bound() as run:
         run.peer.keep_submits()
         link = run.peer.link
-        result = await run.submit(7)
+        result = await run.time_out(run.submit(7))
         assert isinstance(result, Uncertain)
         link.accept(link.submits[0])
         late = await run.sink.wait_for_event(LateResult)
@@ -184,10 +184,10 @@ async def test_an_answer_after_the_timeout_is_reported_once():
 
 
 async def test_a_late_refusal_is_reported_too():
-    async with bound(response_timeout_s=0.1) as run:
+    async with bound() as run:
         run.peer.keep_submits()
         link = run.peer.link
-        assert isinstance(await run.submit(), Uncertain)
+        assert isinstance(await run.time_out(run.submit()), Uncertain)
         link.answer(link.submits[0], status=CommandStatus.RINVDSTADR)
         late = await run.sink.wait_for_event(LateResult)
         assert isinstance(late.result, Refused)
@@ -316,21 +316,21 @@ async def test_what_a_replacement_has_no_place_for_is_not_dropped(what: dict[str
 
 
 async def test_a_replacement_that_the_smsc_refuses_or_leaves_open_is_said():
-    async with bound(response_timeout_s=0.1) as run:
+    async with bound() as run:
         run.peer.on_request = lambda link, request: link.answer(request, status=CommandStatus.RREPLACEFAIL)
         with pytest.raises(SmppStatusError):
             await run.driver.replace("m7", segment())
-        run.peer.on_request = lambda link, request: None
+        run.peer.on_request = lambda link, request: run.pass_time(60)
         with pytest.raises(WireTimeout):
             await run.driver.replace("m7", segment())
 
 
 async def test_what_the_smsc_does_not_do_or_answer_is_said():
-    async with bound(response_timeout_s=0.1) as run:
+    async with bound() as run:
         run.peer.on_request = lambda link, request: link.answer(request, status=CommandStatus.RCANCELFAIL)
         with pytest.raises(SmppStatusError):
             await run.driver.cancel("m7", "+8613800138000")
-        run.peer.on_request = lambda link, request: None
+        run.peer.on_request = lambda link, request: run.pass_time(60)
         with pytest.raises(WireTimeout):
             await run.driver.query("m7", "+8613800138000")
         await run.stop()
