@@ -13,6 +13,7 @@ import logging
 import math
 from collections import Counter, deque
 from contextlib import suppress
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -133,15 +134,17 @@ class Inbound:
         self._sweep_due = True
         while True:
             soon = _now() + self._timing.sweep_after_failure_s
+            meanwhile = partial(self._take_direct_ones, port, setup, soon)
             if self._waiting.due(_now(), port.free_since) <= _now():
                 self._jobs.extend(self._waiting.take())
             try:
                 if self._sweep_due or _now() >= self._next_sweep:
                     self._sweep_due = False
                     self._next_sweep = _now() + self._timing.sweep_s
+                    await meanwhile()
                     await self._notify_again(port, setup)  # an acknowledgement may have been missed
                     self._waiting.take()  # what they name is seen here
-                    if not await self._stored.sweep(setup.storage.readable, reader):
+                    if not await self._stored.sweep(setup.storage.readable, reader, meanwhile):
                         self._sweep_by(soon)
                 while self._jobs and not self._sweep_due:
                     # While segments go out, each command waits for its turn between two of them: reading and
@@ -171,6 +174,13 @@ class Inbound:
         """A stick that missed an acknowledgement stops notifying (TS 27.005 3.4.1): arm it again."""
         if setup.notify_command is not None:
             await try_request(port, setup.notify_command)
+
+    async def _take_direct_ones(self, port: AtPort, setup: Setup, soon: float) -> None:
+        """For these the network waits, for 15 s and no longer; what is stored has time."""
+        while (urc := next((urc for urc in self._jobs if urc.line.startswith(_DIRECT)), None)) is not None:
+            self._jobs.remove(urc)
+            if not await self._take_direct(urc, port, setup):
+                self._sweep_by(soon)
 
     async def _handle(self, urc: Urc, port: AtPort, setup: Setup, reader: StorageReader) -> bool:
         if urc.line.startswith(_CALLS):
@@ -210,7 +220,10 @@ class Inbound:
         if not await self._deliver_patiently(event or unreadable_part(octets)):
             return False
         if setup.acknowledges and await try_request(port, "AT+CNMA") is None:
+            # Then it stops notifying; what the network delivers from now on is only found by looking.
             logger.info("%s: acknowledgement of %s came too late", self._channel, name)
+            await self._notify_again(port, setup)
+            return False
         return True
 
     async def _deliver_patiently(self, event: DriverEvent) -> bool:

@@ -186,6 +186,32 @@ async def test_a_direct_report_without_its_pdu_must_be_repeated_by_the_network(m
     assert "AT+CNMA" not in modem.commands
 
 
+async def test_an_acknowledgement_that_came_too_late_leaves_no_stick_that_tells_of_nothing(
+    modem, driver, sink
+):
+    modem.replies["AT+CNMA"] = ("+CMS ERROR: 340",)
+    pdu = report_pdu(mr=17)
+    modem.say(f"+CDS: {len(pdu) // 2 - 8}", pdu)
+    await modem.wait_for_command("AT+CNMI=2,1,0,2,0", times=3)
+    await modem.wait_for_command("AT+CMGL=4", times=2)
+
+
+async def test_the_network_does_not_wait_for_a_sweep(modem, driver, sink):
+    direct = report_pdu(mr=17)
+
+    def use(_command: str) -> tuple[str, ...]:
+        modem.say(f"+CDS: {len(direct) // 2 - 8}", direct)
+        return ('+CPMS: "SM",3,20,"SM",3,20,"SM",3,20', "OK")
+
+    n_before = len(modem.commands)
+    modem.stored = {index: deliver_pdu(f"{index}") for index in range(1, 4)}
+    modem.replies["AT+CPMS?"] = use
+    modem.say("+SMS FULL")
+    await eventually(lambda: not modem.stored)
+    later = modem.commands[n_before:]
+    assert later.index("AT+CNMA") < later.index("AT+CMGD=1")
+
+
 async def test_a_broken_line_may_have_been_a_notification(modem, driver, sink):
     await modem.wait_for_command("AT+CMEE?")  # the last one of a look at the stick: nothing is in flight
     modem.stored[1] = deliver_pdu("found")
