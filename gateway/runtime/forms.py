@@ -165,6 +165,16 @@ def parse_rate(value: object) -> Rate:
     return Rate(count, _RATE_UNITS[match[2]])
 
 
+def parse_quota(value: object) -> Rate:
+    """``"200/day"``: a rate that is a limit, not a pace."""
+    try:
+        return parse_rate(value)
+    except BadValue:
+        raise BadValue(
+            f'{show(value)} is not a quota; write a number per day, h, min or s, such as "200/day"'
+        ) from None
+
+
 def parse_hours(value: object) -> ActiveHours:
     """``"08:00-22:00"``, or over midnight ``"22:00-06:00"``; ``"24:00"`` may end a day."""
     match = _HOURS.fullmatch(value) if isinstance(value, str) else None
@@ -292,6 +302,7 @@ Address = Annotated[Listen, Form(parse_listen)]
 File = Annotated[Path, Form(parse_file)]
 StoreUrl = Annotated[str, Form(parse_store_url)]
 Pace = Annotated[Rate, Form(parse_rate)]
+Limit = Annotated[Rate, Form(parse_quota)]
 Hours = Annotated[ActiveHours, Form(parse_hours)]
 UssdCode = Annotated[str, Form(parse_ussd)]
 Pattern = Annotated[str, Form(parse_pattern)]

@@ -113,6 +113,10 @@ BAD = {
         MODEM + 'rate = "20"\n',
         'FILE:modems[0].rate: "20" is not a rate; write a number per s, min, h or day, such as "10/min"',
     ),
+    "quota": (
+        MODEM + "quota = 200\n",
+        'FILE:modems[0].quota: 200 is not a quota; write a number per day, h, min or s, such as "200/day"',
+    ),
     "active hours": (
         MODEM + 'active_hours = "8-22"\n',
         'FILE:modems[0].active_hours: "8-22" are no hours of the day; write from and to, such as "08:00-22:00"',
