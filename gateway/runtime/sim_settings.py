@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from gateway.runtime.forms import Amount, Duration, Form, Hours, Limit, Pattern, UssdCode, whole_number
+from gateway.runtime.forms import Amount, Duration, Form, Hours, Limit, Pace, Pattern, UssdCode, whole_number
 
 Count = Annotated[int, Form(whole_number(1, 100_000_000))]
 
