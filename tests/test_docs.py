@@ -235,6 +235,12 @@ def test_error_codes_are_those_of_the_manual() -> None:
     assert documented == codes
 
 
+def test_headers_in_examples_can_be_sent() -> None:
+    headers = re.findall(r"-H '([^'$]+)'", "".join(text for text in TEXTS.values()))
+    assert any(header.startswith("Idempotency-Key: ") for header in headers)
+    assert [header for header in headers if not header.isascii()] == []
+
+
 # --- files and figures
 
 
