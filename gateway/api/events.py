@@ -171,7 +171,7 @@ def make_filter(query: EventQuery, region: str) -> Keeps:
         name: value
         for name, value in (
             ("status", query.status and query.status.value),
-            ("to", query.to and read_number(query.to, region, "to")),
+            ("to", None if query.to is None else read_number(query.to, region, "to")),
             ("channel", query.channel),
             ("reference", query.reference),
             ("batch_id", query.batch),

@@ -56,7 +56,9 @@ def explain(error: msgspec.ValidationError, shape: Any) -> FieldError:
             return FieldError(f"{pointer}/{escape(name)}", "missing_field", f"`{name}` is required")
         return FieldError(f"{pointer}/{escape(_clip(name))}", "unknown_field", unknown_name(name, fields))
     code = next((code for start, code in _CODES if text.startswith(start)), "invalid")
-    if code == "wrong_format":
+    if code == "wrong_time":
+        text = "write a time with its zone, such as 2026-12-24T08:00:00+08:00"
+    elif code == "wrong_format":
         text = text.replace(_END_AS_QUOTED, "$")
     elif code == "unknown_value":
         text = _list_values(fields.get(pointer.rpartition("/")[2])) or text
