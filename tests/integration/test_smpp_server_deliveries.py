@@ -21,6 +21,7 @@ from drivers.smpp.wire.pdus import (
 from drivers.smpp.wire.receipt import parse_receipt
 from gateway.errors import StoreFull, StoreUnavailable
 from gateway.esme import collector
+from gateway.store.esme import find_told
 from gateway.store.esme_outbox import NewDelivery, save_deliveries
 from gateway.store.ports import Tx
 from tests.support.esme import RawEsme, connected_esme
@@ -55,6 +56,24 @@ async def test_a_receipt_waits_for_days_and_a_restart(tmp_path):
     async with serving(tmp_path / "db", clock=clock) as served, connected_esme(served.port) as esme:
         await esme.bind(BindReceiver)
         assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
+
+
+async def test_who_is_told_is_not_forgotten_of_a_message_that_was_scheduled_long_before(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        told = await accepted(esme, submit(schedule_delivery_time="000110000000000R"))
+        await esme.ask(Unbind())
+        await served.rig.advance(40 * 86_400 + 10)
+        await served.rig.until_status(await served.rig.message(told), "sent")
+        await eventually(lambda: served.service._states["hongyan"].waiting == 0)
+        await served.rig.store.write(served.service._forget)
+        await served.report("1")
+        async with connected_esme(served.port) as receiver:
+            await receiver.bind(BindReceiver)
+            assert parse_receipt((await receiver.take_delivery()).short_message).message_id == told
+        served.rig.clock.advance(36 * 86_400)
+        await served.rig.store.write(served.service._forget)
+        assert await served.rig.store.read(lambda tx: find_told(tx, "hongyan", told)) == []
 
 
 async def test_a_receipt_that_is_not_acknowledged_goes_to_another_bind(tmp_path):
