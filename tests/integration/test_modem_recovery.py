@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 HASTY = replace(
     QUICK,
-    command_s=0.1,
+    command_s=0.4,
     quarantine_s=0.05,
     quarantine_cap_s=0.1,
     reset_s=0.05,
@@ -32,7 +32,7 @@ HASTY = replace(
 
 @pytest.fixture(autouse=True)
 def hasty_guards(monkeypatch):
-    monkeypatch.setattr("drivers.at.transaction.GUARD_S", 0.02)
+    monkeypatch.setattr("drivers.at.transaction.GUARD_S", 0.1)
     monkeypatch.setattr("drivers.modem.rescue.RADIO_OFF_S", 0.01)
 
 
