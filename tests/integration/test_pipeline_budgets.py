@@ -95,6 +95,24 @@ async def test_known_recipients_are_served_behind_many_new_ones(tmp_path: Path):
         await driver.until_submitted(3)
 
 
+async def test_urgent_messages_that_the_reserve_admits_pass_by_those_that_it_does_not(tmp_path: Path):
+    budget = Budget(
+        quotas=(Quota(limit=4, period=Period.DAY, reserve=2),),
+        caps=(RecipientCap(limit=1, period=Period.DAY),),
+        zone=UTC,
+    )
+    _, channel = sim(budget)
+    async with running(tmp_path / "s.db", channel) as rig:
+        for _ in range(2):
+            await rig.until_status(await rig.send(A), "sent")
+        new = [(await rig.send(n, category="otp")).id for n in (B, C)]
+        long = await rig.send(A, THREE_PARTS, category="emergency")
+        alarm = await rig.send(A, category="emergency")
+        await rig.until_status(alarm, "sent")
+        await rig.settled()
+        assert await statuses(rig, *new, long.id) == ["queued"] * 3
+
+
 async def test_what_one_sim_may_not_send_goes_by_another_at_once(tmp_path: Path):
     driver, channel = sim(recipients(1))
     other = ScriptedDriver("other", capacity=1)
