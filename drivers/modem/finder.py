@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+HOME_S = 120.0
+"""So long a socket is kept for the channel whose stick was in it, when sticks come back under each other's names."""
+
+
 class StickTaken(DriverError):
     """Another channel has this stick or this SIM: one of the two configurations is wrong."""
 
@@ -53,10 +57,10 @@ class Place:
 
 @dataclass(eq=False, slots=True)
 class StickBook:
-    """Who has which stick, what was in a socket whose last, and who sticks are; one for an event loop's drivers."""
+    """Who has which stick, which sockets they left and when, and who sticks are; one for an event loop's drivers."""
 
     owners: dict[str, str] = field(default_factory=dict)
-    homes: dict[str, str] = field(default_factory=dict)
+    homes: dict[str, tuple[str, float]] = field(default_factory=dict)
     known: dict[tuple[str, int], Who] = field(default_factory=dict)
     at_ports: dict[tuple[str, int], str] = field(default_factory=dict)
     one_search: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -124,8 +128,6 @@ class Finder:
             logger.warning("%s: the stick is at %s now", self._config.name, place.port)
         self._last = place
         self._book.claim(self._config.name, *_keys_of(place))
-        if place.usb is not None:
-            self._book.homes[place.usb] = self._config.name
         return place
 
     def note_identity(self, who: Who) -> None:
@@ -154,7 +156,10 @@ class Finder:
 
     def release(self) -> None:
         """The port is closed."""
-        self._book.release(self._config.name)
+        name, place = self._config.name, self._last
+        if place is not None and place.usb is not None and self._book.owners.get(f"usb:{place.usb}") == name:
+            self._book.homes[place.usb] = (name, _now())
+        self._book.release(name)
 
     def choose_profile(self, usb_id: str | None, answers: Iterable[str] = ()) -> Profile:
         """The stick's profile, as configured or by what is known of it."""
@@ -241,7 +246,8 @@ class Finder:
         """None for the stick of a channel whose name it took while that of this channel was away."""
         if self._last is None or place is None or place.usb is None:
             return place
-        return place if self._book.homes.get(place.usb, self._config.name) == self._config.name else None
+        channel, left_at = self._book.homes.get(place.usb, (self._config.name, 0.0))
+        return place if channel == self._config.name or _now() - left_at >= HOME_S else None
 
     async def _in_socket(self, usb: str, sticks: list[Stick]) -> Place | None:
         stick = next((stick for stick in sticks if stick.usb == usb), None)

@@ -229,3 +229,24 @@ async def test_a_stick_that_came_back_before_we_looked_is_not_waited_for(usb, st
         sticks[0].appear()
         usb.plug("1-1", "12d1:1001", {0: ("ttyUSB3", sticks[0].link)})
         await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+
+
+async def test_a_stick_that_moved_into_another_channels_socket_serves_when_nobody_came_back_there(
+    usb, sticks, sink, monkeypatch
+):
+    book, second_sink = StickBook(), RecordingSink()
+    usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", sticks[0].link)})
+    usb.plug("1-2", "12d1:1001", {0: ("ttyUSB1", sticks[1].link)})
+    async with (
+        running(driver_for(usb, "a", book, port=str(usb.dev / "ttyUSB0")), sink),
+        running(driver_for(usb, "b", book, port=str(usb.dev / "ttyUSB1")), second_sink),
+    ):
+        await sink.wait_until_up()
+        await second_sink.wait_until_up()
+        monkeypatch.setattr("drivers.modem.finder.HOME_S", 0.1)
+        for n, socket in enumerate(("1-1", "1-2")):
+            usb.pull(socket)
+            sticks[n].vanish()
+        sticks[0].appear()
+        usb.plug("1-2", "2c7c:0125", {0: ("ttyUSB0", sticks[0].link)})
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
