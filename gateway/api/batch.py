@@ -16,7 +16,7 @@ from msgspec import Meta
 from gateway.api.accepted import answer_accepted, read_idempotency
 from gateway.api.body import BATCH_MAX_OCTETS, decode_body, read_body, spoil_halves
 from gateway.api.context import Call
-from gateway.api.problem import BadEncoding
+from gateway.api.problem import Malformed
 from gateway.errors import InvalidRequest, RequestError
 from gateway.model.request import MAX_BATCH, CommonFields, MessageRequest
 from gateway.pipeline.accept import Rejected
@@ -74,7 +74,7 @@ async def send_batch(call: Call) -> web.Response:
 async def _read_batch(body: bytes) -> list[Wanted]:
     try:
         fields = decode_body(_fields, body)
-    except BadEncoding:  # half of a surrogate pair, such as of a text that was cut within an emoji
+    except Malformed:  # perhaps by half of a surrogate pair, such as of a text that was cut within an emoji
         body = spoil_halves(body)
         fields = decode_body(_fields, body)
     if "messages" in fields:

@@ -63,8 +63,8 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> 
     """A body as typed values.
 
     Raises:
-        Malformed: no JSON.
-        BadEncoding: no UTF-8, or half of a surrogate pair, which UTF-8 can't hold.
+        Malformed: no JSON, or half of a surrogate pair in it.
+        BadEncoding: no UTF-8.
         InvalidRequest: JSON of another shape.
     """
     try:
@@ -74,7 +74,7 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> 
     except msgspec.DecodeError as error:
         # The decoder takes such a half for the end of the body.
         if any(escape["lone"] for escape in _ESCAPE.finditer(bytes(body))):
-            raise BadEncoding(_HALF) from error
+            raise Malformed(_HALF) from error
         raise Malformed(f"the body is not valid JSON: {error}") from error
     except RecursionError as error:
         raise Malformed("the body is nested too deeply") from error

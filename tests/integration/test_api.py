@@ -100,7 +100,7 @@ SINGLE = [
     (b'{"to":"1"}}', 400, "malformed_json"),
     (b'{"to":"1","text":"\xff"}', 400, "invalid_utf8"),
     ('{"to":"1","text":"你好"}'.encode("gbk"), 400, "invalid_utf8"),
-    (rb'{"to":"1","text":"\ud83d"}', 400, "invalid_utf8"),
+    (rb'{"to":"1","text":"\ud83d"}', 400, "malformed_json"),
     (b'{"to":"1","text":' + b"[" * 100_000, 422, "invalid_request"),
 ]
 BATCH = [
@@ -124,6 +124,11 @@ async def test_unreadable_bodies(rig, path, body, status, code):
         answered, problem = await rig.call("POST", path, data=body)
     assert (answered, problem["code"]) == (status, code)
     assert logs == []
+
+
+async def test_half_a_character_is_told(rig):
+    status, problem = await rig.call("POST", "/v1/messages", data=rb'{"to":"1","text":"cut off \ud83d"}')
+    assert (status, "half of a character" in problem["detail"]) == (400, True)
 
 
 @pytest.mark.parametrize("text", [b"\xff", rb"\ud83d", rb"\ude00\ud83d"])
