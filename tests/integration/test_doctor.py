@@ -60,7 +60,7 @@ async def test_a_modem_that_the_config_names_by_what_it_is_gets_no_advice_that_i
     async with SimulatedModem(network, number="+8613800138000", pin="1234") as modem:
         usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", Path(modem.port))})
         who = {"imei": modem.device.imei, "iccid": modem.device.sim.iccid}[way]
-        settings = ModemSettings(name="sim-1", pin=Secret("1234"), **{way: who})
+        settings = ModemSettings(name="sim-1", pin=Secret("1234"), **{way: who})  # type: ignore[arg-type]
         findings = await examine(scan(usb.sysfs, usb.dev), [settings])
     assert [good for good, _ in findings] == [True], findings
     assert "usable, in the config" in findings[0].line

@@ -176,9 +176,7 @@ async def test_a_message_whose_listing_came_broken_is_read_again_and_not_thrown_
     modem.replies["AT+CPMS?"] = (f'+CPMS: "SM",{use},"SM",{use},"SM",{use}', "OK")
     modem.stored = {index: deliver_pdu(f"{index}") for index in range(1, n + 1)}
     listing = modem._list
-    modem._list = lambda: [  # type: ignore[method-assign]
-        line.replace("0891", "08\x7f1") if "0031" in line else line for line in listing()
-    ]
+    modem._list = lambda: [line.replace("0891", "08\x7f1") if "0031" in line else line for line in listing()]
     async with running(driver_for(modem), sink):
         await eventually(lambda: not modem.stored)
     texts = [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)]

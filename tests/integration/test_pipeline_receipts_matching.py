@@ -83,12 +83,13 @@ async def test_before_anything_is_learned_the_spelling_as_given_counts(tmp_path:
 async def test_a_receipt_twice_does_not_settle_the_message_that_another_dialect_would_mean(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
+        messages = []
         for number in range(100, 100 + LEARNED):
-            message = await sent_as(rig, driver, str(number))
+            messages.append(await sent_as(rig, driver, str(number)))
             await driver.report(spelled((str(number), "as-is"), (f"{number:x}", "hex-to-decimal")))
         other = await sent_as(rig, driver, f"{number:x}")
         await driver.report(spelled((str(number), "as-is"), (f"{number:x}", "hex-to-decimal")))
-        assert await status_of(rig, message, other) == ["delivered", "sent"]
+        assert await status_of(rig, messages[-1], other) == ["delivered", "sent"]
 
 
 @pytest.mark.parametrize("to", ["10690000", "861380****000", OTHER])
