@@ -194,6 +194,8 @@ class Bind:
     def _facts(self, peer: Peer, answer: ResponseReceived) -> Facts:
         config = self._config
         version = find_int_tlv(getattr(answer.body, "tlvs", ()), Tag.SC_INTERFACE_VERSION)
+        if version is not None and version > 0xFF:
+            version = None  # wider than an octet it is no version, and may be too long a number to write
         return {
             "peer": str(peer),
             "system_id": config.system_id,
