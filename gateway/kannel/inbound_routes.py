@@ -91,8 +91,8 @@ def plan_inbound(message: InboundMessage, route: InboundRoute) -> OutCall:
     kind = "application/octet-stream" if message.text is None else f'text/plain; charset="{charset}"'
     headers = {
         "Content-Type": kind,
-        "X-Kannel-From": facts.phone,
-        "X-Kannel-To": facts.ours,
+        "X-Kannel-From": _header_value(facts.phone),
+        "X-Kannel-To": _header_value(facts.ours),
         "X-Kannel-Time": sent_at,
         "X-Kannel-SMSC": facts.smsc,
         "X-Kannel-Coding": str(facts.coding),
@@ -139,6 +139,11 @@ def _n_segments(text: str) -> int:
         return len(plan_segments(text).segments)
     except EncodeError:
         return 256
+
+
+def _header_value(address: str) -> str:
+    """An alphanumeric sender may hold a line feed, with which a header would end, or the call not be made."""
+    return "".join(c if c.isprintable() else " " for c in address)
 
 
 def _first_word(text: str | None) -> str:
