@@ -33,11 +33,14 @@ def read_idempotency(request: web.Request, body: bytes) -> Idempotency | None:
     """The client's own name for this request; None when it gave none.
 
     Raises:
-        InvalidRequest: it is empty, too long or not printable ASCII.
+        InvalidRequest: it is empty, too long or not printable ASCII, or there are two that differ.
     """
-    key = request.headers.get(IDEMPOTENCY_KEY)
-    if key is None:
+    keys = set(request.headers.getall(IDEMPOTENCY_KEY, ()))
+    if not keys:
         return None
+    if len(keys) > 1:
+        raise InvalidRequest(FieldError(IDEMPOTENCY_KEY, "given_twice", f"give one `{IDEMPOTENCY_KEY}`"))
+    key = keys.pop()
     if not _PRINTABLE.fullmatch(key):
         detail = "write 1 to 255 printable ASCII characters, such as a UUID"
         raise InvalidRequest(FieldError(IDEMPOTENCY_KEY, "wrong_format", detail))

@@ -180,6 +180,18 @@ async def test_unfit_idempotency_key_is_refused(rig, name):
     assert problem["errors"][0]["pointer"] == "Idempotency-Key"
 
 
+async def test_two_different_idempotency_keys_are_refused_and_equal_ones_are_one(rig):
+    answers = []
+    for names in (("k-1", "k-2"), ("k-1", "k-1")):
+        headers = [("Authorization", f"Bearer {rig.secret}"), *(("Idempotency-Key", name) for name in names)]
+        body = {"to": "+8613800138000", "text": "once"}
+        async with rig.client.post("/v1/messages", json=body, headers=headers) as response:
+            answer = await response.json()
+            codes = [(error["pointer"], error["code"]) for error in answer.get("errors", ())]
+            answers.append((response.status, codes))
+    assert answers == [(422, [("Idempotency-Key", "given_twice")]), (202, [])]
+
+
 async def test_repeated_cancel_gets_the_first_answer(rig):
     message = await rig.send()
     headers = {"Idempotency-Key": "c-1"}
