@@ -17,6 +17,10 @@ def plan_request(request: CommonFields, rules: TextRules, errors: list[FieldErro
     Args:
         errors: gets what is wrong; then the answer is None.
     """
+    if len({tag.lower() for tag in request.smpp_tlvs}) < len(request.smpp_tlvs):
+        detail = "give each tag once; small and large letters are the same"
+        errors.append(FieldError("/smpp_tlvs", "given_twice", detail))
+        return None
     if request.data is not None:
         return _plan_binary(request, errors)
     text = _read_text(request, errors)
