@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from drivers.at.responses import parse_cmti, parse_direct_length, parse_hex
 from drivers.errors import DeviceError, WireTimeout
 from drivers.modem.bringup import try_request
-from drivers.modem.received import PduReader, unreadable_part
+from drivers.modem.received import PduReader, is_as_announced, unreadable_part
 from drivers.modem.report import deliver
 from drivers.modem.storage import StorageReader, nearly_full
 from drivers.modem.stored import StoredMessages
@@ -71,6 +71,7 @@ class Inbound:
         self._last_stray = -math.inf
         self._stray_wait_s = 0.0
         self._last_use: StorageUse | None = None
+        self._misfits: deque[Urc] = deque(maxlen=MAX_JOBS)
         self._pdus = PduReader(report)
         self._stored = StoredMessages(
             config.name, sink, report, pdus=self._pdus, on_room=self._waiting.note_room
@@ -209,13 +210,18 @@ class Inbound:
 
     async def _take_direct(self, urc: Urc, port: AtPort, setup: Setup) -> bool:
         name = urc.line.partition(":")[0]
-        if not urc.body:
-            logger.warning("%s: %s came without its PDU; the network must repeat it", self._channel, name)
+        octets, n_octets = parse_hex(urc.body) or b"", parse_direct_length(urc.line) or 0
+        came_twice = urc in self._misfits
+        fits = came_twice or is_as_announced(octets, n_octets)
+        if not octets or (setup.acknowledges and not fits):
+            self._misfits.append(urc)
+            logger.warning(
+                "%s: %s came without its whole PDU; the network must repeat it", self._channel, name
+            )
             if setup.acknowledges and await try_request(port, CNMA_ERROR) is not None:
                 await self._notify_again(port, setup)
             return False
-        octets = parse_hex(urc.body) or b""
-        event = await self._pdus.read(octets, parse_direct_length(urc.line) or 0, f"came by {name}")
+        event = await self._pdus.read(octets, n_octets, f"came by {name}", is_confirmed=came_twice)
         # What can't be read now never can be: kept as it is and acknowledged, lest the network repeats it for ever.
         if not await self._deliver_patiently(event or unreadable_part(octets)):
             return False

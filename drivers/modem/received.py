@@ -38,18 +38,21 @@ class PduReader:
         except DecodeError:
             return None
 
-    async def read(self, pdu: bytes | None, n_octets: int, where: str) -> InboundPart | Receipt | None:
+    async def read(
+        self, pdu: bytes | None, n_octets: int, where: str, *, is_confirmed: bool = False
+    ) -> InboundPart | Receipt | None:
         """What the gateway is to know of a PDU; None when it can't be read.
 
         Args:
             pdu: with the service centre's address in front or without; None when it was not in hex.
-            n_octets: how long the stick says that it is, without that address.
+            n_octets: how long the stick says that it is, without that address; what is not as long can't be read.
             where: for the notice, such as ``is left in SM 3``.
+            is_confirmed: the stick said the same twice, so that its length is not that of a broken line.
 
         Cancel: the notice may not have been told.
         """
         try:
-            return _read(pdu, n_octets)
+            return _read(pdu, n_octets, is_confirmed=is_confirmed)
         except DecodeError as error:
             digest = hashlib.sha256(pdu or b"").hexdigest()
             if digest not in self._reported and len(self._reported) < MAX_REPORTED:
@@ -59,10 +62,21 @@ class PduReader:
             return None
 
 
-def _read(pdu: bytes | None, n_octets: int) -> InboundPart | Receipt:
+def is_as_announced(pdu: bytes, n_octets: int) -> bool:
+    """Whether a PDU is as long as the stick says; where octets were lost, two can become one that reads well."""
+    try:
+        return len(_strip_sca(pdu, n_octets)) == n_octets
+    except DecodeError:
+        return False
+
+
+def _read(pdu: bytes | None, n_octets: int, *, is_confirmed: bool = False) -> InboundPart | Receipt:
     if pdu is None:
         raise DecodeError("pdu", 0, "not in hex")
-    return event_of(_strip_sca(pdu, n_octets))
+    tpdu = _strip_sca(pdu, n_octets)
+    if len(tpdu) != n_octets and not is_confirmed:
+        raise DecodeError("pdu", len(pdu), f"has {len(tpdu)} octets, and {n_octets} were announced")
+    return event_of(tpdu)
 
 
 def unreadable_part(pdu: bytes) -> InboundPart:

@@ -171,7 +171,9 @@ class StoredMessages:
                 if again is None:
                     return False
                 where = f"is left in {memory or 'storage'} {index}"
-                event = await self._pdus.read(again.pdu, again.n_octets, where)
+                # Some sticks count wrongly; a broken line hardly breaks twice in the same place.
+                same = again is not entry and (again.pdu, again.n_octets) == (entry.pdu, entry.n_octets)
+                event = await self._pdus.read(again.pdu, again.n_octets, where, is_confirmed=same)
                 if event is None and make_room and again.line:
                     event = unreadable_part(again.line.encode() if again.pdu is None else again.pdu)
         # Drafts and copies of what another program sent only take up room.
