@@ -213,11 +213,16 @@ class Scheduler:
 async def _find_due(
     tx: Tx, takers: Sequence[Taker], now: datetime, *, behind: bool = False
 ) -> tuple[dict[str, Due], bool]:
-    """What the takers could take, by id, and whether more of it may wait; further back, too, if asked."""
+    """What the takers could take, by id, and whether more of it may wait; further back, too, if asked.
+
+    What is urgent is then looked for on behalf of all: it may use the reserve, however many others wait before it.
+    """
     due: dict[str, Due] = {}
     more = False
     for urgent_only in (False, True):
-        wanted = wanted_per_queue(taker for taker in takers if taker.urgent_only is urgent_only)
+        wanted = wanted_per_queue(
+            t for t in takers if t.urgent_only is urgent_only or (behind and urgent_only)
+        )
         if behind:
             wanted = dict.fromkeys(wanted, LOOK_AHEAD)
         found = await find_due(tx, wanted, now, urgent_only=urgent_only)
