@@ -27,8 +27,8 @@ SKEW = timedelta(minutes=5)
 """How far the network's clock and ours may be apart."""
 ZONE_ERROR = timedelta(hours=14)
 """How far a network is off that stamps its receipts in a wrong zone."""
-UNCERTAIN_FOR = timedelta(days=7)
-"""How long a segment of unknown fate is looked for: networks give up earlier."""
+KEPT_TRYING = timedelta(days=7)
+"""How long a segment is looked for that only part of a receipt fits: networks give up earlier."""
 _UNANSWERED = timedelta(minutes=5)
 """How long after its submit a segment without an answer may have been taken by the network."""
 
@@ -60,10 +60,11 @@ def find_segment(
         now: by our clock; when it came.
         by_sim: the channel is a SIM.
         certain: references that are no guess: with one of them it does not matter what the carrier writes for the
-            handset, as some mask it, or write our own number.
+            handset, as some mask it, or write our own number. Only where a segment waits for it: an SMSC that counts
+            anew gives an old segment's id to another one, whose answer may be still to come.
     """
     mine = [m for m in named if same_handset(m.recipient, receipt.recipient, strict=by_sim)]
-    mine = mine or [m for m in named if m.reference in certain]
+    mine = mine or [m for m in named if m.reference in certain and m.status in _OPEN and _is_young(m, now)]
     timely = [m for m in mine if fits(m, receipt)] if by_sim else mine
     if match := next((m for m in timely if m.status in _OPEN), None):
         return match
@@ -95,6 +96,10 @@ def same_handset(recipient: str, reported: str | None, *, strict: bool) -> bool:
     return longer.endswith(shorter[-_SAME_DIGITS:])
 
 
+def _is_young(match: Match, now: datetime) -> bool:
+    return match.submitted_at is None or now - match.submitted_at <= KEPT_TRYING
+
+
 def _is_zone_error(match: Match, receipt: Receipt) -> bool:
     stamp = receipt.accepted_at or receipt.done_at
     return stamp is None or match.submitted_at is None or abs(stamp - match.submitted_at) <= ZONE_ERROR + SKEW
@@ -111,7 +116,7 @@ def _single_uncertain(
         m
         for m in uncertain
         if same_handset(m.recipient, receipt.recipient, strict=True)
-        and (m.submitted_at is None or now - m.submitted_at <= UNCERTAIN_FOR)
+        and _is_young(m, now)
         and (not by_sim or fits(m, receipt))
     ]
     return mine[0] if len(mine) == 1 else None

@@ -116,6 +116,26 @@ async def test_a_receipt_that_waits_for_its_answer_is_not_taken_by_another_hands
         assert await status_of(rig, other) == ["sent"]
 
 
+@pytest.mark.parametrize("first", ["delivered", "sent"])
+async def test_an_early_receipt_is_not_that_of_another_handset_whose_old_id_was_given_anew(
+    tmp_path: Path, first: str
+):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        before = await sent_as(rig, driver, "7", to=OTHER)
+        if first == "delivered":
+            await driver.report(receipt("7", to=OTHER))
+        rig.clock.advance(30 * 86_400.0)  # the SMSC has begun to count anew
+        driver.hold()
+        driver.script.append(accepted("7"))
+        message = await rig.send()
+        await driver.until_submitted(2)
+        await driver.report(spelled(("7", "as-is")))
+        driver.release()
+        await rig.until_status(message, "delivered")
+        assert await status_of(rig, before) == [first]
+
+
 async def test_an_id_that_the_receipt_cut_off_is_found_by_handset(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
