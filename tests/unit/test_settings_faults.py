@@ -288,6 +288,18 @@ BAD = {
         '[help]\nkeywords = ["td"]\n',
         "FILE:help.keywords: td stands in opt_out.keywords too; write it in one of them",
     ),
+    "a word with two meanings that are spelt differently": (
+        '[help]\nkeywords = ["ｔ．ｄ"]\n',
+        "FILE:help.keywords: ｔ．ｄ stands in opt_out.keywords too; write it in one of them",
+    ),
+    "a word of nothing but signs": (
+        '[opt_out]\nkeywords = ["TD", "?!"]\n',
+        'FILE:opt_out.keywords: "?!" can never match, as signs and spaces don\'t count; write letters or digits',
+    ),
+    "a word longer than those that are looked for": (
+        f'[opt_in]\nkeywords = ["{"x" * 33}"]\n',
+        f'FILE:opt_in.keywords: "{"x" * 33}" can never match, as longer texts are letters; write at most 32 characters',
+    ),
     "not TOML": (
         "[http\n",
         "FILE: is not valid TOML: Expected ']' at the end of a table declaration (at line 1, column 6)",
