@@ -19,9 +19,9 @@ from drivers.smpp.dial import connect
 from drivers.smpp.faults import fault_for_bind
 from drivers.smpp.incidents import Incidents
 from drivers.smpp.session import RequestReceived, ResponseReceived, SessionTimers
-from drivers.smpp.wire.constants import CommandStatus, Tag
+from drivers.smpp.wire.constants import Tag
 from drivers.smpp.wire.fields import find_int_tlv
-from drivers.smpp.wire.pdus import Body, DataSm, DeliverSm, GenericNack, Unbind, UnbindResp
+from drivers.smpp.wire.pdus import Body, DataSm, DeliverSm, Unbind, UnbindResp
 
 Facts = dict[str, str | int | float | bool | None]
 OnUp = Callable[[SmppConnection, Facts], Awaitable[None]]
@@ -116,8 +116,8 @@ class Bind:
         )
         try:
             answer = await connection.ask(self._request(), config.bind_timeout_s)
-            if answer.command_status or isinstance(answer.body, GenericNack):
-                raise SmppStatusError(answer.command_status or CommandStatus.RBINDFAIL)
+            if answer.refusal:
+                raise SmppStatusError(answer.refusal)
         except BaseException:
             connection.close("not bound")
             raise

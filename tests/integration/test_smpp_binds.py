@@ -325,6 +325,18 @@ async def test_a_replacement_that_the_smsc_refuses_or_leaves_open_is_said():
             await run.driver.replace("m7", segment())
 
 
+@pytest.mark.parametrize("status", [CommandStatus.RINVCMDID, CommandStatus.ROK])
+async def test_an_smsc_that_answers_with_a_generic_nack_has_done_nothing(status: CommandStatus):
+    async with bound() as run:
+        run.peer.on_request = lambda link, request: link.answer(request, GenericNack(), status)
+        with pytest.raises(SmppStatusError):
+            await run.driver.cancel("m7", "+8613800138000")
+        with pytest.raises(SmppStatusError):
+            await run.driver.replace("m7", segment())
+        with pytest.raises(SmppStatusError):
+            await run.driver.query("m7", "+8613800138000")
+
+
 async def test_what_the_smsc_does_not_do_or_answer_is_said():
     async with bound() as run:
         run.peer.on_request = lambda link, request: link.answer(request, status=CommandStatus.RCANCELFAIL)
