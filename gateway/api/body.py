@@ -19,6 +19,7 @@ BATCH_MAX_OCTETS = 32 << 20
 
 _ESCAPE = re.compile(rb"(?s)\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>u[dD][89a-fA-F]..)|.)")
 _NO_UTF8 = b"\xed\xa0\x80"
+"""Such a half as it would be in UTF-8, which does not have it."""
 _HALF = "a text holds half of a character (\\ud800 to \\udfff alone); write the whole of it, or leave it out"
 
 encode = msgspec.json.Encoder().encode
@@ -79,7 +80,8 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> 
     except RecursionError as error:
         raise Malformed("the body is nested too deeply") from error
     except UnicodeDecodeError as error:
-        raise BadEncoding(f"the body is not UTF-8: wrong octet in a text, {error.reason}") from error
+        what = f"the body is not UTF-8: wrong octet in a text, {error.reason}"
+        raise BadEncoding(_HALF if _NO_UTF8 in bytes(body) else what) from error
 
 
 def spoil_halves(body: bytes) -> bytes:

@@ -129,6 +129,9 @@ async def test_unreadable_bodies(rig, path, body, status, code):
 async def test_half_a_character_is_told(rig):
     status, problem = await rig.call("POST", "/v1/messages", data=rb'{"to":"1","text":"cut off \ud83d"}')
     assert (status, "half of a character" in problem["detail"]) == (400, True)
+    message = rb'{"to":"+8613800138000","text":"cut off \ud83d"}'
+    _, batch = await rig.call("POST", "/v1/messages/batch", data=b'{"messages":[%b]}' % message)
+    assert "half of a character" in batch["rejected"][0]["detail"]
 
 
 @pytest.mark.parametrize("text", [b"\xff", rb"\ud83d", rb"\ude00\ud83d"])
