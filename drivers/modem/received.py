@@ -54,12 +54,16 @@ class PduReader:
         try:
             return _read(pdu, n_octets, is_confirmed=is_confirmed)
         except DecodeError as error:
-            digest = hashlib.sha256(pdu or b"").hexdigest()
-            if digest not in self._reported and len(self._reported) < MAX_REPORTED:
-                self._reported.add(digest)
-                await self._report.notice("unreadable", f"An unreadable message {where}: {error}.")
-                await self._report.tell(unreadable=len(self._reported))
+            await self.tell_unreadable(pdu, where, str(error))
             return None
+
+    async def tell_unreadable(self, pdu: bytes | None, where: str, why: str) -> None:
+        """Tell operators, once, of what is not to be had from a PDU; arguments and Cancel as `read`."""
+        digest = hashlib.sha256(pdu or b"").hexdigest()
+        if digest not in self._reported and len(self._reported) < MAX_REPORTED:
+            self._reported.add(digest)
+            await self._report.notice("unreadable", f"An unreadable message {where}: {why}.")
+            await self._report.tell(unreadable=len(self._reported))
 
 
 def is_as_announced(pdu: bytes, n_octets: int) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from drivers.at.responses import StorageUse, StoredPdu
-    from drivers.base import DriverEvent, EventSink
+    from drivers.base import DriverEvent, EventSink, InboundPart, Receipt
     from drivers.modem.received import PduReader
     from drivers.modem.report import Report
     from drivers.modem.storage import StorageReader
@@ -28,6 +28,8 @@ MANY = 4
 CMS_INVALID_INDEX = 321
 
 _RECEIVED = frozenset({0, 1})
+_DRAFTS = frozenset({2, 3})
+"""And copies of what another program sent. What has a status that is neither may be anything."""
 
 
 class StoredMessages:
@@ -128,8 +130,8 @@ class StoredMessages:
 
     async def _take_together(self, entries: list[StoredPdu], memory: str, reader: StorageReader) -> bool:
         """Take what was listed and delete it by one command; False when something was left."""
-        entries = [entry for entry in entries if entry.status in _RECEIVED]
-        events = [self._pdus.read_quietly(entry.pdu, entry.n_octets) for entry in entries]
+        entries = [entry for entry in entries if entry.status not in _DRAFTS]
+        events = [self._read_quietly(entry) for entry in entries]
         # All at once, in their order: so they share a commit.
         stored = await asyncio.gather(*(self._deliver(event) for event in events))
         taken = [entry for entry, is_stored in zip(entries, stored, strict=True) if is_stored]
@@ -164,24 +166,37 @@ class StoredMessages:
         make_room: bool = False,
     ) -> bool:
         event = None
-        if entry.status in _RECEIVED:
-            event = self._pdus.read_quietly(entry.pdu, entry.n_octets)
+        if entry.status not in _DRAFTS:
+            event = self._read_quietly(entry)
             if event is None:
                 again = await self._read_again(entry, memory, index, reader)
                 if again is None:
                     return False
-                where = f"is left in {memory or 'storage'} {index}"
-                # Some sticks count wrongly; a broken line hardly breaks twice in the same place.
-                same = again is not entry and (again.pdu, again.n_octets) == (entry.pdu, entry.n_octets)
-                event = await self._pdus.read(again.pdu, again.n_octets, where, is_confirmed=same)
-                if event is None and make_room and again.line:
+                is_draft = again.status in _DRAFTS and entry.status not in _RECEIVED
+                if not is_draft:
+                    event = await self._read_loudly(again, entry, f"is left in {memory or 'storage'} {index}")
+                if event is None and make_room and again.line and not is_draft:
                     event = unreadable_part(again.line.encode() if again.pdu is None else again.pdu)
-        # Drafts and copies of what another program sent only take up room.
+        # Drafts only take up room.
         if event is None and not make_room:
             return True
         if event is not None and not await deliver(self._sink, event, self._channel):
             return False
         return await self._delete(reader, memory, index)
+
+    def _read_quietly(self, entry: StoredPdu) -> InboundPart | Receipt | None:
+        return self._pdus.read_quietly(entry.pdu, entry.n_octets) if entry.status in _RECEIVED else None
+
+    async def _read_loudly(
+        self, entry: StoredPdu, before: StoredPdu, where: str
+    ) -> InboundPart | Receipt | None:
+        """Of what was read for a second time; ``before`` itself when it was not."""
+        if entry.status not in _RECEIVED | _DRAFTS:
+            await self._pdus.tell_unreadable(entry.pdu, where, f"its status is {entry.status}")
+            return None
+        # Some sticks count wrongly; a broken line hardly breaks twice in the same place.
+        same = entry is not before and (entry.pdu, entry.n_octets) == (before.pdu, before.n_octets)
+        return await self._pdus.read(entry.pdu, entry.n_octets, where, is_confirmed=same)
 
     async def _read_again(
         self, entry: StoredPdu, memory: str | None, index: int, reader: StorageReader

@@ -199,3 +199,36 @@ async def test_what_can_not_be_read_is_not_looked_at_again_and_again(modem, sink
         await modem.wait_for_command("AT+CMGL=4")
         await modem.wait_for_command("AT+CSQ", times=10)
     assert modem.commands.count("AT+CMGL=4") == 1
+
+
+@pytest.mark.parametrize("n", [1, 6])
+async def test_what_has_a_status_that_nobody_knows_is_no_draft(modem, sink, n):
+    modem.replies["AT+CPMS?"] = ('+CPMS: "SM",18,20,"SM",18,20,"SM",18,20', "OK")
+    modem.stored = {index: deliver_pdu(f"{index}") for index in range(1, n + 1)}
+    modem.status = 5
+    async with running(driver_for(modem), sink):
+        await eventually(lambda: not modem.stored)
+    raw = sink.of(InboundPart)
+    assert {part.sender for part in raw} == {"unreadable"}
+    assert sorted(part.payload for part in raw) == sorted(
+        bytes.fromhex(deliver_pdu(f"{index}")) for index in range(1, n + 1)
+    )
+
+
+async def test_a_status_that_was_broken_on_the_line_is_read_again(modem, sink):
+    listing = modem._list
+    modem._list = lambda: [line.replace("1,0,,", "1,10,,") for line in listing()]
+    modem.stored = {1: deliver_pdu("whole")}
+    async with running(driver_for(modem), sink):
+        await eventually(lambda: not modem.stored)
+    assert [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)] == ["whole"]
+
+
+@pytest.mark.parametrize("status", [2, 3])
+async def test_drafts_are_deleted_when_room_is_made_and_nobody_is_told(modem, sink, status):
+    modem.replies["AT+CPMS?"] = ('+CPMS: "SM",18,20,"SM",18,20,"SM",18,20', "OK")
+    modem.stored = {1: deliver_pdu("a draft")}
+    modem.status = status
+    async with running(driver_for(modem), sink):
+        await eventually(lambda: not modem.stored)
+    assert not sink.of(InboundPart)
