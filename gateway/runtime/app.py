@@ -148,6 +148,7 @@ class Gateway:
             ("delivery log", self._delivery_log.run()),
             ("scheduler", self._scheduler.run()),
             ("sweeper", self._sweeper.run()),
+            ("budgets", self._budgets.run(self._lanes, self._scheduler.note_time)),
             *((f"inquiry {number}", inquiry.run()) for number, inquiry in enumerate(self._inquiries)),
             *((f"balance {number}", watch.run()) for number, watch in enumerate(self._balances)),
             *(await self._kannel.open()).items(),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from gateway.clock import Clock
@@ -16,6 +17,10 @@ from gateway.store.ports import Store
 from gateway.store.usage import load_stays, load_usage, note_sim
 
 _log = logging.getLogger(__name__)
+
+LOOK_S = 10.0
+CLOCK_STEP_S = 5.0
+"""A clock that is off by less is not worth a count."""
 
 _PERIODS = {
     1.0: Period.SECOND,
@@ -52,6 +57,45 @@ class Budgets:
         for lane in lanes:
             await self._restore(lane)
 
+    async def run(self, lanes: Iterable[Lane], wake: Callable[[], None]) -> None:
+        """Count anew whenever the clock was set: of a wrong one the periods are wrong, and may end in years.
+
+        Args:
+            wake: called when there may be room again.
+
+        Cancel: leaves nothing behind.
+        """
+        limited = [lane for lane in lanes if lane.budget is not None]
+        misdated: list[Lane] = []
+        ahead_s = self._clock_ahead_s()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            was_s, ahead_s = ahead_s, self._clock_ahead_s()
+            if abs(ahead_s - was_s) > CLOCK_STEP_S:
+                misdated = limited
+            left = [lane for lane in misdated if not await self._recount(lane)]
+            if len(left) < len(misdated):
+                wake()
+            misdated = left
+
+    def _clock_ahead_s(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
+
+    async def _recount(self, lane: Lane) -> bool:
+        """Only while nothing is under way, which the store and the lane may both count, or neither."""
+        before = lane.budget
+        if before is None or lane.in_flight:
+            return before is None
+        try:
+            counted = await self._count(lane, before)
+        except StoreError as error:
+            _log.warning("the budget of channel %s can't be counted: %s", lane.name, error)
+            return False
+        if lane.in_flight or lane.budget is not before:
+            return False
+        lane.budget = counted
+        return True
+
     async def note_sim(self, lane: Lane, iccid: str) -> None:
         """A lane's SIM is known; it is not up yet. What another one has used no longer counts."""
         if self._iccids.get(lane.name) == iccid:
@@ -67,12 +111,14 @@ class Budgets:
             self._iccids = {**elsewhere, lane.name: iccid}
 
     async def _restore(self, lane: Lane) -> None:
-        budget, now = lane.budget, self._clock.now()
-        if budget is None:
-            return
+        if lane.budget is not None:
+            lane.budget = await self._count(lane, lane.budget)
+
+    async def _count(self, lane: Lane, budget: Budget) -> Budget:
+        now = self._clock.now()
         stays = await self._store.read(partial(load_stays, channel=lane.name))
         for period in sorted(budget.periods()):
             since = budget.starts_at(period, now)
             usage = await self._store.read(partial(load_usage, stays=stays, since=since))
             budget = budget.restored(period, usage.n_segments, usage.recipients, now)
-        lane.budget = budget
+        return budget

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -252,6 +253,46 @@ async def test_a_sim_that_is_new_by_a_clock_that_is_behind_is_the_newest_all_the
         snapshot = rig.channels.snapshot("sim")
         assert snapshot is not None
         assert snapshot.budgets[0].used == 0
+
+
+@pytest.mark.parametrize("wrong_days", [40, -40])
+async def test_what_was_counted_by_a_wrong_clock_is_counted_anew_when_it_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong_days: int
+):
+    monkeypatch.setattr("gateway.runtime.budgets.LOOK_S", 0.001)
+    _, channel = sim(quota(3))
+    async with running(tmp_path / "s.db", channel) as rig:
+        await rig.until_status(await rig.send(A), "sent")
+    driver, channel = sim(quota(3))
+    clock = ManualClock(START + timedelta(days=wrong_days))
+    async with running(tmp_path / "s.db", channel, clock=clock, started=False) as rig:
+        await rig.budgets.restore(rig.lanes.values())
+        await rig.start()
+        watch = asyncio.create_task(rig.budgets.run(list(rig.lanes.values()), rig.scheduler.note_time))
+
+        def used() -> tuple[int, datetime | None]:
+            snapshot = rig.channels.snapshot("sim")
+            assert snapshot is not None
+            return snapshot.budgets[0].used, snapshot.budgets[0].until
+
+        driver.hold()
+        message = await rig.send(A)
+        await driver.until_submitted(1)
+        clock.put_back(wrong_days * DAY_S)
+        driver.release()
+        await rig.until_status(message, "sent")
+        midnight = datetime(2026, 3, 15, tzinfo=UTC)
+        n = 2 if wrong_days > 0 else 1  # what is dated into another day does not count on this one
+        await rig.until(lambda: used() == (n, midnight))
+        messages = [await rig.send(A) for _ in range(4 - n)]
+        await rig.until(lambda: used() == (3, midnight))
+        await rig.settled()
+        assert (await statuses(rig, *(m.id for m in messages))).count("queued") == 1
+        await rig.advance(DAY_S)
+        for each in messages:
+            await rig.until_status(each, "sent")
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
 
 
 async def test_an_operator_sees_what_is_used(tmp_path: Path):
