@@ -84,14 +84,14 @@ class Budgets:
     async def _recount(self, lane: Lane) -> bool:
         """Only while nothing is under way, which the store and the lane may both count, or neither."""
         before = lane.budget
-        if before is None or lane.in_flight:
+        if before is None or not _is_idle(lane, before):
             return before is None
         try:
             counted = await self._count(lane, before)
         except StoreError as error:
             _log.warning("the budget of channel %s can't be counted: %s", lane.name, error)
             return False
-        if lane.in_flight or lane.budget is not before:
+        if not _is_idle(lane, before):
             return False
         lane.budget = counted
         return True
@@ -122,3 +122,8 @@ class Budgets:
             usage = await self._store.read(partial(load_usage, stays=stays, since=since))
             budget = budget.restored(period, usage.n_segments, usage.recipients, now)
         return budget
+
+
+def _is_idle(lane: Lane, budget: Budget) -> bool:
+    """Nothing is under way on a lane, and nothing was taken off its budget since this."""
+    return not lane.in_flight and lane.budget is budget
