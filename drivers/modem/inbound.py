@@ -71,6 +71,7 @@ class Inbound:
         self._last_stray = -math.inf
         self._stray_wait_s = 0.0
         self._last_use: StorageUse | None = None
+        self._counts_well = False
         self._misfits: deque[Urc] = deque(maxlen=MAX_JOBS)
         self._pdus = PduReader(report)
         self._stored = StoredMessages(
@@ -213,9 +214,11 @@ class Inbound:
     async def _take_direct(self, urc: Urc, port: AtPort, setup: Setup) -> bool:
         name = urc.line.partition(":")[0]
         octets, n_octets = parse_hex(urc.body) or b"", parse_direct_length(urc.line) or 0
-        came_twice = urc in self._misfits
-        fits = came_twice or is_as_announced(octets, n_octets)
-        if not octets or (setup.acknowledges and not fits):
+        fits = is_as_announced(octets, n_octets)
+        self._counts_well |= fits
+        # Some sticks count wrongly, and few networks repeat a report: only one that did well before is doubted.
+        is_believed = fits or not self._counts_well or urc in self._misfits
+        if not octets or (setup.acknowledges and not is_believed):
             self._misfits.append(urc)
             logger.warning(
                 "%s: %s came without its whole PDU; the network must repeat it", self._channel, name
@@ -223,7 +226,7 @@ class Inbound:
             if setup.acknowledges and await try_request(port, CNMA_ERROR) is not None:
                 await self._notify_again(port, setup)
             return False
-        event = await self._pdus.read(octets, n_octets, f"came by {name}", is_confirmed=came_twice)
+        event = await self._pdus.read(octets, n_octets, f"came by {name}", is_confirmed=is_believed)
         # What can't be read now never can be: kept as it is and acknowledged, lest the network repeats it for ever.
         if not await self._deliver_patiently(event or unreadable_part(octets)):
             return False
