@@ -309,11 +309,9 @@ class AtDialogue:
                 self._events.append(Stray(line))
             case Phase.COMMAND | Phase.PROMPT | Phase.PAYLOAD:
                 if final is not None:
-                    may_prompt_yet = self._phase is Phase.PROMPT and final.kind is ResultKind.OK
+                    is_anothers = self._phase is Phase.PROMPT and final.kind is ResultKind.OK
                     self._finish(final)
-                    if (
-                        may_prompt_yet
-                    ):  # that was another command's end; what we say next is no text for a message
+                    if is_anothers:  # the prompt may come yet; what we say next is no text for a message
                         self._resync(now)
                 elif len(self._info) < MAX_INFO_LINES:
                     if self._phase is Phase.PAYLOAD and not line.startswith(self._expected or ""):

@@ -121,9 +121,12 @@ async def examine_port(
         return [Finding(False, f"{what}: {advice}")], None
     profile = profile_of(subject.stick) if subject.stick else GENERIC
     baudrate = modem.baudrate if modem else _DEFAULT_BAUDRATE
+    checkup = None
     try:
-        while ports and (checkup := await check_up(port := ports.pop(0), baudrate, profile)) is None:
-            pass
+        for port in ports:
+            checkup = await check_up(port, baudrate, profile)
+            if checkup is not None:
+                break
     except PortBlocked as error:
         return [
             Finding(False, f"{what}: {error}; end the program that has it open: `sudo fuser -v {port}`")
