@@ -226,7 +226,9 @@ class BringUp:
             raise _Failed(Fault(kind=FaultKind.CHANNEL, code="pin_not_recorded", detail=detail)) from None
         try:
             await self._port.request(f'AT+CPIN="{self._pin}"', timeout_s=PIN_TIMEOUT_S)
-        except DeviceError:
+        except DeviceError as error:
+            if not is_busy(error):
+                self._pins.refuse(self._channel, self._pin)
             raise _config_fault(
                 "pin_refused", "The SIM refused the configured PIN; it is not tried again."
             ) from None

@@ -13,12 +13,15 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
+_REFUSED = "refused:"
+"""Before a digest that is there by itself as well."""
+
 
 class PinLedger:
     """Remembers PINs whose entry did not succeed, by channel; keeps digests only.
 
     A PIN counts as spent from before it is written until the stick says OK: an entry without an answer
-    may have been a wrong one.
+    may have been a wrong one. A refused one stays spent when the SIM is open, too: a person opened it with another.
 
     Args:
         path: where it is kept for the next process, readable by our user alone: PINs are so few that a digest does
@@ -48,10 +51,20 @@ class PinLedger:
         self._save(spent)
         self._spent = spent
 
+    def refuse(self, channel: str, pin: str) -> None:
+        """The SIM said that this PIN, which was spent, is a wrong one."""
+        self._spent = self._spent | {_REFUSED + _digest(channel, pin)}
+        try:
+            self._save(self._spent)
+        except (
+            OSError
+        ) as error:  # spent it is on disk already; the next process may enter it if a person opens the SIM
+            logger.warning("%s: that the PIN was wrong can't be recorded: %s", channel, error.strerror)
+
     def accept(self, channel: str, pin: str) -> None:
-        """The SIM is open; when the stick starts anew the PIN may be entered again."""
+        """The SIM is open; when the stick starts anew the PIN may be entered again, unless it was refused."""
         digest = _digest(channel, pin)
-        if digest not in self._spent:
+        if digest not in self._spent or _REFUSED + digest in self._spent:
             return
         self._spent = self._spent - {digest}
         try:

@@ -56,6 +56,38 @@ async def test_a_wrong_pin_stops_the_channel_and_is_never_tried_again(modem, sin
     assert "9999" not in repr(driver_for(modem, pin="9999")._config)
 
 
+async def test_a_refused_pin_is_not_tried_again_after_a_person_opened_the_sim(modem, sink, tmp_path):
+    path = tmp_path / "pins"
+    lock(modem, "1234")
+    asked = modem.replies["AT+CPIN?"]
+    async with asyncio.timeout(5):
+        await driver_for(modem, PinLedger(path), pin="9999").run(sink)
+    modem.replies["AT+CPIN?"] = ("+CPIN: READY", "OK")
+    async with running(driver_for(modem, PinLedger(path), pin="9999"), sink):
+        await sink.wait_until_up()
+    modem.replies["AT+CPIN?"] = asked  # the stick was off, and so the SIM is locked again
+    async with asyncio.timeout(5):
+        await driver_for(modem, PinLedger(path), pin="9999").run(sink)
+    assert [down.fault.code for down in sink.of(ChannelDown)] == ["pin_refused"] * 2
+    assert modem.wrong_pins == 1
+    async with running(driver_for(modem, PinLedger(path), pin="1234"), sink):
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+
+
+async def test_a_pin_that_a_busy_sim_did_not_look_at_is_no_wrong_one(modem, sink):
+    lock(modem, "1234")
+    modem.replies['AT+CPIN="1234"'] = ("+CME ERROR: 14",)
+    pins = PinLedger()
+    async with asyncio.timeout(5):
+        await driver_for(modem, pins, pin="1234").run(sink)
+    modem.replies["AT+CPIN?"] = ("+CPIN: READY", "OK")
+    async with running(driver_for(modem, pins, pin="1234"), sink):
+        await sink.wait_until_up()
+    lock(modem, "1234")
+    async with running(driver_for(modem, pins, pin="1234"), sink):
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+
+
 async def test_a_pin_whose_answer_never_came_is_not_tried_again(modem, sink):
     lock(modem, "1234")
     modem.close_on = "AT+CPIN"

@@ -37,3 +37,17 @@ def test_a_pin_that_cannot_be_recorded_is_not_spent(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         pins.spend("sim-1", "1234")
     assert pins.may_enter("sim-1", "1234")
+
+
+def test_a_pin_that_the_sim_refused_stays_refused_whoever_opened_it(tmp_path):
+    path = tmp_path / "h.db.pins"
+    pins = PinLedger(path)
+    pins.spend("sim-1", "1234")
+    pins.refuse("sim-1", "1234")
+    pins.accept("sim-1", "1234")
+    assert not pins.may_enter("sim-1", "1234")
+    later = PinLedger(path)
+    later.accept("sim-1", "1234")
+    assert not PinLedger(path).may_enter("sim-1", "1234")
+    assert PinLedger(path).may_enter("sim-1", "4321")
+    assert "1234" not in path.read_text().replace(":", " ").split()
