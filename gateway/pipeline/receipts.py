@@ -120,8 +120,10 @@ class Receipts:
             await self._dialects.load(tx, lane.account)
         named = await find_by_reference(tx, lane.name, receipt.references)
         named = self._dialects.rank(lane.account, receipt, named)
-        certain = self._dialects.certain(lane.account, receipt)
-        match = find_segment(named, (), receipt, now, by_sim=by_sim, certain=certain)
+        match = find_segment(named, (), receipt, now, by_sim=by_sim)
+        if match is Found.NOTHING and named and not await _is_awaited(tx, lane.name, receipt.recipient):
+            certain = self._dialects.certain(lane.account, receipt)
+            match = find_segment(named, (), receipt, now, by_sim=by_sim, certain=certain)
         if match is not Found.NOTHING:
             return match
         if not by_sim and (cut := await _find_cut(tx, lane, receipt)) is not None:
@@ -197,7 +199,9 @@ async def apply_early(
     # Those of other handsets spell another segment's reference so; its answer is still to come.
     mine = [early for early in kept if same_handset(message.recipient, early.recipient, strict=False)]
     mine = mine or [
-        early for early in kept if early.certain and not await _awaits(tx, segment.channel, early, message)
+        early
+        for early in kept
+        if early.certain and not await _is_awaited(tx, segment.channel, early.recipient, beside=message.id)
     ]
     for early in mine:
         await drop_early(tx, early.receipt_id)
@@ -208,9 +212,9 @@ async def apply_early(
     return message
 
 
-async def _awaits(tx: Tx, channel: str, early: EarlyReceipt, message: Message) -> bool:
-    """Whether another message to a receipt's handset is on the wire."""
-    return await is_sending_to(tx, channel, _full(early.recipient or ""), beside=message.id)
+async def _is_awaited(tx: Tx, channel: str, reported: str | None, *, beside: str = "") -> bool:
+    """Whether another message than ``beside`` to a receipt's handset is on the wire: SMSCs give an id again."""
+    return reported is not None and await is_sending_to(tx, channel, _full(reported), beside=beside)
 
 
 async def apply_unnamed(

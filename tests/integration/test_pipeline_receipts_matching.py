@@ -166,6 +166,25 @@ async def test_an_early_receipt_is_not_that_of_another_handset_whose_old_id_was_
         assert await status_of(rig, before) == [first]
 
 
+@pytest.mark.parametrize("is_settled", [False, True])
+async def test_an_id_that_an_smsc_gives_again_is_that_of_the_handset_that_waits_for_its_answer(
+    tmp_path: Path, is_settled: bool
+):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        before = await sent_as(rig, driver, "64")
+        if is_settled:
+            await driver.report(spelled(("64", "as-is")))
+        driver.hold()
+        driver.script.append(accepted("64"))
+        message = await rig.send(OTHER)
+        await driver.until_submitted(2)
+        await driver.report(spelled(("64", "as-is"), ("40", "hex-to-decimal"), to=OTHER.lstrip("+")))
+        driver.release()
+        await rig.until_status(message, "delivered")
+        assert await status_of(rig, before) == ["delivered" if is_settled else "sent"]
+
+
 async def test_an_id_that_the_receipt_cut_off_is_found_by_handset(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
