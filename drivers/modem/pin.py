@@ -56,9 +56,7 @@ class PinLedger:
         self._spent = self._spent | {_REFUSED + _digest(channel, pin)}
         try:
             self._save(self._spent)
-        except (
-            OSError
-        ) as error:  # spent it is on disk already; the next process may enter it if a person opens the SIM
+        except OSError as error:  # as spent it is on disk; a person who opens the SIM makes it count as good
             logger.warning("%s: that the PIN was wrong can't be recorded: %s", channel, error.strerror)
 
     def accept(self, channel: str, pin: str) -> None:
