@@ -40,7 +40,7 @@ from gateway.store.messages import load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import disown, save_segments, save_state
 from gateway.store.suppressions import find_suppressed
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import Metrics, labeled
 
 _log = logging.getLogger(__name__)
 
@@ -176,7 +176,7 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 - a driver that breaks its contract may have written before it broke
             _log.exception("submit on channel %s broke", lane.name)
             result = _BROKE
-        self._metrics.submit_seconds.labels(lane.name).observe(self._clock.monotonic() - started)
+        labeled(self._metrics.submit_seconds, lane.name).observe(self._clock.monotonic() - started)
         return _Outcome(result, submitted_at, truncate_ms(self._clock.now()))
 
     async def _wait_turn(self, lane: Lane, message: Message) -> bool:
@@ -211,7 +211,7 @@ class Dispatcher:
         result = outcome.result
         match result:
             case Accepted(reference=reference):
-                self._metrics.segments.labels(lane.name, "accepted").inc()
+                labeled(self._metrics.segments, lane.name, "accepted").inc()
                 sent = msgspec.structs.replace(
                     segment,
                     status=SegmentStatus.SENT,
@@ -227,7 +227,7 @@ class Dispatcher:
                 return following, False
             case Refused() | Uncertain():
                 name = result.fault.kind.value if isinstance(result, Refused) else "uncertain"
-                self._metrics.segments.labels(lane.name, name).inc()
+                labeled(self._metrics.segments, lane.name, name).inc()
                 decision = decide_retry(self._policy, result, segment.attempts, random.random())
                 await self._patiently(
                     lambda tx: record_refused(tx, message, segment, result, decision, outcome.at),

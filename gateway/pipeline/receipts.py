@@ -35,7 +35,7 @@ from gateway.store.receipts import (
     save_early,
     take_early,
 )
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import Metrics, labeled
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Receipts:
         Raises:
             StoreError: nothing was stored; the network must keep it.
         """
-        self._metrics.receipts.labels(lane.name, receipt.state.value).inc()
+        labeled(self._metrics.receipts, lane.name, receipt.state.value).inc()
         dialect = await self._store.write(lambda tx: self._apply(tx, lane, receipt))
         if dialect is not None:
             self._dialects.note(lane.account, dialect)
