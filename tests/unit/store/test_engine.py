@@ -128,14 +128,14 @@ async def test_what_comes_together_for_one_operation_is_done_at_once(
     store: SqliteStore, commits: list[CommitFigures]
 ):
     together = Together()
-    results = await asyncio.gather(
+    results: Sequence[str] = await asyncio.gather(
         store.write_jointly(together.op, "a"),
         store.write(put("alone")),
         store.write_jointly(together.op, "b"),
         store.write_jointly(Together().op, "of another"),
         store.write_jointly(together.op, "c"),
     )
-    assert results == ["A", "alone", "B", "OF ANOTHER", "C"]
+    assert list(results) == ["A", "alone", "B", "OF ANOTHER", "C"]
     assert together.calls == [["a", "b", "c"]]
     assert [figures.n_operations for figures in commits] == [5]
     assert [name for name in await subjects(store) if name in "abc"] == ["a", "b", "c"]
