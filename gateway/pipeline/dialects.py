@@ -50,6 +50,17 @@ class Dialects:
         seen = self._seen.setdefault(account, {})
         seen[dialect] = seen.get(dialect, 0) + 1
 
+    def choose(self, account: str, receipt: Receipt) -> list[str]:
+        """A receipt's id as spelled in the dialect of its account; nothing while that is not clear."""
+        learned = self.learned(account)
+        if learned is None:
+            return []
+        return [
+            reference
+            for reference, dialect in zip(receipt.references, receipt.dialects, strict=False)
+            if dialect == learned
+        ]
+
     def rank(self, account: str, receipt: Receipt, matches: Sequence[Match]) -> list[Match]:
         """Matches by how likely their spelling is: the learned dialect first, then as the driver ordered them."""
         if len(matches) < 2 or not receipt.dialects:
