@@ -69,11 +69,10 @@ def decode_receipt(body: Delivery, zone: tzinfo, receipt_id: str = AUTO) -> Rece
     state = state_of(text, body.tlvs)
     if body.esm_class & c.ESM_TYPE_MASK == c.ESM_TYPE_INTERMEDIATE:
         state = MessageState.ENROUTE
-    references, dialects = zip(*spellings, strict=True) if spellings else ((), ())
     done_at = parse_receipt_date(text.done_date, zone)
     return Receipt(
-        references=references,
-        dialects=dialects,
+        references=tuple(spellings),
+        dialects=tuple(spellings.values()),
         recipient=recipient,
         state=ReceiptState.UNKNOWN if state is None else _RECEIPT_STATE[state],
         code=_network_code(text.err, body.tlvs),

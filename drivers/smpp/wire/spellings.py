@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from drivers.smpp.wire.constants import Tag
 from drivers.smpp.wire.fields import Tlv, find_text_tlv
@@ -32,13 +32,6 @@ class Dialect(StrEnum):
     """The response is in hex, the receipt in decimal."""
     DECIMAL_TO_HEX = "decimal-to-hex"
     """The response is in decimal, the receipt in hex."""
-
-
-class Spelling(NamedTuple):
-    """A candidate for the response's spelling."""
-
-    reference: str
-    dialect: Dialect
 
 
 AUTO: Final = "auto"
@@ -63,8 +56,8 @@ def given_references(receipt: DeliveryReceipt, tlvs: tuple[Tlv, ...]) -> tuple[s
     return tuple(dict.fromkeys(spelling.strip() for spelling in given if spelling.strip()))
 
 
-def spell_references(given: Sequence[str], rule: str = AUTO) -> tuple[Spelling, ...]:
-    """Candidates for the response's spelling, best first, each spelling once.
+def spell_references(given: Sequence[str], rule: str = AUTO) -> dict[str, Dialect]:
+    """Candidates for the response's spelling, best first, each with the dialect that explains it.
 
     Args:
         given: the receipt's own spellings, best first.
@@ -73,7 +66,7 @@ def spell_references(given: Sequence[str], rule: str = AUTO) -> tuple[Spelling, 
     Returns:
         All as given before any variant: a variant is a guess and may hit another message.
 
-    >>> [spelling.reference for spelling in spell_references(["26"], "hex-to-decimal")]
+    >>> list(spell_references(["26"], "hex-to-decimal"))
     ['1a', '1A', '0000001a', '0000001A', '000000000000001a', '000000000000001A']
     """
     allowed = _BY_RULE[rule]
@@ -86,7 +79,7 @@ def spell_references(given: Sequence[str], rule: str = AUTO) -> tuple[Spelling, 
                 for reference in references:
                     found.setdefault(reference, dialect)
     found.pop("", None)
-    return tuple(map(Spelling._make, found.items()))
+    return found
 
 
 def _variants(spelling: str) -> Iterator[tuple[Dialect, tuple[str, ...]]]:
