@@ -135,7 +135,7 @@ class Dispatcher:
                     is_released = True
                     lane.end(message.id)
                     self._release(lane, False)
-                    for _ in range(_TURNS_TO_WIRE):
+                    for _ in range(_TURNS_TO_WIRE if lane.takes_turns else 0):
                         await asyncio.sleep(0)
                 on_wire, waits_again = await self._record(claim, on_wire, outcome)
         except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
