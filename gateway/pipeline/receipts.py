@@ -82,9 +82,9 @@ class Receipts:
             if place not in plain:
                 dialects.append(await self._apply(tx, lane, receipt))
                 continue
-            dialects.append(dialect := self._dialects.learned(lane.account))
-            if dialect is not None:
-                await self._dialects.count(tx, lane.account, dialect)
+            dialects.append(learned := self._dialects.learned(lane.account))
+            if learned is not None:
+                await self._dialects.count(tx, lane.account, learned)
         return dialects
 
     async def _find_plain(
