@@ -126,7 +126,7 @@ class DeviceError(DriverError):
 
 
 class AtError(DeviceError):
-    """A bare ``ERROR`` (or ``NO CARRIER``, ``COMMAND NOT SUPPORT``) as final result."""
+    """A bare ``ERROR`` (or ``COMMAND NOT SUPPORT``) as final result."""
 
 
 class CmeError(DeviceError):

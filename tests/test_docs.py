@@ -21,7 +21,7 @@ from gateway.model.message import MessageStatus
 from gateway.model.request import MessageRequest
 from gateway.routing.channel import ChannelState
 from gateway.runtime.reader import known_keys, table_kind
-from gateway.runtime.settings import Settings
+from gateway.runtime.settings import Settings, load_settings
 from gateway.telemetry.metrics import make_metrics
 
 pytestmark = pytest.mark.unit
@@ -230,9 +230,15 @@ def test_error_codes_are_those_of_the_manual() -> None:
         and re.search(rf"(?:raise|return) {error.__name__}\b", SOURCE)
     }
     codes |= {(str(status), code) for status, (code, _) in problem._HTTP_REFUSALS.items()}
-    codes |= {("400", RequestError.code), ("500", GatewayError.code)}
+    codes |= {("417", RequestError.code), ("500", GatewayError.code)}
     documented = {(row[0], code) for row in _table(API, "Errors") for code in _INLINE.findall(row[1])}
     assert documented == codes
+
+
+def test_headers_in_examples_can_be_sent() -> None:
+    headers = re.findall(r"-H '([^'$]+)'", "".join(text for text in TEXTS.values()))
+    assert any(header.startswith("Idempotency-Key: ") for header in headers)
+    assert [header for header in headers if not header.isascii()] == []
 
 
 # --- files and figures
@@ -260,3 +266,23 @@ def test_metrics_named_in_the_pages_exist() -> None:
     assert {
         name for name in named if name not in exported and name.removesuffix("_total") not in exported
     } == set()
+
+
+# --- the installation
+
+
+INSTALL = [line for block in _BLOCK.findall(TEXTS["docs/install.md"]) for line in block.splitlines()]
+
+
+def test_pip_is_not_asked_for_the_hash_of_a_folder() -> None:
+    """With one hash in the list pip wants one of everything, and a folder has none."""
+    lines = [shlex.split(line) for line in INSTALL if "requirements.lock" in line]
+    assert lines
+    assert all(words[-2:] == ["-r", "requirements.lock"] for words in lines)
+
+
+def test_a_service_and_its_tools_find_the_same_store() -> None:
+    (config,) = {found[1] for line in INSTALL if (found := re.match(r"cp (config/\S+\.toml) ", line))}
+    settings = load_settings(ROOT / config)
+    assert settings.store.url.startswith("sqlite:////")
+    assert settings.log.delivery.startswith("/")

@@ -6,7 +6,7 @@ What is absent or malformed is None or left out: a stick that answers oddly is n
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,12 +46,14 @@ class StoredPdu:
         status: 0 received unread, 1 received read, 2 stored unsent, 3 stored sent.
         n_octets: length of the TPDU as the stick says it; the service centre comes on top.
         pdu: service centre and TPDU; None when the stick sent something that is not hex.
+        line: what it sent.
     """
 
     index: int
     status: int
     n_octets: int
     pdu: bytes | None
+    line: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,7 @@ def parse_cmgs(lines: Lines) -> int | None:
 def parse_cmgl(lines: Lines) -> list[StoredPdu]:
     """All messages of a ``+CMGL: <index>,<stat>,[<alpha>],<length>`` listing (3GPP TS 27.005 4.1)."""
     return [
-        StoredPdu(index=head[0], status=head[1], n_octets=head[-1], pdu=parse_hex(body))
+        StoredPdu(index=head[0], status=head[1], n_octets=head[-1], pdu=parse_hex(body), line=body)
         for head, body in _pair_with_bodies(lines, "+CMGL:")
         if len(head) >= 3
     ]
@@ -122,7 +124,7 @@ def parse_cmgr(lines: Lines) -> StoredPdu | None:
     """The message of ``+CMGR: <stat>,[<alpha>],<length>``; None when the place is empty (3GPP TS 27.005 4.2)."""
     for head, body in _pair_with_bodies(lines, "+CMGR:"):
         if len(head) >= 2 and body:
-            return StoredPdu(index=-1, status=head[0], n_octets=head[-1], pdu=parse_hex(body))
+            return StoredPdu(index=-1, status=head[0], n_octets=head[-1], pdu=parse_hex(body), line=body)
     return None
 
 

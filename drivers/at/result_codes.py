@@ -1,6 +1,7 @@
 """Final result codes: the lines that end an answer, told by exact match of the whole line.
 
-A line that merely begins with ``OK`` is not one; that slip ends answers at the text of an SMS.
+A line that merely begins with ``OK`` is not one; that slip ends answers at the text of an SMS. Nor is ``NO CARRIER``
+here: we make no calls, so it tells of somebody else's that ended (`drivers.at.unsolicited`).
 """
 
 from __future__ import annotations
@@ -37,11 +38,6 @@ class FinalResult:
 _EXACT = {
     "OK": ResultKind.OK,
     "ERROR": ResultKind.ERROR,
-    "NO CARRIER": ResultKind.ERROR,
-    "NO ANSWER": ResultKind.ERROR,
-    "NO DIALTONE": ResultKind.ERROR,
-    "NO DIAL TONE": ResultKind.ERROR,
-    "BUSY": ResultKind.ERROR,
     "ABORTED": ResultKind.ERROR,
     # Huawei and ZTE for commands their firmware does not have.
     "COMMAND NOT SUPPORT": ResultKind.ERROR,

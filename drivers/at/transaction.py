@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from drivers.at.reader import Line, LineReader, Oversized, Prompt
-from drivers.at.result_codes import FinalResult, parse_final
+from drivers.at.result_codes import FinalResult, ResultKind, parse_final
 from drivers.at.unsolicited import Urc, expected_prefix, has_body, is_body, is_unsolicited
 from drivers.errors import LocalProtocolError
 
@@ -309,7 +309,12 @@ class AtDialogue:
                 self._events.append(Stray(line))
             case Phase.COMMAND | Phase.PROMPT | Phase.PAYLOAD:
                 if final is not None:
+                    may_prompt_yet = self._phase is Phase.PROMPT and final.kind is ResultKind.OK
                     self._finish(final)
+                    if (
+                        may_prompt_yet
+                    ):  # that was another command's end; what we say next is no text for a message
+                        self._resync(now)
                 elif len(self._info) < MAX_INFO_LINES:
                     if self._phase is Phase.PAYLOAD and not line.startswith(self._expected or ""):
                         self._events.append(Stray(line))

@@ -22,8 +22,10 @@ PREFIXES = (
 WHOLE_LINES = frozenset({
     "RING", "RDY", "Call Ready", "SMS Ready", "SMS DONE", "PB DONE", "NORMAL POWER DOWN", "POWERED DOWN",
     "UNDER-VOLTAGE WARNNING", "START", "*ATREADY: 1", "APP RDY",
+    "NO CARRIER", "NO ANSWER", "NO DIALTONE", "NO DIAL TONE", "BUSY",
 })  # fmt: skip
-"""Spoken while a stick boots or dies; the misspelling is SIMCom's own."""
+"""Spoken while a stick boots or dies (the misspelling is SIMCom's own), and when a caller gives up: that must not pass
+for the network's answer to a segment."""
 
 RESTART_LINES = frozenset({
     "RDY", "START", "APP RDY", "*ATREADY: 1", "NORMAL POWER DOWN", "POWERED DOWN", "+CPIN: SIM PIN",

@@ -25,6 +25,8 @@ SENT_TOGETHER: Final = timedelta(hours=1)
 """Parts of one message are sent within this, by the network's clock: even over a slow modem with retries."""
 CAME_TOGETHER: Final = timedelta(hours=6)
 """They arrive within this, by our clock, where the network's is not told."""
+_FULL_OCTETS: Final = 127
+"""A part that was cut because it was full has so many at least, whatever else its header holds."""
 _SAME_MOMENT: Final = timedelta(minutes=1)
 """Of sets as near as this to each other, the first is filled first."""
 
@@ -103,7 +105,7 @@ def choose_set(moment: Moment, sets: Iterable[OpenSet]) -> str | None:
 def join_parts(parts: Sequence[Part], total: int) -> Joined:
     """Put parts together; total.
 
-    Neighbours of one encoding are read as one: senders cut surrogate pairs and escapes between two parts.
+    Neighbours of one encoding are read as one, see `decode_run`.
 
     Args:
         parts: one at least, in any order, no number twice.
@@ -123,10 +125,34 @@ def join_parts(parts: Sequence[Part], total: int) -> Joined:
     before = 0
     for number, run in _runs(parts):
         texts += [HOLE] if number > before + 1 else []
-        texts.append(decode_payload(run[0].encoding, b"".join(part.payload for part in run)))
+        texts.append(decode_run(run[0].encoding, [part.payload for part in run]))
         before = run[-1].number
     texts += [HOLE] if before < total else []
     return Joined(encoding, "".join(texts), None)
+
+
+def decode_run(encoding: Encoding, payloads: Sequence[bytes]) -> str:
+    r"""The text of parts that follow each other; total.
+
+    They are read as one, for senders cut surrogate pairs and escapes between two parts. A stray octet behind one of
+    them does not shift the others; but where all were cut full at an odd octet, it is half of a character.
+
+    Args:
+        encoding: of all of them.
+
+    Spec: 3GPP TS 23.040 9.2.3.24.1.
+
+    >>> decode_run(Encoding.UCS2, [b"\x9e\x3f\r", b"\x96\xc1"])
+    '鸿雁'
+    """
+    if encoding is Encoding.UCS2 and not _halves_characters([len(payload) for payload in payloads]):
+        payloads = [payload[: len(payload) & ~1] for payload in payloads]
+    return decode_payload(encoding, b"".join(payloads))
+
+
+def _halves_characters(lengths: Sequence[int]) -> bool:
+    *full, last = lengths
+    return sum(lengths) % 2 == 0 and len(set(full)) == 1 and full[0] >= max(last, _FULL_OCTETS)
 
 
 def _runs(parts: Sequence[Part]) -> Iterator[tuple[int, list[Part]]]:

@@ -58,6 +58,8 @@ T = TypeVar("T")
 _RADIO_OFF = frozenset({0, 4})
 _USABLE = frozenset({"READY", "SIM PIN2", "SIM PUK2"})
 """PIN2 guards things we never use."""
+_CODES = (" PIN", " PUK")
+"""So ends what a SIM says that asks for one."""
 _INTERNATIONAL, _NATIONAL = 145, 129
 
 
@@ -84,6 +86,7 @@ class Setup:
         acknowledges: directly delivered messages wait for AT+CNMA (message service phase 2+).
         notify_command: the AT+CNMI that was accepted; None when none was.
         has_smsc: the SIM knows a service centre; None when it does not say.
+        iccid_command: what told the SIM's number; None when nothing did.
     """
 
     identity: Identity
@@ -93,6 +96,7 @@ class Setup:
     acknowledges: bool
     notify_command: str | None
     has_smsc: bool | None
+    iccid_command: str | None = None
 
 
 class _Failed(Exception):
@@ -131,6 +135,7 @@ class BringUp:
         self._numbers_errors = False
         self._maker: str | None = None
         self._model: str | None = None
+        self._iccid_command: str | None = None
 
     async def run(self) -> Setup | Fault:
         """Do it all.
@@ -194,7 +199,7 @@ class BringUp:
             await try_request(self._port, "AT+CFUN=1", timeout_s=RADIO_TIMEOUT_S)
 
     async def _unlock(self) -> None:
-        state = parse_cpin(await self._patiently("AT+CPIN?"))
+        state = await self._await_sim(lambda told: told in _USABLE or told.endswith(_CODES))
         if state in _USABLE:
             if self._pin is not None:
                 self._pins.accept(self._channel, self._pin)
@@ -226,17 +231,19 @@ class BringUp:
                 "pin_refused", "The SIM refused the configured PIN; it is not tried again."
             ) from None
         self._pins.accept(self._channel, self._pin)
-        await self._await_ready()
-
-    async def _await_ready(self) -> None:
         # Sticks say OK to the PIN some seconds before the SIM is ready.
+        await self._await_sim(_USABLE.__contains__)
+
+    async def _await_sim(self, is_told: Callable[[str], bool]) -> str:
+        """What the SIM waits for; before it knows that itself it is NOT READY, and a line may be broken."""
         deadline = _now() + self._timing.sim_busy_s + self._profile.boot_s
-        while parse_cpin(await self._patiently("AT+CPIN?")) not in _USABLE:
+        while not is_told(state := parse_cpin(await self._patiently("AT+CPIN?")) or ""):
             if _now() >= deadline:
                 raise _Failed(
                     Fault(kind=FaultKind.CHANNEL, code="sim_busy", detail="The SIM does not become ready.")
                 )
             await asyncio.sleep(self._timing.poll_s)
+        return state
 
     async def _await_registration(self) -> None:
         deadline = _now() + self._timing.registration_s
@@ -274,6 +281,7 @@ class BringUp:
             acknowledges=acknowledges,
             notify_command=notify_command,
             has_smsc=has_smsc,
+            iccid_command=self._iccid_command,
         )
 
     async def _arm_notifications(self) -> str | None:
@@ -288,6 +296,7 @@ class BringUp:
         for command in self._profile.iccid_commands:
             iccid = parse_digits(await self._try(command) or ())
             if iccid:
+                self._iccid_command = command
                 break
         return Identity(
             manufacturer=self._maker,

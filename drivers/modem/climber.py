@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from drivers.base import Fault, FaultKind
 from drivers.modem import rescue
-from drivers.modem.finder import find_speed, has_speed
+from drivers.modem.probe import find_speed, has_speed
 from drivers.modem.recovery import Ladder, LadderPolicy, Rung, Step, Trouble
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Climber:
 
     Attributes:
         baudrate: at which the port is to be opened.
+        was_in_service: the stick has worked since the program started.
     """
 
     def __init__(self, config: ModemConfig, report: Report, finder: Finder, open_wire: OpenWire) -> None:
@@ -54,7 +55,7 @@ class Climber:
         self._report = report
         self._finder = finder
         self._open_wire = open_wire
-        self._was_in_service = False
+        self.was_in_service = False
         self._is_silent = False
         self.baudrate = config.baudrate
         self._ladder = Ladder(
@@ -69,7 +70,7 @@ class Climber:
 
     def note_in_service(self) -> None:
         """The stick works again."""
-        self._was_in_service = True
+        self.was_in_service = True
         self._ladder = self._ladder.in_service(_now())
 
     async def note_resync(self) -> None:
@@ -111,7 +112,7 @@ class Climber:
         match step.rung:
             case Rung.REOPEN:
                 await asyncio.sleep(_jittered(step.pause_s))
-                if place is not None and self._is_silent and not self._was_in_service and has_speed(place):
+                if place is not None and self._is_silent and not self.was_in_service and has_speed(place):
                     await self._try_speeds(place)
                 elif not self._finder.is_present():
                     await self._finder.wait_for_change(timing.absent_s, timing.poll_s)

@@ -100,12 +100,22 @@ class ModemDriver(Driver):
             open_wire=self._open_wire,
             trace=self.trace,
         )
+        life = asyncio.create_task(self._live(parts))
+        try:
+            await asyncio.shield(life)
+        except asyncio.CancelledError:
+            parts.stopping.set()
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+            raise
+
+    async def _live(self, parts: Parts) -> None:
         while True:
             self._session = session = Session(parts)
             end = await session.run()
             if isinstance(end, Fault):
                 return
-            await climber.take(end, session.place)
+            await parts.climber.take(end, session.place)
 
     async def submit(self, segment: OutboundSegment) -> SubmitResult:
         """Send one segment and wait for the network's answer.

@@ -15,7 +15,7 @@ _CHANNEL = FaultKind.CHANNEL
 _PERMANENT = FaultKind.PERMANENT
 _CONFIG = FaultKind.CONFIG
 
-CMS_NETWORK_TIMEOUT = 332
+CMS_NETWORK_TIMEOUT, CME_NETWORK_TIMEOUT = 332, 31
 
 CMS_FAULTS: dict[int, tuple[FaultKind, str]] = {
     # RP-cause of the network, 3GPP TS 24.011 E-2.
@@ -128,7 +128,7 @@ CME_FAULTS: dict[int, tuple[FaultKind, str]] = {
     26: (_PERMANENT, "dial string too long"),
     27: (_PERMANENT, "invalid characters in dial string"),
     30: (_CHANNEL, "no network service"),
-    31: (_TEMPORARY, "network timeout"),
+    CME_NETWORK_TIMEOUT: (_TEMPORARY, "network timeout"),
     32: (_CHANNEL, "network allows emergency calls only"),
     **dict.fromkeys(
         range(40, 48), (_CONFIG, "personalization lock: a PIN or PUK of the operator is required")

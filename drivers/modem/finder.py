@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.at.port import AtPort
-from drivers.at.responses import parse_digits
 from drivers.errors import DriverError, WireLost
-from drivers.modem.bringup import try_request
+from drivers.modem.probe import Who, ask_port
 from drivers.modem.profile import Profile, choose_profile, load_profiles, named_profile
 from drivers.modem.usb import Stick, Tty, scan
 
@@ -30,20 +27,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PROBE_S = 4.0
-"""For a port to say who is behind it; one guard of the dialogue and two answers."""
+
+HOME_S = 120.0
+"""So long a socket is kept for the channel whose stick was in it, when sticks come back under each other's names."""
 
 
 class StickTaken(DriverError):
     """Another channel has this stick or this SIM: one of the two configurations is wrong."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Who:
-    """What a stick says of itself and its SIM."""
-
-    imei: str | None = None
-    iccid: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +57,10 @@ class Place:
 
 @dataclass(eq=False, slots=True)
 class StickBook:
-    """Who has which stick, and who sticks are; one for all drivers of an event loop."""
+    """Who has which stick, which sockets they left and when, and who sticks are; one for an event loop's drivers."""
 
     owners: dict[str, str] = field(default_factory=dict)
+    homes: dict[str, tuple[str, float]] = field(default_factory=dict)
     known: dict[tuple[str, int], Who] = field(default_factory=dict)
     at_ports: dict[tuple[str, int], str] = field(default_factory=dict)
     one_search: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -89,9 +80,10 @@ class StickBook:
                 raise StickTaken(f"channel {owner} has {what} already")
         self.owners.update(dict.fromkeys(keys, channel))
 
-    def release(self, channel: str) -> None:
-        """Give back all that a channel has."""
-        self.owners = {key: owner for key, owner in self.owners.items() if owner != channel}
+    def release(self, channel: str, kind: str = "") -> None:
+        """Give back all that a channel has, or only what is of one kind, such as ``iccid:``."""
+        kept = (it for it in self.owners.items() if it[1] != channel or not it[0].startswith(kind))
+        self.owners = dict(kept)
 
 
 class Finder:
@@ -139,19 +131,35 @@ class Finder:
         return place
 
     def note_identity(self, who: Who) -> None:
-        """Remember who answered; refuses a SIM that another channel has. Raises StickTaken."""
+        """Remember who answered.
+
+        Raises:
+            StickTaken: another channel has this SIM.
+            WireLost: the configuration names another SIM, which has left this stick.
+        """
         place = self._last
         if place is not None and place.usb is not None:
             for stick in self._scan():
                 if stick.usb == place.usb:
                     self._book.known[stick.usb, stick.n_device] = who
                     self._book.at_ports[stick.usb, stick.n_device] = place.port
-        if who.iccid is not None:
-            self._book.claim(self._config.name, f"iccid:{who.iccid}")
+        self.release_sim()
+        if who.iccid is None:
+            return
+        if self._config.iccid is not None and not self._is_wanted(who):
+            raise WireLost("another SIM is in the stick now", by_peer=False)
+        self._book.claim(self._config.name, f"iccid:{who.iccid}")
+
+    def release_sim(self) -> None:
+        """The SIM is not in service; it may be in another stick by now."""
+        self._book.release(self._config.name, "iccid:")
 
     def release(self) -> None:
         """The port is closed."""
-        self._book.release(self._config.name)
+        name, place = self._config.name, self._last
+        if place is not None and place.usb is not None and self._book.owners.get(f"usb:{place.usb}") == name:
+            self._book.homes[place.usb] = (name, _now())
+        self._book.release(name)
 
     def choose_profile(self, usb_id: str | None, answers: Iterable[str] = ()) -> Profile:
         """The stick's profile, as configured or by what is known of it."""
@@ -165,7 +173,13 @@ class Finder:
         sticks = self._scan()
         if config.usb is not None:
             return any(stick.usb == config.usb and stick.ttys for stick in sticks)
-        return self._last is not None and Path(self._last.port).exists()
+        if self._last is not None and Path(self._last.port).exists():
+            return True
+        return any(stick.is_modem and self._may_be_wanted(stick) for stick in sticks)
+
+    def _may_be_wanted(self, stick: Stick) -> bool:
+        who = self._book.known.get((stick.usb, stick.n_device))
+        return self._owner_of(stick) == self._config.name and (who is None or self._is_wanted(who))
 
     async def wait_for_change(self, timeout_s: float, poll_s: float) -> bool:
         """Wait until something was plugged in, pulled out or named anew; False when nothing was."""
@@ -198,7 +212,7 @@ class Finder:
     async def _locate(self, sticks: list[Stick]) -> Place | None:
         config = self._config
         if config.port is not None:
-            return self._followed(sticks) or self._at_port(config.port, sticks)
+            return self._followed(sticks) or self._not_anothers(self._at_port(config.port, sticks))
         async with self._book.one_search:
             if config.usb is not None:
                 return await self._in_socket(config.usb, sticks)
@@ -228,6 +242,13 @@ class Finder:
                     return self._place(stick, tty, tty.path)
         return None
 
+    def _not_anothers(self, place: Place | None) -> Place | None:
+        """None for the stick of a channel whose name it took while that of this channel was away."""
+        if self._last is None or place is None or place.usb is None:
+            return place
+        channel, left_at = self._book.homes.get(place.usb, (self._config.name, 0.0))
+        return place if channel == self._config.name or _now() - left_at >= HOME_S else None
+
     async def _in_socket(self, usb: str, sticks: list[Stick]) -> Place | None:
         stick = next((stick for stick in sticks if stick.usb == usb), None)
         if stick is None or not stick.ttys:
@@ -251,7 +272,7 @@ class Finder:
         free = []
         for stick in sticks:
             who = self._book.known.get((stick.usb, stick.n_device))
-            owner = self._book.owners.get(f"usb:{stick.usb}", self._config.name)
+            owner = self._owner_of(stick)
             if who is not None and self._is_wanted(who):
                 if owner != self._config.name:
                     raise StickTaken(f"channel {owner} has the stick with {self._describe()} already")
@@ -261,6 +282,9 @@ class Finder:
                 free.append(stick)
         found = await asyncio.gather(*(self._ask_stick(stick) for stick in free))
         return next((place for place in found if place is not None), None)
+
+    def _owner_of(self, stick: Stick) -> str:
+        return self._book.owners.get(f"usb:{stick.usb}", self._config.name)
 
     async def _ask_stick(self, stick: Stick) -> Place | None:
         for tty in self._candidates(stick):
@@ -305,55 +329,6 @@ class Finder:
         if config.iccid is not None:
             return f"a SIM that ends in {config.iccid[-4:]}"
         return f"port {config.port}" if config.port is not None else f"USB socket {config.usb}"
-
-
-SPEEDS = (115_200, 9_600, 57_600, 19_200, 38_400, 230_400, 460_800, 921_600)
-"""What modems on serial lines are set to, likeliest first."""
-_SERIAL_LINE = re.compile(r"tty(?:S|AMA|HS|THS|mxc|O|PS|UL)[0-9]+")
-
-
-def has_speed(place: Place) -> bool:
-    """Whether the port is a real line: there, the wrong speed looks like a dead modem."""
-    return place.usb is None and _SERIAL_LINE.fullmatch(Path(place.port).resolve().name) is not None
-
-
-async def find_speed(place: Place, configured: int, open_wire: OpenWire) -> int:
-    """The speed at which the modem answers; the configured one when it does at none. Cancel: the port is closed."""
-    for speed in (configured, *(speed for speed in SPEEDS if speed != configured)):
-        if await ask_port(place.port, speed, open_wire, ()) is not None:
-            return speed
-    return configured
-
-
-async def ask_port(
-    path: str, baudrate: int, open_wire: OpenWire, iccid_commands: Iterable[str]
-) -> Who | None:
-    """Who is behind a port; None when nothing there answers AT, or somebody else has it open.
-
-    Cancel: the port is closed.
-    """
-    port = AtPort(f"probe of {path}", lambda _urc: None, command_timeout_s=PROBE_S / 2)
-    who: Who | None = None
-    with suppress(TimeoutError, DriverError):
-        async with asyncio.timeout(PROBE_S):
-            await port.open(path, baudrate, open_wire)
-            owner = asyncio.create_task(port.run())
-            try:
-                who = await _ask_who(port, iccid_commands)
-            finally:
-                owner.cancel()
-                await asyncio.gather(owner, return_exceptions=True)
-                await port.close()  # the owner may not have begun
-    return who
-
-
-async def _ask_who(port: AtPort, iccid_commands: Iterable[str]) -> Who:
-    imei = parse_digits(await try_request(port, "AT+CGSN") or ())
-    for command in iccid_commands:
-        iccid = parse_digits(await try_request(port, command) or ())
-        if iccid is not None:
-            return Who(imei=imei, iccid=iccid)
-    return Who(imei=imei)
 
 
 def _keys_of(place: Place) -> list[str]:

@@ -11,7 +11,15 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drivers.at.responses import REGISTERED, REGISTRATION_NAMES, parse_cmee, parse_cops, parse_cpms, parse_csq
+from drivers.at.responses import (
+    REGISTERED,
+    REGISTRATION_NAMES,
+    parse_cmee,
+    parse_cops,
+    parse_cpms,
+    parse_csq,
+    parse_digits,
+)
 from drivers.base import Accepted, Fault, FaultKind, Refused, SubmitResult, Uncertain
 from drivers.errors import DriverError, WireTimeout
 from drivers.modem.bringup import read_registration, try_request
@@ -55,6 +63,8 @@ class Health:
     """Of the memory for new messages."""
     settings_lost: bool = False
     """It tells errors without numbers again: it restarted unnoticed."""
+    iccid: str | None = None
+    """Of the SIM that is in it now."""
 
     @property
     def in_service(self) -> bool:
@@ -109,9 +119,15 @@ class Vitals:
         self._n_unanswered = 0
 
 
-async def look(port: AtPort) -> Health:
-    """Ask the stick once. Raises and Cancel as `AtPort.request`; refusals are tolerated."""
+async def look(port: AtPort, iccid_command: str | None = None) -> Health:
+    """Ask the stick once. Raises and Cancel as `AtPort.request`; refusals are tolerated.
+
+    Args:
+        iccid_command: to which it answers with the SIM's number; None when it does not.
+    """
+    iccid = None if iccid_command is None else parse_digits(await try_request(port, iccid_command) or ())
     return Health(
+        iccid=iccid,
         signal_dbm=parse_csq(await try_request(port, "AT+CSQ") or ()),
         registration=await read_registration(port),
         operator=parse_cops(await try_request(port, "AT+COPS?", timeout_s=OPERATOR_TIMEOUT_S) or ()),
@@ -125,12 +141,14 @@ async def watch(
     every_s: float,
     on_health: Callable[[Health], Awaitable[None]],
     last_sign: Callable[[], float],
+    iccid_command: str | None = None,
 ) -> None:
     """Look at once and then every ``every_s`` seconds, until cancelled.
 
     Args:
         on_health: told of each look that was answered.
         last_sign: when the stick last did its work, by the loop's clock; while that is recent, looks are rare.
+        iccid_command: as for `look`.
 
     Raises:
         Unwell: AT is answered, and our questions are not, again and again.
@@ -145,7 +163,7 @@ async def watch(
         is_busy = now - last_sign() < every_s and now - looked < BUSY_FACTOR * every_s
         if not is_busy or n_slow:
             try:
-                health = await look(port)
+                health = await look(port, iccid_command)
             except WireTimeout as error:
                 n_slow += 1
                 if n_slow >= SLOW_LOOKS:

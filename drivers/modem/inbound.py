@@ -13,13 +13,14 @@ import logging
 import math
 from collections import Counter, deque
 from contextlib import suppress
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from drivers.at.responses import parse_cmti, parse_direct_length, parse_hex
 from drivers.errors import DeviceError, WireTimeout
 from drivers.modem.bringup import try_request
-from drivers.modem.received import PduReader
+from drivers.modem.received import PduReader, is_as_announced, unreadable_part
 from drivers.modem.report import deliver
 from drivers.modem.storage import StorageReader, nearly_full
 from drivers.modem.stored import StoredMessages
@@ -70,6 +71,7 @@ class Inbound:
         self._last_stray = -math.inf
         self._stray_wait_s = 0.0
         self._last_use: StorageUse | None = None
+        self._misfits: deque[Urc] = deque(maxlen=MAX_JOBS)
         self._pdus = PduReader(report)
         self._stored = StoredMessages(
             config.name, sink, report, pdus=self._pdus, on_room=self._waiting.note_room
@@ -133,15 +135,17 @@ class Inbound:
         self._sweep_due = True
         while True:
             soon = _now() + self._timing.sweep_after_failure_s
+            meanwhile = partial(self._take_direct_ones, port, setup, soon)
             if self._waiting.due(_now(), port.free_since) <= _now():
                 self._jobs.extend(self._waiting.take())
             try:
                 if self._sweep_due or _now() >= self._next_sweep:
                     self._sweep_due = False
                     self._next_sweep = _now() + self._timing.sweep_s
+                    await meanwhile()
                     await self._notify_again(port, setup)  # an acknowledgement may have been missed
                     self._waiting.take()  # what they name is seen here
-                    if not await self._stored.sweep(setup.storage.readable, reader):
+                    if not await self._stored.sweep(setup.storage.readable, reader, meanwhile):
                         self._sweep_by(soon)
                 while self._jobs and not self._sweep_due:
                     # While segments go out, each command waits for its turn between two of them: reading and
@@ -172,6 +176,13 @@ class Inbound:
         if setup.notify_command is not None:
             await try_request(port, setup.notify_command)
 
+    async def _take_direct_ones(self, port: AtPort, setup: Setup, soon: float) -> None:
+        """For these the network waits, for 15 s and no longer; what is stored has time."""
+        while (urc := next((urc for urc in self._jobs if urc.line.startswith(_DIRECT)), None)) is not None:
+            self._jobs.remove(urc)
+            if not await self._take_direct(urc, port, setup):
+                self._sweep_by(soon)
+
     async def _handle(self, urc: Urc, port: AtPort, setup: Setup, reader: StorageReader) -> bool:
         if urc.line.startswith(_CALLS):
             if await try_request(port, "AT+CHUP") is None:
@@ -199,17 +210,26 @@ class Inbound:
 
     async def _take_direct(self, urc: Urc, port: AtPort, setup: Setup) -> bool:
         name = urc.line.partition(":")[0]
-        if not urc.body:
-            logger.warning("%s: %s came without its PDU; the network must repeat it", self._channel, name)
+        octets, n_octets = parse_hex(urc.body) or b"", parse_direct_length(urc.line) or 0
+        came_twice = urc in self._misfits
+        fits = came_twice or is_as_announced(octets, n_octets)
+        if not octets or (setup.acknowledges and not fits):
+            self._misfits.append(urc)
+            logger.warning(
+                "%s: %s came without its whole PDU; the network must repeat it", self._channel, name
+            )
             if setup.acknowledges and await try_request(port, CNMA_ERROR) is not None:
                 await self._notify_again(port, setup)
             return False
-        event = await self._pdus.read(parse_hex(urc.body), parse_direct_length(urc.line) or 0, name)
-        # What can't be read now never can be: acknowledged, lest the network repeats it for ever.
-        if event is not None and not await self._deliver_patiently(event):
+        event = await self._pdus.read(octets, n_octets, f"came by {name}", is_confirmed=came_twice)
+        # What can't be read now never can be: kept as it is and acknowledged, lest the network repeats it for ever.
+        if not await self._deliver_patiently(event or unreadable_part(octets)):
             return False
         if setup.acknowledges and await try_request(port, "AT+CNMA") is None:
+            # Then it stops notifying; what the network delivers from now on is only found by looking.
             logger.info("%s: acknowledgement of %s came too late", self._channel, name)
+            await self._notify_again(port, setup)
+            return False
         return True
 
     async def _deliver_patiently(self, event: DriverEvent) -> bool:

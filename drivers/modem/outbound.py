@@ -19,9 +19,9 @@ from drivers.at.responses import parse_cmgs
 from drivers.base import Accepted, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
 from drivers.codec.address import encode_sca
 from drivers.codec.tpdu import SmsSubmit, encode_submit
-from drivers.errors import CmsError, DriverError, EncodeError, WireLost, WireTimeout
+from drivers.errors import CmeError, CmsError, DriverError, EncodeError, WireLost, WireTimeout
 from drivers.modem.bringup import try_request
-from drivers.modem.faults import CMS_NETWORK_TIMEOUT, classify_error
+from drivers.modem.faults import CME_NETWORK_TIMEOUT, CMS_NETWORK_TIMEOUT, classify_error
 
 if TYPE_CHECKING:
     from drivers.at.port import AtPort
@@ -172,6 +172,8 @@ class Exchange:
                 case CmsError(code=code) if code == CMS_NETWORK_TIMEOUT:
                     # The stick handed the PDU to the network and heard nothing (TR1M, TS 24.011 10).
                     return Uncertain(code="cms_332", detail="The stick got no answer from the network.")
+                case CmeError(code=code) if code == CME_NETWORK_TIMEOUT:
+                    return Uncertain(code="cme_31", detail="The stick got no answer from the network.")
                 case _:
                     return Refused(fault=classify_error(error))
         fault = classify_error(error)

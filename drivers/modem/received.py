@@ -31,27 +31,56 @@ class PduReader:
         self._report = report
         self._reported: set[str] = set()
 
-    async def read(self, pdu: bytes | None, n_octets: int, where: str) -> InboundPart | Receipt | None:
+    def read_quietly(self, pdu: bytes | None, n_octets: int) -> InboundPart | Receipt | None:
+        """As `read`, and nobody is told of what can't be read."""
+        try:
+            return _read(pdu, n_octets)
+        except DecodeError:
+            return None
+
+    async def read(
+        self, pdu: bytes | None, n_octets: int, where: str, *, is_confirmed: bool = False
+    ) -> InboundPart | Receipt | None:
         """What the gateway is to know of a PDU; None when it can't be read.
 
         Args:
             pdu: with the service centre's address in front or without; None when it was not in hex.
-            n_octets: how long the stick says that it is, without that address.
-            where: for the notice.
+            n_octets: how long the stick says that it is, without that address; what is not as long can't be read.
+            where: for the notice, such as ``is left in SM 3``.
+            is_confirmed: the stick said the same twice, so that its length is not that of a broken line.
 
         Cancel: the notice may not have been told.
         """
         try:
-            if pdu is None:
-                raise DecodeError("pdu", 0, "not in hex")
-            return event_of(_strip_sca(pdu, n_octets))
+            return _read(pdu, n_octets, is_confirmed=is_confirmed)
         except DecodeError as error:
-            digest = hashlib.sha256(pdu or b"").hexdigest()
-            if digest not in self._reported and len(self._reported) < MAX_REPORTED:
-                self._reported.add(digest)
-                await self._report.notice("unreadable", f"An unreadable message is left in {where}: {error}.")
-                await self._report.tell(unreadable=len(self._reported))
+            await self.tell_unreadable(pdu, where, str(error))
             return None
+
+    async def tell_unreadable(self, pdu: bytes | None, where: str, why: str) -> None:
+        """Tell operators, once, of what is not to be had from a PDU; arguments and Cancel as `read`."""
+        digest = hashlib.sha256(pdu or b"").hexdigest()
+        if digest not in self._reported and len(self._reported) < MAX_REPORTED:
+            self._reported.add(digest)
+            await self._report.notice("unreadable", f"An unreadable message {where}: {why}.")
+            await self._report.tell(unreadable=len(self._reported))
+
+
+def is_as_announced(pdu: bytes, n_octets: int) -> bool:
+    """Whether a PDU is as long as the stick says; where octets were lost, two can become one that reads well."""
+    try:
+        return len(_strip_sca(pdu, n_octets)) == n_octets
+    except DecodeError:
+        return False
+
+
+def _read(pdu: bytes | None, n_octets: int, *, is_confirmed: bool = False) -> InboundPart | Receipt:
+    if pdu is None:
+        raise DecodeError("pdu", 0, "not in hex")
+    tpdu = _strip_sca(pdu, n_octets)
+    if len(tpdu) != n_octets and not is_confirmed:
+        raise DecodeError("pdu", len(pdu), f"has {len(tpdu)} octets, and {n_octets} were announced")
+    return event_of(tpdu)
 
 
 def unreadable_part(pdu: bytes) -> InboundPart:

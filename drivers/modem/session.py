@@ -9,20 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from drivers.at.port import AtPort, StickSilent
+from drivers.at.responses import parse_digits
 from drivers.at.transport import PortBlocked
 from drivers.at.unsolicited import RESTART_LINES
 from drivers.base import Fault, FaultKind, Refused, SubmitResult
 from drivers.errors import DriverError, WireLost, WireTimeout
-from drivers.modem.bringup import BringUp, Setup, may_send, not_registered
+from drivers.modem.bringup import BringUp, Setup, may_send, not_registered, try_request
 from drivers.modem.faults import SIM_GONE, classify_error
-from drivers.modem.finder import StickTaken, Who
+from drivers.modem.finder import StickTaken
 from drivers.modem.health import Health, Unwell, Vitals, watch
 from drivers.modem.inbound import Inbound
 from drivers.modem.outbound import Outbound
+from drivers.modem.probe import Who
 from drivers.modem.recovery import OVER_PORT, Step, Trouble
 from drivers.modem.report import LINK_DOWN, RESYNC, Report
 
@@ -59,6 +61,7 @@ class Parts:
         ussd: whose answers come unasked.
         open_wire: how the port is opened.
         trace: hears every octet.
+        stopping: the driver is being cancelled.
     """
 
     config: ModemConfig
@@ -71,6 +74,7 @@ class Parts:
     ussd: UssdDesk
     open_wire: OpenWire
     trace: Trace
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Session:
@@ -93,6 +97,8 @@ class Session:
         self._complaint: Fault | None = None
         self._out_of_service_since: float | None = None
         self._numbers_errors = False
+        self._iccid: str | None = None
+        self._iccid_command: str | None = None
         self._inbound = Inbound(parts.config, parts.sink, parts.report)
 
     async def run(self) -> Step | Fault:
@@ -128,6 +134,7 @@ class Session:
             self._leave_service()
             await port.close()
             parts.finder.release()
+        self._heed_stop()
         if end is not None:
             return end
         assert errors is not None
@@ -142,9 +149,18 @@ class Session:
         elif self._vitals.is_unwell:
             self._complain(_UNANSWERED)
 
+    def _heed_stop(self) -> None:
+        # Before Python 3.13 a task group that fails while its task is being cancelled forgets that.
+        if self._parts.stopping.is_set():
+            raise asyncio.CancelledError
+
     async def _end_of(self, error: DriverError) -> Step | Fault:
         if isinstance(error, StickTaken):
-            fault = Fault(kind=FaultKind.CONFIG, code="stick_taken", detail=f"{str(error).capitalize()}.")
+            detail = f"{str(error).capitalize()}."
+            if self._parts.climber.was_in_service:  # so the configuration is right; things were plugged about
+                fault = Fault(kind=FaultKind.CHANNEL, code="stick_taken", detail=detail)
+                return await self._parts.climber.choose(Trouble.BLOCKED, fault, self.place)
+            fault = Fault(kind=FaultKind.CONFIG, code="stick_taken", detail=detail)
             await self._report.down(fault)
             return fault
         trouble = {StickSilent: Trouble.SILENT, PortBlocked: Trouble.BLOCKED, WireLost: Trouble.GONE}.get(
@@ -183,10 +199,17 @@ class Session:
                 group.create_task(self._inbound.run(port, setup))
                 group.create_task(self._mind())
                 group.create_task(
-                    watch(port, self._config.keepalive_s, self._note_health, lambda: outbound.last_answer)
+                    watch(
+                        port,
+                        self._config.keepalive_s,
+                        self._note_health,
+                        lambda: outbound.last_answer,
+                        setup.iccid_command,
+                    )
                 )
         except* Unwell as errors:
             fault = _first_unwell(errors)
+        self._heed_stop()
         assert fault is not None
         return fault
 
@@ -208,6 +231,7 @@ class Session:
         assert place is not None
         self._parts.finder.note_identity(Who(imei=identity.imei, iccid=identity.iccid))
         self._numbers_errors = setup.numbers_errors
+        self._iccid, self._iccid_command = identity.iccid, setup.iccid_command
         self._out_of_service_since = None
         self._parts.climber.note_in_service()
         await self._report.tell(
@@ -230,6 +254,7 @@ class Session:
 
     def _leave_service(self) -> None:
         self.outbound = None
+        self._parts.finder.release_sim()
         self._report.fault = self._report.fault or LINK_DOWN
 
     def _on_urc(self, urc: Urc) -> None:
@@ -268,9 +293,16 @@ class Session:
             if not self._is_silent and self._report.fault is RESYNC:
                 await self._report.up()
 
+    async def _says_again(self, iccid: str | None) -> bool:
+        """Whether the SIM's number was no misread."""
+        command = self._iccid_command
+        return command is not None and parse_digits(await try_request(self._port, command) or ()) == iccid
+
     async def _note_health(self, health: Health) -> None:
         if health.settings_lost and self._numbers_errors:
             raise WireLost("the stick restarted unnoticed", by_peer=True)
+        if health.iccid not in {None, self._iccid} and await self._says_again(health.iccid):
+            raise WireLost("another SIM is in the stick now", by_peer=True)
         await self._report.tell(**health.facts(), error_rate=self._vitals.error_rate)
         self._inbound.note_use(health.storage)
         now = asyncio.get_running_loop().time()

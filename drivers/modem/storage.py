@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drivers.at.responses import parse_cmgl, parse_cmgr, parse_cpms, parse_storage_choices
+from drivers.at.transaction import MAX_INFO_LINES
 from drivers.errors import AtError, CmeError, CmsError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class StorageReader:
         await self._select(memory)
         lines = await self._port.request("AT+CMGL=4", timeout_s=LIST_TIMEOUT_S)
         entries = parse_cmgl(lines)
-        self.listed_whole = len(lines) == 2 * len(entries)
+        self.listed_whole = len(lines) == 2 * len(entries) and len(lines) < MAX_INFO_LINES
         return entries
 
     async def read(self, memory: str | None, index: int) -> StoredPdu | None:

@@ -13,10 +13,10 @@ from drivers.modem.report import deliver
 from drivers.modem.storage import nearly_full
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from drivers.at.responses import StorageUse, StoredPdu
-    from drivers.base import DriverEvent, EventSink
+    from drivers.base import DriverEvent, EventSink, InboundPart, Receipt
     from drivers.modem.received import PduReader
     from drivers.modem.report import Report
     from drivers.modem.storage import StorageReader
@@ -28,6 +28,8 @@ MANY = 4
 CMS_INVALID_INDEX = 321
 
 _RECEIVED = frozenset({0, 1})
+_DRAFTS = frozenset({2, 3})
+"""And copies of what another program sent. What has a status that is neither may be anything."""
 
 
 class StoredMessages:
@@ -57,11 +59,14 @@ class StoredMessages:
         self._deletes_read = True
         self._last_taken: set[bytes | None] = set()
 
-    async def sweep(self, memories: tuple[str, ...], reader: StorageReader) -> bool:
+    async def sweep(
+        self, memories: tuple[str, ...], reader: StorageReader, meanwhile: Callable[[], Awaitable[None]]
+    ) -> bool:
         """Take everything that is stored; True when nothing was left for want of a sink or of an answer.
 
         Args:
             memories: where it may lie; empty for the one that the stick reads anyway.
+            meanwhile: does what can't wait for the end; called now and then.
 
         Raises:
             DeviceError, WireTimeout: the stick listed a storage before, and now does not.
@@ -71,8 +76,10 @@ class StoredMessages:
         """
         well = True
         for memory in memories or (None,):
+            await meanwhile()
             try:
                 use = await reader.use(memory)
+                await meanwhile()
                 entries = await reader.list_all(memory)
             except (DeviceError, WireTimeout) as error:
                 logger.warning("%s: can't list storage %s: %s", self._channel, memory, error)
@@ -87,6 +94,7 @@ class StoredMessages:
                 well &= await self._take_together(entries, memory, reader)
                 entries = await reader.list_all(memory) if is_near_full else []
             for entry in entries:
+                await meanwhile()
                 well &= await self._take(entry, memory, entry.index, reader, make_room=is_near_full)
         return well
 
@@ -122,8 +130,8 @@ class StoredMessages:
 
     async def _take_together(self, entries: list[StoredPdu], memory: str, reader: StorageReader) -> bool:
         """Take what was listed and delete it by one command; False when something was left."""
-        entries = [entry for entry in entries if entry.status in _RECEIVED]
-        events = [await self._pdus.read(e.pdu, e.n_octets, f"{memory} {e.index}") for e in entries]
+        entries = [entry for entry in entries if entry.status not in _DRAFTS]
+        events = [self._read_quietly(entry) for entry in entries]
         # All at once, in their order: so they share a commit.
         stored = await asyncio.gather(*(self._deliver(event) for event in events))
         taken = [entry for entry, is_stored in zip(entries, stored, strict=True) if is_stored]
@@ -141,7 +149,9 @@ class StoredMessages:
             else:
                 return True
         deleted = [await self._delete(reader, memory, entry.index) for entry in taken]
-        return len(taken) == len(entries) and all(deleted)
+        unreadable = [entry for entry, event in zip(entries, events, strict=True) if event is None]
+        looked_at = [await self._take(entry, memory, entry.index, reader) for entry in unreadable]
+        return len(taken) + len(unreadable) == len(entries) and all(deleted) and all(looked_at)
 
     async def _deliver(self, event: DriverEvent | None) -> bool:
         return event is not None and await deliver(self._sink, event, self._channel)
@@ -155,17 +165,48 @@ class StoredMessages:
         *,
         make_room: bool = False,
     ) -> bool:
-        where = f"{memory or 'storage'} {index}"
-        is_received = entry.status in _RECEIVED
-        # Drafts and copies of what another program sent only take up room.
-        event = await self._pdus.read(entry.pdu, entry.n_octets, where) if is_received else None
+        event = None
+        if entry.status not in _DRAFTS:
+            event = self._read_quietly(entry)
+            if event is None:
+                again = await self._read_again(entry, memory, index, reader)
+                if again is None:
+                    return False
+                is_draft = again.status in _DRAFTS and entry.status not in _RECEIVED
+                if not is_draft:
+                    event = await self._read_loudly(again, entry, f"is left in {memory or 'storage'} {index}")
+                if event is None and make_room and again.line and not is_draft:
+                    event = unreadable_part(again.line.encode() if again.pdu is None else again.pdu)
+        # Drafts only take up room.
         if event is None and not make_room:
             return True
-        if event is None and is_received and entry.pdu:
-            event = unreadable_part(entry.pdu)
         if event is not None and not await deliver(self._sink, event, self._channel):
             return False
         return await self._delete(reader, memory, index)
+
+    def _read_quietly(self, entry: StoredPdu) -> InboundPart | Receipt | None:
+        return self._pdus.read_quietly(entry.pdu, entry.n_octets) if entry.status in _RECEIVED else None
+
+    async def _read_loudly(
+        self, entry: StoredPdu, before: StoredPdu, where: str
+    ) -> InboundPart | Receipt | None:
+        """Of what was read for a second time; ``before`` itself when it was not."""
+        if entry.status not in _RECEIVED | _DRAFTS:
+            await self._pdus.tell_unreadable(entry.pdu, where, f"its status is {entry.status}")
+            return None
+        # Some sticks count wrongly; a broken line hardly breaks twice in the same place.
+        same = entry is not before and (entry.pdu, entry.n_octets) == (before.pdu, before.n_octets)
+        return await self._pdus.read(entry.pdu, entry.n_octets, where, is_confirmed=same)
+
+    async def _read_again(
+        self, entry: StoredPdu, memory: str | None, index: int, reader: StorageReader
+    ) -> StoredPdu | None:
+        """What can't be read may be whole, and was broken on its way to us; None when the stick does not answer."""
+        try:
+            return await reader.read(memory, index) or entry
+        except (DeviceError, WireTimeout) as error:
+            logger.info("%s: can't read %s %d again: %s", self._channel, memory or "storage", index, error)
+            return None
 
     async def _delete(self, reader: StorageReader, memory: str | None, index: int) -> bool:
         try:

@@ -116,8 +116,8 @@ class Bind:
         )
         try:
             answer = await connection.ask(self._request(), config.bind_timeout_s)
-            if answer.command_status:
-                raise SmppStatusError(answer.command_status)
+            if answer.refusal:
+                raise SmppStatusError(answer.refusal)
         except BaseException:
             connection.close("not bound")
             raise
@@ -194,6 +194,8 @@ class Bind:
     def _facts(self, peer: Peer, answer: ResponseReceived) -> Facts:
         config = self._config
         version = find_int_tlv(getattr(answer.body, "tlvs", ()), Tag.SC_INTERFACE_VERSION)
+        if version is not None and version > 0xFF:
+            version = None  # wider than an octet it is no version, and may be too long a number to write
         return {
             "peer": str(peer),
             "system_id": config.system_id,

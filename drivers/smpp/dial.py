@@ -41,13 +41,15 @@ async def connect(
             )
     except TimeoutError:
         raise WireTimeout("connect", timeout_s) from None
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise WireLost(f"connect: {_reason(error)}", by_peer=True) from error
     _keep_alive(transport)
     return connection
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return "the host's name can be none"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate can't be trusted: {error.verify_message}"
     return error.strerror or type(error).__name__

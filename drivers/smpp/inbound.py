@@ -5,7 +5,7 @@ Spec: SMPP 3.4 4.6.1, 4.7.1, 5.2.12, 5.3.2.
 
 from __future__ import annotations
 
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from drivers.base import Concat, Encoding, InboundPart, Receipt, ReceiptState
@@ -69,14 +69,13 @@ def decode_receipt(body: Delivery, zone: tzinfo, receipt_id: str = AUTO) -> Rece
     state = state_of(text, body.tlvs)
     if body.esm_class & c.ESM_TYPE_MASK == c.ESM_TYPE_INTERMEDIATE:
         state = MessageState.ENROUTE
-    done_at = parse_receipt_date(text.done_date, zone)
     return Receipt(
         references=tuple(spellings),
         dialects=tuple(spellings.values()),
         recipient=recipient,
         state=ReceiptState.UNKNOWN if state is None else _RECEIPT_STATE[state],
         code=_network_code(text.err, body.tlvs),
-        done_at=None if done_at is None else done_at.astimezone(UTC),
+        done_at=_read_done_date(text.done_date, zone),
     )
 
 
@@ -125,6 +124,14 @@ def _sar_concat(tlvs: tuple[Tlv, ...]) -> Concat | None:
     if not 1 <= part <= total <= 0xFF or total == 1 or reference > 0xFFFF:
         return None
     return Concat(reference=reference, total=total, part=part, width=16)
+
+
+def _read_done_date(text: str, zone: tzinfo) -> datetime | None:
+    at = parse_receipt_date(text, zone)
+    try:
+        return None if at is None else at.astimezone(UTC)
+    except OverflowError:  # some write the first or the last day of the calendar for "never"
+        return None
 
 
 def _network_code(err: str, tlvs: tuple[Tlv, ...]) -> str:

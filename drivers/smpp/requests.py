@@ -157,6 +157,6 @@ async def _ask(connection: SmppConnection, body: Body, timeout_s: float) -> Body
         if answer.code == "answer_timeout":
             raise WireTimeout("answer", timeout_s)
         raise WireLost(answer.detail, by_peer=answer.written)
-    if answer.command_status:
-        raise SmppStatusError(answer.command_status)
+    if answer.refusal:
+        raise SmppStatusError(answer.refusal)
     return answer.body

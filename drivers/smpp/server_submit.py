@@ -18,7 +18,7 @@ from drivers.smpp.text import decode_address, decode_content
 from drivers.smpp.times import parse_time
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import CommandStatus, Tag
-from drivers.smpp.wire.fields import DistributionList, SmeAddress, find_int_tlv, find_tlv
+from drivers.smpp.wire.fields import DistributionList, SmeAddress, Tlv, find_int_tlv, find_tlv
 from drivers.smpp.wire.pdus import DataSm, SubmitMulti, SubmitSm
 
 Submission = SubmitSm | DataSm | SubmitMulti
@@ -32,6 +32,11 @@ _CONTROLS: Final = frozenset(range(0x20)) - {0x09, 0x0A, 0x0D}
 _PRIORITIES: Final = (5, 6, 8, 9)
 """Ours by ``priority_flag``."""
 _MOST_URGENT: Final = 3
+_VENDOR_TAGS: Final = range(0x1400, 0x4000)
+"""Reserved for what SMSCs define themselves (3.4 5.3.2)."""
+_MOST_VENDOR: Final = 16
+_MOST_VENDOR_OCTETS: Final = 255
+"""As over HTTP."""
 
 
 class Refusal(Exception):
@@ -75,6 +80,7 @@ class Submitted:
         expires_at: None for our default.
         priority: 0..9 as in `drivers.base.OutboundSegment`.
         registered_delivery: as on the wire.
+        tlvs: parameters of the carrier's own, for the carrier.
         data_coding: the same, with the account's own meaning of 0 made plain.
     """
 
@@ -92,6 +98,7 @@ class Submitted:
     priority: int = 5
     registered_delivery: int = 0
     data_coding: int = 0
+    tlvs: tuple[Tlv, ...] = ()
 
 
 def read_submission(body: Submission, now: datetime, *, latin_1: bool = False) -> Submitted:
@@ -126,7 +133,18 @@ def read_submission(body: Submission, now: datetime, *, latin_1: bool = False) -
         priority=_priority(body),
         registered_delivery=body.registered_delivery,
         data_coding=data_coding,
+        tlvs=_vendors(body.tlvs) if body.tlvs else (),
     )
+
+
+def _vendors(tlvs: tuple[Tlv, ...]) -> tuple[Tlv, ...]:
+    """Those that we pass on; a law may ask for them, so none is left out in silence."""
+    own = tuple({tag: (tag, value) for tag, value in tlvs if tag in _VENDOR_TAGS}.values())
+    if len(own) > _MOST_VENDOR:
+        raise Refusal(CommandStatus.ROPTPARNOTALLWD, "too many parameters of the carrier's own")
+    if any(len(value) > _MOST_VENDOR_OCTETS for _, value in own):
+        raise Refusal(CommandStatus.RINVPARLEN, "a parameter of the carrier's own is too long")
+    return own
 
 
 def _alphabet(data_coding: int, content: bytes, *, latin_1: bool) -> int:

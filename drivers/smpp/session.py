@@ -79,6 +79,12 @@ class ResponseReceived(msgspec.Struct, frozen=True, gc=False):
     late: bool = False
     unread: str | None = None
 
+    @property
+    def refusal(self) -> int:
+        """The status with which it says no, 0 for a yes; generic_nack is none, whatever its status."""
+        is_nack = isinstance(self.body, GenericNack)
+        return self.command_status or (CommandStatus.RUNKNOWNERR if is_nack else CommandStatus.ROK)
+
 
 class UnknownResponse(msgspec.Struct, frozen=True, gc=False):
     """An answer to nothing we asked, or of the wrong kind; the request, if any, goes on waiting."""

@@ -57,7 +57,7 @@ class SubmitRules:
         priorities: ``priority_flag`` by our priority 0..9.
         intermediate: ask for intermediate notifications, too, where a report is asked for.
         source_ton, source_npi, dest_ton, dest_npi: instead of what the form of an address says.
-        tlvs: parameters of the carrier's own, in every submit_sm.
+        tlvs: parameters of the carrier's own, in every submit_sm; one that a message brings itself takes its place.
     """
 
     long_text: LongText = LongText.UDH
@@ -95,7 +95,7 @@ def apply_rules(body: SubmitSm, segment: OutboundSegment, rules: SubmitRules, no
         rules: see `SubmitRules`.
         now: aware; where an absolute validity counts from.
     """
-    tlvs = (*rules.tlvs, *segment.tlvs)
+    tlvs = _merge(rules.tlvs, segment.tlvs)
     if rules is DEFAULT_RULES:
         return replace(body, tlvs=tlvs) if tlvs else body
     changes: dict[str, Any] = {
@@ -123,6 +123,13 @@ def apply_rules(body: SubmitSm, segment: OutboundSegment, rules: SubmitRules, no
         tlvs = (*tlvs, (int(Tag.MESSAGE_PAYLOAD), content))
         content = b""
     return replace(body, **changes, esm_class=esm_class, short_message=content, tlvs=tlvs)
+
+
+def _merge(agreed: tuple[Tlv, ...], own: tuple[Tlv, ...]) -> tuple[Tlv, ...]:
+    if not (agreed and own):
+        return agreed or own
+    brought = {tag for tag, _ in own}
+    return (*(tlv for tlv in agreed if tlv[0] not in brought), *own)
 
 
 def _validity(body: SubmitSm, segment: OutboundSegment, validity: Validity, now: datetime) -> str:

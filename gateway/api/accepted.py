@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from hashlib import sha256
 from typing import Any
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 
@@ -22,6 +24,8 @@ from gateway.store.ports import Tx
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
+_at_work: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+"""Who does what an Idempotency-Key (of an API key) names: repeated while it lasts, it waits for the answer."""
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 
 
@@ -29,11 +33,14 @@ def read_idempotency(request: web.Request, body: bytes) -> Idempotency | None:
     """The client's own name for this request; None when it gave none.
 
     Raises:
-        InvalidRequest: it is empty, too long or not printable ASCII.
+        InvalidRequest: it is empty, too long or not printable ASCII, or there are two that differ.
     """
-    key = request.headers.get(IDEMPOTENCY_KEY)
-    if key is None:
+    keys = set(request.headers.getall(IDEMPOTENCY_KEY, ()))
+    if not keys:
         return None
+    if len(keys) > 1:
+        raise InvalidRequest(FieldError(IDEMPOTENCY_KEY, "given_twice", f"give one `{IDEMPOTENCY_KEY}`"))
+    key = keys.pop()
     if not _PRINTABLE.fullmatch(key):
         detail = "write 1 to 255 printable ASCII characters, such as a UUID"
         raise InvalidRequest(FieldError(IDEMPOTENCY_KEY, "wrong_format", detail))
@@ -62,17 +69,18 @@ async def answer_once(call: Call, body: bytes, act: Callable[[], Awaitable[Any]]
         return answer_value(await act())
     key_id, name, body_hash, _ = (call.key.id if call.key else "", *idempotency)
     store = call.context.store
-    if (kept := await store.read(partial(find_answer, key_id=key_id, key=name))) is not None:
-        if kept[0] != body_hash:
-            raise IdempotencyMismatch("this Idempotency-Key was used for another request; use a new one")
-        return _replay(kept[1], 200)
-    done = encode(await act())
+    async with _at_work.setdefault((key_id, name), asyncio.Lock()):
+        if (kept := await store.read(partial(find_answer, key_id=key_id, key=name))) is not None:
+            if kept[0] != body_hash:
+                raise IdempotencyMismatch("this Idempotency-Key was used for another request; use a new one")
+            return _replay(kept[1], 200)
+        done = encode(await act())
 
-    async def keep(tx: Tx) -> None:
-        if await find_answer(tx, key_id, name) is None:
-            await save_answer(tx, key_id, name, body_hash, done, call.context.clock.now())
+        async def keep(tx: Tx) -> None:
+            if await find_answer(tx, key_id, name) is None:
+                await save_answer(tx, key_id, name, body_hash, done, call.context.clock.now())
 
-    await store.write(keep)
+        await store.write(keep)
     return answer(done)
 
 

@@ -6,7 +6,6 @@ Every item is read on its own, so that a bad one is rejected by itself and never
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from gateway.api.accepted import answer_accepted, read_idempotency
-from gateway.api.body import BATCH_MAX_OCTETS, decode_body, read_body
+from gateway.api.body import BATCH_MAX_OCTETS, decode_body, read_body, spoil_halves
 from gateway.api.context import Call
 from gateway.api.problem import Malformed
 from gateway.errors import InvalidRequest, RequestError
@@ -26,8 +25,6 @@ Items = Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH)]
 Wanted = MessageRequest | Rejected
 _BREATH = 500
 """Items read before other requests get their turn."""
-_ESCAPE = re.compile(rb"(?s)\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>u[dD][89a-fA-F]..)|.)")
-_NO_UTF8 = b"\xed\xa0\x80"
 
 
 class BatchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -77,10 +74,8 @@ async def send_batch(call: Call) -> web.Response:
 async def _read_batch(body: bytes) -> list[Wanted]:
     try:
         fields = decode_body(_fields, body)
-    except Malformed:
-        # Half of a surrogate pair (a text cut within an emoji) makes the decoder give up on the whole body. As octets
-        # that are no UTF-8 it is the fault of its own item only.
-        body = _ESCAPE.sub(lambda escape: _NO_UTF8 if escape["lone"] else escape[0], body)
+    except Malformed:  # perhaps by half of a surrogate pair, such as of a text that was cut within an emoji
+        body = spoil_halves(body)
         fields = decode_body(_fields, body)
     if "messages" in fields:
         return await _read_items(decode_body(_listed, body).messages, lambda raw: decode_body(_message, raw))

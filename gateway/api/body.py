@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +16,11 @@ T = TypeVar("T")
 
 SINGLE_MAX_OCTETS = 1 << 20
 BATCH_MAX_OCTETS = 32 << 20
+
+_ESCAPE = re.compile(rb"(?s)\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>u[dD][89a-fA-F]..)|.)")
+_NO_UTF8 = b"\xed\xa0\x80"
+"""Such a half as it would be in UTF-8, which does not have it."""
+_HALF = "a text holds half of a character (\\ud800 to \\udfff alone); write the whole of it, or leave it out"
 
 encode = msgspec.json.Encoder().encode
 
@@ -58,7 +64,7 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> 
     """A body as typed values.
 
     Raises:
-        Malformed: no JSON.
+        Malformed: no JSON, or half of a surrogate pair in it.
         BadEncoding: no UTF-8.
         InvalidRequest: JSON of another shape.
     """
@@ -67,11 +73,23 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> 
     except msgspec.ValidationError as error:
         raise InvalidRequest(explain(error, decoder.type)) from error
     except msgspec.DecodeError as error:
+        # The decoder takes such a half for the end of the body.
+        if any(escape["lone"] for escape in _ESCAPE.finditer(bytes(body))):
+            raise Malformed(_HALF) from error
         raise Malformed(f"the body is not valid JSON: {error}") from error
     except RecursionError as error:
         raise Malformed("the body is nested too deeply") from error
     except UnicodeDecodeError as error:
-        raise BadEncoding(f"the body is not UTF-8: wrong octet in a text, {error.reason}") from error
+        what = f"the body is not UTF-8: wrong octet in a text, {error.reason}"
+        raise BadEncoding(_HALF if _NO_UTF8 in bytes(body) else what) from error
+
+
+def spoil_halves(body: bytes) -> bytes:
+    """The body with each half of a surrogate pair as octets that are no UTF-8.
+
+    Those are the fault of the one text that holds them, where a half makes the decoder give up on all.
+    """
+    return _ESCAPE.sub(lambda escape: _NO_UTF8 if escape["lone"] else escape[0], body)
 
 
 async def read_empty_body(request: web.Request) -> bytes:

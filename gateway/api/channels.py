@@ -56,8 +56,9 @@ async def send_ussd(call: Call) -> web.Response:
     channels without a SIM, 409 while the channel is down, 504 when the network does not answer.
     """
     name = _find(call).name
-    wanted = decode_body(_ussd, await read_body(call.request, SINGLE_MAX_OCTETS))
-    return answer_value(await call.context.channels.ussd(name, wanted.code))
+    body = await read_body(call.request, SINGLE_MAX_OCTETS)
+    wanted = decode_body(_ussd, body)
+    return await answer_once(call, body, partial(call.context.channels.ussd, name, wanted.code))
 
 
 async def trace_channel(call: Call) -> web.Response:

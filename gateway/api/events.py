@@ -25,10 +25,11 @@ from gateway.model.message import Scope
 from gateway.store.events import last_seq, load_events
 
 HEARTBEAT_S = 15.0
-"""A comment is sent after this long without events: proxies keep the connection, and we learn who left."""
+"""A comment is sent after this long without a wanted event: proxies keep the connection, and we learn who left."""
 MAX_STREAMS = 200
 _PAGE = 500
 _RETRY_MS = 2_000
+_STILL_HERE = b": still here\n\n"
 _HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
@@ -62,15 +63,15 @@ class Streams:
         """Let every stream end after the event it is writing."""
         self._closing.set()
 
-    async def wait(self, news: asyncio.Task[int]) -> None:
-        """Wait for ``news``, the end, or the time for a heartbeat, whichever is first.
+    async def wait(self, news: asyncio.Task[int], patience_s: float) -> None:
+        """Wait for ``news``, the end, or so long, whichever is first.
 
         Raises:
             StoreError: the store failed.
         """
         closing = asyncio.create_task(self._closing.wait())
         try:
-            await asyncio.wait({news, closing}, timeout=self.heartbeat_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({news, closing}, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             closing.cancel()
         if news.done():
@@ -111,20 +112,22 @@ async def stream_events(call: Call) -> web.StreamResponse:
 async def _follow(
     call: Call, streams: Streams, response: web.StreamResponse, keeps: Keeps, after: int
 ) -> None:
-    store = call.context.store
+    store, now = call.context.store, asyncio.get_running_loop().time
+    written_at = now()
     while not streams.closing:
         await streams.keys.authorize(call.request, Scope.READ)
         events = await store.read(partial(load_events, after_seq=after, limit=_PAGE))
-        if frames := b"".join(format_event(event) for event in events if keeps(event)):
-            await response.write(frames)
+        frames = b"".join(format_event(event) for event in events if keeps(event))
+        # Also while there is much that this reader does not want: only who is written to is seen to have left.
+        if frames or now() - written_at >= streams.heartbeat_s:
+            await response.write(frames or _STILL_HERE)
+            written_at = now()
         if events:
             after = events[-1].seq
             continue
         news = asyncio.ensure_future(store.wait_events(after))
         try:
-            await streams.wait(news)
-            if not news.done():
-                await response.write(b": still here\n\n")
+            await streams.wait(news, max(0.0, written_at + streams.heartbeat_s - now()))
         finally:
             news.cancel()
 
@@ -168,7 +171,7 @@ def make_filter(query: EventQuery, region: str) -> Keeps:
         name: value
         for name, value in (
             ("status", query.status and query.status.value),
-            ("to", query.to and read_number(query.to, region, "to")),
+            ("to", None if query.to is None else read_number(query.to, region, "to")),
             ("channel", query.channel),
             ("reference", query.reference),
             ("batch_id", query.batch),

@@ -7,15 +7,17 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from gateway.errors import FieldError
+from gateway.model.request import END
 
 _MAX_ECHO_CHARS = 40
 _PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _LOCATED = re.compile(r"(?s)(?P<what>.*?)(?: - at `(?:key` in `)?(?P<path>\$[^`]*)`)?")
+_END_AS_QUOTED = repr(END)[1:-1]
 _NAMED_FIELD = re.compile(r"(?s)Object (?P<fault>missing required|contains unknown) field `(?P<name>.*)`")
 
 _CODES = (
@@ -54,7 +56,11 @@ def explain(error: msgspec.ValidationError, shape: Any) -> FieldError:
             return FieldError(f"{pointer}/{escape(name)}", "missing_field", f"`{name}` is required")
         return FieldError(f"{pointer}/{escape(_clip(name))}", "unknown_field", unknown_name(name, fields))
     code = next((code for start, code in _CODES if text.startswith(start)), "invalid")
-    if code == "unknown_value":
+    if code == "wrong_time":
+        text = "write a time with its zone, such as 2026-12-24T08:00:00+08:00"
+    elif code == "wrong_format":
+        text = text.replace(_END_AS_QUOTED, "$")
+    elif code == "unknown_value":
         text = _list_values(fields.get(pointer.rpartition("/")[2])) or text
     return FieldError(pointer, code, text)
 
@@ -97,8 +103,10 @@ def _field_types(shape: Any) -> dict[str, Any]:
 
 
 def _list_values(hint: Any) -> str | None:
-    """``write one of a, b, c``, when the type is an enumeration (perhaps or null)."""
+    """``write one of a, b, c``, when the type is an enumeration or a literal (perhaps or null)."""
     for choice in (hint, *get_args(hint)):
+        if get_origin(choice) is Literal:
+            return f"write one of {', '.join(map(str, get_args(choice)))}"
         if isinstance(choice, type) and issubclass(choice, Enum):
             return f"write one of {', '.join(str(member.value) for member in choice)}"
     return None

@@ -79,7 +79,7 @@ async def cancel(call: Call) -> web.Response:
 
 async def resend(call: Call) -> web.Response:
     """Send a message again that failed or whose fate is unknown; 409 names the state that forbids it."""
-    return await _apply(call, resend_message)
+    return await _apply(call, partial(resend_message, valid_for_s=call.context.intake.valid_for_s))
 
 
 async def _apply(call: Call, verb: Callable[[Store, Clock, str], Awaitable[Message]]) -> web.Response:

@@ -59,7 +59,7 @@ class Forbidden(RequestError):
 
     def __init__(self, scope: str) -> None:
         super().__init__(
-            f"this key lacks the scope `{scope}`; make one with `hongyan keys create --scopes {scope}`"
+            f"this key lacks the scope `{scope}`; make one with `hongyan keys create --name NAME --scopes {scope}`"
         )
         self.scope = scope
 
@@ -222,7 +222,7 @@ async def supervise(request: web.Request, handler: Handler) -> web.StreamRespons
             "api.unexpected",
             incident=incident,
             method=request.method,
-            route=request.match_info.route.name,
+            route=getattr(request.match_info.route.resource, "canonical", None),
             error=type(error).__name__,
             exc_info=error,
         )

@@ -207,6 +207,7 @@ ROUTES: tuple[Route, ...] = (
         bodies=(schema.UssdRequest,),
         answers={200: UssdReply},
         problems=(404, 409, 501, 502, 504),
+        headers=_IDEMPOTENCY,
     ),
     _manage(
         method="POST",

@@ -5,13 +5,14 @@ Built on the standard library's client: aiohttp alone would take longer to load 
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 import typer
@@ -22,6 +23,7 @@ TIMEOUT_S = 30.0
 STREAM_TIMEOUT_S = 60.0
 """The gateway sends a comment every 15 s on a quiet stream; without one for so long the link is dead."""
 
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 _HINTS = {
     401: "give a key with --key or HONGYAN_KEY; `hongyan keys create --name NAME --scopes send,read` makes one",
     503: "the gateway is starting, stopping, or its store fails; try again, then look into its log",
@@ -54,10 +56,13 @@ class Api:
     """
 
     def __init__(self, url: str, key: str) -> None:
+        key = key.strip()
         if not key:
             raise typer.BadParameter(f"there is no API key; {_HINTS[401]}", param_hint="--key")
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not _HEADER_VALUE.fullmatch(key):
+            raise typer.BadParameter(f"that is no API key; {_HINTS[401]}", param_hint="--key")
+        parts = _split(url)
+        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
             raise typer.BadParameter(f'"{url}" is no address; write http://HOST:PORT', param_hint="--url")
         self._url, self._parts, self._key = url, parts, key
         self._prefix = parts.path.rstrip("/").removesuffix("/v1")
@@ -171,6 +176,15 @@ class Api:
                 return f"what answers at {self._url} does not speak HTTP; check --url (https?)"
             case _:
                 return f"no link to {self._url}: {error.strerror or error}; check --url"
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - it is only looked at here
+    except ValueError:
+        return None
+    return parts
 
 
 def path_of(*names: str) -> str:

@@ -13,6 +13,9 @@ from gateway.cli.options import Config, example, make_app
 from gateway.cli.output import Failure
 from gateway.cli.serve import read_settings
 
+STORE_MODE = 0o640
+"""As the daemon makes it: there are texts and numbers in it."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
@@ -35,6 +38,7 @@ def migrate(config: Config = None) -> None:
     path = store_path(read_settings(config).store.url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=STORE_MODE)
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             for name in run_migrations(db):
                 print(f"ran {name}")
@@ -50,7 +54,7 @@ def check(config: Config = None) -> None:
     """
     from gateway.store.migrate import load_migrations, schema_version  # noqa: PLC0415
 
-    path = _existing_store(config)
+    path = find_store(config)
     newest = load_migrations()[-1][0]
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
@@ -78,11 +82,12 @@ def backup(
 
     The copy is a store of its own: put its path into store.url to use it.
     """
-    path = _existing_store(config)
+    path = find_store(config)
     if file.exists():
         raise Failure(f"{file} exists; name a new file")
     partial = file.with_name(f"{file.name}.partial")  # under FILE's own name there is a whole copy or none
     try:
+        partial.touch(mode=STORE_MODE)
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as copy:
             source.backup(copy)
         partial.rename(file)
@@ -93,7 +98,8 @@ def backup(
     print(f"{file}  {file.stat().st_size} octets")
 
 
-def _existing_store(config: Path | None) -> Path:
+def find_store(config: Path | None) -> Path:
+    """The file of the store that the config names. Raises Failure where there is none: nothing is to be made."""
     from gateway.runtime.stores import store_path  # noqa: PLC0415
 
     path = store_path(read_settings(config).store.url)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.db import find_store
 from gateway.cli.options import Config, Json, example, make_app
 from gateway.cli.output import Failure, local_time, print_json, print_table, say
 from gateway.cli.serve import read_settings
@@ -35,12 +36,16 @@ def create(
     wanted = read_scopes(scopes)
     if not name.strip():
         raise typer.BadParameter("is empty", param_hint="--name")
-    key, secret = asyncio.run(_create(read_settings(config).store.url, name, wanted))
+    url = read_settings(config).store.url
+    key, secret = asyncio.run(_create(url, name, wanted))
     if as_json:
         print_json({"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "secret": secret})
         return
     print(secret)
-    say(f"key {key.name} with {', '.join(sorted(key.scopes))}; keep its secret safe, only its hash is stored")
+    may = ", ".join(sorted(key.scopes))
+    say(
+        f"key {key.name} with {may}; keep its secret safe, only its hash is in {url.removeprefix('sqlite:///')}"
+    )
 
 
 def list_all(config: Config = None, as_json: Json = False) -> None:
@@ -48,7 +53,7 @@ def list_all(config: Config = None, as_json: Json = False) -> None:
 
     Revoked ones, too; never their secrets.
     """
-    keys = asyncio.run(_list(read_settings(config).store.url))
+    keys = asyncio.run(_list(f"sqlite:///{find_store(config)}"))
     if as_json:
         for k in keys:
             print_json(k)
@@ -67,7 +72,7 @@ def revoke(
 
     A running gateway refuses it within seconds.
     """
-    if not asyncio.run(_revoke(read_settings(config).store.url, key)):
+    if not asyncio.run(_revoke(f"sqlite:///{find_store(config)}", key)):
         raise Failure(f"there is no key {key} that is still good; see hongyan keys list")
     print(f"{key}  revoked")
 

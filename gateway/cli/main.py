@@ -5,7 +5,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -72,6 +74,10 @@ for _family in FAMILIES:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # texts may hold what the terminal's encoding does not
     try:
         app(args=argv, prog_name="hongyan")
     except SystemExit as end:
@@ -79,6 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Failure, GatewayError) as failure:
         say(str(failure))
         return 1
+    except UnicodeEncodeError:  # what is no UTF-8 on the command line comes as lone surrogates
+        say("something on the command line is not UTF-8; look at the terminal's encoding (LANG)")
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0

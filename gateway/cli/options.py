@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,17 @@ def make_app(text: str) -> typer.Typer:
 def example(line: str) -> str:
     """The end of a command's help: one line to copy, never wrapped."""
     return f"\b\nExample:\n  {line}"
+
+
+def read_text(text: str) -> str:
+    """A text from the command line; ``-`` is what stdin holds, to its last line's end."""
+    if text != "-":
+        return text
+    try:
+        return sys.stdin.read().rstrip("\n")
+    except UnicodeDecodeError as error:
+        detail = f"what stdin holds is not {error.encoding}; convert it first, such as by iconv"
+        raise typer.BadParameter(detail, param_hint="TEXT") from None
 
 
 def read_duration(text: str, option: str) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from drivers.errors import EncodeError
-from gateway.cli.options import Json, example
+from gateway.cli.options import Json, example, read_text
 from gateway.cli.output import Failure, print_json, print_table
 from gateway.policy.text import DEFAULT_RULES, Preview, TextRules, preview_text
 from gateway.runtime.settings import load_settings
@@ -43,9 +42,8 @@ def preview(
     """Show what a text would cost, and why."""
     if encoding not in {"auto", *_ENCODINGS}:
         raise typer.BadParameter("write auto, gsm7 or ucs2", param_hint="--encoding")
-    text = sys.stdin.read().rstrip("\n") if text == "-" else text
     # Octets of the command line that are no UTF-8 come as lone surrogates, which no terminal can show.
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    text = read_text(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     try:
         shown = preview_text(text, encoding, _load_rules(config), smart=smart)
     except EncodeError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,10 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.client import Api, path_of
-from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, read_duration, read_instant
+from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, read_duration, read_instant, read_text
 from gateway.cli.output import Failure, describe_error, paint, print_json, say
 
 FINAL = frozenset({"delivered", "undelivered", "failed", "expired", "canceled", "blocked", "uncertain"})
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 _POLL_FIRST_S, _POLL_CAP_S = 0.1, 2.0
 
 
@@ -60,10 +61,13 @@ def send(
     """Send one message."""
     if (text is None) == (data is None):
         raise typer.BadParameter("give a text, or --data", param_hint="TEXT")
+    if idempotency_key is not None and not _PRINTABLE.fullmatch(idempotency_key):
+        detail = "write 1 to 255 printable ASCII characters, such as a UUID"
+        raise typer.BadParameter(detail, param_hint="--idempotency-key")
     timeout_s = read_duration(timeout, "--timeout")
     body = {
         "to": to,
-        "text": sys.stdin.read().rstrip("\n") if text == "-" else text,
+        "text": None if text is None else read_text(text),
         "category": category,
         "sender": sender,
         "channel": channel,
@@ -81,7 +85,7 @@ def send(
         "udh": udh,
     }
     api = Api(url, key)
-    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
     given = {name: value for name, value in body.items() if value is not None}
     message = api.call("POST", "/messages", given, headers)
     if wait:

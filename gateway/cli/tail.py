@@ -14,6 +14,7 @@ import typer
 from gateway.cli.client import Api, path_of
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example
 from gateway.cli.output import Failure, local_time, paint, print_json, say
+from gateway.model.message import MessageStatus
 
 RETRY_S = 2.0
 
@@ -37,6 +38,8 @@ def tail(
 
     Every change of every message, one a line.
     """
+    if status is not None and status not in set(MessageStatus):
+        raise typer.BadParameter(f"write one of {', '.join(MessageStatus)}", param_hint="--status")
     api = Api(url, key)
     wanted = {"to": to, "status": status, "channel": channel}
     show = print_json if as_json else _print_event

@@ -21,7 +21,7 @@ from gateway.esme.receipts import make_receipt
 from gateway.model.events import Event
 from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import InboundMessage, MessageStatus
-from gateway.pipeline.publish import follow_events
+from gateway.pipeline.publish import hand_events
 from gateway.store.esme import EsmeSubmit, close_submits, load_submits
 from gateway.store.esme_outbox import NewDelivery, load_place, save_deliveries, save_place
 from gateway.store.events import last_seq
@@ -84,6 +84,7 @@ class Collector:
         self._accounts = accounts
         self._wake = wake
         self._note_closed = note_closed
+        self._saved = 0
 
     async def open(self) -> int:
         """The place to go on from; at the very first start the present."""
@@ -99,15 +100,17 @@ class Collector:
 
     async def run(self, place: int) -> None:
         """Follow the timeline from a place until the store closes. Cancel: goes on there at the next start."""
-        saved = place
-        async for events in follow_events(self._store, place):
-            last = events[-1].seq
-            made = await self._make(events)
-            if made.deliveries or made.closed or last - saved >= _SAVE_EVERY:
-                await self._store.write(lambda tx, made=made, last=last: _keep(tx, made, last))  # type: ignore[misc]
-                saved = last
-                self._note_closed(made.n_closed)
-                self._wake({delivery.account for delivery in made.deliveries})
+        self._saved = place
+        await hand_events(self._store, place, self._take, "the outbox of applications")
+
+    async def _take(self, events: list[Event]) -> None:
+        last = events[-1].seq
+        made = await self._make(events)
+        if made.deliveries or made.closed or last - self._saved >= _SAVE_EVERY:
+            await self._store.write(lambda tx: _keep(tx, made, last))
+            self._saved = last
+            self._note_closed(made.n_closed)
+            self._wake({delivery.account for delivery in made.deliveries})
 
     async def _make(self, events: list[Event]) -> _Made:
         made = _Made([], [], {})

@@ -208,7 +208,7 @@ class Courier:
                 return
         self._count("again")
         if not bind.lost:  # it is there and does not take it: give it time
-            pause_s = min(_FIRST_PAUSE_S * 2**parcel.tries, _LONGEST_PAUSE_S)
+            pause_s = min(_FIRST_PAUSE_S * 2.0 ** min(parcel.tries, 20), _LONGEST_PAUSE_S)
             parcel.tries += 1
             parcel.due_at = self._clock.monotonic() + pause_s
         self._again.append(parcel)

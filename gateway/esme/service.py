@@ -40,7 +40,7 @@ _FORGET_AT_ONCE: Final = 10_000
 _SESSION_INIT_S: Final = 30.0
 """For the bind; longer than any pause after wrong passwords."""
 KEEP_SUBMITS: Final = timedelta(days=35)
-"""Longer than any message may wait, so that its receipt finds who is to be told."""
+"""After the last change of a message: longer than a network tries, so that its receipt finds who is to be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,7 @@ class EsmeSession:
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._closed = False
         self._slow: set[asyncio.Task[None]] = set()
         self._worker = asyncio.create_task(self._work(), name=f"smpp server {bind.system_id}")
 
@@ -120,9 +121,10 @@ class EsmeSession:
         await self._idle.wait()
 
     def close(self) -> None:
-        """The connection is gone. What is being stored stays so; the rest was never answered."""
+        """The connection is gone. What is being stored is counted and goes out; the rest was never answered."""
         self._queue.clear()
-        self._worker.cancel()
+        self._closed = True
+        self._news.set()
         self._idle.set()
 
     # ---- inside ----
@@ -145,7 +147,7 @@ class EsmeSession:
         return None
 
     async def _work(self) -> None:
-        while True:
+        while not self._closed:
             await self._news.wait()
             self._news.clear()
             while self._queue:

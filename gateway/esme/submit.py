@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from drivers.base import Encoding
+from drivers.codec.reassembly import decode_run
 from drivers.codec.segment import MAX_UD_OCTETS, Plan, PlannedSegment, decode_payload
 from drivers.codec.text import decode_text, to_plain
 from drivers.smpp.server_submit import Refusal, Submitted, WireAddress
@@ -25,6 +26,7 @@ _STATUS_BY_CODE: Final = {
     "data_too_long": CommandStatus.RINVMSGLEN,
     "text_not_encodable": CommandStatus.RINVMSGLEN,
     "bad_udh": CommandStatus.RINVESMCLASS,
+    "no_parameters": CommandStatus.ROPTPARNOTALLWD,
 }
 
 
@@ -142,6 +144,7 @@ def _request(
         schedule_at=submitted.schedule_at,
         valid_for=valid_for,
         report=bool(wanted & _REPORTS),
+        smpp_tlvs={f"0x{tag:04x}": value.hex() for tag, value in submitted.tlvs},
     )
 
 
@@ -152,17 +155,17 @@ def _fits(encoding: Encoding, udh: bytes, payload: bytes) -> bool:
 
 
 def _join_text(parts: list[Submitted]) -> str:
-    """A surrogate pair may be cut between two parts, so octets of one encoding are joined before they are read."""
+    """A surrogate pair may be cut between two parts, so those of one encoding are read together."""
     texts: list[str] = []
     run: list[bytes] = []
     running: Encoding | None = None
     for part in parts:
         encoding, payload = to_plain(part.encoding, part.payload, part.udh)
         if running is not None and encoding is not running:
-            texts.append(decode_payload(running, b"".join(run)))
+            texts.append(decode_run(running, run))
             run = []
         running = encoding
         run.append(payload)
     if running is not None:
-        texts.append(decode_payload(running, b"".join(run)))
+        texts.append(decode_run(running, run))
     return "".join(texts)

@@ -17,7 +17,7 @@ import msgspec
 from yarl import URL
 
 from gateway.clock import Clock
-from gateway.errors import InvalidRequest, StoreError, StoreUnavailable
+from gateway.errors import InvalidRequest, StoreError
 from gateway.kannel.inbound_routes import InboundRoute, OutCall, read_reply
 from gateway.model.message import InboundMessage
 from gateway.model.request import MessageRequest
@@ -97,14 +97,12 @@ class Caller:
         self._wake.set()
 
     async def run(self) -> None:
-        """Call until the store closes. Cancel: calls under way are made again at the next start."""
+        """Call for ever. Cancel: calls under way are made again at the next start."""
         try:
             while True:
                 self._wake.clear()
                 try:
                     pause_s = await self._start_due()
-                except StoreUnavailable:
-                    return
                 except StoreError:
                     pause_s = _STORE_PAUSE_S
                 try:

@@ -30,8 +30,8 @@ from gateway.store.ports import Store, Tx
 from gateway.turnstile import Turnstile
 
 _MAX_OCTETS = 140
-_CONCAT_OCTETS = 5
-"""An 8-bit reference in a header (3GPP TS 23.040 9.2.3.24.1)."""
+_CONCAT_OCTETS = {8: 5, 16: 6}
+"""Of a header's element, by the bits of its reference (3GPP TS 23.040 9.2.3.24.1, 9.2.3.24.8)."""
 _MAX_SEGMENTS = 255
 _MAX_VALID_S = 30 * 86_400
 _MAX_RECEIVERS = 10_000
@@ -99,7 +99,7 @@ class SendDoor:
         """A message for each receiver; those that are no numbers are left out, as Kannel does."""
         if len(wanted.to) > _MAX_RECEIVERS:
             raise Refused(f"More than {_MAX_RECEIVERS} receivers, rejected")
-        plan = _plan(wanted)
+        plan = _plan(wanted, self._intake.reference_bits)
         request = self._request(account, wanted)
         key = ApiKey(
             id=KeyId(f"kannel:{account.username}"),
@@ -191,13 +191,13 @@ def _spell(number: str, *, international: bool) -> Sequence[str]:
     return (full, number) if international else (number, full)
 
 
-def _plan(wanted: Wanted) -> Plan | None:
+def _plan(wanted: Wanted, reference_bits: int) -> Plan | None:
     """What goes on the wire where the client made its own header; None leaves it to the intake."""
     try:
         if wanted.udh:
             decode_udh(wanted.udh)
         if wanted.data is not None:
-            return _plan_binary(wanted.data, wanted.udh)
+            return _plan_binary(wanted.data, wanted.udh, reference_bits)
         if not wanted.udh or not wanted.text:
             return None
         plan = plan_segments(wanted.text, Encoding.UCS2 if wanted.coding == 2 else None)
@@ -213,13 +213,13 @@ def _plan(wanted: Wanted) -> Plan | None:
     return plan
 
 
-def _plan_binary(data: bytes, udh: bytes) -> Plan:
+def _plan_binary(data: bytes, udh: bytes, reference_bits: int) -> Plan:
     """Octets in as many segments as they need; each gets the client's header."""
     if not data and not udh:
         raise Refused(BAD_BODY)
     room = _MAX_OCTETS - len(udh)
     if len(data) > room:
-        room -= _CONCAT_OCTETS + (not udh)
+        room -= _CONCAT_OCTETS[reference_bits] + (not udh)
     if room < 1 and data:
         raise Refused("UDH field is too long, rejected")
     chunks = [data[at : at + room] for at in range(0, len(data), room)] if data else [b""]

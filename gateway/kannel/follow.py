@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -10,13 +9,12 @@ import msgspec
 from yarl import URL
 
 from gateway.clock import Clock, truncate_ms
-from gateway.errors import StoreError, StoreUnavailable
 from gateway.ids import make_id
 from gateway.kannel.inbound_routes import InboundRoute, OutCall, choose_route, plan_inbound
 from gateway.kannel.reports import DLR_OF, Wish, complete_receipt, plan_report
 from gateway.model.events import Event
 from gateway.model.message import InboundMessage
-from gateway.pipeline.publish import follow_events
+from gateway.pipeline.publish import hand_events
 from gateway.store.events import last_seq
 from gateway.store.inbound import find_inbound
 from gateway.store.kannel import (
@@ -36,7 +34,6 @@ _PRUNE_EVERY = timedelta(hours=1)
 _PLACE_EVERY = 2_000
 """Events that may pass without a call before the place is written down; they would only be read again."""
 _INBOUND = "inbound.received"
-_STORE_PAUSE_S = 1.0
 
 _encode = msgspec.json.Encoder().encode
 _decode_wish = msgspec.json.Decoder(Wish).decode
@@ -75,16 +72,7 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until the store closes. Cancel: goes on from the place that was committed last."""
-        while True:
-            try:
-                async for events in follow_events(self._store, self._seq):
-                    await self._take(events)
-            except StoreUnavailable:
-                return
-            except StoreError:  # a full disk: nothing tells us when there is room again
-                await asyncio.sleep(_STORE_PAUSE_S)
-            else:
-                return
+        await hand_events(self._store, self._seq, self._take, "the reports of Kannel's kind")
 
     async def _take(self, events: Sequence[Event]) -> None:
         seq = events[-1].seq

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from email.message import Message as Headers
@@ -90,8 +91,8 @@ def plan_inbound(message: InboundMessage, route: InboundRoute) -> OutCall:
     kind = "application/octet-stream" if message.text is None else f'text/plain; charset="{charset}"'
     headers = {
         "Content-Type": kind,
-        "X-Kannel-From": facts.phone,
-        "X-Kannel-To": facts.ours,
+        "X-Kannel-From": _header_value(facts.phone),
+        "X-Kannel-To": _header_value(facts.ours),
         "X-Kannel-Time": sent_at,
         "X-Kannel-SMSC": facts.smsc,
         "X-Kannel-Coding": str(facts.coding),
@@ -140,6 +141,11 @@ def _n_segments(text: str) -> int:
         return 256
 
 
+def _header_value(address: str) -> str:
+    """An alphanumeric sender may hold a line feed, with which a header would end, or the call not be made."""
+    return "".join(c if c.isprintable() else " " for c in address)
+
+
 def _first_word(text: str | None) -> str:
     words = (text or "").split(maxsplit=1)
     return words[0].casefold() if words else ""
@@ -172,7 +178,8 @@ class _Text(HTMLParser):
 
 def _strip_tags(page: str) -> str:
     parser = _Text()
-    parser.feed(page)
-    parser.close()
+    with suppress(AssertionError):  # that is how it says no to a declaration; what came before counts
+        parser.feed(page)
+        parser.close()
     lines = (re.sub(r"\s+", " ", line).strip() for line in "".join(parser.pieces).split("\n"))
     return "\n".join(line for line in lines if line)

@@ -14,10 +14,14 @@ MAX_TEXT_CHARS = 39_015
 """255 parts of 153 characters: the most that one message can carry (TS 23.040 9.2.3.24.1)."""
 MAX_BATCH = 10_000
 
+END = r"$(?!\n)"
+"""The end of a pattern: ``$`` alone lets a line feed follow, in Python though not in JSON Schema."""
+_HEX = f"^([0-9A-Fa-f]{{2}})*{END}"
+
 Tag = Annotated[str, Meta(min_length=1, max_length=64)]
-TlvTag = Annotated[str, Meta(pattern="^0x[0-9A-Fa-f]{4}$")]
+TlvTag = Annotated[str, Meta(pattern=f"^0x[0-9A-Fa-f]{{4}}{END}")]
 """Tag of an optional parameter of SMPP."""
-TlvValue = Annotated[str, Meta(max_length=510, pattern="^([0-9A-Fa-f]{2})*$")]
+TlvValue = Annotated[str, Meta(max_length=510, pattern=_HEX)]
 """Its octets in hex."""
 
 
@@ -29,7 +33,7 @@ class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omi
     sender: Annotated[str, Meta(max_length=64)] | None = None
     channel: Annotated[str, Meta(max_length=64)] | None = None
     priority: Annotated[int, Meta(ge=0, le=9)] = 5
-    encoding: Annotated[str, Meta(pattern="^(auto|gsm7|ucs2)$")] = "auto"
+    encoding: Annotated[str, Meta(pattern=f"^(auto|gsm7|ucs2){END}")] = "auto"
     smart: bool | None = None
     flash: bool = False
     schedule_at: Annotated[datetime, Meta(tz=True)] | None = None
@@ -38,8 +42,8 @@ class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omi
     callback_url: Annotated[str, Meta(max_length=2_000, pattern="^https?://")] | None = None
     reference: Annotated[str, Meta(max_length=200)] | None = None
     tags: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
-    data: Annotated[str, Meta(max_length=280, pattern="^([0-9A-Fa-f]{2})*$")] | None = None
-    udh: Annotated[str, Meta(max_length=280, pattern="^([0-9A-Fa-f]{2})*$")] | None = None
+    data: Annotated[str, Meta(max_length=280, pattern=_HEX)] | None = None
+    udh: Annotated[str, Meta(max_length=280, pattern=_HEX)] | None = None
     smpp_tlvs: Annotated[dict[TlvTag, TlvValue], Meta(max_length=16)] = {}
 
 

@@ -116,6 +116,16 @@ class Intake:
         self._settings = settings
         self._on_accepted = on_accepted
 
+    @property
+    def valid_for_s(self) -> float:
+        """How long a message may wait that does not say itself."""
+        return self._settings.valid_for_s
+
+    @property
+    def reference_bits(self) -> int:
+        """8 or 16: of the number that joins the segments of a message."""
+        return self._settings.text.reserve.reference_bits
+
     async def accept(
         self,
         request: MessageRequest,
@@ -252,8 +262,12 @@ class Intake:
         """Drafts were committed: wake who sends."""
         self._on_accepted()
 
-    def draft_own(self, recipient: str, text: str, *, channel: str) -> Draft:
-        """A message of the gateway's own (an opt-out confirmation), pinned to the channel it answers on."""
+    def draft_own(self, recipient: str, text: str, *, channel: str | None) -> Draft:
+        """A message of the gateway's own (an opt-out confirmation), pinned to the channel it answers on.
+
+        Raises:
+            InvalidRequest: the recipient can't be sent to, or not by this channel.
+        """
         request = MessageRequest(to=recipient, text=text, channel=channel)
         return self._draft(request, self._clock.now(), None, None)
 
@@ -312,7 +326,7 @@ class Intake:
             smpp_tlvs=tuple((int(tag, 16), bytes.fromhex(value)) for tag, value in request.smpp_tlvs.items()),
         )
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
-        return Draft(message, segments, self._settings.text.reserve.reference_bits)
+        return Draft(message, segments, self.reference_bits)
 
     def _carries_parameters(self, queue: str) -> bool:
         """Whether any channel that serves the queue can, now or later."""

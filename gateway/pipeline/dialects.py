@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from drivers.base import Receipt
+from gateway.pipeline.matching import same_handset
 from gateway.store.ports import Tx
 from gateway.store.receipts import Match, count_dialect, load_dialects
 
@@ -16,6 +17,8 @@ LEARNED = 3
 """Matches after which a dialect is known, if none of the others was seen half as often."""
 ENOUGH = 20
 """Matches after which no more are counted on disk: the verdict stands."""
+AS_GIVEN = "as-is"
+"""The dialect of an SMSC that has but one spelling."""
 TRUNCATED = "truncated"
 """The dialect of an SMSC that cuts its ids in receipts."""
 
@@ -60,17 +63,32 @@ class Dialects:
         ]
 
     def rank(self, account: str, receipt: Receipt, matches: Sequence[Match]) -> list[Match]:
-        """Matches by how likely their spelling is: the learned dialect first, then as the driver ordered them."""
+        """Matches by how likely their spelling is, as the driver ordered them.
+
+        Where the learned dialect names one to that handset, it is the only one: settled before, the receipt is its
+        repeat, and not that of a message whose id another dialect would write so.
+        """
         if len(matches) < 2 or not receipt.dialects:
             return list(matches)
         learned = self.learned(account)
-        order = {
-            reference: (dialect != learned, position)
-            for position, (reference, dialect) in enumerate(
-                zip(receipt.references, receipt.dialects, strict=True)
-            )
+        spoken = dict(zip(receipt.references, receipt.dialects, strict=True))
+        meant = [
+            match
+            for match in matches
+            if spoken[match.reference or ""] == learned
+            and same_handset(match.recipient, receipt.recipient, strict=False)
+        ]
+        order = {reference: position for position, reference in enumerate(receipt.references)}
+        return sorted(meant or matches, key=lambda match: order[match.reference or ""])
+
+    def certain(self, account: str, receipt: Receipt) -> set[str]:
+        """The references of a receipt that are no guess: in the learned dialect, or as given."""
+        spoken = self.learned(account) or AS_GIVEN
+        return {
+            reference
+            for reference, dialect in zip(receipt.references, receipt.dialects, strict=False)
+            if dialect == spoken
         }
-        return sorted(matches, key=lambda match: order[match.reference or ""])
 
 
 def _judge(seen: Mapping[str, int]) -> str | None:

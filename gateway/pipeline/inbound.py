@@ -235,16 +235,25 @@ class Inbox:
                 return self._policy.help_reply
 
     async def _answer(self, tx: Tx, message: InboundMessage, found: tuple[Keyword, str] | None) -> bool:
-        """Obey a keyword; whether an answer was queued."""
+        """Obey a keyword; whether an answer was queued.
+
+        It goes by the channel that the keyword came by; by the default group where that one is a receiver.
+        """
         text = await self._obey(tx, message, found) if found else ""
         if not text:
             return False
-        try:
-            await save_draft(tx, self._intake.draft_own(message.sender, text, channel=message.channel))
-        except InvalidRequest:  # an alphanumeric sender can't be answered
-            _log.info("no answer to a keyword on %s: its sender can't receive", message.channel)
-            return False
-        return True
+        for channel in (message.channel, None):
+            try:
+                draft = self._intake.draft_own(message.sender, text, channel=channel)
+            except InvalidRequest:
+                continue
+            await save_draft(tx, draft)
+            return True
+        # An alphanumeric sender, or none of the default group can send.
+        _log.info(
+            "no answer to a keyword on %s: its sender can't receive, or no channel sends", message.channel
+        )
+        return False
 
 
 def _choose(part: StoredPart, sets: Sequence[PartSet]) -> PartSet | None:

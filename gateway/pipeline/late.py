@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import msgspec
 
 from drivers.base import Accepted, LateResult, Refused
 from gateway.clock import Clock, truncate_ms
+from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.outcomes import record_accepted, record_refused
+from gateway.pipeline.receipts import apply_early
 from gateway.pipeline.retry import RetryPolicy, decide_retry
 from gateway.store.messages import find_message, load_segments
 from gateway.store.ports import Store, Tx
+from gateway.store.queue import save_segments
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +56,8 @@ class LateResults:
         message = await find_message(tx, message_id)
         if message is None:
             return None
-        segment = (await load_segments(tx, [message_id]))[message_id][int(part) - 1]
+        segments = (await load_segments(tx, [message_id]))[message_id]
+        segment = segments[int(part) - 1]
         if segment.attempts != late.attempt or segment.channel != lane.name:
             return None  # it is being sent again: that attempt has an outcome of its own
         if segment.status is SegmentStatus.SENDING and not late.abandoned:
@@ -61,7 +66,7 @@ class LateResults:
             return None
         match late.result:
             case Accepted(reference=reference):
-                await self._accept(tx, message, segment, reference)
+                await self._accept(tx, message, segments, segment, reference)
             case Refused():
                 if segment.status is SegmentStatus.QUEUED:
                     return None  # it is tried again anyway
@@ -71,15 +76,24 @@ class LateResults:
         settled = await find_message(tx, message_id)
         return None if settled is None else settled.status
 
-    async def _accept(self, tx: Tx, message: Message, segment: Segment, reference: str | None) -> None:
+    async def _accept(
+        self, tx: Tx, message: Message, segments: Sequence[Segment], segment: Segment, reference: str | None
+    ) -> None:
         now = truncate_ms(self._clock.now())
-        if message.status is MessageStatus.QUEUED:
-            # It was to be sent again; now it need not be, as if this attempt had never ended.
-            message = msgspec.structs.replace(message, status=MessageStatus.SENDING, channel=segment.channel)
+        submitted_at = segment.submitted_at or now
         sent = msgspec.structs.replace(
             segment, status=SegmentStatus.SENT, reference=reference, sent_at=now, error=None
         )
-        await record_accepted(tx, message, sent, segment.submitted_at or now, go_on=False)
+        if message.status in TERMINAL:
+            # It was to be sent again, and was canceled or expired before: it stays so, but this segment is out.
+            await save_segments(tx, message.id, [sent])
+            segments = [sent if s.part == sent.part else s for s in segments]
+            await apply_early(tx, message, segments, sent.part, since=submitted_at, now=now)
+            return
+        if message.status is MessageStatus.QUEUED:
+            # It was to be sent again; now it need not be, as if this attempt had never ended.
+            message = msgspec.structs.replace(message, status=MessageStatus.SENDING, channel=segment.channel)
+        await record_accepted(tx, message, sent, submitted_at, go_on=False)
 
 
 class StillSending(Exception):

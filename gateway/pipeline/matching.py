@@ -6,7 +6,7 @@ perhaps at once, so there number and time must agree too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -16,15 +16,19 @@ from gateway.store.receipts import Match
 
 _OPEN = {SegmentStatus.SENT, SegmentStatus.UNCERTAIN}
 _SETTLED = {SegmentStatus.DELIVERED, SegmentStatus.UNDELIVERED}
-_SAME_DIGITS = 8
-"""Numbers whose last digits agree are the same handset, whatever the SMSC did to the prefix."""
+_NATIONAL_DIGITS = 7
+"""No national number that a receipt may spell without its country code is shorter."""
+_SAME_DIGITS = 10
+"""Numbers whose last digits agree are the same handset: some countries have a digit between code and number that
+comes and goes (Argentina's 9, Mexico's 1). Not fewer: +86 137 2005 0002 and +86 138 2005 0002 are two people.
+"""
 
 SKEW = timedelta(minutes=5)
 """How far the network's clock and ours may be apart."""
 ZONE_ERROR = timedelta(hours=14)
 """How far a network is off that stamps its receipts in a wrong zone."""
-UNCERTAIN_FOR = timedelta(days=7)
-"""How long a segment of unknown fate is looked for: networks give up earlier."""
+KEPT_TRYING = timedelta(days=7)
+"""How long a segment is looked for that only part of a receipt fits: networks give up earlier."""
 _UNANSWERED = timedelta(minutes=5)
 """How long after its submit a segment without an answer may have been taken by the network."""
 
@@ -39,7 +43,13 @@ class Found(Enum):
 
 
 def find_segment(
-    named: Sequence[Match], uncertain: Sequence[Match], receipt: Receipt, now: datetime, *, by_sim: bool
+    named: Sequence[Match],
+    uncertain: Sequence[Match],
+    receipt: Receipt,
+    now: datetime,
+    *,
+    by_sim: bool,
+    certain: Collection[str] = (),
 ) -> Match | Found:
     """The segment that a final receipt settles.
 
@@ -49,8 +59,12 @@ def find_segment(
         receipt: what the network said.
         now: by our clock; when it came.
         by_sim: the channel is a SIM.
+        certain: references that are no guess: with one of them it does not matter what the carrier writes for the
+            handset, as some mask it, or write our own number. Only where a segment waits for it: an SMSC that counts
+            anew gives an old segment's id to another one, whose answer may be still to come.
     """
     mine = [m for m in named if same_handset(m.recipient, receipt.recipient, strict=by_sim)]
+    mine = mine or [m for m in named if m.reference in certain and m.status in _OPEN and _is_young(m, now)]
     timely = [m for m in mine if fits(m, receipt)] if by_sim else mine
     if match := next((m for m in timely if m.status in _OPEN), None):
         return match
@@ -76,10 +90,14 @@ def same_handset(recipient: str, reported: str | None, *, strict: bool) -> bool:
     """Whether two spellings are one number; what is not reported agrees with all, unless ``strict``."""
     if reported is None:
         return not strict
-    ours, theirs = recipient.lstrip("+"), reported.lstrip("+")
-    if len(ours) < _SAME_DIGITS or len(theirs) < _SAME_DIGITS:
-        return ours == theirs
-    return ours[-_SAME_DIGITS:] == theirs[-_SAME_DIGITS:]
+    shorter, longer = sorted((recipient.lstrip("+0"), reported.lstrip("+0")), key=len)
+    if len(shorter) < _NATIONAL_DIGITS:
+        return shorter == longer
+    return longer.endswith(shorter[-_SAME_DIGITS:])
+
+
+def _is_young(match: Match, now: datetime) -> bool:
+    return match.submitted_at is None or now - match.submitted_at <= KEPT_TRYING
 
 
 def _is_zone_error(match: Match, receipt: Receipt) -> bool:
@@ -98,7 +116,7 @@ def _single_uncertain(
         m
         for m in uncertain
         if same_handset(m.recipient, receipt.recipient, strict=True)
-        and (m.submitted_at is None or now - m.submitted_at <= UNCERTAIN_FOR)
+        and _is_young(m, now)
         and (not by_sim or fits(m, receipt))
     ]
     return mine[0] if len(mine) == 1 else None

@@ -17,6 +17,10 @@ def plan_request(request: CommonFields, rules: TextRules, errors: list[FieldErro
     Args:
         errors: gets what is wrong; then the answer is None.
     """
+    if len({tag.lower() for tag in request.smpp_tlvs}) < len(request.smpp_tlvs):
+        detail = "give each tag once; small and large letters are the same"
+        errors.append(FieldError("/smpp_tlvs", "given_twice", detail))
+        return None
     if request.data is not None:
         return _plan_binary(request, errors)
     text = _read_text(request, errors)
@@ -62,12 +66,20 @@ def _plan_binary(request: CommonFields, errors: list[FieldError]) -> Plan | None
         errors.append(
             FieldError("/data", "data_too_long", f"udh and data together hold {BINARY_OCTETS} octets")
         )
+    elif fault := _find_udh_fault(udh):
+        errors.append(FieldError("/udh", "bad_udh", f"not a user data header: {fault}"))
     else:
-        try:
-            if udh:
-                decode_udh(udh)
-        except DecodeError as exc:
-            errors.append(FieldError("/udh", "bad_udh", f"not a user data header: {exc.reason}"))
-        else:
-            return Plan(encoding=Encoding.BINARY, segments=(PlannedSegment(text="", payload=data),))
+        return Plan(encoding=Encoding.BINARY, segments=(PlannedSegment(text="", payload=data),))
     return None
+
+
+def _find_udh_fault(udh: bytes) -> str:
+    """What is wrong with a header; empty if nothing, or if there is none."""
+    try:
+        if udh:
+            decode_udh(udh)
+    except DecodeError as exc:
+        return exc.reason
+    if udh and len(udh) != udh[0] + 1:
+        return f"announces {udh[0]} octets, {len(udh) - 1} are there; what follows it goes into data"
+    return ""

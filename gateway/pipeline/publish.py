@@ -11,12 +11,12 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreError, StoreUnavailable
 from gateway.model.events import Event
 from gateway.store.events import last_seq, load_events
 from gateway.store.ports import Store
@@ -28,6 +28,7 @@ BATCH = 500
 GATHER_S = 0.02
 """What is committed within so short a time is read at once: under load that is a tenth of the reads."""
 WRITE_RETRY_S = 1.0
+STORE_RETRY_S = 1.0
 _TAIL_OCTETS = 65_536
 """Enough for the last line: a line is bounded by the fields of a message event."""
 
@@ -51,6 +52,30 @@ async def follow_events(store: Store, after_seq: int) -> AsyncIterator[list[Even
             after_seq = events[-1].seq
             if len(events) < BATCH:
                 break  # all of them
+
+
+async def hand_events(
+    store: Store, after_seq: int, take: Callable[[list[Event]], Awaitable[None]], reader: str
+) -> None:
+    """Hand all events after ``after_seq`` to one who takes them, until the store closes.
+
+    What the store can't do now (a full disk) is done again: a batch whose ``take`` fails with a StoreError comes again.
+
+    Args:
+        reader: for the log.
+
+    Cancel: the batch at hand may be taken or not.
+    """
+    while True:
+        try:
+            async for events in follow_events(store, after_seq):
+                await take(events)
+                after_seq = events[-1].seq
+        except StoreError as exc:
+            _log.warning("%s waits for the store: %s", reader, exc)
+            await asyncio.sleep(STORE_RETRY_S)
+        else:
+            return
 
 
 class DeliveryLog:
@@ -100,11 +125,12 @@ class DeliveryLog:
 
     async def run(self) -> None:
         """Write until the store closes. Cancel: whole lines are written; `write_rest` goes on from there."""
-        async for events in follow_events(self._store, self._seq):
-            await self._write(events)
+        await hand_events(self._store, self._seq, self._write, "the delivery log")
 
     async def write_rest(self) -> None:
         """At stop: write what was committed since `run` was cancelled, once; no room leaves it to the next start."""
+        if self._file is None:  # it could not be opened: that is what ends the daemon
+            return
         while events := await self._store.read(lambda tx: load_events(tx, self._seq, BATCH)):
             if not self._append(self._lines(events)):
                 return

@@ -12,7 +12,7 @@ from drivers.base import Receipt, ReceiptState
 from gateway.clock import Clock, truncate_ms
 from gateway.ids import make_id
 from gateway.model.message import Message, Segment, SegmentStatus
-from gateway.pipeline.dialects import Dialects, dialect_of
+from gateway.pipeline.dialects import AS_GIVEN, Dialects, dialect_of
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.matching import Found, find_segment, same_handset
 from gateway.pipeline.settle import IN_BETWEEN, judge, save_settled, settle
@@ -25,6 +25,7 @@ from gateway.store.receipts import (
     drop_early,
     find_by_prefix,
     find_by_reference,
+    find_early,
     find_early_since,
     find_open_to,
     find_sent,
@@ -32,7 +33,6 @@ from gateway.store.receipts import (
     is_sending_to,
     save_account,
     save_early,
-    take_early,
 )
 from gateway.telemetry.metrics import Metrics, labeled
 
@@ -148,7 +148,8 @@ class Receipts:
             await self._dialects.load(tx, lane.account)
         named = await find_by_reference(tx, lane.name, receipt.references)
         named = self._dialects.rank(lane.account, receipt, named)
-        match = find_segment(named, (), receipt, now, by_sim=by_sim)
+        certain = self._dialects.certain(lane.account, receipt)
+        match = find_segment(named, (), receipt, now, by_sim=by_sim, certain=certain)
         if match is not Found.NOTHING:
             return match
         if not by_sim and (cut := await _find_cut(tx, lane, receipt)) is not None:
@@ -174,7 +175,7 @@ async def save_accounts(tx: Tx, lanes: Sequence[Lane]) -> None:
 
 async def _find_cut(tx: Tx, lane: Lane, receipt: Receipt) -> Match | None:
     """The one segment to the handset whose reference begins with an id that the receipt cut off."""
-    given = [r for r, d in zip(receipt.references, receipt.dialects, strict=False) if d == "as-is"]
+    given = [r for r, d in zip(receipt.references, receipt.dialects, strict=False) if d == AS_GIVEN]
     for reference in given:
         if len(reference) >= _SHORTEST_CUT:
             found = await find_by_prefix(tx, lane.name, reference)
@@ -188,7 +189,9 @@ async def _find_unnamed(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> 
     """The one segment that waits for a receipt from this handset; with two of them nobody can say which."""
     if receipt.recipient is None:
         return Found.NOTHING
-    found = await find_open_to(tx, lane.name, receipt.recipient, now - _UNNAMED_FOR)
+    # Many carriers write a full number, and do not say that it is one.
+    full = f"+{receipt.recipient.lstrip('+').removeprefix('00')}"
+    found = await find_open_to(tx, lane.name, (receipt.recipient, full), now - _UNNAMED_FOR)
     return found[0] if len(found) == 1 else Found.NOTHING
 
 
@@ -214,12 +217,15 @@ async def apply_early(
     segment = segments[part - 1]
     if segment.channel is None or segment.reference is None:
         return message
-    kept = await take_early(tx, segment.channel, segment.reference, since - _CLOCK_MARGIN)
-    for early in kept:
-        if same_handset(message.recipient, early.recipient, strict=False):
-            message = await settle(tx, message, segments, part, early, now)
-            if ReceiptState(early.state) not in IN_BETWEEN:
-                break
+    kept = await find_early(tx, segment.channel, segment.reference, since - _CLOCK_MARGIN)
+    # Those of other handsets spell another segment's reference so; its answer is still to come.
+    mine = [early for early in kept if same_handset(message.recipient, early.recipient, strict=False)]
+    for early in mine:
+        await drop_early(tx, early.receipt_id)
+    for early in mine:
+        message = await settle(tx, message, segments, part, early, now)
+        if ReceiptState(early.state) not in IN_BETWEEN:
+            break
     return message
 
 

@@ -179,8 +179,8 @@ class Scheduler:
         channels = _choose(due, ended, takers, now)
         if more and (short := unfilled(takers, channels)):
             # A budget refused what came first; what it admits may wait behind.
-            wanted = {queue: LOOK_AHEAD for taker in short if not taker.urgent_only for queue in taker.queues}
-            behind = {d.message_id: d for d in await find_due(tx, wanted, now) if d.message_id not in due}
+            found, _ = await _find_due(tx, short, now, behind=True)
+            behind = {i: d for i, d in found.items() if i not in due}
             due |= behind
             ended |= await self._stop(tx, behind.values())
             channels = _choose(due, ended, takers, now)
@@ -210,13 +210,25 @@ class Scheduler:
         return {*expired, *blocked}
 
 
-async def _find_due(tx: Tx, takers: Sequence[Taker], now: datetime) -> tuple[dict[str, Due], bool]:
-    """What the takers could take, by id, and whether more of it may wait."""
-    wanted = wanted_per_queue(taker for taker in takers if not taker.urgent_only)
-    due = {d.message_id: d for d in await find_due(tx, wanted, now)}
-    more = any(n == wanted[queue] for queue, n in Counter(d.candidate.queue for d in due.values()).items())
-    if urgent := wanted_per_queue(taker for taker in takers if taker.urgent_only):
-        due |= {d.message_id: d for d in await find_due(tx, urgent, now, urgent_only=True)}
+async def _find_due(
+    tx: Tx, takers: Sequence[Taker], now: datetime, *, behind: bool = False
+) -> tuple[dict[str, Due], bool]:
+    """What the takers could take, by id, and whether more of it may wait; further back, too, if asked.
+
+    What is urgent is then looked for on behalf of all: it may use the reserve, however many others wait before it.
+    """
+    due: dict[str, Due] = {}
+    more = False
+    for urgent_only in (False, True):
+        wanted = wanted_per_queue(
+            t for t in takers if t.urgent_only is urgent_only or (behind and urgent_only)
+        )
+        if behind:
+            wanted = dict.fromkeys(wanted, LOOK_AHEAD)
+        found = await find_due(tx, wanted, now, urgent_only=urgent_only)
+        n_found = Counter(d.candidate.queue for d in found)
+        more = more or any(n == wanted[queue] for queue, n in n_found.items())
+        due |= {d.message_id: d for d in found}
     return due, more
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -25,6 +26,7 @@ from gateway.store.messages import load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import (
     beat,
+    end_misdated_pauses,
     find_expired,
     find_hidden_due,
     find_orphans,
@@ -44,6 +46,8 @@ SLOW_TICK_S = 10.0
 HOURLY_S = 3_600.0
 OWNER_TIMEOUT = timedelta(seconds=60)
 """An instance without a heartbeat for so long is dead."""
+CLOCK_STEP = timedelta(seconds=5)
+"""Less than that is not worth a look."""
 BATCH = 500
 
 KEEP_ANSWERS = timedelta(hours=24)
@@ -83,6 +87,7 @@ class Sweeper:
         self._instance = instance
         self._policy = policy
         self._wake = wake
+        self._clock_ahead_s = math.inf
 
     async def recover(self) -> int:
         """At start, on a store that is ours alone: settle what earlier instances left; how many messages."""
@@ -112,6 +117,10 @@ class Sweeper:
                 if now >= slow_at:
                     slow_at = now + SLOW_TICK_S
                     await self._store.write(lambda tx: beat(tx, self._instance, self._clock.now()))
+                    if self._clock_was_put_back():
+                        await self._store.write(
+                            lambda tx: end_misdated_pauses(tx, self._clock.now(), CLOCK_STEP)
+                        )
                     while await self.expire() == BATCH:
                         pass
                     await self._adopt_orphans()
@@ -122,6 +131,12 @@ class Sweeper:
             except StoreError as exc:
                 _log.warning("sweep skipped: %s", exc)
             await asyncio.sleep(TICK_S)
+
+    def _clock_was_put_back(self) -> bool:
+        """Since the last look; the first one looks back at earlier runs, of which nobody knows."""
+        was, now_s = self._clock_ahead_s, self._clock.now().timestamp()
+        self._clock_ahead_s = now_s - self._clock.monotonic()
+        return self._clock_ahead_s < was - CLOCK_STEP.total_seconds()
 
     async def promote_due(self) -> int:
         """Make scheduled messages queued, and paused ones claimable, when their time has come; how many."""
@@ -157,7 +172,8 @@ class Sweeper:
         alive_since = self._clock.now() - OWNER_TIMEOUT
 
         async def op(tx: Tx) -> int:
-            orphans = await load_messages(tx, await find_orphans(tx, alive_since, BATCH))
+            found = await find_orphans(tx, alive_since, BATCH, instance=self._instance)
+            orphans = await load_messages(tx, found)
             segments = await load_segments(tx, list(orphans))
             now = truncate_ms(self._clock.now())
             for message_id, message in orphans.items():

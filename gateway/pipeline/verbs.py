@@ -17,9 +17,6 @@ from gateway.store.ports import Store, Tx
 from gateway.store.queue import save_segments, save_state
 from gateway.store.suppressions import delete_suppression, find_suppression, save_suppression
 
-DEFAULT_VALID_FOR = timedelta(hours=72)
-"""How long a resent message may wait when it did not say itself."""
-
 
 async def cancel_message(store: Store, clock: Clock, message_id: str) -> Message:
     """Take a waiting message back.
@@ -49,10 +46,15 @@ async def cancel_message(store: Store, clock: Clock, message_id: str) -> Message
     return await store.write(op)
 
 
-async def resend_message(store: Store, clock: Clock, message_id: str) -> Message:
+async def resend_message(
+    store: Store, clock: Clock, message_id: str, *, valid_for_s: float = 72 * 3_600.0
+) -> Message:
     """Send a message again, by an operator's decision: segments that did not arrive, or that nobody knows of.
 
     This is the one way out of a final state, and the one way in which an uncertain segment goes out twice.
+
+    Args:
+        valid_for_s: how long it may wait when it did not say itself.
 
     Raises:
         NotFound: no such message.
@@ -72,8 +74,10 @@ async def resend_message(store: Store, clock: Clock, message_id: str) -> Message
             for s in segments
             if s not in out
         ]
+        if not again:
+            raise Conflict(f"the message is {message.status.value}, and the network has all of it")
         await save_segments(tx, message_id, again)
-        valid_for = timedelta(seconds=message.valid_for_s) if message.valid_for_s else DEFAULT_VALID_FOR
+        valid_for = timedelta(seconds=message.valid_for_s or valid_for_s)
         queued = msgspec.structs.replace(
             message,
             status=MessageStatus.QUEUED,  # not by the table: an operator's word is above it

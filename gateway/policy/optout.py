@@ -66,6 +66,16 @@ _VARIANTS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 """Variation selectors: phones put one after many a symbol, and they are seen as marks of the letter before."""
 
 
+def find_fault(word: str) -> str | None:
+    """Why no text can ever be this word, and what to write instead; None when one can."""
+    folded = fold_word(word)
+    if not folded:
+        return "can never match, as signs and spaces don't count; write letters or digits"
+    if min(len(word), len(folded)) > _MAX_CHARS:
+        return f"can never match, as longer texts are letters; write at most {_MAX_CHARS} characters"
+    return None
+
+
 def find_keyword(text: str, keywords: Keywords) -> tuple[Keyword, str] | None:
     """What a text asks for, with the word in its matching form; None for any other text.
 

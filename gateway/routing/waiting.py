@@ -73,7 +73,8 @@ def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime)
     if waiting.hidden_until is not None and waiting.hidden_until > now:
         detail = f"It is tried again after a pause; the last time: {waiting.last_error or 'no answer'}."
         return [Reason(code="retry_pause", detail=detail, until=waiting.hidden_until)]
-    serving = [standing for standing in standings if waiting.queue in standing.queues]
+    # A receiver has no capacity, and can do nothing about it.
+    serving = [s for s in standings if waiting.queue in s.queues and s.snapshot.capacity]
     if not serving:
         kind, _, name = waiting.queue.partition(":")
         return [Reason(code="no_channel", detail=f"No channel of the config serves the {kind} {name}.")]

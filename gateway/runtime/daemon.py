@@ -18,7 +18,7 @@ from gateway.clock import SystemClock
 from gateway.errors import StoreError
 from gateway.routing.channel import ChannelDirectory, ChannelState
 from gateway.runtime.app import Gateway
-from gateway.runtime.first_start import describe_start, make_first_key
+from gateway.runtime.first_start import describe_start, find_command, make_first_key
 from gateway.runtime.notify import notify, watchdog_interval_s
 from gateway.runtime.settings import Settings
 from gateway.store.keys import list_keys
@@ -123,7 +123,8 @@ async def _greet(gateway: Gateway, settings: Settings, *, simulated: bool) -> No
     secret = await make_first_key(gateway.store, SystemClock())
     listen = settings.http.listen
     url = f"http://{listen.host}:{gateway.http_port or listen.port}"
-    print("\n".join(describe_start(url, secret, simulated=simulated)), flush=True)  # noqa: T201 - for the user
+    lines = describe_start(url, secret, simulated=simulated, command=find_command())
+    print("\n".join(lines), flush=True)  # noqa: T201 - for the user
 
 
 async def keep_notified(store: Store, channels: ChannelDirectory) -> None:

@@ -53,16 +53,15 @@ async def examine(sticks: Sequence[Stick], modems: Sequence[ModemSettings]) -> l
     """Everything there is to say about these sticks and these settings. Cancel: all ports are closed."""
     findings = list(examine_machine(sticks, modems))
     subjects = list(find_subjects(sticks, modems))
-    looks = await asyncio.gather(*(examine_port(subject) for subject in subjects))
+    looks = await asyncio.gather(*(examine_port(subject, modems) for subject in subjects))
     for found, _ in looks:
         findings += found
-    found_iccids = {checkup.iccid for _, checkup in looks if checkup}
-    found_imeis = {(checkup.imei or "")[:14] for _, checkup in looks if checkup}
+    checkups = [checkup for _, checkup in looks if checkup is not None]
+    hidden = any(good for found, checkup in looks if checkup is None for good, _ in found)
     for modem in modems:
-        if modem.imei and modem.imei[:14] not in found_imeis:
-            findings.append(_missing(modem, f"IMEI {modem.imei}"))
-        if modem.iccid and modem.iccid not in found_iccids:
-            findings.append(_missing(modem, f"a SIM that ends in {modem.iccid[-4:]}"))
+        what = f"IMEI {modem.imei}" if modem.imei else f"a SIM that ends in {(modem.iccid or '')[-4:]}"
+        if (modem.imei or modem.iccid) and not any(_is_who(modem, checkup) for checkup in checkups):
+            findings.append(_unseen(modem, what) if hidden else _missing(modem, what))
         if modem.usb and not any(stick.usb == modem.usb for stick in sticks):
             findings.append(_missing(modem, f"USB socket {modem.usb}"))
     return findings
@@ -104,19 +103,27 @@ def find_subjects(sticks: Sequence[Stick], modems: Sequence[ModemSettings]) -> I
             yield Subject(f"modem {modem.name} in the config at {modem.port}", modem.port, None, modem)
 
 
-async def examine_port(subject: Subject) -> tuple[list[Finding], Checkup | None]:
-    """Ask one stick, if nothing stands in the way. Cancel: the port is closed."""
+async def examine_port(
+    subject: Subject, modems: Sequence[ModemSettings] = ()
+) -> tuple[list[Finding], Checkup | None]:
+    """Ask one stick, if nothing stands in the way; it may be that of a modem that is named by IMEI or SIM.
+
+    Cancel: the port is closed.
+    """
     what, port, modem = subject.what, subject.port, subject.modem
     if trouble := why_closed(port):
         return [Finding(False, f"{what}: {trouble}")], None
+    ports = _ports_of(subject)
+    if any(holder.is_ours for holder in map(find_holder, ports) if holder):
+        return [Finding(True, f"{what}: in use by hongyan itself; see `hongyan channels`")], None
     if holder := find_holder(port):
-        if holder.is_ours:
-            return [Finding(True, f"{what}: in use by hongyan itself; see `hongyan channels`")], None
         advice = f"held by {holder.name} (process {holder.pid}); end it: `sudo kill {holder.pid}`"
         return [Finding(False, f"{what}: {advice}")], None
     profile = profile_of(subject.stick) if subject.stick else GENERIC
+    baudrate = modem.baudrate if modem else _DEFAULT_BAUDRATE
     try:
-        checkup = await check_up(port, modem.baudrate if modem else _DEFAULT_BAUDRATE, profile)
+        while ports and (checkup := await check_up(port := ports.pop(0), baudrate, profile)) is None:
+            pass
     except PortBlocked as error:
         return [
             Finding(False, f"{what}: {error}; end the program that has it open: `sudo fuser -v {port}`")
@@ -126,7 +133,16 @@ async def examine_port(subject: Subject) -> tuple[list[Finding], Checkup | None]
     if checkup is None:
         advice = "nothing answers AT; check port and baudrate, or plug it in again"
         return [Finding(False, f"{what}: {advice}")], None
-    return list(judge(subject, checkup)), checkup
+    named = next((modem for modem in modems if _is_who(modem, checkup)), None)
+    found = subject._replace(what=what.replace(subject.port, port), port=port, modem=modem or named)
+    return list(judge(found, checkup)), checkup
+
+
+def _ports_of(subject: Subject) -> list[str]:
+    """Where it may take AT commands, likeliest first; the one that the config names, if it names one."""
+    if subject.stick is None or (subject.modem is not None and subject.modem.port is not None):
+        return [subject.port]
+    return [subject.port, *(tty.path for tty in subject.stick.ttys if tty.path != subject.port)]
 
 
 def judge(subject: Subject, checkup: Checkup) -> Iterator[Finding]:
@@ -159,6 +175,8 @@ def _sim_troubles(checkup: Checkup, modem: ModemSettings | None) -> Iterator[str
             yield "the SIM does not answer; take it out and put it in again"
         case sim if sim == NO_SIM:
             yield "there is no SIM in it; put one in, contacts first"
+        case sim if not sim.endswith((" PIN", " PUK")):
+            yield f"the SIM is not ready ({sim}); try again in a minute, or take it out and put it in again"
         case sim:
             yield f"the SIM asks for {sim}; the stick is locked to an operator: unlock it or use that operator's SIM"
 
@@ -192,6 +210,17 @@ def _is_of(modem: ModemSettings, stick: Stick) -> bool:
         real = os.path.realpath(modem.port)
         return any(tty.path == modem.port or os.path.realpath(tty.path) == real for tty in stick.ttys)
     return modem.usb == stick.usb
+
+
+def _is_who(modem: ModemSettings, checkup: Checkup) -> bool:
+    if modem.imei:
+        return (checkup.imei or "")[:14] == modem.imei[:14]
+    return modem.iccid is not None and checkup.iccid == modem.iccid
+
+
+def _unseen(modem: ModemSettings, what: str) -> Finding:
+    advice = "it may be one that hongyan itself uses; see `hongyan channels`"
+    return Finding(True, f"modem {modem.name} in the config: {what} was not looked for everywhere; {advice}")
 
 
 def _missing(modem: ModemSettings, what: str) -> Finding:

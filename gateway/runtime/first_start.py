@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -65,10 +68,18 @@ async def make_first_key(store: Store, clock: Clock, name: str = "first") -> str
     return secret if await store.write(save_if_none) else None
 
 
-def describe_start(url: str, secret: str | None, *, simulated: bool) -> list[str]:
+def find_command() -> str:
+    """What to type for this program: in a virtual environment it is not on the PATH."""
+    started_as = Path(sys.argv[0])
+    here = started_as.name == "hongyan" and shutil.which("hongyan") is None
+    return str(started_as) if here else "hongyan"
+
+
+def describe_start(url: str, secret: str | None, *, simulated: bool, command: str = "hongyan") -> list[str]:
     """What to type next.
 
     Args:
+        command: see `find_command`.
         secret: of the first key, when this start made it.
         simulated: an example number may be used as it is.
     """
@@ -76,7 +87,7 @@ def describe_start(url: str, secret: str | None, *, simulated: bool) -> list[str
     lines = [f"hongyan listens on {url}; Ctrl-C stops it"]
     if secret is None:
         lines.append(
-            "API keys were made before; for another: hongyan keys create --name NAME --scopes send,read"
+            f"API keys were made before; for another: {command} keys create --name NAME --scopes send,read"
         )
     else:
         lines += ["your first API key, shown only this once:", "", f"    {secret}", ""]
@@ -88,7 +99,7 @@ def describe_start(url: str, secret: str | None, *, simulated: bool) -> list[str
         "",
         "or:",
         "",
-        f"    HONGYAN_KEY={secret or 'KEY'} hongyan send {number} hello --wait --url {url}",
+        f"    HONGYAN_KEY={secret or 'KEY'} {command} send {number} hello --wait --url {url}",
         "",
     ]
     return lines

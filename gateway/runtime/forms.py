@@ -19,6 +19,7 @@ from gateway.routing.periods import ActiveHours
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)")
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_CENTURY_S = 36_500 * 86_400.0
 _RATE = re.compile(r"([0-9]{1,9}) ?/ ?(s|sec|min|h|hour|day)")
 _RATE_UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "day": 86400.0}
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9]) ?- ?([01][0-9]|2[0-4]):([0-5][0-9])")
@@ -151,6 +152,8 @@ def parse_duration(value: object) -> float:
         raise BadValue(
             f'{show(value)} is not a duration; write a number and a unit, such as "90s", "10m", "2h" or "1d"'
         )
+    if seconds > _CENTURY_S:  # what is added to an instant must stay in the calendar
+        raise BadValue(f'{show(value)} is longer than a century; write at most "36500d"')
     return seconds
 
 
@@ -160,6 +163,16 @@ def parse_rate(value: object) -> Rate:
     if match is None or (count := int(match[1])) == 0:
         raise BadValue(f'{show(value)} is not a rate; write a number per s, min, h or day, such as "10/min"')
     return Rate(count, _RATE_UNITS[match[2]])
+
+
+def parse_quota(value: object) -> Rate:
+    """``"200/day"``: a rate that is a limit, not a pace."""
+    try:
+        return parse_rate(value)
+    except BadValue:
+        raise BadValue(
+            f'{show(value)} is not a quota; write a number per day, h, min or s, such as "200/day"'
+        ) from None
 
 
 def parse_hours(value: object) -> ActiveHours:
@@ -289,6 +302,7 @@ Address = Annotated[Listen, Form(parse_listen)]
 File = Annotated[Path, Form(parse_file)]
 StoreUrl = Annotated[str, Form(parse_store_url)]
 Pace = Annotated[Rate, Form(parse_rate)]
+Limit = Annotated[Rate, Form(parse_quota)]
 Hours = Annotated[ActiveHours, Form(parse_hours)]
 UssdCode = Annotated[str, Form(parse_ussd)]
 Pattern = Annotated[str, Form(parse_pattern)]

@@ -14,10 +14,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.errors import GatewayError, SettingsError
+from gateway.policy.optout import find_fault, fold_word
 from gateway.runtime.carrier_link import CarrierLink
 from gateway.runtime.esme_settings import SmppAccountSettings, SmppServerSettings, check_accounts
 from gateway.runtime.forms import (
     Address,
+    BadValue,
     Duration,
     File,
     Filled,
@@ -32,9 +34,11 @@ from gateway.runtime.forms import (
     StoreUrl,
     TcpPort,
     Text,
-    Words,
+    list_of,
     one_of,
+    parse_filled,
     short_text,
+    show,
     whole_number,
 )
 from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings, kannel_faults
@@ -212,6 +216,16 @@ class SmppSettings(CarrierLink, frozen=True, kw_only=True):
 ChannelSettings = ModemSettings | SmppSettings
 
 
+def _parse_keyword(value: object) -> str:
+    word = parse_filled(value)
+    if fault := find_fault(word):
+        raise BadValue(f"{show(word)} {fault}")
+    return word
+
+
+Keywords = Annotated[tuple[str, ...], Form(list_of(_parse_keyword))]
+
+
 class OptOutSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[opt_out]``: how a person says no to marketing.
 
@@ -220,7 +234,7 @@ class OptOutSettings(msgspec.Struct, frozen=True, kw_only=True):
         reply: the confirmation that is sent back; empty for none.
     """
 
-    keywords: Words = ("TD", "T", "退订", "STOP", "UNSUBSCRIBE")
+    keywords: Keywords = ("TD", "T", "退订", "STOP", "UNSUBSCRIBE")
     reply: Text = "您已退订,不再接收此类短信。"
 
 
@@ -232,7 +246,7 @@ class OptInSettings(msgspec.Struct, frozen=True, kw_only=True):
         reply: the confirmation that is sent back; empty for none.
     """
 
-    keywords: Words = ("START", "YES", "UNSTOP", "订阅", "恢复")
+    keywords: Keywords = ("START", "YES", "UNSTOP", "订阅", "恢复")
     reply: Text = "您已恢复订阅。"
 
 
@@ -244,7 +258,7 @@ class HelpSettings(msgspec.Struct, frozen=True, kw_only=True):
         reply: what is sent back; empty for nothing.
     """
 
-    keywords: Words = ("HELP", "INFO", "帮助")
+    keywords: Keywords = ("HELP", "INFO", "帮助")
     reply: Text = ""
 
 
@@ -298,7 +312,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         meaning: dict[str, str] = {}
         for key, words in (("opt_out", self.opt_out), ("opt_in", self.opt_in), ("help", self.help)):
             for word in words.keywords:
-                other = meaning.setdefault(word.casefold(), key)
+                other = meaning.setdefault(fold_word(word), key)
                 if other != key:
                     yield f"{key}.keywords", f"{word} stands in {other}.keywords too; write it in one of them"
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from gateway.runtime.forms import Amount, Duration, Form, Hours, Pace, Pattern, UssdCode, whole_number
+from gateway.runtime.forms import Amount, Duration, Form, Hours, Limit, Pace, Pattern, UssdCode, whole_number
 
 Count = Annotated[int, Form(whole_number(1, 100_000_000))]
 
@@ -30,7 +30,7 @@ class SimSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     rate: Pace | None = None
-    quota: Pace | None = None
+    quota: Limit | None = None
     quota_month: Count | None = None
     recipients_per_day: Count | None = None
     recipients_per_month: Count | None = None

@@ -118,11 +118,13 @@ async def count_waiting(tx: Tx) -> dict[str, int]:
 
 
 async def forget_submits(tx: Tx, before: datetime, limit: int) -> int:
-    """Drop the oldest that ended and came before ``before``; how many."""
+    """Drop the oldest that came before ``before`` and whose messages have not changed since then; how many."""
+    at = format_ms(before)
     return await tx.execute(
         "DELETE FROM esme_submits WHERE id IN (SELECT id FROM esme_submits ORDER BY id LIMIT ?)"
-        " AND waiting = 0 AND submitted_at < ?",
-        (limit, format_ms(before)),
+        " AND waiting = 0 AND submitted_at < ? AND NOT EXISTS (SELECT 1 FROM messages"
+        " WHERE messages.id = esme_submits.message_id AND updated_at >= ?)",
+        (limit, at, at),
     )
 
 

@@ -54,11 +54,12 @@ async def find_wishes(tx: Tx, message_ids: Collection[str]) -> dict[str, bytes]:
 
 
 async def forget_wishes(tx: Tx, before: datetime) -> int:
-    """Drop wishes from before ``before`` whose message has ended; how many."""
+    """Drop wishes from before ``before`` whose message has ended before it, too; how many."""
+    at = format_ms(before)
     return await tx.execute(
         "DELETE FROM kannel_wishes WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM messages"
-        f" WHERE messages.id = kannel_wishes.message_id AND status NOT IN ({_ENDED}))",
-        (format_ms(before),),
+        f" WHERE messages.id = kannel_wishes.message_id AND (status NOT IN ({_ENDED}) OR updated_at >= ?))",
+        (at, at),
     )
 
 

@@ -7,7 +7,7 @@ of it can be on a wire; what is found in that state after a crash is therefore o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from gateway.clock import format_ms
@@ -166,6 +166,15 @@ async def unhide(tx: Tx, message_ids: Iterable[str]) -> None:
     await tx.execute_many("UPDATE messages SET hidden_until = NULL WHERE id = ?", [(i,) for i in message_ids])
 
 
+async def end_misdated_pauses(tx: Tx, now: datetime, margin: timedelta) -> None:
+    """End pauses that began after ``now``: a clock that was ahead has said until when."""
+    at = format_ms(now)
+    await tx.execute(
+        "UPDATE messages SET hidden_until = ? WHERE hidden_until > ? AND status = 'queued' AND updated_at > ?",
+        (at, at, format_ms(now + margin)),
+    )
+
+
 async def find_expired(tx: Tx, now: datetime, limit: int) -> list[str]:
     """Ids of waiting messages whose time is over."""
     rows = await tx.fetch(
@@ -175,12 +184,12 @@ async def find_expired(tx: Tx, now: datetime, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def find_orphans(tx: Tx, alive_since: datetime, limit: int) -> list[str]:
-    """Ids of messages owned by an instance without a heartbeat since ``alive_since``."""
+async def find_orphans(tx: Tx, alive_since: datetime, limit: int, *, instance: str) -> list[str]:
+    """Ids of messages owned by an instance without a heartbeat since ``alive_since``; ``instance``, who asks, lives."""
     rows = await tx.fetch(
         "SELECT m.id FROM messages m LEFT JOIN instances i ON i.id = m.owner"
-        " WHERE m.owner IS NOT NULL AND (i.id IS NULL OR i.heartbeat_at < ?) LIMIT ?",
-        (format_ms(alive_since), limit),
+        " WHERE m.owner IS NOT NULL AND m.owner <> ? AND (i.id IS NULL OR i.heartbeat_at < ?) LIMIT ?",
+        (instance, format_ms(alive_since), limit),
     )
     return [row[0] for row in rows]
 

@@ -113,13 +113,14 @@ async def find_by_prefix(tx: Tx, channel: str, reference: str) -> list[Match]:
     return [_match(row) for row in await tx.fetch(sql, (channel, channel, reference, f"{reference}\x7f"))]
 
 
-async def find_open_to(tx: Tx, channel: str, recipient: str, since: datetime) -> list[Match]:
-    """Segments of a channel's account to one handset that wait for a receipt, newest first, at most 20."""
+async def find_open_to(tx: Tx, channel: str, recipients: Sequence[str], since: datetime) -> list[Match]:
+    """Segments of a channel's account to one of these that wait for a receipt, newest first, at most 20."""
+    marks = ",".join("?" * len(recipients))
     sql = (
-        f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND m.recipient = ? AND s.status IN ('sent', 'uncertain')"
+        f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND m.recipient IN ({marks}) AND s.status IN ('sent', 'uncertain')"
         " AND m.report = 1 AND s.submitted_at >= ? ORDER BY s.message_id DESC LIMIT 20"
     )
-    return [_match(row) for row in await tx.fetch(sql, (channel, channel, recipient, format_ms(since)))]
+    return [_match(row) for row in await tx.fetch(sql, (channel, channel, *recipients, format_ms(since)))]
 
 
 async def find_uncertain(tx: Tx, channel: str) -> list[Match]:
@@ -164,15 +165,13 @@ async def save_early(
     )  # fmt: skip
 
 
-async def take_early(tx: Tx, channel: str, reference: str, since: datetime) -> list[EarlyReceipt]:
-    """Remove and return receipts kept under a reference since an instant, oldest first."""
+async def find_early(tx: Tx, channel: str, reference: str, since: datetime) -> list[EarlyReceipt]:
+    """Receipts kept under a reference since an instant, oldest first."""
     rows: list[Any] = await tx.fetch(
         "SELECT receipt_id, recipient, state, code, done_at FROM early_receipts"
         f" WHERE channel IN {_OF_ACCOUNT} AND reference = ? AND received_at >= ? ORDER BY received_at, receipt_id",
         (channel, channel, reference, format_ms(since)),
     )
-    if rows:
-        await tx.execute_many("DELETE FROM early_receipts WHERE receipt_id = ?", [(row[0],) for row in rows])
     return [EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4])) for row in rows]
 
 

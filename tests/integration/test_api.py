@@ -100,11 +100,13 @@ SINGLE = [
     (b'{"to":"1"}}', 400, "malformed_json"),
     (b'{"to":"1","text":"\xff"}', 400, "invalid_utf8"),
     ('{"to":"1","text":"你好"}'.encode("gbk"), 400, "invalid_utf8"),
+    (rb'{"to":"1","text":"\ud83d"}', 400, "malformed_json"),
     (b'{"to":"1","text":' + b"[" * 100_000, 422, "invalid_request"),
 ]
 BATCH = [
     (b"{}}", 400, "malformed_json"),
     (b'{"to":["1"],"text":"\xff"}', 400, "invalid_utf8"),
+    (rb'{"to":["1"],"text":"\ud83d"}', 400, "invalid_utf8"),
     (b'{"messages":' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "malformed_json"),
     (b'{"messages":[{"to":"1"}', 400, "malformed_json"),
 ]
@@ -124,8 +126,17 @@ async def test_unreadable_bodies(rig, path, body, status, code):
     assert logs == []
 
 
-async def test_octets_that_are_no_utf8_in_one_item_reject_that_item(rig):
-    body = b'{"messages":[{"to":"+8613800138000","text":"ok"},{"to":"+8613800138000","text":"\xff"}]}'
+async def test_half_a_character_is_told(rig):
+    status, problem = await rig.call("POST", "/v1/messages", data=rb'{"to":"1","text":"cut off \ud83d"}')
+    assert (status, "half of a character" in problem["detail"]) == (400, True)
+    message = rb'{"to":"+8613800138000","text":"cut off \ud83d"}'
+    _, batch = await rig.call("POST", "/v1/messages/batch", data=b'{"messages":[%b]}' % message)
+    assert "half of a character" in batch["rejected"][0]["detail"]
+
+
+@pytest.mark.parametrize("text", [b"\xff", rb"\ud83d", rb"\ude00\ud83d"])
+async def test_octets_that_are_no_utf8_in_one_item_reject_that_item(rig, text):
+    body = b'{"messages":[{"to":"+8613800138000","text":"ok"},{"to":"+8613800138000","text":"%b"}]}' % text
     status, batch = await rig.call("POST", "/v1/messages/batch", data=body)
     assert status == 202
     assert [(item["index"], item["code"]) for item in batch["rejected"]] == [(1, "invalid_utf8")]

@@ -130,7 +130,7 @@ async def test_filters(rig):
         assert (await stream.frame()).data["data"]["id"] == wanted["id"]
 
 
-@pytest.mark.parametrize("query", ["?tpye=x", "?status=lost", "?last_event_id=abc", "?to=nobody"])
+@pytest.mark.parametrize("query", ["?tpye=x", "?status=lost", "?last_event_id=abc", "?to=nobody", "?to="])
 async def test_wrong_filter_is_refused_before_the_stream(rig, query):
     status, problem = await rig.call("GET", f"/v1/events{query}")
     assert (status, problem["code"]) == (422, "invalid_request")
@@ -185,3 +185,27 @@ async def test_readers_that_left_are_forgotten(tmp_path):
         async with asyncio.timeout(DEADLINE_S):
             while streams.n_open:  # noqa: ASYNC110 - the server has no reason to tell tests
                 await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("left", [False, True])
+async def test_who_wants_nothing_of_what_happens_is_kept_and_forgotten_alike(tmp_path, left):
+    async with open_api(tmp_path, heartbeat_s=0.2) as rig:
+        streams = rig.client.app[STREAMS]
+
+        async def traffic() -> None:
+            while True:  # never as long as a heartbeat without an event
+                await rig.send()
+
+        async with listen(rig, "?to=%2B8613900139000") as stream:
+            busy = asyncio.create_task(traffic())
+            try:
+                if left:
+                    stream.response.close()
+                    async with asyncio.timeout(DEADLINE_S):
+                        while streams.n_open:  # noqa: ASYNC110 - the server has no reason to tell tests
+                            await asyncio.sleep(0.01)
+                else:
+                    assert await stream.block() == [": still here"]
+            finally:
+                busy.cancel()
+                await asyncio.gather(busy, return_exceptions=True)

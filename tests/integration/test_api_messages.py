@@ -12,6 +12,7 @@ from gateway.model.message import InboundMessage, MessageStatus
 from gateway.store.inbound import save_inbound
 from gateway.store.messages import find_message
 from gateway.store.queue import save_state
+from tests.support.api import VALID_FOR_S
 
 pytestmark = pytest.mark.integration
 
@@ -64,6 +65,26 @@ async def test_unknown_field_names_the_nearest(rig):
     assert status == 422
     assert problem["errors"][0]["pointer"] == "/txet"
     assert "`text`" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "pointer"),
+    [
+        ("encoding", "gsm7\n", "/encoding"),
+        ("data", "00\n", "/data"),
+        ("udh", "00\n", "/udh"),
+        ("smpp_tlvs", {"0x1400": "31\n"}, "/smpp_tlvs"),
+        ("smpp_tlvs", {"0x1400\n": "31"}, "/smpp_tlvs"),
+    ],
+)
+async def test_a_line_feed_behind_a_value_is_not_part_of_it(rig, field, value, pointer):
+    bad = {"to": "+8613800138000", "text": "x", field: value}
+    status, problem = await rig.call("POST", "/v1/messages", json=bad)
+    assert (status, problem["errors"][0]["pointer"]) == (422, pointer)
+    assert problem["errors"][0]["detail"].endswith("$'")
+    good = {"to": "+8613800138000", "text": "x"}
+    status, batch = await rig.call("POST", "/v1/messages/batch", json={"messages": [bad, good]})
+    assert (status, batch["accepted"], len(batch["rejected"])) == (202, 1, 1)
 
 
 async def test_lists_are_newest_first_and_paged(rig):
@@ -159,6 +180,18 @@ async def test_unfit_idempotency_key_is_refused(rig, name):
     assert problem["errors"][0]["pointer"] == "Idempotency-Key"
 
 
+async def test_two_different_idempotency_keys_are_refused_and_equal_ones_are_one(rig):
+    answers = []
+    for names in (("k-1", "k-2"), ("k-1", "k-1")):
+        headers = [("Authorization", f"Bearer {rig.secret}"), *(("Idempotency-Key", name) for name in names)]
+        body = {"to": "+8613800138000", "text": "once"}
+        async with rig.client.post("/v1/messages", json=body, headers=headers) as response:
+            answer = await response.json()
+            codes = [(error["pointer"], error["code"]) for error in answer.get("errors", ())]
+            answers.append((response.status, codes))
+    assert answers == [(422, [("Idempotency-Key", "given_twice")]), (202, [])]
+
+
 async def test_repeated_cancel_gets_the_first_answer(rig):
     message = await rig.send()
     headers = {"Idempotency-Key": "c-1"}
@@ -183,6 +216,8 @@ async def test_repeated_resend_does_not_send_a_third_time(rig):
     await rig.store.write(fail)
     first = await rig.call("POST", f"/v1/messages/{message['id']}/resend", headers=headers)
     assert (first[0], first[1]["status"]) == (200, "queued")
+    lives = datetime.fromisoformat(first[1]["expires_at"]) - datetime.fromisoformat(first[1]["updated_at"])
+    assert lives.total_seconds() == VALID_FOR_S, "as long as any other that does not say itself"
     await rig.store.write(fail)
     assert await rig.call("POST", f"/v1/messages/{message['id']}/resend", headers=headers) == first
     assert (await rig.call("GET", f"/v1/messages/{message['id']}"))[1]["status"] == "failed"

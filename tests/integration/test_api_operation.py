@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 
 from gateway.api.routes import ROUTES
 from gateway.ids import make_id
+from gateway.routing.channel import UssdReply
 from gateway.store.esme_outbox import NewDelivery, save_deliveries
 from gateway.store.kannel import StoredCall, save_calls
 from gateway.store.ports import Tx
 from gateway.store.receipts import EarlyReceipt, save_early
+from tests.support.api import FakeChannels
 
 pytestmark = pytest.mark.integration
 
@@ -40,10 +43,28 @@ async def test_ussd_answers_with_what_the_network_said(rig):
     assert (status, answer) == (200, {"text": "you asked *100#", "expects_reply": False})
 
 
-@pytest.mark.parametrize("code", ["", '1"\r', "*100#\x1a", "\x1b", "1" * 183])
+@pytest.mark.parametrize("code", ["", '1"\r', "*100#\n", "*100#\x1a", "\x1b", "1" * 183])
 async def test_a_ussd_code_can_hold_nothing_that_ends_a_command(rig, code):
     status, problem = await rig.call("POST", "/v1/channels/sim-1/ussd", json={"code": code})
     assert (status, problem["errors"][0]["pointer"]) == (422, "/code")
+
+
+async def test_a_repeated_ussd_code_is_asked_once(rig, monkeypatch):
+    asked, may_answer = [], asyncio.Event()
+
+    async def ussd(_channels, _name, code):
+        asked.append(code)
+        await may_answer.wait()
+        return UssdReply(text=f"bought {len(asked)}", expects_reply=False)
+
+    monkeypatch.setattr(FakeChannels, "ussd", ussd)
+    options = {"json": {"code": "*111*1#"}, "headers": {"Idempotency-Key": "u-1"}}
+    calls = [asyncio.create_task(rig.call("POST", "/v1/channels/sim-1/ussd", **options)) for _ in range(2)]
+    await rig.call("GET", "/v1/channels")
+    may_answer.set()
+    answers = await asyncio.gather(*calls, rig.call("POST", "/v1/channels/sim-1/ussd", **options))
+    assert answers == [(200, {"text": "bought 1", "expects_reply": False})] * 3
+    assert asked == ["*111*1#"]
 
 
 async def test_a_trace_is_switched_on_and_off(rig):

@@ -66,14 +66,16 @@ async def test_a_binary_message_has_a_preview_too(rig):
         ({"text": "x" * 39_016}, "/text", "39016 characters, 39015 fit"),
         ({"text": "鸿" * 17_086}, "/text", "needs 256 segments, 255 are possible"),
         ({"text": "x", "to": "nobody"}, "/to", ""),
+        ({"text": "x", "smpp_tlvs": {"0x14aa": "31", "0x14AA": "32"}}, "/smpp_tlvs", "give each tag once"),
         ({"txet": "x"}, "/txet", "`text`"),
     ],
 )
 async def test_what_sending_refuses_the_preview_refuses(rig, body, pointer, detail):
-    status, problem = await rig.call("POST", "/v1/messages/preview", json=body)
-    assert status == 422
-    assert problem["errors"][0]["pointer"] == pointer
-    assert detail in problem["errors"][0]["detail"]
+    for path, to in (("/v1/messages/preview", {}), ("/v1/messages", {"to": "+8613800138000"})):
+        status, problem = await rig.call("POST", path, json=to | body)
+        assert status == 422
+        assert problem["errors"][0]["pointer"] == pointer
+        assert detail in problem["errors"][0]["detail"]
 
 
 async def test_a_preview_stores_nothing(rig):

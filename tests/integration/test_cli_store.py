@@ -41,6 +41,7 @@ def test_a_key_is_made_listed_and_revoked(config, database, capsys) -> None:
     secret = out.strip()
     assert out == f"{secret}\n", "the secret is alone on its line, and stdout has nothing else"
     assert secret not in err
+    assert str(database) in err, "where the daemon must look for it"
     assert asyncio.run(scopes_of(database, secret)) == {"send", "read"}
 
     assert main(["keys", "list", "--config", config]) == 0
@@ -52,6 +53,13 @@ def test_a_key_is_made_listed_and_revoked(config, database, capsys) -> None:
     assert asyncio.run(scopes_of(database, secret)) is None
     assert main(["keys", "revoke", "shop", "--config", config]) == 1
     assert "no key shop that is still good" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [["list"], ["revoke", "shop"]])
+def test_no_keys_are_looked_for_where_there_is_no_store(config, database, capsys, verb) -> None:
+    assert main(["keys", *verb, "--config", config]) == 1
+    assert "there is no store at" in capsys.readouterr().err
+    assert not database.exists()
 
 
 def test_a_name_is_taken_once(config, capsys) -> None:
@@ -86,6 +94,7 @@ def test_the_store_is_migrated_checked_and_copied(config, database, tmp_path, ca
     with sqlite3.connect(copy) as db:
         assert db.execute("SELECT name FROM api_keys").fetchall() == [("shop",)]
     db.close()
+    assert [file.stat().st_mode & 0o007 for file in (database, copy)] == [0, 0], "texts and numbers"
     capsys.readouterr()
     assert main(["db", "backup", str(copy), "--config", config]) == 1
     assert "exists; name a new file" in capsys.readouterr().err

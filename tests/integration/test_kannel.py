@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
+from drivers.codec.segment import Reserve
 from gateway.errors import StoreFull
 from gateway.model.message import MessageStatus
 from gateway.pipeline.verbs import opt_out
+from gateway.policy.text import TextRules
 from gateway.runtime.kannel_settings import KannelAccountSettings
 from gateway.runtime.secrets import Secret
 from tests.support.application import Application
@@ -97,6 +99,16 @@ async def test_codings_on_the_wire(kannel: KannelRig, query: str, encoding: str,
     assert message.encoding == encoding
     assert [segment.payload for segment in kannel.driver.submitted] == segments
     assert all(len(s.udh) + len(s.payload) <= 140 for s in kannel.driver.submitted if encoding == "binary")
+
+
+@pytest.mark.parametrize(("udh", "first"), [("", 133), ("%04%0b%02%00%01", 129)])
+async def test_cut_octets_leave_room_for_a_reference_of_16_bits(tmp_path: Path, udh: str, first: int):
+    wide = TextRules(reserve=Reserve(reference_bits=16))
+    async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1"), text=wide) as kannel:
+        await send(kannel, f"text={'a' * 150}&coding=1&udh={udh}")
+        await kannel.driver.until_submitted(2)
+        assert [len(s.payload) for s in kannel.driver.submitted] == [first, 150 - first]
+        assert len(kannel.driver.submitted[0].udh) + first == 140
 
 
 @pytest.mark.parametrize("coding", [0, 1, 2])

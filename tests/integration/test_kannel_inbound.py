@@ -81,3 +81,12 @@ async def test_the_first_route_that_fits_takes_it_and_others_are_nobodys(tmp_pat
         post = next(seen for seen in app.calls if seen.method == "POST")
         assert post.body.decode("utf-16-be") == "help me"
         assert post.headers["X-Kannel-From"] == PHONE
+
+
+async def test_a_sender_with_control_characters_is_posted_without_them(tmp_path: Path, app: Application):
+    route = MoRouteSettings(name="all", post_url=f"{app.url}/all")
+    async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1"), routes=(route,)) as kannel:
+        await kannel.driver.report(text_part("hi", sender="MY\r\nBANK\x0c\x7f"))
+        await kannel.rig.until(lambda: app.calls)
+        assert app.calls[0].headers["X-Kannel-From"] == "MY  BANK"
+        await kannel.rig.until(lambda: no_calls(kannel))

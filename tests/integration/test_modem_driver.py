@@ -12,6 +12,7 @@ from drivers.at.trace import LineTrace
 from drivers.at.transport import open_serial
 from drivers.base import Accepted, ChannelDown, ChannelInfo, ChannelUp, FaultKind
 from drivers.errors import WireLost
+from drivers.modem.report import LINK_DOWN
 from tests.support.eventually import eventually
 from tests.support.modem_driver import QUICK, deliver_pdu, driver_for, running, segment
 from tests.support.recording_sink import RecordingSink
@@ -214,6 +215,28 @@ async def test_a_busy_sim_is_waited_for(modem, sink):
     async with running(driver_for(modem), sink):
         await sink.wait_until_up()
     assert sink.of(ChannelDown) == []
+
+
+@pytest.mark.parametrize("n_turns", range(0, 9, 2))
+@pytest.mark.parametrize("end", ["the port goes", "it is unwell"])
+async def test_a_stop_is_heeded_also_when_the_stick_fails_at_that_moment(modem, sink, end, n_turns):
+    driver = driver_for(modem)
+    task = asyncio.create_task(driver.run(sink))
+    await sink.wait_until_up()
+    session = driver._session
+    assert session is not None
+    if end == "the port goes":
+        session._port.wire_lost("gone")
+    else:
+        session._complain(LINK_DOWN)
+    for _ in range(n_turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    heeded = task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert heeded, "it would go on, beside the next one that is started on this stick"
 
 
 class Silent:

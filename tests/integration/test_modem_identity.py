@@ -33,7 +33,7 @@ def usb(tmp_path):
 
 @pytest.fixture(autouse=True)
 def short_probes(monkeypatch):
-    monkeypatch.setattr("drivers.modem.finder.PROBE_S", 0.5)
+    monkeypatch.setattr("drivers.modem.probe.PROBE_S", 0.5)
 
 
 @pytest.fixture
@@ -155,3 +155,98 @@ async def test_a_swapped_sim_is_told_of_also_after_a_restart_of_the_program(usb,
             await sink.wait_until_up()
         notices.append([notice.code for notice in sink.of(ChannelNotice)])
     assert notices == [[], [], ["sim_swapped"]]
+
+
+def swap_sims(one: ScriptedModem, other: ScriptedModem) -> None:
+    a, b = one.replies["AT^ICCID?"], other.replies["AT^ICCID?"]
+    one.replies["AT^ICCID?"], other.replies["AT^ICCID?"] = b, a
+
+
+async def test_a_sim_that_is_put_into_another_stick_in_mid_work_is_followed(usb, sticks, sink):
+    for n, modem in enumerate(sticks[:2]):
+        usb.plug(f"1-{n + 1}", "12d1:1001", {0: (f"ttyUSB{n}", modem.link)})
+    driver = driver_for(usb, iccid="89860012345678901230", keepalive_s=0.05)
+    async with running(driver, sink):
+        await sink.wait_until_up()
+        swap_sims(*sticks[:2])  # no port hangs up, nothing restarts
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+        assert isinstance(await driver.submit(segment()), Accepted)
+    assert (len(sticks[0].payloads), len(sticks[1].payloads)) == (0, 1), "the other SIM sent nothing"
+    assert sink.of(ChannelInfo)[-1].facts["usb"] == "1-2"
+
+
+async def test_sims_that_change_places_in_mid_work_stop_no_channel(usb, sticks, sink):
+    book, sinks = StickBook(), [sink, RecordingSink()]
+    async with AsyncExitStack() as stack:
+        for n, modem in enumerate(sticks[:2]):
+            usb.plug(f"1-{n + 1}", "12d1:1001", {0: (f"ttyUSB{n}", modem.link)})
+            driver = driver_for(usb, f"sim-{n}", book, usb=f"1-{n + 1}", keepalive_s=0.05)
+            await stack.enter_async_context(running(driver, sinks[n]))
+            await sinks[n].wait_until_up()
+        swap_sims(*sticks[:2])
+        for one in sinks:
+            await one.wait_for(lambda one=one: len(one.of(ChannelUp)) == 2)
+            assert "sim_swapped" in {notice.code for notice in one.of(ChannelNotice)}
+
+
+async def test_a_stick_that_comes_back_under_the_name_of_another_channels_is_that_of_its_own(
+    usb, sticks, sink
+):
+    book, second_sink = StickBook(), RecordingSink()
+    usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", sticks[0].link)})
+    usb.plug("1-2", "12d1:1001", {0: ("ttyUSB1", sticks[1].link)})
+    async with (
+        running(driver_for(usb, "a", book, port=str(usb.dev / "ttyUSB0")), sink),
+        running(driver_for(usb, "b", book, port=str(usb.dev / "ttyUSB1")), second_sink),
+    ):
+        await sink.wait_until_up()
+        await second_sink.wait_until_up()
+        for n, socket in enumerate(("1-1", "1-2")):
+            usb.pull(socket)
+            sticks[n].vanish()
+        sticks[1].appear()
+        usb.plug("1-2", "12d1:1001", {0: ("ttyUSB0", sticks[1].link)})
+        await second_sink.wait_for(lambda: len(second_sink.of(ChannelUp)) == 2)
+        assert len(sink.of(ChannelUp)) == 1
+        sticks[0].appear()
+        usb.plug("1-1", "12d1:1001", {0: ("ttyUSB1", sticks[0].link)})
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+
+
+async def test_a_stick_that_came_back_before_we_looked_is_not_waited_for(usb, sticks, sink):
+    usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", sticks[0].link)})
+    config = ModemConfig(
+        name="sim-1",
+        imei="861696001204567",
+        timing=replace(PATIENT, absent_s=60.0),
+        sysfs=usb.sysfs,
+        dev=usb.dev,
+    )
+    async with running(ModemDriver(config, pins=PinLedger()), sink):
+        await sink.wait_until_up()
+        usb.pull("1-1")
+        sticks[0].vanish()
+        sticks[0].appear()
+        usb.plug("1-1", "12d1:1001", {0: ("ttyUSB3", sticks[0].link)})
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+
+
+async def test_a_stick_that_moved_into_another_channels_socket_serves_when_nobody_came_back_there(
+    usb, sticks, sink, monkeypatch
+):
+    book, second_sink = StickBook(), RecordingSink()
+    usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", sticks[0].link)})
+    usb.plug("1-2", "12d1:1001", {0: ("ttyUSB1", sticks[1].link)})
+    async with (
+        running(driver_for(usb, "a", book, port=str(usb.dev / "ttyUSB0")), sink),
+        running(driver_for(usb, "b", book, port=str(usb.dev / "ttyUSB1")), second_sink),
+    ):
+        await sink.wait_until_up()
+        await second_sink.wait_until_up()
+        monkeypatch.setattr("drivers.modem.finder.HOME_S", 0.1)
+        for n, socket in enumerate(("1-1", "1-2")):
+            usb.pull(socket)
+            sticks[n].vanish()
+        sticks[0].appear()
+        usb.plug("1-2", "2c7c:0125", {0: ("ttyUSB0", sticks[0].link)})
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)

@@ -17,6 +17,7 @@ from tests.support.modem_driver import (
     running,
     segment,
 )
+from tests.support.scripted_modem import tpdu_octets
 
 pytestmark = pytest.mark.integration
 
@@ -134,7 +135,7 @@ async def test_a_stored_status_report_is_a_receipt(modem, driver, sink):
 async def test_a_direct_status_report_is_acknowledged_after_the_store(modem, driver, sink):
     sink.hold()
     pdu = report_pdu(mr=17)
-    modem.say(f"+CDS: {len(pdu) // 2 - 8}", pdu)
+    modem.say(f"+CDS: {tpdu_octets(pdu)}", pdu)
     await sink.wait_for(lambda: any(isinstance(event, Receipt) for event in sink.offered))
     assert "AT+CNMA" not in modem.commands
     sink.release()
@@ -145,7 +146,7 @@ async def test_a_direct_status_report_is_acknowledged_after_the_store(modem, dri
 async def test_a_direct_report_the_store_did_not_take_is_not_acknowledged(modem, driver, sink):
     sink.failures = 5
     pdu = report_pdu(mr=17)
-    modem.say(f"+CDS: {len(pdu) // 2 - 8}", pdu)
+    modem.say(f"+CDS: {tpdu_octets(pdu)}", pdu)
     # The stick stops notifying after a missed acknowledgement; the next sweep arms it again.
     await modem.wait_for_command("AT+CNMI=2,1,0,2,0", times=3)
     assert "AT+CNMA" not in modem.commands
@@ -153,7 +154,7 @@ async def test_a_direct_report_the_store_did_not_take_is_not_acknowledged(modem,
 
 async def test_a_direct_message_is_acknowledged_after_the_store(modem, driver, sink):
     pdu = deliver_pdu("class 0")
-    modem.say(f"+CMT: ,{len(pdu) // 2 - 8}", pdu)
+    modem.say(f"+CMT: ,{tpdu_octets(pdu)}", pdu)
     await modem.wait_for_command("AT+CNMA")
     assert sink.of(InboundPart)[0].payload.decode("utf-16-be") == "class 0"
 
@@ -161,15 +162,21 @@ async def test_a_direct_message_is_acknowledged_after_the_store(modem, driver, s
 async def test_a_direct_report_is_offered_again_while_the_network_waits(modem, driver, sink):
     sink.failures = 2
     pdu = report_pdu(mr=17)
-    modem.say(f"+CDS: {len(pdu) // 2 - 8}", pdu)
+    modem.say(f"+CDS: {tpdu_octets(pdu)}", pdu)
     await modem.wait_for_command("AT+CNMA")
     assert len(sink.of(Receipt)) == 1
 
 
-async def test_an_unreadable_direct_report_is_acknowledged_lest_it_comes_for_ever(modem, driver, sink):
-    modem.say("+CDS: 3", "0006FF")
+@pytest.mark.parametrize("name", ["+CDS", "+CMT"])
+async def test_what_comes_directly_and_can_not_be_read_is_kept_raw_and_acknowledged(
+    modem, driver, sink, name
+):
+    modem.say(f"{name}: 3", "0006FF")
     await modem.wait_for_command("AT+CNMA")
     assert sink.of(Receipt) == []
+    (raw,) = sink.of(InboundPart)
+    assert (raw.sender, raw.payload) == ("unreadable", bytes.fromhex("0006FF"))
+    assert f"came by {name}" in sink.of(ChannelNotice)[0].detail
 
 
 async def test_a_direct_report_without_its_pdu_must_be_repeated_by_the_network(modem, driver, sink):
@@ -178,6 +185,32 @@ async def test_a_direct_report_without_its_pdu_must_be_repeated_by_the_network(m
     # The stick stops notifying after that.
     await modem.wait_for_command("AT+CNMI=2,1,0,2,0", times=3)
     assert "AT+CNMA" not in modem.commands
+
+
+async def test_an_acknowledgement_that_came_too_late_leaves_no_stick_that_tells_of_nothing(
+    modem, driver, sink
+):
+    modem.replies["AT+CNMA"] = ("+CMS ERROR: 340",)
+    pdu = report_pdu(mr=17)
+    modem.say(f"+CDS: {tpdu_octets(pdu)}", pdu)
+    await modem.wait_for_command("AT+CNMI=2,1,0,2,0", times=3)
+    await modem.wait_for_command("AT+CMGL=4", times=2)
+
+
+async def test_the_network_does_not_wait_for_a_sweep(modem, driver, sink):
+    direct = report_pdu(mr=17)
+
+    def use(_command: str) -> tuple[str, ...]:
+        modem.say(f"+CDS: {tpdu_octets(direct)}", direct)
+        return ('+CPMS: "SM",3,20,"SM",3,20,"SM",3,20', "OK")
+
+    n_before = len(modem.commands)
+    modem.stored = {index: deliver_pdu(f"{index}") for index in range(1, 4)}
+    modem.replies["AT+CPMS?"] = use
+    modem.say("+SMS FULL")
+    await eventually(lambda: not modem.stored)
+    later = modem.commands[n_before:]
+    assert later.index("AT+CNMA") < later.index("AT+CMGD=1")
 
 
 async def test_a_broken_line_may_have_been_a_notification(modem, driver, sink):
@@ -193,8 +226,75 @@ async def test_without_message_service_2_plus_nothing_is_acknowledged(modem, sin
     async with running(driver_for(modem), sink):
         await sink.wait_until_up()
         pdu = report_pdu(mr=17)
-        modem.say(f"+CDS: {len(pdu) // 2 - 8}", pdu)
+        modem.say(f"+CDS: {tpdu_octets(pdu)}", pdu)
         await sink.wait_for_event(Receipt)
         modem.store(1, deliver_pdu())
         await modem.wait_for_command("AT+CMGD=1")
     assert "AT+CNMA" not in modem.commands
+
+
+@pytest.mark.parametrize("n", [1, 6])
+async def test_two_messages_that_a_broken_line_made_one_are_read_again(modem, sink, n):
+    modem.stored = {index: deliver_pdu(f"text {index}") for index in range(1, n + 1)}
+    modem.stored[9] = deliver_pdu("another one")
+    listing = modem._list
+    broken: list[str] = []
+
+    def splice() -> list[str]:
+        lines = listing()
+        if not broken:
+            # The first one's address before the last one's text: nothing but the length tells.
+            broken.append(lines[1][:24] + lines[-1][24:])
+            lines[1] = broken[0]
+        return lines
+
+    modem._list = splice
+    async with running(driver_for(modem), sink):
+        await eventually(lambda: not modem.stored)
+    assert broken
+    texts = [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)]
+    assert sorted(texts) == sorted([f"text {index}" for index in range(1, n + 1)] + ["another one"])
+    assert not sink.of(ChannelNotice)
+
+
+async def test_a_stick_that_counts_wrongly_is_believed_at_the_second_reading(modem, driver, sink):
+    modem._list = lambda: [
+        line for index, pdu in modem.stored.items() for line in (f"+CMGL: {index},0,,{len(pdu) // 2}3", pdu)
+    ]
+    plain = modem._answer
+
+    def answer(command: str) -> None:
+        if command.startswith("AT+CMGR=") and (pdu := modem.stored.get(int(command[8:]))):
+            modem.say(f"+CMGR: 0,,{len(pdu) // 2}3", pdu, "OK")
+        else:
+            plain(command)
+
+    modem._answer = answer
+    modem.store(3, deliver_pdu("hi"))
+    await eventually(lambda: not modem.stored)
+    assert [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)] == ["hi"]
+    assert not sink.of(ChannelNotice)
+
+
+async def test_what_came_directly_and_is_not_as_long_as_announced_must_be_repeated_by_the_network(
+    modem, driver, sink
+):
+    pdu = report_pdu(mr=17)
+    modem.say(f"+CDS: {tpdu_octets(pdu) + 1}", pdu)
+    await modem.wait_for_command("AT+CNMA=2")
+    await modem.wait_for_command("AT+CNMI=2,1,0,2,0", times=3)
+    assert "AT+CNMA" not in modem.commands
+    assert not sink.of(Receipt)
+    modem.say(f"+CDS: {tpdu_octets(pdu) + 1}", pdu)  # the same again: the stick counts wrongly
+    await modem.wait_for_command("AT+CNMA")
+    assert [receipt.references for receipt in sink.of(Receipt)] == [("17",)]
+
+
+async def test_what_is_not_as_long_as_announced_and_can_not_be_asked_for_again_is_kept_raw(modem, sink):
+    modem.replies["AT+CSMS=1"] = ("ERROR",)
+    async with running(driver_for(modem), sink):
+        await sink.wait_until_up()
+        pdu = deliver_pdu("half of this")
+        modem.say(f"+CMT: ,{tpdu_octets(pdu) - 2}", pdu)
+        raw = await sink.wait_for_event(InboundPart)
+    assert (raw.sender, raw.payload) == ("unreadable", bytes.fromhex(pdu))

@@ -51,6 +51,11 @@ async def test_echo_and_news_in_the_middle_disturb_nothing(modem, driver):
     assert await driver.submit(segment()) == Accepted(reference="9")
 
 
+async def test_a_caller_who_gives_up_meanwhile_does_not_have_the_segment_sent_twice(modem, driver):
+    modem.answers.append(("RING", "NO CARRIER", "+CMGS: 9", "OK"))
+    assert await driver.submit(segment()) == Accepted(reference="9")
+
+
 async def test_an_answer_without_reference_is_accepted_all_the_same(modem, driver):
     modem.answers.append(("OK",))
     assert await driver.submit(segment()) == Accepted(reference=None)
@@ -76,8 +81,9 @@ async def test_what_the_network_says_is_a_refusal(modem, driver, answer, kind, c
     assert await driver.submit(segment()) == Accepted(reference="1")
 
 
-async def test_a_network_timeout_told_by_the_stick_is_no_answer(modem, driver):
-    modem.answers.append(("+CMS ERROR: 332",))
+@pytest.mark.parametrize("told", ["+CMS ERROR: 332", "+CME ERROR: 31"])
+async def test_a_network_timeout_told_by_the_stick_is_no_answer(modem, driver, told):
+    modem.answers.append((told,))
     assert isinstance(await driver.submit(segment()), Uncertain)
 
 

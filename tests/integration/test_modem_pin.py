@@ -96,3 +96,21 @@ async def test_a_sim_that_only_a_person_can_open_stops_the_channel(modem, sink, 
         await driver_for(modem).run(sink)
     down = sink.of(ChannelDown)[0]
     assert (down.fault.kind, down.fault.code) == (FaultKind.CONFIG, code)
+
+
+@pytest.mark.parametrize("first", ["+CPIN: NOT READY", "+CPIN: NOT INSERTED", "+CP\x7fN: READY"])
+async def test_a_sim_that_does_not_say_what_it_waits_for_is_asked_again(modem, sink, first):
+    answers = [(first, "OK"), (first, "OK")]
+    modem.replies["AT+CPIN?"] = lambda _command: answers.pop() if answers else ("+CPIN: READY", "OK")
+    async with running(driver_for(modem), sink):
+        await sink.wait_until_up()
+    assert not sink.of(ChannelDown)
+
+
+async def test_a_sim_that_is_never_ready_does_not_stop_the_channel_for_good(modem, sink):
+    modem.replies["AT+CPIN?"] = ("+CPIN: NOT READY", "OK")
+    async with running(driver_for(modem), sink):
+        fault = (await sink.wait_for_event(ChannelDown)).fault
+        assert (fault.kind, fault.code) == (FaultKind.CHANNEL, "sim_busy")
+        modem.replies["AT+CPIN?"] = ("+CPIN: READY", "OK")
+        await sink.wait_until_up()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 HASTY = replace(
     QUICK,
-    command_s=0.1,
+    command_s=0.4,
     quarantine_s=0.05,
     quarantine_cap_s=0.1,
     reset_s=0.05,
@@ -32,7 +32,7 @@ HASTY = replace(
 
 @pytest.fixture(autouse=True)
 def hasty_guards(monkeypatch):
-    monkeypatch.setattr("drivers.at.transaction.GUARD_S", 0.02)
+    monkeypatch.setattr("drivers.at.transaction.GUARD_S", 0.1)
     monkeypatch.setattr("drivers.modem.rescue.RADIO_OFF_S", 0.01)
 
 
@@ -175,7 +175,7 @@ async def test_a_modem_on_a_serial_line_is_found_at_another_speed_and_that_is_to
         return await open_serial(path, baudrate, listener) if baudrate == 9_600 else Deaf()
 
     monkeypatch.setattr("drivers.modem.climber.has_speed", lambda _place: True)
-    monkeypatch.setattr("drivers.modem.finder.PROBE_S", 0.5)
+    monkeypatch.setattr("drivers.modem.probe.PROBE_S", 0.5)
     config = ModemConfig(name="sim-1", port=str(modem.link), timing=replace(HASTY, command_s=2.0))
     async with running(ModemDriver(config, pins=PinLedger(), open_wire=open_wire), sink):
         await sink.wait_until_up()

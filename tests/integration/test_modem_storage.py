@@ -168,3 +168,67 @@ async def test_what_comes_after_the_listing_is_safe_from_a_stick_that_deletes_on
         await eventually(
             lambda: any(part.payload == "late".encode("utf-16-be") for part in sink.of(InboundPart))
         )
+
+
+@pytest.mark.parametrize("n", [2, 6])
+@pytest.mark.parametrize("use", ["0,20", "18,20"])
+async def test_a_message_whose_listing_came_broken_is_read_again_and_not_thrown_away(modem, sink, n, use):
+    modem.replies["AT+CPMS?"] = (f'+CPMS: "SM",{use},"SM",{use},"SM",{use}', "OK")
+    modem.stored = {index: deliver_pdu(f"{index}") for index in range(1, n + 1)}
+    listing = modem._list
+    modem._list = lambda: [line.replace("0891", "08\x7f1") if "0031" in line else line for line in listing()]
+    async with running(driver_for(modem), sink):
+        await eventually(lambda: not modem.stored)
+    texts = [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)]
+    assert sorted(texts) == [f"{index}" for index in range(1, n + 1)]
+    assert "unreadable" not in {notice.code for notice in sink.of(ChannelNotice)}
+
+
+async def test_what_is_no_pdu_at_all_is_kept_as_it_is_when_room_is_made(modem, sink):
+    modem.replies["AT+CPMS?"] = ('+CPMS: "SM",18,20,"SM",18,20,"SM",18,20', "OK")
+    modem.stored = {1: "no hex"}
+    async with running(driver_for(modem), sink):
+        await eventually(lambda: not modem.stored)
+    assert [(part.sender, part.payload) for part in sink.of(InboundPart)] == [("unreadable", b"no hex")]
+
+
+async def test_what_can_not_be_read_is_not_looked_at_again_and_again(modem, sink):
+    timing = replace(QUICK, sweep_after_failure_s=0.001)
+    modem.stored = {index: f"0791FF{index:02}" for index in range(1, 7)}
+    async with running(driver_for(modem, timing=timing, keepalive_s=0.01), sink):
+        await modem.wait_for_command("AT+CMGL=4")
+        await modem.wait_for_command("AT+CSQ", times=10)
+    assert modem.commands.count("AT+CMGL=4") == 1
+
+
+@pytest.mark.parametrize("n", [1, 6])
+async def test_what_has_a_status_that_nobody_knows_is_no_draft(modem, sink, n):
+    modem.replies["AT+CPMS?"] = ('+CPMS: "SM",18,20,"SM",18,20,"SM",18,20', "OK")
+    modem.stored = {index: deliver_pdu(f"{index}") for index in range(1, n + 1)}
+    modem.status = 5
+    async with running(driver_for(modem), sink):
+        await eventually(lambda: not modem.stored)
+    raw = sink.of(InboundPart)
+    assert {part.sender for part in raw} == {"unreadable"}
+    assert sorted(part.payload for part in raw) == sorted(
+        bytes.fromhex(deliver_pdu(f"{index}")) for index in range(1, n + 1)
+    )
+
+
+async def test_a_status_that_was_broken_on_the_line_is_read_again(modem, sink):
+    listing = modem._list
+    modem._list = lambda: [line.replace("1,0,,", "1,10,,") for line in listing()]
+    modem.stored = {1: deliver_pdu("whole")}
+    async with running(driver_for(modem), sink):
+        await eventually(lambda: not modem.stored)
+    assert [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)] == ["whole"]
+
+
+@pytest.mark.parametrize("status", [2, 3])
+async def test_drafts_are_deleted_when_room_is_made_and_nobody_is_told(modem, sink, status):
+    modem.replies["AT+CPMS?"] = ('+CPMS: "SM",18,20,"SM",18,20,"SM",18,20', "OK")
+    modem.stored = {1: deliver_pdu("a draft")}
+    modem.status = status
+    async with running(driver_for(modem), sink):
+        await eventually(lambda: not modem.stored)
+    assert not sink.of(InboundPart)

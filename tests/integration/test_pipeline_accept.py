@@ -87,6 +87,7 @@ async def test_what_was_answered_is_what_is_stored(rig: Rig):
         ({"text": None, "data": ""}, {"/data": "empty_data"}),
         ({"text": None, "data": "00" * 140, "udh": "027000"}, {"/data": "data_too_long"}),
         ({"text": None, "data": "00", "udh": "09ff"}, {"/udh": "bad_udh"}),
+        ({"text": None, "data": "00", "udh": "0270000a"}, {"/udh": "bad_udh"}),
         ({"channel": "b"}, {"/channel": "unknown_channel"}),
         ({"sender": "otp"}, {"/sender": "unknown_sender"}),
         ({"to": "x", "text": ""}, {"/to": "invalid_number", "/text": "empty_text"}),

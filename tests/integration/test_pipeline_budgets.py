@@ -95,6 +95,36 @@ async def test_known_recipients_are_served_behind_many_new_ones(tmp_path: Path):
         await driver.until_submitted(3)
 
 
+async def test_urgent_messages_that_the_reserve_admits_pass_by_those_that_it_does_not(tmp_path: Path):
+    budget = Budget(
+        quotas=(Quota(limit=4, period=Period.DAY, reserve=2),),
+        caps=(RecipientCap(limit=1, period=Period.DAY),),
+        zone=UTC,
+    )
+    _, channel = sim(budget)
+    async with running(tmp_path / "s.db", channel) as rig:
+        for _ in range(2):
+            await rig.until_status(await rig.send(A), "sent")
+        new = [(await rig.send(n, category="otp")).id for n in (B, C)]
+        long = await rig.send(A, THREE_PARTS, category="emergency")
+        alarm = await rig.send(A, category="emergency")
+        await rig.until_status(alarm, "sent")
+        await rig.settled()
+        assert await statuses(rig, *new, long.id) == ["queued"] * 3
+
+
+async def test_the_reserve_goes_to_urgent_messages_far_behind_long_ones(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("gateway.pipeline.schedule.LOOK_AHEAD", 3)
+    _, channel = sim(quota(4, reserve=2))
+    async with running(tmp_path / "s.db", channel) as rig:
+        await rig.until_status(await rig.send(A), "sent")  # one is left for those that are not urgent
+        long = [(await rig.send(A, THREE_PARTS)).id for _ in range(5)]
+        otp = await rig.send(B, category="otp")
+        await rig.until_status(otp, "sent")
+        await rig.settled()
+        assert await statuses(rig, *long) == ["queued"] * 5
+
+
 async def test_what_one_sim_may_not_send_goes_by_another_at_once(tmp_path: Path):
     driver, channel = sim(recipients(1))
     other = ScriptedDriver("other", capacity=1)

@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 
 from drivers.base import Encoding, InboundPart
+from gateway.errors import StoreBusy, StoreUnavailable
+from gateway.model.events import Event
+from gateway.pipeline import publish
 from gateway.pipeline.publish import DeliveryLog
-from gateway.store.events import last_seq
+from gateway.store.events import last_seq, load_events
+from gateway.store.ports import Tx
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE, Rig, receipt, running
 
@@ -214,3 +218,19 @@ async def test_a_disk_without_room_is_waited_for(tmp_path: Path, monkeypatch: py
             room["octets"] = 10**9
             await caught_up(rig, log)
         assert of(lines(path), message.id) == ["queued", "sending", "sent"]
+
+
+async def test_a_store_that_could_not_be_read_once_does_not_end_the_log(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("gateway.pipeline.publish.STORE_RETRY_S", 0.01)
+    failures = iter([StoreUnavailable("disk I/O error"), StoreBusy("another process holds the store")])
+
+    async def load(tx: Tx, after_seq: int, limit: int) -> list[Event]:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return await load_events(tx, after_seq, limit)
+
+    monkeypatch.setattr(publish, "load_events", load)
+    path = tmp_path / "delivery.jsonl"
+    async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig, logging(rig, path):
+        message = await rig.send()
+        await rig.until(lambda: of(lines(path), message.id) == ["queued", "sending", "sent"])

@@ -281,6 +281,14 @@ async def test_an_opt_out_stops_marketing_and_is_confirmed_once(tmp_path: Path):
         assert [e.type for e in await rig.events(PHONE)] == ["subscription.opted_out"]
 
 
+async def test_an_opt_out_on_a_receiver_is_confirmed_by_the_default_group(tmp_path: Path):
+    receiver, sender = ScriptedDriver("rx", capacity=0), ScriptedDriver("tx")
+    async with running(tmp_path / "s.db", receiver, sender) as rig:
+        await receiver.report(single("TD"))
+        assert await answers(sender, rig) == [PHONE]
+        assert sender.submitted[0].payload == encode_gsm7(OPT_OUT_REPLY)
+
+
 async def test_an_opt_out_in_two_parts_counts(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:

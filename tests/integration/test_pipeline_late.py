@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from drivers.base import Accepted, FaultKind, LateResult, Refused, SegmentId
+from gateway.errors import Conflict
 from gateway.model.message import Message
 from gateway.pipeline.late import StillSending
 from gateway.pipeline.retry import OnUncertain, RetryPolicy
+from gateway.pipeline.verbs import cancel_message, resend_message
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import Rig, receipt, running
 
@@ -141,3 +143,46 @@ async def test_an_answer_whose_asker_was_stopped_counts(tmp_path: Path):
 
 async def _waits_for_retry(rig: Rig, message: Message) -> bool:
     return (await rig.message(message.id)).status == "queued"
+
+
+async def waiting_to_be_sent_again(rig: Rig, driver: ScriptedDriver) -> Message:
+    driver.script.append(uncertain())
+    message = await rig.send()
+
+    async def waits_again() -> bool:
+        return await rig.states(message.id) == ["queued", "sending", "queued"]
+
+    await rig.until(waits_again)
+    return message
+
+
+@pytest.mark.parametrize("how", ["canceled", "expired"])
+async def test_a_late_yes_for_a_message_that_has_ended_is_seen_on_its_segment(tmp_path: Path, how: str):
+    driver = ScriptedDriver("a")
+    policy = RetryPolicy(on_uncertain=OnUncertain.RETRY, first_s=3_600.0)
+    async with running(tmp_path / "s.db", driver, policy=policy) as rig:
+        message = await waiting_to_be_sent_again(rig, driver)
+        if how == "canceled":
+            await cancel_message(rig.store, rig.clock, message.id)
+        else:
+            rig.clock.advance(80 * 3_600.0)
+            await rig.sweeper.expire()
+        await driver.report(late(message, accepted("abc")))
+        assert (await rig.message(message.id)).status == how
+        await driver.report(receipt("abc"))
+        assert (await rig.message(message.id)).status == how
+        assert [(s.status, s.reference) for s in await rig.segments(message.id)] == [("delivered", "abc")]
+
+
+async def test_what_the_network_has_is_not_resent_for_its_message_s_sake(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    policy = RetryPolicy(on_uncertain=OnUncertain.RETRY, first_s=3_600.0)
+    async with running(tmp_path / "s.db", driver, policy=policy) as rig:
+        message = await waiting_to_be_sent_again(rig, driver)
+        rig.clock.advance(80 * 3_600.0)
+        await rig.sweeper.expire()
+        await driver.report(late(message, accepted("abc")))
+        with pytest.raises(Conflict, match="the network has all of it"):
+            await resend_message(rig.store, rig.clock, message.id)
+        await rig.until_status(await rig.send(), "sent")  # the others are sent as before
+        assert len(driver.submitted) == 2

@@ -80,6 +80,62 @@ async def test_before_anything_is_learned_the_spelling_as_given_counts(tmp_path:
         assert "receipt_ids" not in rig.lanes["a"].facts
 
 
+async def test_a_receipt_twice_does_not_settle_the_message_that_another_dialect_would_mean(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        messages = []
+        for number in range(100, 100 + LEARNED):
+            messages.append(await sent_as(rig, driver, str(number)))
+            await driver.report(spelled((str(number), "as-is"), (f"{number:x}", "hex-to-decimal")))
+        other = await sent_as(rig, driver, f"{number:x}")
+        await driver.report(spelled((str(number), "as-is"), (f"{number:x}", "hex-to-decimal")))
+        assert await status_of(rig, messages[-1], other) == ["delivered", "sent"]
+
+
+@pytest.mark.parametrize("to", ["10690000", "861380****000", OTHER])
+async def test_an_id_as_given_is_enough_whatever_the_carrier_writes_for_the_handset(tmp_path: Path, to: str):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "64")
+        await driver.report(spelled(("100", "as-is"), ("64", "hex-to-decimal"), to=to))
+        assert await status_of(rig, message) == ["sent"]  # that is a guess
+        await driver.report(spelled(("64", "as-is"), ("40", "hex-to-decimal"), to=to))
+        assert await status_of(rig, message) == ["delivered"]
+
+
+async def test_a_receipt_that_waits_for_its_answer_is_not_taken_by_another_handsets(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        driver.hold()
+        driver.script += [accepted("64"), accepted("100")]
+        other, message = await rig.send(), await rig.send(OTHER)
+        await driver.until_submitted(1)
+        await driver.report(spelled(("100", "as-is"), ("64", "hex-to-decimal"), to=OTHER))
+        driver.release()
+        await rig.until_status(message, "delivered")
+        assert await status_of(rig, other) == ["sent"]
+
+
+@pytest.mark.parametrize("first", ["delivered", "sent"])
+async def test_an_early_receipt_is_not_that_of_another_handset_whose_old_id_was_given_anew(
+    tmp_path: Path, first: str
+):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        before = await sent_as(rig, driver, "7", to=OTHER)
+        if first == "delivered":
+            await driver.report(receipt("7", to=OTHER))
+        rig.clock.advance(30 * 86_400.0)  # the SMSC has begun to count anew
+        driver.hold()
+        driver.script.append(accepted("7"))
+        message = await rig.send()
+        await driver.until_submitted(2)
+        await driver.report(spelled(("7", "as-is")))
+        driver.release()
+        await rig.until_status(message, "delivered")
+        assert await status_of(rig, before) == [first]
+
+
 async def test_an_id_that_the_receipt_cut_off_is_found_by_handset(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
@@ -89,12 +145,13 @@ async def test_an_id_that_the_receipt_cut_off_is_found_by_handset(tmp_path: Path
         assert await status_of(rig, meant, other) == ["delivered", "sent"]
 
 
-async def test_a_receipt_that_names_only_the_handset_settles_the_one_segment_to_it(tmp_path: Path):
+@pytest.mark.parametrize("to", [PHONE, PHONE.removeprefix("+")])
+async def test_a_receipt_that_names_only_the_handset_settles_the_one_segment_to_it(tmp_path: Path, to: str):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
         message = await sent_as(rig, driver, "abc")
         await sent_as(rig, driver, "def", to=OTHER)
-        await driver.report(receipt())
+        await driver.report(receipt(to=to))
         assert await status_of(rig, message) == ["delivered"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import Encoding, InboundPart
+from drivers.base import Encoding, FaultKind, InboundPart
 from gateway.errors import StoreFull
 from gateway.pipeline.sweep import (
     HOURLY_S,
@@ -21,8 +21,8 @@ from gateway.pipeline.sweep import (
     Sweeper,
 )
 from gateway.store.queue import beat, claim_messages
-from tests.support.fake_driver import ScriptedDriver
-from tests.support.gateway import PHONE, START, Rig, receipt, running
+from tests.support.fake_driver import ScriptedDriver, refused
+from tests.support.gateway import PHONE, START, ManualClock, Rig, receipt, running
 
 pytestmark = pytest.mark.integration
 
@@ -85,6 +85,52 @@ async def test_what_a_dead_instance_was_sending_is_uncertain_and_a_living_one_is
             assert held.error is not None
             assert held.error.code == "interrupted"
             assert (await rig.message(ours.id)).status == "sending"
+
+
+async def test_a_long_sweep_or_a_clock_that_is_set_takes_nothing_from_who_is_sending_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        real, n_sweeps = rig.sweeper.expire, 0
+
+        async def takes_minutes() -> int:
+            nonlocal n_sweeps
+            rig.clock.advance(2 * OWNER_TIMEOUT.total_seconds())
+            n_sweeps += 1
+            return await real()
+
+        monkeypatch.setattr(rig.sweeper, "expire", takes_minutes)
+        driver.hold()
+        message = await rig.send()
+        await driver.until_submitted(1)
+        async with sweeping(rig):
+            await rig.until(lambda: n_sweeps >= 2)
+            driver.release()
+            await rig.until_status(message, "sent")
+        assert await rig.states(message.id) == ["queued", "sending", "sent"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_pause_does_not_last_for_hours_when_the_clock_is_put_back(tmp_path: Path, restarted: bool):
+    driver, clock = ScriptedDriver("a"), ManualClock()
+    driver.script.append(refused(FaultKind.TEMPORARY))
+    async with running(tmp_path / "s.db", driver, clock=clock) as rig, sweeping(rig):
+        message = await rig.send()
+        await driver.until_submitted(1)
+        await rig.settled()
+        scheduled = await rig.send(schedule_at=clock.now() + timedelta(minutes=1))
+        if not restarted:
+            clock.put_back(8 * 3_600.0)
+            clock.advance(SLOW_TICK_S)
+            await rig.until_status(message, "sent")
+    if restarted:
+        clock.put_back(8 * 3_600.0)
+        async with running(tmp_path / "s.db", driver, clock=clock) as rig, sweeping(rig):
+            await rig.until_status(message, "sent")
+    assert driver.submitted[-1].segment_id == f"{message.id}:1"
+    async with running(tmp_path / "s.db", driver, clock=clock, started=False) as rig:
+        assert (await rig.message(scheduled.id)).status == "scheduled"
 
 
 async def test_a_start_settles_more_than_one_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -28,12 +28,14 @@ from drivers.base import (
 from drivers.errors import EncodeError, SmppStatusError, WireLost, WireTimeout
 from drivers.smpp.config import Peer, SmppConfig
 from drivers.smpp.submit_rules import SubmitRules
+from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandStatus, Tag
 from drivers.smpp.wire.pdus import (
     BindReceiver,
     BindTransceiver,
     BindTransmitter,
     DeliverSm,
+    GenericNack,
     QuerySmResp,
     ReplaceSm,
     SubmitSmResp,
@@ -99,6 +101,24 @@ async def test_a_host_that_is_not_ready_to_bind_is_passed_over():
             assert (len(busy.links), len(peer.links)) == (1, 1)
 
 
+async def test_a_host_whose_name_can_be_none_is_passed_over():
+    async with SmscPeer() as peer:
+        spare = (Peer("127.0.0.1", peer.port),)
+        async with running(peer, host="smsc..example.com", spare_peers=spare) as run:
+            await run.sink.wait_until_up()
+
+
+async def test_an_answer_that_is_no_grant_is_no_bind():
+    async with SmscPeer() as peer:
+        peer.bind_status = None
+        async with running(peer) as run:
+            link = await peer.wait_bound()
+            link.write(encode_pdu(GenericNack(), 1))
+            down = await run.sink.wait_for_event(ChannelDown)
+            assert down.fault.kind is FaultKind.CHANNEL
+            assert run.sink.of(ChannelUp) == []
+
+
 async def test_a_wrong_password_is_not_tried_at_every_host():
     async with SmscPeer() as first, SmscPeer() as second:
         first.bind_status = CommandStatus.RINVPASWD
@@ -146,10 +166,10 @@ async def test_the_smscs_own_word_on_congestion_is_passed_on():
 
 
 async def test_an_answer_after_the_timeout_is_reported_once():
-    async with bound(response_timeout_s=0.1) as run:
+    async with bound() as run:
         run.peer.keep_submits()
         link = run.peer.link
-        result = await run.submit(7)
+        result = await run.time_out(run.submit(7))
         assert isinstance(result, Uncertain)
         link.accept(link.submits[0])
         late = await run.sink.wait_for_event(LateResult)
@@ -164,10 +184,10 @@ async def test_an_answer_after_the_timeout_is_reported_once():
 
 
 async def test_a_late_refusal_is_reported_too():
-    async with bound(response_timeout_s=0.1) as run:
+    async with bound() as run:
         run.peer.keep_submits()
         link = run.peer.link
-        assert isinstance(await run.submit(), Uncertain)
+        assert isinstance(await run.time_out(run.submit()), Uncertain)
         link.answer(link.submits[0], status=CommandStatus.RINVDSTADR)
         late = await run.sink.wait_for_event(LateResult)
         assert isinstance(late.result, Refused)
@@ -296,21 +316,33 @@ async def test_what_a_replacement_has_no_place_for_is_not_dropped(what: dict[str
 
 
 async def test_a_replacement_that_the_smsc_refuses_or_leaves_open_is_said():
-    async with bound(response_timeout_s=0.1) as run:
+    async with bound() as run:
         run.peer.on_request = lambda link, request: link.answer(request, status=CommandStatus.RREPLACEFAIL)
         with pytest.raises(SmppStatusError):
             await run.driver.replace("m7", segment())
-        run.peer.on_request = lambda link, request: None
+        run.peer.on_request = lambda link, request: run.pass_time(60)
         with pytest.raises(WireTimeout):
             await run.driver.replace("m7", segment())
 
 
+@pytest.mark.parametrize("status", [CommandStatus.RINVCMDID, CommandStatus.ROK])
+async def test_an_smsc_that_answers_with_a_generic_nack_has_done_nothing(status: CommandStatus):
+    async with bound() as run:
+        run.peer.on_request = lambda link, request: link.answer(request, GenericNack(), status)
+        with pytest.raises(SmppStatusError):
+            await run.driver.cancel("m7", "+8613800138000")
+        with pytest.raises(SmppStatusError):
+            await run.driver.replace("m7", segment())
+        with pytest.raises(SmppStatusError):
+            await run.driver.query("m7", "+8613800138000")
+
+
 async def test_what_the_smsc_does_not_do_or_answer_is_said():
-    async with bound(response_timeout_s=0.1) as run:
+    async with bound() as run:
         run.peer.on_request = lambda link, request: link.answer(request, status=CommandStatus.RCANCELFAIL)
         with pytest.raises(SmppStatusError):
             await run.driver.cancel("m7", "+8613800138000")
-        run.peer.on_request = lambda link, request: None
+        run.peer.on_request = lambda link, request: run.pass_time(60)
         with pytest.raises(WireTimeout):
             await run.driver.query("m7", "+8613800138000")
         await run.stop()

@@ -146,9 +146,9 @@ async def test_wherever_the_link_is_cut_no_segment_is_called_unsent_that_the_sms
 
 
 async def test_no_answer_in_time_is_uncertain_and_the_late_one_is_counted():
-    async with bound(response_timeout_s=0.1) as run:
+    async with bound() as run:
         run.peer.keep_submits()
-        result = await run.submit()
+        result = await run.time_out(run.submit())
         assert isinstance(result, Uncertain)
         assert result.code == "answer_timeout"
         run.peer.link.accept(run.peer.link.submits[0])

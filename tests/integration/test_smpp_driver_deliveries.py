@@ -93,7 +93,7 @@ async def test_a_slow_store_stops_the_smsc_instead_of_filling_memory():
 
 
 async def test_an_answer_that_lies_unread_behind_a_slow_store_is_not_called_missing():
-    async with bound(response_timeout_s=0.4) as run:
+    async with bound() as run:
         run.peer.keep_submits()
         link = run.peer.link
         run.sink.hold()
@@ -102,9 +102,12 @@ async def test_an_answer_that_lies_unread_behind_a_slow_store_is_not_called_miss
             link.send(DeliverSm(source_addr=str(number), short_message=b"x"))
         await run.sink.wait_for(lambda: len(run.sink.offered) == 2 + MOST_AT_ONCE)
         await run.peer.wait_for(lambda: link.submits)
-        await asyncio.wait([result], timeout=0.5)
+        run.pass_time(100)
         run.sink.release()
-        await asyncio.wait([result], timeout=0.1)
+        connection = run.driver._connection
+        await run.peer.wait_for(lambda: connection._deaf_since is None)
+        run.pass_time(0)
+        assert not result.done()
         link.accept(link.submits[0])
         assert isinstance(await result, Accepted)
 

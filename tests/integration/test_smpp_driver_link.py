@@ -17,8 +17,16 @@ from drivers.base import (
     Uncertain,
 )
 from drivers.smpp.session import PduRejected, UnknownResponse
-from drivers.smpp.wire.constants import CommandStatus
-from drivers.smpp.wire.pdus import BindReceiver, DeliverSm, EnquireLink, Unbind, UnbindResp
+from drivers.smpp.wire.codec import encode_pdu
+from drivers.smpp.wire.constants import CommandStatus, Tag
+from drivers.smpp.wire.pdus import (
+    BindReceiver,
+    BindTransceiverResp,
+    DeliverSm,
+    EnquireLink,
+    Unbind,
+    UnbindResp,
+)
 from tests.support.smpp_driver import bound, running
 from tests.support.smsc_peer import SmscPeer
 
@@ -100,6 +108,18 @@ async def test_a_bind_without_an_answer_is_given_up_and_tried_again():
             down = await run.sink.wait_for_event(ChannelDown)
             assert down.fault.code == "link_timeout"
             await peer.wait_bound(2)
+
+
+async def test_a_version_that_is_none_costs_no_bind():
+    async with SmscPeer() as peer:
+        peer.bind_status = None
+        async with running(peer) as run:
+            link = await peer.wait_bound()
+            endless = BindTransceiverResp(tlvs=((Tag.SC_INTERFACE_VERSION, b"\x34" * 4_000),))
+            link.write(encode_pdu(endless, 1))
+            await run.sink.wait_until_up()
+            [info] = run.sink.of(ChannelInfo)
+            assert info.facts["interface_version"] is None
 
 
 async def test_garbage_in_a_framed_pdu_is_refused_and_the_link_lives_on():

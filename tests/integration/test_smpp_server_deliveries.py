@@ -19,6 +19,11 @@ from drivers.smpp.wire.pdus import (
     Unbind,
 )
 from drivers.smpp.wire.receipt import parse_receipt
+from gateway.errors import StoreFull, StoreUnavailable
+from gateway.esme import collector
+from gateway.store.esme import find_told
+from gateway.store.esme_outbox import NewDelivery, save_deliveries
+from gateway.store.ports import Tx
 from tests.support.esme import RawEsme, connected_esme
 from tests.support.eventually import eventually
 from tests.support.gateway import PHONE
@@ -53,6 +58,24 @@ async def test_a_receipt_waits_for_days_and_a_restart(tmp_path):
         assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
 
 
+async def test_who_is_told_is_not_forgotten_of_a_message_that_was_scheduled_long_before(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        told = await accepted(esme, submit(schedule_delivery_time="000110000000000R"))
+        await esme.ask(Unbind())
+        await served.rig.advance(40 * 86_400 + 10)
+        await served.rig.until_status(await served.rig.message(told), "sent")
+        await eventually(lambda: served.service._states["hongyan"].waiting == 0)
+        await served.rig.store.write(served.service._forget)
+        await served.report("1")
+        async with connected_esme(served.port) as receiver:
+            await receiver.bind(BindReceiver)
+            assert parse_receipt((await receiver.take_delivery()).short_message).message_id == told
+        served.rig.clock.advance(36 * 86_400)
+        await served.rig.store.write(served.service._forget)
+        assert await served.rig.store.read(lambda tx: find_told(tx, "hongyan", told)) == []
+
+
 async def test_a_receipt_that_is_not_acknowledged_goes_to_another_bind(tmp_path):
     async with (
         serving(tmp_path / "db") as served,
@@ -69,6 +92,23 @@ async def test_a_receipt_that_is_not_acknowledged_goes_to_another_bind(tmp_path)
         await eventually(lambda: served.service._couriers["hongyan"].n_on_wire == 0)
 
 
+async def test_a_receipt_comes_when_the_disk_has_room_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.pipeline.publish.STORE_RETRY_S", 0.01)
+    failures = iter([StoreFull("no room"), StoreUnavailable("disk I/O error"), StoreFull("no room")])
+
+    async def save(tx: Tx, deliveries: list[NewDelivery]) -> None:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        await save_deliveries(tx, deliveries)
+
+    monkeypatch.setattr(collector, "save_deliveries", save)
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        told = await delivered(served, esme)
+        assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
+        assert next(failures, None) is None
+
+
 async def test_a_receipt_that_is_refused_for_now_comes_again(tmp_path):
     async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
         await esme.bind()
@@ -77,6 +117,20 @@ async def test_a_receipt_that_is_refused_for_now_comes_again(tmp_path):
         await eventually(lambda: bool(served.service._couriers["hongyan"]._again))
         served.rig.clock.advance(2.0)
         served.service._couriers["hongyan"].wake()
+        assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
+
+
+async def test_a_receipt_that_is_refused_for_days_comes_again(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        told = await delivered(served, esme)
+        courier = served.service._couriers["hongyan"]
+        for _ in range(2):
+            await esme.take_delivery(CommandStatus.RX_T_APPN)
+            await eventually(lambda: bool(courier._again))
+            courier._again[0].tries = 2_000  # a try every five minutes
+            served.rig.clock.advance(300.0)
+            courier.wake()
         assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from drivers.base import ReceiptState
 from drivers.codec.gsm7 import encode_gsm7
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import CommandStatus, MessageState, Tag
 from drivers.smpp.wire.fields import DistributionList, SmeAddress, find_int_tlv, find_text_tlv
-from drivers.smpp.wire.pdus import BindTransmitter, DataSm, SubmitMulti
+from drivers.smpp.wire.pdus import BindTransmitter, DataSm, ReplaceSm, SubmitMulti
 from drivers.smpp.wire.receipt import parse_receipt
 from gateway.model.message import Category
 from tests.support.esme import connected_esme
 from tests.support.gateway import PHONE
-from tests.support.smpp_application import accepted, account, owed, serving, submit
+from tests.support.smpp_application import LONG, accepted, account, owed, parts_of, serving, submit
 
 pytestmark = pytest.mark.integration
 
@@ -159,6 +160,8 @@ async def test_schedule_validity_and_priority_are_kept(tmp_path):
         ({"data_coding": 4, "short_message": bytes(141)}, CommandStatus.RINVMSGLEN),
         ({"esm_class": c.ESM_UDHI, "short_message": b"\xffx"}, CommandStatus.RINVESMCLASS),
         ({"source_addr": "BANK"}, CommandStatus.RINVSRCADR),
+        ({"tlvs": ((0x1400, bytes(256)),)}, CommandStatus.RINVPARLEN),
+        ({"tlvs": tuple((tag, b"") for tag in range(0x1400, 0x1411))}, CommandStatus.ROPTPARNOTALLWD),
     ],
 )
 async def test_what_can_not_be_sent_is_refused_with_the_status_that_says_why(tmp_path, fields, status):
@@ -195,6 +198,29 @@ async def test_marketing_of_an_account_heeds_opt_outs(tmp_path):
         said = parse_receipt((await esme.take_delivery()).short_message)
         assert (said.message_id, said.stat) == (told, "REJECTD")
         assert served.driver.submitted == []
+
+
+OWN = ((0x1400, b"1201159\0"), (0x1403, b""))
+
+
+async def test_a_carriers_own_parameters_go_on_to_it(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        await accepted(esme, submit(tlvs=((Tag.USER_MESSAGE_REFERENCE, b"\0\1"), *OWN)))
+        for part in parts_of(LONG):
+            await accepted(esme, replace(part, tlvs=OWN))
+        await served.driver.until_submitted(1 + len(parts_of(LONG)))
+        assert {segment.tlvs for segment in served.driver.submitted} == {OWN}
+
+
+async def test_a_carriers_own_parameters_stay_with_a_message_that_is_replaced(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        told = await accepted(esme, submit(schedule_delivery_time="000000020000000R", tlvs=OWN))
+        answer = await esme.ask(ReplaceSm(message_id=told, short_message=b"other text"))
+        assert answer.command_status == 0
+        message = await served.rig.message(told)
+        assert (message.text, message.smpp_tlvs) == ("other text", OWN)
 
 
 async def test_data_sm_is_taken_too(tmp_path):

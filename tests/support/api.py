@@ -25,6 +25,8 @@ from gateway.routing.rules import queues_of
 from gateway.store.engine_sqlite import SqliteStore
 from gateway.store.keys import hash_secret, make_secret, save_key
 
+VALID_FOR_S = 48 * 3_600.0
+"""How long a message may wait that does not say itself."""
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -144,7 +146,7 @@ async def open_api(folder: Path, *, heartbeat_s: float = 15.0) -> AsyncIterator[
     reason: list[str] = []
     context = ApiContext(
         store=store,
-        intake=Intake(store, clock, IntakeSettings("CN", {"sim-1": ("default", "otp")}, 72 * 3600)),
+        intake=Intake(store, clock, IntakeSettings("CN", {"sim-1": ("default", "otp")}, VALID_FOR_S)),
         channels=FakeChannels(),
         clock=clock,
         region="CN",

@@ -73,6 +73,10 @@ class ManualClock:
         self._at += timedelta(seconds=seconds)
         self._monotonic += seconds
 
+    def put_back(self, seconds: float) -> None:
+        """Somebody sets it: no time passes."""
+        self._at -= timedelta(seconds=seconds)
+
 
 class ScriptedChannel(msgspec.Struct, kw_only=True):
     """A channel of the rig; ``kind`` decides how its references are matched."""
@@ -119,7 +123,7 @@ class Rig:
         self.dispatcher = Dispatcher(store, clock, policy, self._release, metrics)
         self.scheduler = Scheduler(store, clock, list(self.lanes.values()), self.dispatcher.start, instance)
         wake = self.scheduler.wake
-        groups = {c.driver.channel_id: c.groups for c in channels}
+        groups = {c.driver.channel_id: c.groups for c in channels if c.driver.capacity}
         plain = {c.driver.channel_id for c in channels if not c.takes_parameters}
         settings = IntakeSettings("CN", groups, 72 * 3_600, text, without_parameters=plain)
         self.intake = Intake(store, clock, settings, wake)

@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
 from gateway.model.message import Message
+from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.runtime.kannel import KannelSide
 from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings
 from gateway.runtime.secrets import Secret
@@ -58,12 +59,13 @@ async def open_kannel_rig(
     routes: tuple[MoRouteSettings, ...] = (),
     get_url: str | None = None,
     clock: ManualClock | None = None,
+    text: TextRules = DEFAULT_RULES,
 ) -> AsyncIterator[KannelRig]:
     """One channel, by default one account ``app`` / ``pw``, and one route where a URL is given."""
     if get_url is not None:
         routes = (MoRouteSettings(name="votes", get_url=get_url),)
     settings = msgspec.structs.replace(Settings(), kannel_accounts=accounts, mo_routes=routes)
-    async with running(folder / "ours.db", driver, clock=clock) as rig:
+    async with running(folder / "ours.db", driver, clock=clock, text=text) as rig:
         names = {driver.channel_id: ("default",)}
         side = KannelSide(settings, rig.store, rig.clock, rig.intake, rig.channels, names)
         context = ApiContext(

@@ -45,13 +45,23 @@ GREETING: dict[str, tuple[str, ...]] = {
 """A stick in good order; what is not in the table is answered with ERROR."""
 
 
+def tpdu_octets(pdu: str) -> int:
+    """What a stick announces: the octets in hex, without the service centre's address; 0 for what is no PDU."""
+    try:
+        octets = bytes.fromhex(pdu)
+    except ValueError:
+        return 0
+    return max(0, len(octets) - 1 - octets[0])
+
+
 class ScriptedModem:
     """One stick on one pty, reachable under a stable symlink.
 
     Attributes:
         replies: lines by command; a callable is called with the command.
         answers: what follows each PDU, first come first served; afterwards ``+CMGS`` with a running number.
-        stored: PDU in hex by index, in the storage SM; received and unread.
+        stored: PDU in hex by index, in the storage SM.
+        status: of all of them; received and unread.
         commands: everything that was received, without prompts' payloads.
         payloads: what came behind prompts, in hex digits.
         echo: repeat what was received, also after ATE0.
@@ -64,6 +74,7 @@ class ScriptedModem:
         self.replies: dict[str, tuple[str, ...] | Callable[[str], tuple[str, ...]]] = dict(GREETING)
         self.answers: deque[tuple[str, ...]] = deque()
         self.stored: dict[int, str] = {}
+        self.status = 0
         self.commands: list[str] = []
         self.payloads: list[str] = []
         self.echo = False
@@ -174,7 +185,7 @@ class ScriptedModem:
                 self.say(*self._list(), "OK")
             case "AT+CMGR":
                 pdu = self.stored.get(int(argument))
-                self.say(*([f"+CMGR: 0,,{len(pdu) // 2 - 1}", pdu] if pdu else []), "OK")
+                self.say(*([f"+CMGR: {self.status},,{tpdu_octets(pdu)}", pdu] if pdu else []), "OK")
             case "AT+CMGD":
                 self.stored.pop(int(argument), None)
                 self.say("OK")
@@ -186,7 +197,7 @@ class ScriptedModem:
         return [
             line
             for index, pdu in sorted(self.stored.items())
-            for line in (f"+CMGL: {index},0,,{len(pdu) // 2 - 1}", pdu)
+            for line in (f"+CMGL: {index},{self.status},,{tpdu_octets(pdu)}", pdu)
         ]
 
     def _take_payload(self, payload: str) -> None:

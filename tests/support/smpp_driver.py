@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from drivers.base import Encoding, OutboundSegment, SegmentId
 from drivers.smpp.config import SmppConfig
 from drivers.smpp.driver import SmppDriver
 from tests.support.recording_sink import RecordingSink
 from tests.support.smsc_peer import SmscPeer
+
+R = TypeVar("R")
 
 RECEIPT = b"id:m2 sub:001 dlvrd:001 submit date:2401011200 done date:2401011201 stat:DELIVRD err:000 text:"
 
@@ -51,6 +53,23 @@ class Running:
 
     def submit(self, *args, **kwargs):
         return asyncio.ensure_future(self.driver.submit(segment(*args, **kwargs)))
+
+    def pass_time(self, seconds: float) -> None:
+        """As if whoever waits for an answer had waited so much longer."""
+        connection = self.driver._connection
+        assert connection is not None
+        assert connection._ticker is not None
+        connection._window.postpone(-seconds)
+        if connection._deaf_since is not None:
+            connection._deaf_since -= seconds
+        connection._ticker.cancel()
+        connection._tick()
+
+    async def time_out(self, answered: asyncio.Future[R]) -> R:
+        """What becomes of a submit that the peer has, and does not answer in time."""
+        await self.peer.wait_for(lambda: self.peer.link.submits)
+        self.pass_time(self.driver._config.response_timeout_s)
+        return await answered
 
     async def stop(self) -> None:
         self.task.cancel()

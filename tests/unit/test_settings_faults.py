@@ -101,6 +101,10 @@ BAD = {
             'such as "90s", "10m", "2h" or "1d"'
         ),
     ),
+    "duration beyond the calendar": (
+        '[queue]\nvalid_for = "9999999d"\n',
+        'FILE:queue.valid_for: "9999999d" is longer than a century; write at most "36500d"',
+    ),
     "backoff upside down": (
         '[queue]\nretry_first = "2h"\n',
         "FILE:queue.retry_first: is longer than retry_cap; write a shorter one",
@@ -108,6 +112,10 @@ BAD = {
     "rate": (
         MODEM + 'rate = "20"\n',
         'FILE:modems[0].rate: "20" is not a rate; write a number per s, min, h or day, such as "10/min"',
+    ),
+    "quota": (
+        MODEM + "quota = 200\n",
+        'FILE:modems[0].quota: 200 is not a quota; write a number per day, h, min or s, such as "200/day"',
     ),
     "active hours": (
         MODEM + 'active_hours = "8-22"\n',
@@ -279,6 +287,18 @@ BAD = {
     "a word with two meanings": (
         '[help]\nkeywords = ["td"]\n',
         "FILE:help.keywords: td stands in opt_out.keywords too; write it in one of them",
+    ),
+    "a word with two meanings that are spelt differently": (
+        '[help]\nkeywords = ["ｔ．ｄ"]\n',
+        "FILE:help.keywords: ｔ．ｄ stands in opt_out.keywords too; write it in one of them",
+    ),
+    "a word of nothing but signs": (
+        '[opt_out]\nkeywords = ["TD", "?!"]\n',
+        'FILE:opt_out.keywords: "?!" can never match, as signs and spaces don\'t count; write letters or digits',
+    ),
+    "a word longer than those that are looked for": (
+        f'[opt_in]\nkeywords = ["{"x" * 33}"]\n',
+        f'FILE:opt_in.keywords: "{"x" * 33}" can never match, as longer texts are letters; write at most 32 characters',
     ),
     "not TOML": (
         "[http\n",

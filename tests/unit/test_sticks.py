@@ -13,7 +13,7 @@ from drivers.at.responses import StorageUse
 from drivers.modem.checkup import NO_SIM, Checkup
 from drivers.modem.usb import VENDORS, scan
 from gateway.runtime.examination import Subject, examine, judge
-from gateway.runtime.first_start import describe_start, describe_sticks, with_sticks
+from gateway.runtime.first_start import describe_start, describe_sticks, find_command, with_sticks
 from gateway.runtime.obstacles import find_holder, modem_manager_meddles, why_closed
 from gateway.runtime.secrets import Secret
 from gateway.runtime.settings import ModemSettings, Settings
@@ -71,6 +71,22 @@ def test_a_first_start_shows_the_key_alone_on_its_line_and_a_line_that_sends() -
     later = "\n".join(describe_start("http://127.0.0.1:8080", None, simulated=False))
     assert "hongyan keys create" in later
     assert "+8613900139000" not in later, "an example must not be a stranger's number when modems are real"
+    here = "\n".join(describe_start("http://h", "hy_abc", simulated=True, command=".venv/bin/hongyan"))
+    assert "HONGYAN_KEY=hy_abc .venv/bin/hongyan send" in here
+
+
+@pytest.mark.parametrize(
+    ("started_as", "on_path", "typed"),
+    [
+        (".venv/bin/hongyan", None, ".venv/bin/hongyan"),
+        (".venv/bin/hongyan", "/usr/bin/hongyan", "hongyan"),
+        ("/usr/lib/python3/site-packages/gateway/__main__.py", None, "hongyan"),
+    ],
+)
+def test_what_is_shown_can_be_typed(monkeypatch, started_as, on_path, typed) -> None:
+    monkeypatch.setattr("sys.argv", [started_as, "serve"])
+    monkeypatch.setattr("shutil.which", lambda _name: on_path)
+    assert find_command() == typed
 
 
 FIT = Checkup(
@@ -107,6 +123,7 @@ def test_doctor_on_a_usable_stick_shows_who_and_where_it_is() -> None:
         ({"sim": NO_SIM}, ("no SIM", "put one in")),
         ({"sim": None}, ("does not answer", "put it in again")),
         ({"sim": "PH-NET PIN"}, ("PH-NET PIN", "unlock")),
+        ({"sim": "NOT READY"}, ("not ready", "try again")),
         ({"registration": 2}, ("no network (searching)", "antenna")),
         ({"registration": 3}, ("no network (denied)", "paid for")),
         ({"has_smsc": False}, ("no service centre", 'smsc = "+..."')),

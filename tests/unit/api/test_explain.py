@@ -82,6 +82,14 @@ def test_name_of_an_unknown_field_is_clipped():
     assert len(fault.detail) < 400
 
 
+@pytest.mark.parametrize("written", ["2026-12-24", "2026-12-24T08:00", "tomorrow"])
+def test_what_is_no_time_is_told_how_to_write_one(written):
+    fault = fault_of(b'{"to":"1","schedule_at":"%b"}' % written.encode())
+    assert fault.code == "wrong_time"
+    assert "2026-12-24T08:00:00+08:00" in fault.detail
+    fault_of(b'{"to":1,"schedule_at":"2026-12-24T08:00:00+08:00"}')  # whose fault is another
+
+
 def test_unknown_value_lists_the_values():
     fault = fault_of(b'{"to":"1","category":"spam"}')
     assert fault.code == "unknown_value"

@@ -84,7 +84,7 @@ async def test_unauthorized_asks_for_a_bearer_key():
 async def test_forbidden_names_the_scope():
     response, problem = await refuse(Forbidden("manage"))
     assert response.status == 403
-    assert "`manage`" in problem["detail"]
+    assert "`hongyan keys create --name NAME --scopes manage`" in problem["detail"]
     assert 'scope="manage"' in response.headers["WWW-Authenticate"]
 
 

@@ -47,6 +47,7 @@ def test_from_is_a_name_of_the_outside():
     ("query", "pointer", "code"),
     [
         ("limit=0", "limit", "out_of_range"),
+        ("limit=-1", "limit", "out_of_range"),
         ("limit=1001", "limit", "out_of_range"),
         ("limit=ten", "limit", "wrong_type"),
         ("limit=1.0", "limit", "wrong_type"),

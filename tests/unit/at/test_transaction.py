@@ -109,6 +109,27 @@ def test_a_broken_notification_while_the_network_is_awaited_is_told():
     assert events == [Stray(broken), Answered((broken, "+CMGS: 7"), OK)]
 
 
+@pytest.mark.parametrize("line", ["NO CARRIER", "BUSY", "NO ANSWER"])
+def test_a_caller_who_gives_up_is_no_answer_of_the_network(line):
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    assert dialogue.receive(f"RING\r\n{line}\r\n".encode(), 10.0) == [Urc("RING"), Urc(line)]
+    assert dialogue.receive(b"> ", 10.1) == [PayloadDue()]
+    assert dialogue.receive(f"{line}\r\n".encode(), 11.0) == [Urc(line)]
+    assert dialogue.receive(b"+CMGS: 7\r\nOK\r\n", 12.0) == [Answered(("+CMGS: 7",), OK)]
+
+
+def test_a_prompt_behind_somebody_elses_ok_is_left_before_anything_else_is_said():
+    dialogue = idle_dialogue()
+    dialogue.start(CMGS, 10.0)
+    dialogue.take_output()
+    assert dialogue.receive(b"OK\r\n", 10.0) == [Answered((), OK)]
+    assert dialogue.take_output() == b"\x1bAT\r"
+    assert dialogue.receive(b"\r\n> ", 10.1) == []
+    with pytest.raises(LocalProtocolError):  # it would be taken for the text of the message
+        dialogue.start(Command(text="AT+CSQ"), 10.2)
+
+
 def test_an_error_instead_of_the_prompt_ends_the_command_without_payload():
     dialogue = idle_dialogue()
     dialogue.start(CMGS, 10.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from gateway.cli.client import Api, ServerEvent, describe_problem, parse_events, path_of
@@ -85,3 +87,56 @@ def test_no_gateway_is_a_failure_that_says_what_to_do(url, sentence, capsys) -> 
         out, err = capsys.readouterr()
         assert out == ""
         assert sentence in err
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--url", "http://127.0.0.1:99999"], "--url"),
+        (["--url", "http://[::1"], "--url"),
+        (["--url", "127.0.0.1:8080"], "--url"),
+        (["--key", "hy_ключ"], "--key"),
+        (["--key", "a b"], "--key"),
+        (["--key", " \r\n"], "--key"),
+    ],
+)
+def test_a_mistyped_address_or_key_is_named(options, named, capsys) -> None:
+    assert main(["messages", "--key", "k", *options]) == 2
+    assert f"Invalid value for {named}" in capsys.readouterr().err
+
+
+def test_a_line_end_behind_a_key_is_not_part_of_it() -> None:
+    Api("http://h", "hy_abc\r\n")
+
+
+@pytest.mark.parametrize("key", ["", "ключ", "a\nb", "x" * 256])
+def test_an_idempotency_key_that_can_not_be_sent_is_named(key, capsys) -> None:
+    assert main(["send", "1", "hi", "--key", "k", "--idempotency-key", key]) == 2
+    assert "--idempotency-key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv", [["send", "1", "\udcff"], ["show", "\udcff"], ["messages", "--tag", "\udcff"]]
+)
+def test_what_is_no_utf8_on_the_command_line_is_told(argv, capsys) -> None:
+    assert main([*argv, "--key", "k", "--url", "http://127.0.0.1:1"]) == 2
+    assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_what_is_no_utf8_on_stdin_is_told(monkeypatch, capsys) -> None:
+    for argv in (["send", "1", "-", "--key", "k"], ["preview", "-"]):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8"))
+        assert main(argv) == 2
+        assert "stdin holds is not utf-8" in capsys.readouterr().err
+
+
+def test_what_the_terminal_can_not_show_is_spelled(monkeypatch) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, encoding="gbk", write_through=True))
+    assert main(["preview", "你好😀"]) == 0
+    assert "你好\\U0001f600" in shown.getvalue().decode("gbk")
+
+
+def test_a_state_that_there_is_not_is_no_empty_log(capsys) -> None:
+    assert main(["tail", "--status", "lost", "--key", "k"]) == 2
+    assert "write one of scheduled, queued" in capsys.readouterr().err

@@ -63,6 +63,29 @@ def test_what_a_sender_cut_is_whole_again() -> None:
     )
 
 
+def test_a_stray_octet_shifts_no_other_part() -> None:
+    parts = [Part(n, Encoding.UCS2, text.encode("utf-16-be")) for n, text in enumerate("早上好", 1)]
+    parts[1] = Part(2, Encoding.UCS2, parts[1].payload + b"\0")
+    assert join_parts(parts, 3).text == "早上好"
+    parts[0] = Part(1, Encoding.UCS2, parts[0].payload + b"\0")
+    assert join_parts(parts, 3).text == "早上好"
+    swan = "🦢".encode("utf-16-be")
+    halves = [Part(1, Encoding.UCS2, swan[:2] + b"\r"), Part(2, Encoding.UCS2, swan[2:])]
+    assert join_parts(halves, 2).text == "🦢"
+
+
+@pytest.mark.parametrize("length", [100, 145, 200])
+def test_a_character_that_was_cut_in_half_is_whole_again(length: int) -> None:
+    text = ("早上好，Alice。" * 20)[:length]
+    octets = text.encode("utf-16-be")
+    # 140 octets less a header with a 16-bit reference, filled to the last one.
+    parts = [
+        Part(n, Encoding.UCS2, octets[start : start + 133])
+        for n, start in enumerate(range(0, len(octets), 133), 1)
+    ]
+    assert join_parts(parts, len(parts)).text == text
+
+
 def test_encodings_mix_without_loss() -> None:
     mixed = [
         Part(1, Encoding.BINARY, b"\xe9"),

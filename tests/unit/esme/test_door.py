@@ -63,6 +63,26 @@ async def test_another_address_is_not_slowed_down():
     assert door.pauses == []
 
 
+@pytest.mark.parametrize("prefix", ["2001:db8:0:7::", "2001:db8:0:7:ffff:ffff::"])
+async def test_a_guesser_has_all_addresses_of_his_network_of_ipv6(prefix):
+    door = Door()
+    for n in range(6):
+        await door.knock(password="guess", peer=f"{prefix}{n:x}")
+    assert door.pauses == [0.5, 1.0, 2.0]
+    door.pauses.clear()
+    assert await door.knock(peer="2001:db8:0:8::1") is CommandStatus.ROK
+    assert door.pauses == []
+
+
+async def test_an_address_of_ipv4_is_one_however_it_is_written():
+    door = Door()
+    for peer in ("::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1"):
+        await door.knock(password="guess", peer=peer)
+    assert door.pauses == [0.5]
+    assert await door.knock(peer="::ffff:192.0.2.2") is CommandStatus.ROK
+    assert door.pauses == [0.5]
+
+
 async def test_time_forgives():
     door = Door()
     for _ in range(4):

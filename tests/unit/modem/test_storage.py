@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from drivers.at.transaction import MAX_INFO_LINES
 from drivers.errors import AtError
 from drivers.modem.storage import StorageReader, StorageSetup, set_up_storage
 
@@ -63,3 +64,11 @@ async def test_after_a_refused_selection_nothing_is_assumed():
         await reader.delete("SM", 1)
     await reader.delete("ME", 1)
     assert port.commands == ['AT+CPMS="SM"', 'AT+CPMS="ME"', "AT+CMGD=1"]
+
+
+async def test_a_listing_that_was_cut_off_hides_messages():
+    lines = [line for n in range(MAX_INFO_LINES // 2) for line in (f"+CMGL: {n},1,,1", "0000")]
+    port = scripted_port({"AT+CMGL=4": tuple(lines)})
+    reader = StorageReader(port, StorageSetup(preferred="ME", readable=("ME",)))
+    assert len(await reader.list_all("ME")) == MAX_INFO_LINES // 2
+    assert not reader.listed_whole, "all that was read must not be deleted: there may be more"

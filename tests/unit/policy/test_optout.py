@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.model.message import Category, Keyword
-from gateway.policy.optout import Keywords, find_keyword, fold_word, is_stopped
+from gateway.policy.optout import Keywords, find_fault, find_keyword, fold_word, is_stopped
 
 pytestmark = pytest.mark.unit
 
@@ -108,3 +108,22 @@ def test_only_marketing_is_stopped(category: Category):
 
 def test_folding_keeps_letters_and_digits():
     assert fold_word("Ｒ1 é ß") == "r1éss"
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("x" * 32, "x" * 32),
+        ("x " * 32, "x" * 32),  # nobody has to write the spaces
+        ("ﷺ" * 3, "ﷺ" * 3),  # few characters that fold to many
+    ],
+)
+def test_a_word_that_a_text_can_be_has_no_fault(word: str, said: str):
+    assert find_keyword(said, Keywords.of([word], [])) is not None
+    assert find_fault(word) is None
+
+
+@pytest.mark.parametrize("word", ["x" * 33, "🙏", "?!"])
+def test_a_word_that_no_text_can_be_has_one(word: str):
+    assert find_keyword(word, Keywords.of([word], [])) is None
+    assert find_fault(word) is not None

@@ -62,6 +62,12 @@ def test_a_queue_that_no_channel_serves():
     ]
 
 
+def test_a_receiver_has_no_say_in_it():
+    receiver = standing(channel("rx", kind="smpp", capacity=0))
+    assert reasons(receiver, standing(channel("tx"))) == [("tx", "turn", None)]
+    assert reasons(receiver) == [(None, "no_channel", None)]
+
+
 def test_each_channel_that_could_take_it_says_why_not():
     found = reasons(
         standing(channel("a", state=ChannelState.DOWN, error="no_network: No network.")),

@@ -120,6 +120,17 @@ def test_a_receipt_that_only_names_the_handset_is_kept_for_it():
     assert (receipt.references, receipt.recipient) == ((), "+447887123456")
 
 
+@pytest.mark.parametrize(
+    ("date", "hours"), [("00010101000000", 8), ("99991231235959", -5)], ids=["the first", "the last"]
+)
+def test_a_receipt_with_a_date_at_the_calendars_end_is_read_without_it(date, hours):
+    text = f"id:1 sub:001 dlvrd:001 submit date:{date} done date:{date} stat:DELIVRD err:000 text:"
+    body = DeliverSm(esm_class=4, short_message=text.encode())
+    receipt = decode_receipt(body, timezone(timedelta(hours=hours)))
+    assert receipt is not None
+    assert (receipt.references[0], receipt.state, receipt.done_at) == ("1", ReceiptState.DELIVERED, None)
+
+
 def test_the_text_of_the_specification_is_read():
     receipt = parse_receipt(STANDARD)
     assert receipt == DeliveryReceipt(

@@ -105,6 +105,11 @@ def test_parameters_of_the_carrier_and_of_the_message_go_along():
     assert submit(DEFAULT_RULES, tlvs=((0x1403, b"2"),)).tlvs == ((0x1403, b"2"),)
 
 
+def test_a_parameter_of_the_message_takes_the_place_of_the_carriers():
+    rules = SubmitRules(tlvs=((0x1400, b"1"), (0x1401, b"2")))
+    assert submit(rules, tlvs=((0x1400, b"3"),)).tlvs == ((0x1401, b"2"), (0x1400, b"3"))
+
+
 def test_priorities_are_ten_octets():
     for wrong in ((1, 2), (0,) * 9 + (256,)):
         with pytest.raises(ValueError, match="ten"):
