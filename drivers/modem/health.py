@@ -148,7 +148,7 @@ async def watch(
     Args:
         on_health: told of each look that was answered.
         last_sign: when the stick last did its work, by the loop's clock; while that is recent, looks are rare.
-        iccid_command: as for `look`.
+        iccid_command: as for `look`; when that alone is not answered any more, it is asked no more.
 
     Raises:
         Unwell: AT is answered, and our questions are not, again and again.
@@ -165,6 +165,8 @@ async def watch(
             try:
                 health = await look(port, iccid_command)
             except WireTimeout as error:
+                if n_slow and iccid_command and iccid_command.startswith(error.what):
+                    iccid_command = None  # it does all else, and segments need no more
                 n_slow += 1
                 if n_slow >= SLOW_LOOKS:
                     raise Unwell(_unresponsive(error)) from None

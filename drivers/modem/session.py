@@ -296,7 +296,10 @@ class Session:
     async def _says_again(self, iccid: str | None) -> bool:
         """Whether the SIM's number was no misread."""
         command = self._iccid_command
-        return command is not None and parse_digits(await try_request(self._port, command) or ()) == iccid
+        assert command is not None  # it was asked a moment ago
+        with suppress(WireTimeout):
+            return parse_digits(await try_request(self._port, command) or ()) == iccid
+        return False
 
     async def _note_health(self, health: Health) -> None:
         if health.settings_lost and self._numbers_errors:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from drivers.errors import CmsError, DeviceError, WireTimeout
+from drivers.errors import CmsError, DeviceError, DriverError, WireTimeout
 from drivers.modem.faults import is_busy
 from drivers.modem.received import unreadable_part
 from drivers.modem.report import deliver
@@ -83,8 +83,7 @@ class StoredMessages:
                 entries = await reader.list_all(memory)
             except (DeviceError, WireTimeout) as error:
                 logger.warning("%s: can't list storage %s: %s", self._channel, memory, error)
-                # What it does not have it will refuse again; silence passes, and so does a busy SIM.
-                well &= isinstance(error, DeviceError) and not is_busy(error)
+                well &= _is_final(error)
                 continue
             is_near_full = nearly_full(use)
             if use is not None:
@@ -169,12 +168,16 @@ class StoredMessages:
         if entry.status not in _DRAFTS:
             event = self._read_quietly(entry)
             if event is None:
-                again = await self._read_again(entry, memory, index, reader)
-                if again is None:
-                    return False
+                where = f"is left in {memory or 'storage'} {index}"
+                try:  # it may be whole, and was broken on its way to us
+                    again = await reader.read(memory, index) or entry
+                except (DeviceError, WireTimeout) as error:
+                    if is_final := _is_final(error):
+                        await self._pdus.tell_unreadable(entry.pdu, where, str(error))
+                    return is_final
                 is_draft = again.status in _DRAFTS and entry.status not in _RECEIVED
                 if not is_draft:
-                    event = await self._read_loudly(again, entry, f"is left in {memory or 'storage'} {index}")
+                    event = await self._read_loudly(again, entry, where)
                 if event is None and make_room and again.line and not is_draft:
                     event = unreadable_part(again.line.encode() if again.pdu is None else again.pdu)
         # Drafts only take up room.
@@ -198,16 +201,6 @@ class StoredMessages:
         same = entry is not before and (entry.pdu, entry.n_octets) == (before.pdu, before.n_octets)
         return await self._pdus.read(entry.pdu, entry.n_octets, where, is_confirmed=same)
 
-    async def _read_again(
-        self, entry: StoredPdu, memory: str | None, index: int, reader: StorageReader
-    ) -> StoredPdu | None:
-        """What can't be read may be whole, and was broken on its way to us; None when the stick does not answer."""
-        try:
-            return await reader.read(memory, index) or entry
-        except (DeviceError, WireTimeout) as error:
-            logger.info("%s: can't read %s %d again: %s", self._channel, memory or "storage", index, error)
-            return None
-
     async def _delete(self, reader: StorageReader, memory: str | None, index: int) -> bool:
         try:
             await reader.delete(memory, index)
@@ -215,3 +208,8 @@ class StoredMessages:
             logger.warning("%s: can't delete %s %d: %s", self._channel, memory or "storage", index, error)
             return False
         return True
+
+
+def _is_final(error: DriverError) -> bool:
+    """What a stick does not have it will refuse again; silence passes, and so does a busy SIM."""
+    return isinstance(error, DeviceError) and not is_busy(error)

@@ -121,9 +121,9 @@ class Courier:
     # ---- inside ----
 
     async def _wait(self) -> None:
-        """Until there is news, or something is due again."""
+        """Until there is news, as when a window opens, or something is due again that may go."""
         due_in = None
-        if self._again and self._binds:
+        if self._again and self._roomiest() is not None:
             due_in = max(0.0, min(parcel.due_at for parcel in self._again) - self._clock.monotonic())
         with suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), due_in)

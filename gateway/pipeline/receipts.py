@@ -123,8 +123,14 @@ class Receipts:
         early = EarlyReceipt(make_id(), receipt.recipient, receipt.state.value, receipt.code, receipt.done_at)
         if not isinstance(match, Match):  # of a SIM it may be the first of a segment whose answer is to come
             if lane.kind != "modem" or receipt.state not in IN_BETWEEN:
-                references = receipt.references
-                await save_early(tx, early, channel=lane.name, references=references, received_at=now)
+                await save_early(
+                    tx,
+                    early,
+                    channel=lane.name,
+                    references=receipt.references,
+                    received_at=now,
+                    certain=self._dialects.certain(lane.account, receipt),
+                )
             return None
         message = await find_message(tx, match.message_id)
         assert message is not None  # the match was joined with it
@@ -189,10 +195,14 @@ async def _find_unnamed(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> 
     """The one segment that waits for a receipt from this handset; with two of them nobody can say which."""
     if receipt.recipient is None:
         return Found.NOTHING
-    # Many carriers write a full number, and do not say that it is one.
-    full = f"+{receipt.recipient.lstrip('+').removeprefix('00')}"
-    found = await find_open_to(tx, lane.name, (receipt.recipient, full), now - _UNNAMED_FOR)
+    recipients = (receipt.recipient, _full(receipt.recipient))
+    found = await find_open_to(tx, lane.name, recipients, now - _UNNAMED_FOR)
     return found[0] if len(found) == 1 else Found.NOTHING
+
+
+def _full(reported: str) -> str:
+    """A handset as a full number: many carriers write one, and do not say that it is one."""
+    return f"+{reported.lstrip('+').removeprefix('00')}"
 
 
 async def apply_early(
@@ -220,6 +230,9 @@ async def apply_early(
     kept = await find_early(tx, segment.channel, segment.reference, since - _CLOCK_MARGIN)
     # Those of other handsets spell another segment's reference so; its answer is still to come.
     mine = [early for early in kept if same_handset(message.recipient, early.recipient, strict=False)]
+    mine = mine or [
+        early for early in kept if early.certain and not await _awaits(tx, segment.channel, early, message)
+    ]
     for early in mine:
         await drop_early(tx, early.receipt_id)
     for early in mine:
@@ -227,6 +240,11 @@ async def apply_early(
         if ReceiptState(early.state) not in IN_BETWEEN:
             break
     return message
+
+
+async def _awaits(tx: Tx, channel: str, early: EarlyReceipt, message: Message) -> bool:
+    """Whether another message to a receipt's handset is on the wire."""
+    return await is_sending_to(tx, channel, _full(early.recipient or ""), beside=message.id)
 
 
 async def apply_unnamed(

@@ -117,10 +117,7 @@ class Sweeper:
                 if now >= slow_at:
                     slow_at = now + SLOW_TICK_S
                     await self._store.write(lambda tx: beat(tx, self._instance, self._clock.now()))
-                    if self._clock_was_put_back():
-                        await self._store.write(
-                            lambda tx: end_misdated_pauses(tx, self._clock.now(), CLOCK_STEP)
-                        )
+                    await self._end_misdated_pauses()
                     while await self.expire() == BATCH:
                         pass
                     await self._adopt_orphans()
@@ -132,11 +129,12 @@ class Sweeper:
                 _log.warning("sweep skipped: %s", exc)
             await asyncio.sleep(TICK_S)
 
-    def _clock_was_put_back(self) -> bool:
-        """Since the last look; the first one looks back at earlier runs, of which nobody knows."""
-        was, now_s = self._clock_ahead_s, self._clock.now().timestamp()
-        self._clock_ahead_s = now_s - self._clock.monotonic()
-        return self._clock_ahead_s < was - CLOCK_STEP.total_seconds()
+    async def _end_misdated_pauses(self) -> None:
+        """If the clock was put back since the last look; the first one looks at earlier runs, of which nobody knows."""
+        ahead_s = self._clock.now().timestamp() - self._clock.monotonic()
+        if ahead_s < self._clock_ahead_s - CLOCK_STEP.total_seconds():
+            await self._store.write(lambda tx: end_misdated_pauses(tx, self._clock.now(), CLOCK_STEP))
+        self._clock_ahead_s = ahead_s
 
     async def promote_due(self) -> int:
         """Make scheduled messages queued, and paused ones claimable, when their time has come; how many."""

@@ -43,7 +43,7 @@ from gateway.telemetry.metrics import Metrics
 _log = logging.getLogger(__name__)
 
 STOP_S = 5.0
-"""For a driver to close its wire (unbind) at the end."""
+"""For a driver to close its wire (unbind), at the end or before it starts anew."""
 
 
 class LaneSink:
@@ -159,7 +159,7 @@ class Channels:
         self._make_sink = make_sink
         self._wake = wake
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._one_reset = asyncio.Lock()
+        self._restarts: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
         """Start every driver; paused channels come up too, and take nothing."""
@@ -171,10 +171,13 @@ class Channels:
 
     async def stop(self) -> None:
         """Close every wire."""
+        for restart in self._restarts.values():
+            restart.cancel()
         tasks = list(self._tasks.values())
         self._tasks.clear()
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():  # by a reset: once more would disturb the closing
+                task.cancel()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=STOP_S)
             for task in late:
@@ -238,16 +241,30 @@ class Channels:
         return lane.snapshot()
 
     async def reset(self, name: str) -> ChannelSnapshot:
-        """Close the wire and start the channel anew, also after STOPPED."""
+        """Close the wire and start the channel anew, also after STOPPED.
+
+        Cancel: the channel starts anew all the same, and so it does when this returns before the wire is closed.
+        """
         lane = self._lane(name)
-        async with self._one_reset:  # two at once would start two drivers on one wire
-            task = self._tasks.pop(name, None)
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task], timeout=STOP_S)
-            lane.forget_faults()
-            self._start(lane)
+        restart = self._restarts.get(name)
+        if restart is None or restart.done():  # two at once would start two drivers on one wire
+            restart = self._restarts[name] = asyncio.create_task(
+                self._restart(lane), name=f"restart of {name}"
+            )
+        await asyncio.wait([restart], timeout=STOP_S)
         return lane.snapshot()
+
+    async def _restart(self, lane: Lane) -> None:
+        task = self._tasks.get(lane.name)
+        if task is not None:
+            lane.set_state(ChannelState.STARTING)
+            task.cancel()
+            _, late = await asyncio.wait([task], timeout=STOP_S)
+            if late:
+                _log.warning("channel %s is slow to close; it starts anew when it has", lane.name)
+                await asyncio.wait(late)
+        lane.forget_faults()
+        self._start(lane)
 
     def _lane(self, name: str) -> Lane:
         lane = self._lanes.get(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -44,6 +44,7 @@ class EarlyReceipt(NamedTuple):
     Args:
         state: `drivers.base.ReceiptState` value.
         done_at: when, by the network's clock.
+        certain: the reference by which it was found is no guess.
     """
 
     receipt_id: str
@@ -51,6 +52,7 @@ class EarlyReceipt(NamedTuple):
     state: str
     code: str
     done_at: datetime | None
+    certain: bool = False
 
 
 _MATCH = (
@@ -150,15 +152,20 @@ async def save_early(
     channel: str,
     references: Sequence[str],
     received_at: datetime,
+    certain: Collection[str] = (),
 ) -> None:
-    """Keep a receipt that fits nothing yet, under each of its spellings; under none, when it names no segment."""
+    """Keep a receipt that fits nothing yet, under each of its spellings; under none, when it names no segment.
+
+    Args:
+        certain: the spellings that are no guess.
+    """
     await tx.execute_many(
-        "INSERT INTO early_receipts (receipt_id, channel, reference, recipient, state, code, done_at, received_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO early_receipts (receipt_id, channel, reference, recipient, state, code, done_at, received_at,"
+        " certain) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 receipt.receipt_id, channel, reference, receipt.recipient, receipt.state, receipt.code,
-                format_ms(receipt.done_at), format_ms(received_at),
+                format_ms(receipt.done_at), format_ms(received_at), int(reference in certain),
             )
             for reference in dict.fromkeys(references or ("",))
         ],
@@ -168,11 +175,11 @@ async def save_early(
 async def find_early(tx: Tx, channel: str, reference: str, since: datetime) -> list[EarlyReceipt]:
     """Receipts kept under a reference since an instant, oldest first."""
     rows: list[Any] = await tx.fetch(
-        "SELECT receipt_id, recipient, state, code, done_at FROM early_receipts"
+        "SELECT receipt_id, recipient, state, code, done_at, certain FROM early_receipts"
         f" WHERE channel IN {_OF_ACCOUNT} AND reference = ? AND received_at >= ? ORDER BY received_at, receipt_id",
         (channel, channel, reference, format_ms(since)),
     )
-    return [EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4])) for row in rows]
+    return [EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4]), bool(row[5])) for row in rows]
 
 
 async def find_early_named(tx: Tx, channel: str, references: Sequence[str]) -> set[str]:

@@ -280,3 +280,17 @@ def test_the_driver_runs_on_uvloop_too(tmp_path):
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(scenario())
+
+
+async def test_a_sims_number_that_was_misread_and_is_not_told_again_ends_nothing(modem, sink):
+    driver = driver_for(modem, keepalive_s=0.02, timing=replace(QUICK, command_s=0.5))
+    async with running(driver, sink):
+        await sink.wait_until_up()
+
+        def misread(_command: str) -> tuple[str, ...]:
+            modem.swallow.add("AT+CCID")
+            return "+CCID: 89860012345678909999", "OK"
+
+        modem.replies["AT+CCID"] = misread
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) > 1)
+        assert {down.fault.code for down in sink.of(ChannelDown)} == {"recovery_resync"}

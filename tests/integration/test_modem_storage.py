@@ -192,13 +192,17 @@ async def test_what_is_no_pdu_at_all_is_kept_as_it_is_when_room_is_made(modem, s
     assert [(part.sender, part.payload) for part in sink.of(InboundPart)] == [("unreadable", b"no hex")]
 
 
-async def test_what_can_not_be_read_is_not_looked_at_again_and_again(modem, sink):
+@pytest.mark.parametrize("told", [None, "+CMS ERROR: 500"], ids=["the same", "refused"])
+async def test_what_can_not_be_read_is_not_looked_at_again_and_again(modem, sink, told):
     timing = replace(QUICK, sweep_after_failure_s=0.001)
     modem.stored = {index: f"0791FF{index:02}" for index in range(1, 7)}
+    if told is not None:
+        modem.replies |= {f"AT+CMGR={index}": (told,) for index in modem.stored}
     async with running(driver_for(modem, timing=timing, keepalive_s=0.01), sink):
         await modem.wait_for_command("AT+CMGL=4")
         await modem.wait_for_command("AT+CSQ", times=10)
     assert modem.commands.count("AT+CMGL=4") == 1
+    assert {notice.code for notice in sink.of(ChannelNotice)} == {"unreadable"}
 
 
 @pytest.mark.parametrize("n", [1, 6])

@@ -24,6 +24,7 @@ class Wire(ScriptedDriver):
     most_open = 0
     break_next = False
     stop_next = False
+    closes: asyncio.Event | None = None
 
     async def run(self, sink: EventSink) -> None:
         self.n_runs += 1
@@ -41,6 +42,8 @@ class Wire(ScriptedDriver):
         finally:
             for _ in range(5):
                 await asyncio.sleep(0)
+            if self.closes is not None:
+                await self.closes.wait()
             self.n_open -= 1
 
 
@@ -60,6 +63,40 @@ async def test_a_reset_closes_the_wire_before_it_is_opened_again(tmp_path: Path)
         await up_again(rig, driver, driver.n_runs)
         assert driver.most_open == 1, "one owner per wire"
         await rig.until_status(await rig.send(), "sent")
+
+
+async def test_a_wire_that_takes_long_to_close_is_not_opened_a_second_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("gateway.runtime.channels.STOP_S", 0.01)
+    driver, other = Wire("a"), Wire("b")
+    driver.closes = asyncio.Event()
+    async with running(tmp_path / "s.db", driver, other) as rig:
+        for _ in range(2):
+            assert (await rig.channels.reset("a")).state is ChannelState.STARTING
+        assert (driver.n_runs, driver.most_open) == (1, 1)
+        assert "channel a" in caplog.text
+        await rig.channels.reset("b")
+        await rig.until(lambda: other.n_runs == 2)
+        driver.closes.set()
+        await up_again(rig, driver, 2)
+        assert driver.most_open == 1, "one owner per wire"
+        await rig.until_status(await rig.send(), "sent")
+
+
+async def test_a_stop_does_not_wait_for_a_reset_that_takes_long_and_disturbs_no_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("gateway.runtime.channels.STOP_S", 0.01)
+    driver = Wire("a")
+    driver.closes = asyncio.Event()
+    async with running(tmp_path / "s.db", driver) as rig:
+        await rig.channels.reset("a")
+        await rig.channels.stop()
+        assert driver.n_open == 1, "still at it"
+        driver.closes.set()
+        await rig.until(lambda: driver.n_open == 0)
+        assert driver.n_runs == 1
 
 
 async def test_a_driver_that_breaks_is_started_anew_and_the_timeline_says_so(tmp_path: Path):

@@ -116,6 +116,36 @@ async def test_a_receipt_that_waits_for_its_answer_is_not_taken_by_another_hands
         assert await status_of(rig, other) == ["sent"]
 
 
+@pytest.mark.parametrize("to", ["861380****000", OTHER])
+async def test_a_masked_receipt_that_is_faster_than_the_answer_is_kept_for_it(tmp_path: Path, to: str):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        driver.hold()
+        driver.script += [accepted("64"), accepted("40")]
+        guessed, meant = await rig.send(), await rig.send()
+        await driver.until_submitted(2)
+        await driver.report(spelled(("40", "as-is"), ("64", "decimal-to-hex"), to=to))
+        driver.release()
+        await rig.until_status(meant, "delivered")
+        await rig.until_status(guessed, "sent")
+
+
+async def test_an_early_receipt_is_not_that_of_an_id_as_given_while_its_handset_waits_for_an_answer(
+    tmp_path: Path,
+):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        driver.hold()
+        driver.script += [accepted("100"), accepted("64")]
+        other, message = await rig.send(), await rig.send(OTHER)
+        await driver.until_submitted(2)
+        # The account reports in decimal, which is not known yet.
+        await driver.report(spelled(("100", "as-is"), ("64", "hex-to-decimal"), to=OTHER.lstrip("+")))
+        driver.release()
+        await rig.until_status(message, "delivered")
+        await rig.until_status(other, "sent")
+
+
 @pytest.mark.parametrize("first", ["delivered", "sent"])
 async def test_an_early_receipt_is_not_that_of_another_handset_whose_old_id_was_given_anew(
     tmp_path: Path, first: str

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from drivers.base import Encoding, FaultKind, InboundPart
 from gateway.errors import StoreFull
+from gateway.pipeline import sweep
 from gateway.pipeline.sweep import (
     HOURLY_S,
     KEEP_EARLY_RECEIPTS,
@@ -20,7 +21,8 @@ from gateway.pipeline.sweep import (
     SLOW_TICK_S,
     Sweeper,
 )
-from gateway.store.queue import beat, claim_messages
+from gateway.store.ports import Tx
+from gateway.store.queue import beat, claim_messages, end_misdated_pauses
 from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import PHONE, START, ManualClock, Rig, receipt, running
 
@@ -131,6 +133,30 @@ async def test_a_pause_does_not_last_for_hours_when_the_clock_is_put_back(tmp_pa
     assert driver.submitted[-1].segment_id == f"{message.id}:1"
     async with running(tmp_path / "s.db", driver, clock=clock, started=False) as rig:
         assert (await rig.message(scheduled.id)).status == "scheduled"
+
+
+async def test_a_clock_that_was_put_back_is_seen_to_when_the_store_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    driver, clock = ScriptedDriver("a"), ManualClock()
+    driver.script.append(refused(FaultKind.TEMPORARY))
+    async with running(tmp_path / "s.db", driver, clock=clock) as rig:
+        message = await rig.send()
+        await driver.until_submitted(1)
+        await rig.settled()
+    clock.put_back(8 * 3_600.0)
+    failures = [StoreFull("no room")] * 2  # an operation that fails is run once more by itself
+
+    async def end(tx: Tx, now: datetime, margin: timedelta) -> None:
+        if failures:
+            raise failures.pop()
+        await end_misdated_pauses(tx, now, margin)
+
+    monkeypatch.setattr(sweep, "end_misdated_pauses", end)
+    async with running(tmp_path / "s.db", driver, clock=clock) as rig, sweeping(rig):
+        await rig.until(lambda: not failures)
+        clock.advance(SLOW_TICK_S)
+        await rig.until_status(message, "sent")
 
 
 async def test_a_start_settles_more_than_one_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -146,6 +146,32 @@ async def test_a_receipt_that_is_refused_for_good_is_dropped(tmp_path):
         await served.rig.until(nothing_owed)
 
 
+async def test_while_the_window_is_full_nothing_is_looked_for_again_and_again(tmp_path, monkeypatch):
+    async with serving(tmp_path / "db", account(window=1)) as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        courier = served.service._couriers["hongyan"]
+        told = await delivered(served, esme)
+        await esme.take_delivery(CommandStatus.RX_T_APPN)
+        await eventually(lambda: bool(courier._again))
+        await delivered(served, esme)
+        unanswered = await esme.receive()
+        served.rig.clock.advance(300.0)  # the first one is due again
+        fill, n_looks = courier._fill, 0
+
+        async def count() -> None:
+            nonlocal n_looks
+            n_looks += 1
+            await fill()
+
+        monkeypatch.setattr(courier, "_fill", count)
+        courier.wake()
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert n_looks < 5
+        esme.send(DeliverSmResp(), sequence_number=unanswered.sequence_number)
+        assert parse_receipt((await esme.take_delivery()).short_message).message_id == told
+
+
 async def test_no_more_deliveries_are_under_way_than_the_window_allows(tmp_path):
     async with serving(tmp_path / "db", account(window=3)) as served, connected_esme(served.port) as esme:
         await esme.bind(BindTransmitter)
