@@ -130,39 +130,41 @@ class Inbound:
         Cancel: a message that the sink has taken may stay on the stick; it comes again with the same
         ``dedupe_key``.
         """
-        reader = StorageReader(port, setup.storage)
+        take_direct_ones = partial(self._take_direct_ones, port, setup)
+        reader = StorageReader(port, setup.storage, before_each=take_direct_ones)
         # After a new bring-up, too: what was under way when the service ended is still there.
         self._sweep_due = True
         while True:
-            soon = _now() + self._timing.sweep_after_failure_s
-            meanwhile = partial(self._take_direct_ones, port, setup, soon)
             if self._waiting.due(_now(), port.free_since) <= _now():
                 self._jobs.extend(self._waiting.take())
             try:
                 if self._sweep_due or _now() >= self._next_sweep:
                     self._sweep_due = False
                     self._next_sweep = _now() + self._timing.sweep_s
-                    await meanwhile()
+                    await take_direct_ones()
                     await self._notify_again(port, setup)  # an acknowledgement may have been missed
                     self._waiting.take()  # what they name is seen here
-                    if not await self._stored.sweep(setup.storage.readable, reader, meanwhile):
-                        self._sweep_by(soon)
+                    if not await self._stored.sweep(setup.storage.readable, reader):
+                        self._sweep_again()
                 while self._jobs and not self._sweep_due:
                     # While segments go out, each command waits for its turn between two of them: reading and
                     # deleting one by one would be slower than receipts come in.
                     if (memory := self._take_backlog()) is not None:
                         if not await self._stored.take_all(memory, reader):
-                            self._sweep_by(soon)
+                            self._sweep_again()
                     elif not await self._handle(self._jobs.popleft(), port, setup, reader):
-                        self._sweep_by(soon)
+                        self._sweep_again()
             except (DeviceError, WireTimeout) as error:
                 # Slow or dead: the port finds out. What was meant to be read is still on the stick.
                 logger.info("%s: %s; the next sweep will find what is left", self._channel, error)
-                self._sweep_by(soon)
+                self._sweep_again()
             await self._wait_until(min(self._next_sweep, self._waiting.due(_now(), port.free_since)))
 
     def _sweep_by(self, when: float) -> None:
         self._next_sweep = min(self._next_sweep, when)
+
+    def _sweep_again(self) -> None:
+        self._sweep_by(_now() + self._timing.sweep_after_failure_s)
 
     async def _wait_until(self, deadline: float) -> None:
         if not self._jobs and not self._sweep_due:
@@ -176,12 +178,12 @@ class Inbound:
         if setup.notify_command is not None:
             await try_request(port, setup.notify_command)
 
-    async def _take_direct_ones(self, port: AtPort, setup: Setup, soon: float) -> None:
+    async def _take_direct_ones(self, port: AtPort, setup: Setup) -> None:
         """For these the network waits, for 15 s and no longer; what is stored has time."""
         while (urc := next((urc for urc in self._jobs if urc.line.startswith(_DIRECT)), None)) is not None:
             self._jobs.remove(urc)
             if not await self._take_direct(urc, port, setup):
-                self._sweep_by(soon)
+                self._sweep_again()
 
     async def _handle(self, urc: Urc, port: AtPort, setup: Setup, reader: StorageReader) -> bool:
         if urc.line.startswith(_CALLS):

@@ -10,6 +10,8 @@ from drivers.at.transaction import MAX_INFO_LINES
 from drivers.errors import AtError, CmeError, CmsError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from drivers.at.port import AtPort
     from drivers.at.responses import StorageUse, StoredPdu
 
@@ -89,19 +91,25 @@ def _readable(names: tuple[str, ...], choices: list[frozenset[str]]) -> tuple[st
 class StorageReader:
     """Reads and deletes stored messages; one user at a time.
 
+    Args:
+        before_each: awaited before each command: does what can't wait until many of them are over.
+
     Attributes:
         listed_whole: every line of the last listing was understood, so that it hides no message.
     """
 
-    def __init__(self, port: AtPort, setup: StorageSetup) -> None:
+    def __init__(
+        self, port: AtPort, setup: StorageSetup, before_each: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self.listed_whole = False
         self._port = port
+        self._before_each = before_each
         self._selected = setup.preferred
 
     async def list_all(self, memory: str | None) -> list[StoredPdu]:
         """Every message in a storage; raises and Cancel as `AtPort.request`."""
         await self._select(memory)
-        lines = await self._port.request("AT+CMGL=4", timeout_s=LIST_TIMEOUT_S)
+        lines = await self._request("AT+CMGL=4", timeout_s=LIST_TIMEOUT_S)
         entries = parse_cmgl(lines)
         self.listed_whole = len(lines) == 2 * len(entries) and len(lines) < MAX_INFO_LINES
         return entries
@@ -109,13 +117,13 @@ class StorageReader:
     async def read(self, memory: str | None, index: int) -> StoredPdu | None:
         """One message; None when its place is empty. Raises and Cancel as `AtPort.request`."""
         await self._select(memory)
-        return parse_cmgr(await self._port.request(f"AT+CMGR={index}"))
+        return parse_cmgr(await self._request(f"AT+CMGR={index}"))
 
     async def use(self, memory: str | None) -> StorageUse | None:
         """How full a storage is; None when the stick does not say. Raises and Cancel as `AtPort.request`."""
         await self._select(memory)
         try:
-            return parse_cpms(await self._port.request("AT+CPMS?"))
+            return parse_cpms(await self._request("AT+CPMS?"))
         except (AtError, CmeError, CmsError):
             return None
 
@@ -126,17 +134,22 @@ class StorageReader:
             index: of one that was read; a stick that does not know the flag deletes this one.
         """
         await self._select(memory)
-        await self._port.request(f"AT+CMGD={index},1", timeout_s=DELETE_TIMEOUT_S)
+        await self._request(f"AT+CMGD={index},1", timeout_s=DELETE_TIMEOUT_S)
 
     async def delete(self, memory: str | None, index: int) -> None:
         """Free one place. Raises and Cancel as `AtPort.request`."""
         await self._select(memory)
-        await self._port.request(f"AT+CMGD={index}", timeout_s=DELETE_TIMEOUT_S)
+        await self._request(f"AT+CMGD={index}", timeout_s=DELETE_TIMEOUT_S)
 
     async def _select(self, memory: str | None) -> None:
         if memory is None or memory == self._selected:
             return
         # Unknown until it succeeds: a refusal or a lost answer leaves the stick where it was, perhaps.
         self._selected = None
-        await self._port.request(f'AT+CPMS="{memory}"')
+        await self._request(f'AT+CPMS="{memory}"')
         self._selected = memory
+
+    async def _request(self, text: str, *, timeout_s: float | None = None) -> tuple[str, ...]:
+        if self._before_each is not None:
+            await self._before_each()
+        return await self._port.request(text, timeout_s=timeout_s)

@@ -13,7 +13,7 @@ from drivers.modem.report import deliver
 from drivers.modem.storage import nearly_full
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from drivers.at.responses import StorageUse, StoredPdu
     from drivers.base import DriverEvent, EventSink, InboundPart, Receipt
@@ -59,14 +59,11 @@ class StoredMessages:
         self._deletes_read = True
         self._last_taken: set[bytes | None] = set()
 
-    async def sweep(
-        self, memories: tuple[str, ...], reader: StorageReader, meanwhile: Callable[[], Awaitable[None]]
-    ) -> bool:
+    async def sweep(self, memories: tuple[str, ...], reader: StorageReader) -> bool:
         """Take everything that is stored; True when nothing was left for want of a sink or of an answer.
 
         Args:
             memories: where it may lie; empty for the one that the stick reads anyway.
-            meanwhile: does what can't wait for the end; called now and then.
 
         Raises:
             DeviceError, WireTimeout: the stick listed a storage before, and now does not.
@@ -76,10 +73,8 @@ class StoredMessages:
         """
         well = True
         for memory in memories or (None,):
-            await meanwhile()
             try:
                 use = await reader.use(memory)
-                await meanwhile()
                 entries = await reader.list_all(memory)
             except (DeviceError, WireTimeout) as error:
                 logger.warning("%s: can't list storage %s: %s", self._channel, memory, error)
@@ -93,7 +88,6 @@ class StoredMessages:
                 well &= await self._take_together(entries, memory, reader)
                 entries = await reader.list_all(memory) if is_near_full else []
             for entry in entries:
-                await meanwhile()
                 well &= await self._take(entry, memory, entry.index, reader, make_room=is_near_full)
         return well
 

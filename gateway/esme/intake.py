@@ -18,6 +18,7 @@ from drivers.smpp.wire.constants import CommandStatus
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import InvalidRequest
 from gateway.esme.account import EsmeAccount
+from gateway.esme.joined import JoinedPart, JoinedTexts
 from gateway.esme.submit import check_source, format_address, is_part, prepare, prepare_joined, status_for
 from gateway.ids import make_id
 from gateway.model.message import ApiKey
@@ -26,6 +27,7 @@ from gateway.pipeline.drafts import Draft, save_drafts
 from gateway.store.esme import (
     EsmePart,
     EsmeSubmit,
+    drop_parts,
     find_stale_parts,
     finish_parts,
     load_parts,
@@ -79,6 +81,7 @@ class Submissions:
         self._clock = clock
         self._intake = intake
         self._keys: dict[str, ApiKey] = {}
+        self._joined = JoinedTexts(PART_WAIT)
 
     async def submit(self, account: EsmeAccount, submissions: Sequence[Submitted]) -> list[Told | Refusal]:
         """Take what one account submitted, in one transaction; a bad one never spoils the others.
@@ -93,8 +96,10 @@ class Submissions:
         works = [self._prepare(account, submitted, now) for submitted in submissions]
         ready = [work for work in works if isinstance(work, _Work)]
         if ready:
-            await self._store.write(lambda tx: self._save(tx, account, ready, now))
+            joined = await self._store.write(lambda tx: self._save(tx, account, ready, now))
             self._intake.announce()
+            for parts in joined:
+                self._note_joined(parts)
         return [work.told if isinstance(work, _Work) else work for work in works]
 
     async def give_out_stale(self, accounts: Mapping[str, EsmeAccount]) -> int:
@@ -170,6 +175,9 @@ class Submissions:
             content=_encode(submitted),
             received_at=now,
         )
+        repeats = self._joined.find(part.concat_key, part.part, submitted, self._clock.monotonic())
+        if repeats is not None:  # it still has to wait: it may be of another text that begins like that one
+            return _Work(Told(repeats, 0), [], [], part._replace(repeats=repeats))
         return _Work(Told(told_id), [_submit(account, submitted, told_id, destination, None, now)], [], part)
 
     def _draft(
@@ -190,14 +198,19 @@ class Submissions:
 
     # ---- inside it ----
 
-    async def _save(self, tx: Tx, account: EsmeAccount, works: Sequence[_Work], now: datetime) -> None:
+    async def _save(
+        self, tx: Tx, account: EsmeAccount, works: Sequence[_Work], now: datetime
+    ) -> list[list[EsmePart]]:
+        """Returns the texts that were joined, as their parts."""
         await save_drafts(tx, [draft for work in works for draft in work.drafts])
         await save_submits(tx, [submit for work in works for submit in work.submits])
-        for work in works:
-            if work.part is not None:
-                await self._take_part(tx, account, work.part, now)
+        taken = [
+            await self._take_part(tx, account, work.part, now) for work in works if work.part is not None
+        ]
+        return [parts for parts in taken if parts]
 
-    async def _take_part(self, tx: Tx, account: EsmeAccount, part: EsmePart, now: datetime) -> None:
+    async def _take_part(self, tx: Tx, account: EsmeAccount, part: EsmePart, now: datetime) -> list[EsmePart]:
+        """Returns the parts that it made whole; none while others are missing."""
         waiting = await load_parts(tx, part.concat_key)
         if any(other.part == part.part and not _same(other, part) for other in waiting):
             # The application uses the reference again: what waited under it will never be whole.
@@ -207,19 +220,23 @@ class Submissions:
         waiting.append(part)
         by_number = {one.part: one for one in waiting}
         if len(by_number) < part.total:
-            return
+            return []
         parts = [_decode(by_number[number].content) for number in sorted(by_number)]
         request, _ = prepare_joined(account, parts, now)
         try:
             draft = self._intake.draft(request, key=self._key(account), now=now)
         except InvalidRequest:  # together they are no text that can be sent; each alone is
             await self._give_out(tx, account, waiting)
-            return
+            return []
         await save_drafts(tx, [_with_source(account, draft, parts[0])])
-        await finish_parts(tx, waiting, [draft.message.id] * len(waiting))
+        await self._finish(tx, account, waiting, [draft.message.id] * len(waiting), now)
+        return waiting
 
     async def _give_out(self, tx: Tx, account: EsmeAccount, parts: Sequence[EsmePart]) -> None:
-        """Make each part a message of its own; what was acknowledged must go out."""
+        """Make each part a message of its own; what was acknowledged must go out, unless it has before."""
+        if all(part.repeats for part in parts):
+            await drop_parts(tx, parts)
+            return
         _log.warning("smpp server: %d parts of %s go out unjoined", len(parts), account.system_id)
         now = truncate_ms(self._clock.now())
         sent: list[EsmePart] = []
@@ -233,7 +250,33 @@ class Submissions:
             else:
                 sent.append(part)
         await save_drafts(tx, drafts)
-        await finish_parts(tx, sent, [draft.message.id for draft in drafts])
+        await self._finish(tx, account, sent, [draft.message.id for draft in drafts], now)
+
+    async def _finish(
+        self,
+        tx: Tx,
+        account: EsmeAccount,
+        parts: Sequence[EsmePart],
+        message_ids: Sequence[str],
+        now: datetime,
+    ) -> None:
+        """Parts have become messages, of which their ids tell; also the ids that are told a second time."""
+        await finish_parts(tx, parts, message_ids)
+        again: dict[tuple[str, str], EsmeSubmit] = {}
+        for part, message_id in zip(parts, message_ids, strict=True):
+            if part.repeats is not None:
+                submitted = _decode(part.content)
+                to = submitted.destinations[0]
+                submit = _submit(account, submitted, part.repeats, to, message_id, now)
+                # It never was in the backlog.
+                again[part.repeats, message_id] = submit._replace(waiting=False)
+        await save_submits(tx, again.values())
+
+    # ---- after it ----
+
+    def _note_joined(self, parts: Sequence[EsmePart]) -> None:
+        joined = [JoinedPart(p.part, _decode(p.content), p.repeats or p.told_id) for p in parts]
+        self._joined.note(parts[0].concat_key, joined, self._clock.monotonic())
 
 
 def _with_source(account: EsmeAccount, draft: Draft, submitted: Submitted) -> Draft:

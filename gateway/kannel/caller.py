@@ -6,11 +6,11 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
@@ -127,26 +127,30 @@ class Caller:
             for call in due:
                 if hosts[call.host] < MAX_PER_HOST:
                     hosts[call.host] += 1
-                    self._start(call)
+                    self._start(call, self._make(call))
             if not due:
                 find = partial(find_next_due, busy_subjects=subjects, busy_hosts=full)
                 next_due = await self._store.read(find)
                 return max((next_due - now).total_seconds(), _SHORTEST_PAUSE_S) if next_due else None
         return None
 
-    def _start(self, call: StoredCall) -> None:
-        task = asyncio.create_task(self._make(call), name="kannel call")
+    def _start(self, call: StoredCall, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(job, name="kannel call")
         self._running[task] = call
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        if not task.cancelled() and (error := task.exception()):
-            # The row stays: it is called again, after a pause of ours since nothing was written down.
-            _log.error("a call to an application could not be settled: %s", type(error).__name__)
-            asyncio.get_running_loop().call_later(_STORE_PAUSE_S, self._wake.set)
-        else:
+        call = self._running.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None:
             self._wake.set()
+            return
+        _log.error("a call to an application could not be settled: %s", type(error).__name__)
+        if isinstance(error, StoreError):
+            # The row stays: it is called again, after a pause of ours since nothing was written down.
+            asyncio.get_running_loop().call_later(_STORE_PAUSE_S, self._wake.set)
+        else:  # a bug of ours, met by an answer that nobody foresaw: the same one is not asked for without end
+            self._start(call, self._put_off(call, type(error).__name__))
 
     async def _make(self, call: StoredCall) -> None:
         answer = await self._ask(_decode(call.call))

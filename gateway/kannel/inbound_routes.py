@@ -178,7 +178,8 @@ class _Text(HTMLParser):
 
 def _strip_tags(page: str) -> str:
     parser = _Text()
-    with suppress(AssertionError):  # that is how it says no to a declaration; what came before counts
+    # That is how it says no to a declaration, and to a number of thousands of digits; what came before counts.
+    with suppress(AssertionError, ValueError):
         parser.feed(page)
         parser.close()
     lines = (re.sub(r"\s+", " ", line).strip() for line in "".join(parser.pieces).split("\n"))

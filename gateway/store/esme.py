@@ -49,6 +49,8 @@ class EsmePart(NamedTuple):
     Args:
         concat_key: equal for the parts of one message.
         content: what came, encoded.
+        repeats: the id that was told, where the same came before in a text that was joined; ``told_id`` then is
+            nobody's.
     """
 
     told_id: str
@@ -58,6 +60,7 @@ class EsmePart(NamedTuple):
     total: int
     content: bytes
     received_at: datetime
+    repeats: str | None = None
 
 
 async def save_submits(tx: Tx, submits: Iterable[EsmeSubmit]) -> None:
@@ -131,11 +134,11 @@ async def forget_submits(tx: Tx, before: datetime, limit: int) -> int:
 async def save_part(tx: Tx, part: EsmePart) -> None:
     """Store a part that waits."""
     await tx.execute(
-        "INSERT INTO esme_parts (told_id, account, concat_key, part, total, content, received_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO esme_parts (told_id, account, concat_key, part, total, content, received_at, repeats)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             part.told_id, part.account, part.concat_key, part.part, part.total, part.content,
-            format_ms(part.received_at),
+            format_ms(part.received_at), part.repeats,
         ),
     )  # fmt: skip
 
@@ -143,7 +146,7 @@ async def save_part(tx: Tx, part: EsmePart) -> None:
 async def load_parts(tx: Tx, concat_key: str) -> list[EsmePart]:
     """The parts that wait under a key, by number and then by age."""
     rows = await tx.fetch(
-        "SELECT told_id, account, concat_key, part, total, content, received_at FROM esme_parts"
+        "SELECT told_id, account, concat_key, part, total, content, received_at, repeats FROM esme_parts"
         " WHERE concat_key = ? ORDER BY part, told_id",
         (concat_key,),
     )
@@ -164,11 +167,16 @@ async def find_stale_parts(tx: Tx, accounts: Sequence[str], before: datetime, li
 async def finish_parts(tx: Tx, parts: Iterable[EsmePart], message_ids: Iterable[str]) -> None:
     """Parts have become messages: one for all of them, or each its own."""
     pairs = list(zip(parts, message_ids, strict=False))
-    await tx.execute_many("DELETE FROM esme_parts WHERE told_id = ?", [(part.told_id,) for part, _ in pairs])
+    await drop_parts(tx, [part for part, _ in pairs])
     await tx.execute_many(
         "UPDATE esme_submits SET message_id = ? WHERE told_id = ?",
         [(message_id, part.told_id) for part, message_id in pairs],
     )
+
+
+async def drop_parts(tx: Tx, parts: Iterable[EsmePart]) -> None:
+    """Parts wait no longer."""
+    await tx.execute_many("DELETE FROM esme_parts WHERE told_id = ?", [(part.told_id,) for part in parts])
 
 
 async def replace_message(tx: Tx, message: Message, segments: Sequence[Segment]) -> None:
@@ -196,4 +204,4 @@ def _submit(row: Row) -> EsmeSubmit:
 
 def _part(row: Row) -> EsmePart:
     received_at = parse_instant(row[6])
-    return EsmePart(row[0], row[1], row[2], row[3], row[4], row[5], received_at)
+    return EsmePart(row[0], row[1], row[2], row[3], row[4], row[5], received_at, row[7])

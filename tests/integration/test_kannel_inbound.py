@@ -68,6 +68,26 @@ async def test_an_answer_to_who_cannot_receive_is_dropped(tmp_path: Path, app: A
         assert await kannel.messages() == []
 
 
+async def test_an_answer_that_nobody_foresaw_is_asked_for_with_pauses(
+    tmp_path: Path, app: Application, monkeypatch
+):
+    def read(*_: object) -> str:
+        raise RecursionError
+
+    monkeypatch.setattr("gateway.kannel.caller.read_reply", read)
+    monkeypatch.setattr("gateway.kannel.caller._STORE_PAUSE_S", 0.0)
+    async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1"), routes=(votes(app),)) as kannel:
+
+        async def is_put_off() -> bool:
+            return await kannel.rig.store.read(lambda tx: tx.fetch("SELECT attempts FROM kannel_calls")) == [
+                (1,)
+            ]
+
+        await kannel.driver.report(text_part("hi"))
+        await kannel.rig.until(is_put_off)
+        assert len(app.calls) == 1
+
+
 async def test_the_first_route_that_fits_takes_it_and_others_are_nobodys(tmp_path: Path, app: Application):
     routes = (
         MoRouteSettings(name="a", get_url=f"{app.url}/a", keywords=("vote",)),

@@ -213,6 +213,25 @@ async def test_the_network_does_not_wait_for_a_sweep(modem, driver, sink):
     assert later.index("AT+CNMA") < later.index("AT+CMGD=1")
 
 
+async def test_the_network_does_not_wait_for_one_deletion_after_the_other(modem, driver, sink):
+    direct = report_pdu(mr=17)
+
+    def delete_one(command: str) -> tuple[str, ...]:
+        if len(modem.stored) == 6:
+            modem.say(f"+CDS: {tpdu_octets(direct)}", direct)
+        modem.stored.pop(int(command[8:]))
+        return ("OK",)
+
+    n_before = len(modem.commands)
+    modem.stored = {index: deliver_pdu(f"{index}") for index in range(1, 7)}
+    modem.replies |= {f"AT+CMGD={index}": delete_one for index in modem.stored}
+    modem.replies["AT+CMGD=1,1"] = ("ERROR",)
+    modem.say("+SMS FULL")
+    await eventually(lambda: not modem.stored)
+    later = modem.commands[n_before:]
+    assert later.index("AT+CNMA") < later.index("AT+CMGD=3")
+
+
 async def test_a_broken_line_may_have_been_a_notification(modem, driver, sink):
     await modem.wait_for_command("AT+CMEE?")  # the last one of a look at the stick: nothing is in flight
     modem.stored[1] = deliver_pdu("found")

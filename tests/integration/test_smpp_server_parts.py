@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from drivers.base import Encoding
 from drivers.smpp.wire.constants import Tag
 from drivers.smpp.wire.receipt import parse_receipt
 from gateway.esme.intake import PART_WAIT
+from gateway.store.esme import count_waiting
 from tests.support.esme import connected_esme
 from tests.support.smpp_application import (
     LONG,
+    Served,
     accepted,
     account,
     all_messages,
@@ -103,3 +107,51 @@ async def test_a_reference_that_is_used_again_never_mixes_two_texts(tmp_path):
         texts = [m.text for m in await all_messages(served)]
         assert LONG[::-1] in texts
         assert len(texts) == 2
+
+
+async def give_out(served: Served) -> None:
+    """Let the time pass in which parts wait for others."""
+    served.rig.clock.advance(PART_WAIT.total_seconds() + 1)
+    await served.service._submissions.give_out_stale(served.service._accounts)
+
+
+async def test_a_part_that_is_sent_again_after_its_text_was_joined_is_told_its_first_id_and_goes_nowhere(
+    tmp_path,
+):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        parts = parts_of(LONG)
+        told = [await accepted(esme, part) for part in parts]
+        await served.driver.until_submitted(len(parts))
+        # The answer was lost with the link, say.
+        assert [await accepted(esme, parts[-1]) for _ in range(2)] == [told[-1]] * 2
+        await give_out(served)
+        await served.rig.settled()
+        assert [m.text for m in await all_messages(served)] == [LONG]
+        for number in range(len(parts)):
+            await served.report(str(number + 1))
+        receipts = [parse_receipt((await esme.take_delivery()).short_message) for _ in parts]
+        assert sorted(r.message_id for r in receipts) == sorted(told)
+        assert (await served.rig.store.read(count_waiting)) == {}
+        # That long after it, it is a part of another text.
+        assert await accepted(esme, parts[-1]) != told[-1]
+
+
+@pytest.mark.parametrize("text", [LONG, LONG[:-1] + "!"])
+async def test_a_whole_text_under_the_same_reference_is_another_message_however_much_is_the_same(
+    tmp_path, text
+):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        parts = parts_of(LONG)
+        first = [await accepted(esme, part) for part in parts]
+        second = [await accepted(esme, part) for part in parts_of(text)]
+        assert second[:-1] == first[:-1]
+        await served.driver.until_submitted(2 * len(parts))
+        assert Counter(m.text for m in await all_messages(served)) == Counter([LONG, text])
+        await served.rig.settled()
+        for number in range(2 * len(parts)):
+            await served.report(str(number + 1))
+        receipts = [parse_receipt((await esme.take_delivery()).short_message) for _ in range(2 * len(parts))]
+        assert Counter(r.message_id for r in receipts) == Counter(first + second)
+        assert (await served.rig.store.read(count_waiting)) == {}

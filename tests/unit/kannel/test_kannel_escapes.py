@@ -213,6 +213,7 @@ def test_a_post_has_the_text_as_its_body():
         ("text/plain", b"", ""),
         ("text/html; charset=UTF-8", b"<head><title>x</title></head><p>a  <b>b</b> &amp;<br>c", "a b &\nc"),
         ("text/html", b"<p>thanks</p><![ none ]>", "thanks"),
+        ("text/html", b"<p>thanks</p>&#" + b"1" * 5_000 + b";", "thanks"),
         ("application/json", b'{"ok": true}', ""),
         ("text/plain", b"x" * 200, "x" * 160),
     ],
