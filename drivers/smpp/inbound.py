@@ -70,8 +70,8 @@ def decode_receipt(body: Delivery, zone: tzinfo, receipt_id: str = AUTO) -> Rece
     if body.esm_class & c.ESM_TYPE_MASK == c.ESM_TYPE_INTERMEDIATE:
         state = MessageState.ENROUTE
     return Receipt(
-        references=tuple(spelling.reference for spelling in spellings),
-        dialects=tuple(spelling.dialect.value for spelling in spellings),
+        references=tuple(spellings),
+        dialects=tuple(spellings.values()),
         recipient=recipient,
         state=ReceiptState.UNKNOWN if state is None else _RECEIPT_STATE[state],
         code=_network_code(text.err, body.tlvs),

@@ -8,7 +8,6 @@ import time
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
-from prometheus_client import Counter, Histogram
 
 from gateway.api.auth import KeyRing
 from gateway.api.body import BATCH_MAX_OCTETS, defer_continue, encode
@@ -20,7 +19,7 @@ from gateway.api.problem import supervise
 from gateway.api.query import NoQuery, read_query
 from gateway.api.routes import ROUTES, Route
 from gateway.api.system import BACKLOG, DOCUMENT, PAGE, watch
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import Metrics, labeled
 
 KEEPALIVE_S = 75.0
 """Longer than the pause between two requests of common clients and proxies (60 s)."""
@@ -115,8 +114,6 @@ def _endpoint(route: Route, context: ApiContext, keys: KeyRing) -> Handler:
 
 def _count_requests(metrics: Metrics) -> Middleware:
     """The outermost middleware: how many, how fast, with what status."""
-    # `labels` costs more than counting; routes, methods and statuses are few.
-    known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -125,14 +122,9 @@ def _count_requests(metrics: Metrics) -> Middleware:
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "unmatched"
         method = request.method if request.method in hdrs.METH_ALL else "other"
-        name = (method, route, response.status)
-        if (instruments := known.get(name)) is None:
-            instruments = metrics.http_requests.labels(*name), metrics.http_request_seconds.labels(route)
-            known[name] = instruments
-        requests, seconds = instruments
-        requests.inc()
+        labeled(metrics.http_requests, method, route, str(response.status)).inc()
         if type(response) is web.Response:  # An event stream's time tells nothing.
-            seconds.observe(time.perf_counter() - started)
+            labeled(metrics.http_request_seconds, route).observe(time.perf_counter() - started)
         return response
 
     return count

@@ -152,15 +152,19 @@ class Intake:
             return answer
         draft = self._draft(request, self._clock.now(), key, None)
 
-        async def op(tx: Tx) -> AcceptedMessage | bytes:
-            if idempotency is not None and (answer := await _replay(tx, key, idempotency)) is not None:
+        async def save_once(tx: Tx) -> AcceptedMessage | bytes:
+            assert idempotency is not None
+            if (answer := await _replay(tx, key, idempotency)) is not None:
                 return answer
             accepted = (await save_drafts(tx, [draft]))[0]
-            if idempotency is not None:
-                await _keep_answer(tx, key, idempotency, accepted, draft.message.created_at)
+            await _keep_answer(tx, key, idempotency, accepted, draft.message.created_at)
             return accepted
 
-        result = await self._store.write(op)
+        result: AcceptedMessage | bytes
+        if idempotency is None:
+            result = await self._store.write_jointly(save_drafts, draft)
+        else:
+            result = await self._store.write(save_once)
         self._on_accepted()
         return result
 

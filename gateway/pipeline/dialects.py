@@ -6,7 +6,7 @@ does; what was seen often enough goes first from then on, so that another messag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from drivers.base import Receipt
 from gateway.pipeline.matching import same_handset
@@ -28,20 +28,17 @@ class Dialects:
 
     def __init__(self) -> None:
         self._seen: dict[str, dict[str, int]] = {}
+        self._learned: dict[str, str | None] = {}
 
     async def load(self, tx: Tx, account: str) -> None:
         """Read what earlier runs saw; once."""
         if account not in self._seen:
             self._seen[account] = await load_dialects(tx, account)
+            self._learned[account] = _judge(self._seen[account])
 
     def learned(self, account: str) -> str | None:
         """The dialect that an account speaks; None while that is not clear."""
-        seen = self._seen.get(account)
-        if not seen:
-            return None
-        best = max(seen, key=lambda dialect: seen[dialect])
-        others = sum(seen.values()) - seen[best]
-        return best if seen[best] >= LEARNED and seen[best] >= 2 * others else None
+        return self._learned.get(account)
 
     async def count(self, tx: Tx, account: str, dialect: str) -> None:
         """A receipt in this dialect has found its segment: keep that, unless it is long known."""
@@ -52,6 +49,18 @@ class Dialects:
         """The same in memory, once it is on disk."""
         seen = self._seen.setdefault(account, {})
         seen[dialect] = seen.get(dialect, 0) + 1
+        self._learned[account] = _judge(seen)
+
+    def choose(self, account: str, receipt: Receipt) -> list[str]:
+        """A receipt's id as spelled in the dialect of its account; nothing while that is not clear."""
+        learned = self.learned(account)
+        if learned is None:
+            return []
+        return [
+            reference
+            for reference, dialect in zip(receipt.references, receipt.dialects, strict=False)
+            if dialect == learned
+        ]
 
     def rank(self, account: str, receipt: Receipt, matches: Sequence[Match]) -> list[Match]:
         """Matches by how likely their spelling is, as the driver ordered them.
@@ -80,6 +89,14 @@ class Dialects:
             for reference, dialect in zip(receipt.references, receipt.dialects, strict=False)
             if dialect == spoken
         }
+
+
+def _judge(seen: Mapping[str, int]) -> str | None:
+    if not seen:
+        return None
+    best = max(seen, key=lambda dialect: seen[dialect])
+    others = sum(seen.values()) - seen[best]
+    return best if seen[best] >= LEARNED and seen[best] >= 2 * others else None
 
 
 def dialect_of(receipt: Receipt, match: Match) -> str | None:

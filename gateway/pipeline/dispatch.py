@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -26,21 +26,17 @@ from drivers.base import (
 )
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import StoreError
-from gateway.model.events import message_event
-from gateway.model.lifecycle import check_transition, decide_verdict
-from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
+from gateway.model.message import Message, Segment, SegmentStatus
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.outbound import outbound_segment
-from gateway.pipeline.receipts import apply_early, apply_unnamed
-from gateway.pipeline.retry import Decision, GiveUp, Hold, RetryPolicy, TryAgain, decide_retry
+from gateway.pipeline.outcomes import Taken, record_all_accepted, record_refused
+from gateway.pipeline.retry import RetryPolicy, TryAgain, decide_retry
 from gateway.pipeline.schedule import Claim
 from gateway.policy.optout import is_stopped
-from gateway.routing.rules import channel_queue
-from gateway.store.messages import load_segments
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import disown, save_segments, save_state
+from gateway.store.queue import disown
 from gateway.store.suppressions import find_suppressed
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import Metrics, labeled
 
 _log = logging.getLogger(__name__)
 
@@ -61,12 +57,6 @@ _TOO_LATE = Refused(
     )
 )
 """Of a message that waited for its turn: no driver has seen it."""
-
-_STATUS_AFTER: dict[type[Decision], tuple[SegmentStatus, MessageStatus]] = {
-    Hold: (SegmentStatus.UNCERTAIN, MessageStatus.UNCERTAIN),
-    GiveUp: (SegmentStatus.FAILED, MessageStatus.FAILED),
-    TryAgain: (SegmentStatus.QUEUED, MessageStatus.QUEUED),
-}
 
 
 class _Outcome(NamedTuple):
@@ -145,7 +135,7 @@ class Dispatcher:
                     is_released = True
                     lane.end(message.id)
                     self._release(lane, False)
-                    for _ in range(_TURNS_TO_WIRE):
+                    for _ in range(_TURNS_TO_WIRE if lane.takes_turns else 0):
                         await asyncio.sleep(0)
                 on_wire, waits_again = await self._record(claim, on_wire, outcome)
         except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
@@ -176,7 +166,7 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 - a driver that breaks its contract may have written before it broke
             _log.exception("submit on channel %s broke", lane.name)
             result = _BROKE
-        self._metrics.submit_seconds.labels(lane.name).observe(self._clock.monotonic() - started)
+        labeled(self._metrics.submit_seconds, lane.name).observe(self._clock.monotonic() - started)
         return _Outcome(result, submitted_at, truncate_ms(self._clock.now()))
 
     async def _wait_turn(self, lane: Lane, message: Message) -> bool:
@@ -211,7 +201,7 @@ class Dispatcher:
         result = outcome.result
         match result:
             case Accepted(reference=reference):
-                self._metrics.segments.labels(lane.name, "accepted").inc()
+                labeled(self._metrics.segments, lane.name, "accepted").inc()
                 sent = msgspec.structs.replace(
                     segment,
                     status=SegmentStatus.SENT,
@@ -219,26 +209,27 @@ class Dispatcher:
                     sent_at=outcome.at,
                     error=None,
                 )
+                taken = Taken(message, sent, outcome.submitted_at, go_on=not self._stopping)
                 following = await self._patiently(
-                    lambda tx: record_accepted(
-                        tx, message, sent, outcome.submitted_at, go_on=not self._stopping
-                    )
+                    lambda: self._store.write_jointly(record_all_accepted, taken)
                 )
                 return following, False
             case Refused() | Uncertain():
                 name = result.fault.kind.value if isinstance(result, Refused) else "uncertain"
-                self._metrics.segments.labels(lane.name, name).inc()
+                labeled(self._metrics.segments, lane.name, name).inc()
                 decision = decide_retry(self._policy, result, segment.attempts, random.random())
-                await self._patiently(
-                    lambda tx: record_refused(tx, message, segment, result, decision, outcome.at),
-                )
+
+                async def record(tx: Tx) -> None:
+                    await record_refused(tx, message, segment, result, decision, outcome.at)
+
+                await self._patiently(lambda: self._store.write(record))
                 return None, isinstance(decision, TryAgain) and decision.after_s == 0
 
-    async def _patiently(self, op: Callable[[Tx], Awaitable[T]]) -> T:
+    async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write even if the disk is full now: what has happened on a wire must not be forgotten."""
         while True:
             try:
-                return await self._store.write(op)
+                return await write()
             except StoreError as exc:
                 _log.error("cannot record the outcome of a segment, trying again: %s", exc)
                 await asyncio.sleep(STORE_RETRY_S)
@@ -247,132 +238,3 @@ class Dispatcher:
 def _is_last(on_wire: Segment, segments: Sequence[Segment]) -> bool:
     """Whether nothing of its message is left to be sent behind a segment."""
     return all(s.part <= on_wire.part or s.status is not SegmentStatus.QUEUED for s in segments)
-
-
-async def record_accepted(
-    tx: Tx,
-    message: Message,
-    sent: Segment,
-    submitted_at: datetime,
-    *,
-    go_on: bool,
-) -> Segment | None:
-    """The network took a segment: write it, and what comes next.
-
-    Args:
-        submitted_at: when the driver got it; receipts from before speak of another segment.
-        go_on: False when the gateway is stopping: segments that remain are released, pinned to their channel.
-
-    Returns:
-        The next segment, written as sending; None when there is none to send now.
-    """
-    assert sent.sent_at is not None
-    segments = [sent]
-    if message.n_segments > 1:
-        stored = (await load_segments(tx, [message.id]))[message.id]
-        segments = [sent if s.part == sent.part else s for s in stored]
-    following = next((s for s in segments if s.status is SegmentStatus.QUEUED), None)
-    if following is None:
-        await save_segments(tx, message.id, [sent])
-        await _finish_sent(tx, message, segments, sent, submitted_at)
-        return None
-    if go_on:
-        following = msgspec.structs.replace(
-            following,
-            status=SegmentStatus.SENDING,
-            channel=sent.channel,
-            attempts=following.attempts + 1,
-            submitted_at=sent.sent_at,
-        )
-        await save_segments(tx, message.id, [sent, following])
-        segments[following.part - 1] = following
-    else:
-        await save_segments(tx, message.id, [sent])
-        message = msgspec.structs.replace(
-            message,
-            status=check_transition(message.status, MessageStatus.QUEUED),
-            queue=channel_queue(sent.channel or ""),
-            updated_at=sent.sent_at,
-        )
-        await save_state(tx, message)
-        tx.record(message_event(message, sent.sent_at, part=following.part))
-    await apply_early(tx, message, segments, sent.part, since=submitted_at, now=sent.sent_at)
-    return following if go_on else None
-
-
-async def _finish_sent(
-    tx: Tx,
-    message: Message,
-    segments: Sequence[Segment],
-    last: Segment,
-    submitted_at: datetime,
-) -> None:
-    """All segments are out: the message is sent, or further where receipts were faster."""
-    assert last.sent_at is not None
-    sent = msgspec.structs.replace(
-        message,
-        status=check_transition(message.status, MessageStatus.SENT),
-        error=None,
-        updated_at=last.sent_at,
-        sent_at=last.sent_at,
-    )
-    await save_state(tx, sent)
-    tx.record(message_event(sent, last.sent_at, part=last.part, ref=last.reference, attempt=last.attempts))
-    sent = await apply_early(tx, sent, segments, last.part, since=submitted_at, now=last.sent_at)
-    if sent.status is MessageStatus.SENT:
-        await _settle_by_segments(tx, sent, segments, last.sent_at)
-
-
-async def _settle_by_segments(tx: Tx, message: Message, segments: Sequence[Segment], now: datetime) -> None:
-    """Receipts of earlier segments may have settled the message before its last one was sent."""
-    verdict = decide_verdict([s.status for s in segments])
-    if verdict is message.status:
-        return
-    error = next((s.error for s in segments if s.error), None)
-    settled = msgspec.structs.replace(message, status=verdict, error=error, updated_at=now)
-    await save_state(tx, settled)
-    tx.record(message_event(settled, now))
-
-
-async def record_refused(
-    tx: Tx,
-    message: Message,
-    segment: Segment,
-    result: Refused | Uncertain,
-    decision: Decision,
-    now: datetime,
-) -> None:
-    """A segment was not accepted, or nobody knows: write it with the decision on the message."""
-    fault = result.fault if isinstance(result, Refused) else result
-    error = MessageError(code=fault.code, detail=fault.detail)
-    hidden_until = None
-    queue, channel, attempts = message.queue, message.channel, segment.attempts
-    part_status, status = _STATUS_AFTER[type(decision)]
-    if isinstance(decision, TryAgain):
-        hidden_until = now + timedelta(seconds=decision.after_s) if decision.after_s > 0 else None
-        attempts -= not decision.counted
-        if segment.part > 1:  # parts went out already: the rest must come from the same number
-            queue = channel_queue(segment.channel or "")
-        if not queue.startswith("channel:"):
-            channel = None
-    changed = msgspec.structs.replace(
-        segment,
-        status=part_status,
-        attempts=attempts,
-        error=error,
-        submitted_at=None if isinstance(result, Refused) else segment.submitted_at,
-    )
-    await save_segments(tx, message.id, [changed])
-    state = msgspec.structs.replace(
-        message,
-        status=check_transition(message.status, status),
-        channel=channel,
-        queue=queue,
-        error=error,
-        updated_at=now,
-    )
-    await save_state(tx, state, hidden_until=hidden_until)
-    tx.record(message_event(state, now, part=segment.part, attempt=segment.attempts))
-    if part_status is SegmentStatus.UNCERTAIN:
-        stored = (await load_segments(tx, [message.id]))[message.id]
-        await apply_unnamed(tx, state, stored, segment.part, now)

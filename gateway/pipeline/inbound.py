@@ -38,7 +38,7 @@ from gateway.store.inbound import (
 from gateway.store.messages import find_latest_sent
 from gateway.store.ports import Store, Tx
 from gateway.store.suppressions import find_suppression
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import Metrics, labeled
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Inbox:
         stored = self._stored(lane, part, now)
         news = await self._store.write(lambda tx: self._take(tx, stored))
         lane.received += news.messages
-        self._metrics.inbound.labels(lane.name).inc(news.messages)
+        labeled(self._metrics.inbound, lane.name).inc(news.messages)
         return news.answered
 
     async def give_out_stale(self) -> int:

@@ -21,7 +21,7 @@ from gateway.ids import make_id
 from gateway.model.events import make_event
 from gateway.model.message import SegmentStatus
 from gateway.pipeline.lane import Lane
-from gateway.pipeline.receipts import IN_BETWEEN, settle
+from gateway.pipeline.settle import IN_BETWEEN, settle
 from gateway.routing.channel import ChannelState
 from gateway.routing.limits import BreakerState
 from gateway.store.inquiries import (

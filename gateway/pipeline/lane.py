@@ -144,6 +144,11 @@ class Lane:
         return math.inf if self._turn is None else self._turn.ahead_in_s(now)
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether its segments go one after the other; False where many are on the wire at once."""
+        return self._turn is not None
+
+    @property
     def has_on_wire(self) -> bool:
         """Whether a segment is on its wire and the next must wait for it; never where many go at once."""
         return self._turn is not None and self._turn.is_taken

@@ -11,8 +11,8 @@ from drivers.base import Accepted, LateResult, Refused
 from gateway.clock import Clock, truncate_ms
 from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
-from gateway.pipeline.dispatch import record_accepted, record_refused
 from gateway.pipeline.lane import Lane
+from gateway.pipeline.outcomes import record_accepted, record_refused
 from gateway.pipeline.receipts import apply_early
 from gateway.pipeline.retry import RetryPolicy, decide_retry
 from gateway.store.messages import find_message, load_segments

@@ -164,6 +164,10 @@ class DeliveryLog:
         kind, _, verb = event.type.partition(".")
         if kind not in _LOGGED:
             return None
+        if kind == "message" and not self._mask:
+            # Nearly every line: the data goes on after our fields as it is, which saves reading and writing it.
+            head = b'{"seq":%d,"at":%b,"type":"%b",' % (event.seq, _encode(event.at), event.type.encode())
+            return head + event.data[1:] + b"\n"
         data = _decode(event.data)
         fields = {"seq": event.seq, "at": event.at, "type": event.type}
         if kind == "message":

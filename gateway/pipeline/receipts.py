@@ -11,16 +11,14 @@ import msgspec
 from drivers.base import Receipt, ReceiptState
 from gateway.clock import Clock, truncate_ms
 from gateway.ids import make_id
-from gateway.model.events import make_event, message_event
-from gateway.model.lifecycle import TRANSITIONS, decide_verdict
-from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
+from gateway.model.message import Message, Segment, SegmentStatus
 from gateway.pipeline.dialects import AS_GIVEN, Dialects, dialect_of
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.matching import Found, find_segment, same_handset
-from gateway.routing.rules import channel_queue
+from gateway.pipeline.settle import IN_BETWEEN, judge, save_settled, settle
 from gateway.store.messages import find_message, load_segments
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import save_segments, save_state
+from gateway.store.queue import save_segments
 from gateway.store.receipts import (
     EarlyReceipt,
     Match,
@@ -30,28 +28,17 @@ from gateway.store.receipts import (
     find_early,
     find_early_since,
     find_open_to,
+    find_sent,
     find_uncertain,
     is_sending_to,
     save_account,
     save_early,
 )
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import Metrics, labeled
 
 _log = logging.getLogger(__name__)
 
 _CLOCK_MARGIN = timedelta(seconds=1)
-_SETTLED = {SegmentStatus.DELIVERED, SegmentStatus.UNDELIVERED}
-
-_DETAILS = {
-    ReceiptState.EXPIRED: "The network gave up: the handset could not be reached in time.",
-    ReceiptState.REJECTED: "The network rejected it.",
-    ReceiptState.UNDELIVERABLE: "The network could not deliver it to this handset.",
-    ReceiptState.DELETED: "It was deleted in the network.",
-}
-
-
-IN_BETWEEN = {ReceiptState.ENROUTE, ReceiptState.UNKNOWN}
-"""No end of anything."""
 _SHORTEST_CUT = 8
 """Characters of an id that may be another one's beginning by chance no more."""
 _UNNAMED_FOR = timedelta(days=3)
@@ -73,12 +60,59 @@ class Receipts:
         Raises:
             StoreError: nothing was stored; the network must keep it.
         """
-        self._metrics.receipts.labels(lane.name, receipt.state.value).inc()
-        dialect = await self._store.write(lambda tx: self._apply(tx, lane, receipt))
+        labeled(self._metrics.receipts, lane.name, receipt.state.value).inc()
+        dialect = await self._store.write_jointly(self._apply_all, (lane, receipt))
         if dialect is not None:
             self._dialects.note(lane.account, dialect)
         if lane.kind != "modem" and (learned := self._dialects.learned(lane.account)) is not None:
             lane.facts = {**lane.facts, "receipt_ids": learned}
+
+    async def _apply_all(self, tx: Tx, heard: Sequence[tuple[Lane, Receipt]]) -> list[str | None]:
+        """Apply receipts of many callers; what `_apply` returns, for each."""
+        now = truncate_ms(self._clock.now())
+        plain = await self._find_plain(tx, heard)
+        settled = []
+        for place, (message, segment) in plain.items():
+            receipt = heard[place][1]
+            kept = EarlyReceipt("", receipt.recipient, receipt.state.value, receipt.code, receipt.done_at)
+            settled.append(judge(message, [segment], 1, kept, now))
+        await save_settled(tx, settled)
+        dialects = []
+        for place, (lane, receipt) in enumerate(heard):
+            if place not in plain:
+                dialects.append(await self._apply(tx, lane, receipt))
+                continue
+            dialects.append(learned := self._dialects.learned(lane.account))
+            if learned is not None:
+                await self._dialects.count(tx, lane.account, learned)
+        return dialects
+
+    async def _find_plain(
+        self, tx: Tx, heard: Sequence[tuple[Lane, Receipt]]
+    ) -> dict[int, tuple[Message, Segment]]:
+        """What `_apply` would find for receipts in the learned dialect of their account, by their places.
+
+        Only those of which nothing else here speaks, and whose message has no other segment.
+        """
+        named: dict[Lane, dict[str, int]] = {}
+        spoken_of: set[str] = set()
+        for place, (lane, receipt) in enumerate(heard):
+            if lane.kind != "modem" and spoken_of.isdisjoint(receipt.references):
+                for reference in self._dialects.choose(lane.account, receipt):
+                    named.setdefault(lane, {})[reference] = place
+            spoken_of.update(receipt.references)
+        found: dict[int, list[tuple[Message, Segment]]] = {}
+        for lane, places in named.items():
+            for message, segment in await find_sent(tx, lane.name, list(places)):
+                found.setdefault(places[segment.reference or ""], []).append((message, segment))
+        return {
+            place: (message, segment)
+            for place, [(message, segment), *others] in found.items()
+            if not others
+            and message.n_segments == 1
+            and segment.status is SegmentStatus.SENT
+            and same_handset(message.recipient, heard[place][1].recipient, strict=False)
+        }
 
     async def _apply(self, tx: Tx, lane: Lane, receipt: Receipt) -> str | None:
         """Returns the dialect of the receipt's id when that was to be learned from it."""
@@ -264,80 +298,3 @@ async def _is_named(tx: Tx, channel: str, reference: str, recipient: str) -> boo
         same_handset(m.recipient, recipient, strict=True)
         for m in await find_by_reference(tx, channel, (reference,))
     )
-
-
-async def settle(
-    tx: Tx,
-    message: Message,
-    segments: Sequence[Segment],
-    part: int,
-    receipt: EarlyReceipt,
-    now: datetime,
-) -> Message:
-    """Write what a receipt says of one segment, and the verdict that follows for its message.
-
-    One that is no end is only written into the timeline.
-    """
-    state = ReceiptState(receipt.state)
-    segment = segments[part - 1]
-    if state in IN_BETWEEN:
-        told = {"id": message.id, "part": part, "ref": segment.reference, "code": receipt.code}
-        tx.record(make_event(f"receipt.{state.value}", now, message.id, told))
-        return message
-    if segment.status in _SETTLED:
-        return message
-    done_at = _plausible(receipt.done_at, message.created_at, now)
-    if state is ReceiptState.DELIVERED:
-        settled = msgspec.structs.replace(
-            segment,
-            status=SegmentStatus.DELIVERED,
-            delivered_at=done_at,
-            sent_at=segment.sent_at or done_at,  # it was uncertain: now we know that it went out
-            error=None,
-        )
-    else:
-        error = MessageError(code=f"receipt_{state.value}", detail=f"{_DETAILS[state]} [{receipt.code}]")
-        settled = msgspec.structs.replace(segment, status=SegmentStatus.UNDELIVERED, error=error)
-    await save_segments(tx, message.id, [settled])
-    segments = [s if s.part != part else settled for s in segments]
-    verdict = decide_verdict([s.status for s in segments])
-    if verdict is MessageStatus.UNDELIVERED is message.status:
-        # More is known of its other segments now.
-        message = msgspec.structs.replace(message, error=_error_of(segments, verdict), updated_at=now)
-        await save_state(tx, message)
-        return message
-    if verdict is message.status or verdict not in TRANSITIONS[message.status]:
-        return message  # other segments are still out, or the message has already ended
-    ended = msgspec.structs.replace(
-        message,
-        status=verdict,
-        error=_error_of(segments, verdict),
-        # The segments that were not sent yet must go by the same SIM: the handset joins parts by sender.
-        queue=channel_queue(settled.channel or "") if verdict is MessageStatus.QUEUED else message.queue,
-        updated_at=now,
-        sent_at=message.sent_at or settled.sent_at,
-        delivered_at=done_at if verdict is MessageStatus.DELIVERED else None,
-    )
-    # The sweep makes a queued one claimable at its next tick, and wakes the scheduler, which knows nothing of this.
-    await save_state(tx, ended, hidden_until=now if verdict is MessageStatus.QUEUED else None)
-    tx.record(message_event(ended, now, part=part, ref=segment.reference))
-    return ended
-
-
-def _error_of(segments: Sequence[Segment], verdict: MessageStatus) -> MessageError | None:
-    """Why a message ended as it did; of one that arrived in part that is said first."""
-    error = next((s.error for s in segments if s.status.value == verdict.value), None)
-    arrived = sum(s.status is SegmentStatus.DELIVERED for s in segments)
-    if error is None or verdict is not MessageStatus.UNDELIVERED or not arrived:
-        return error
-    return MessageError(
-        code="partially_delivered",
-        detail=f"{arrived} of its {len(segments)} parts arrived. {error.code}: {error.detail}",
-    )
-
-
-def _plausible(done_at: datetime | None, created_at: datetime, now: datetime) -> datetime:
-    """The network's time of delivery where it can be true, else ours: many SMSCs run in a zone of their own."""
-    if done_at is None or not created_at <= done_at <= now:
-        return now
-    return truncate_ms(done_at)

@@ -16,8 +16,8 @@ from gateway.errors import StoreError
 from gateway.model.events import message_event
 from gateway.model.lifecycle import check_transition, decide_verdict
 from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
-from gateway.pipeline.dispatch import record_refused
 from gateway.pipeline.inbound import Inbox
+from gateway.pipeline.outcomes import record_refused
 from gateway.pipeline.retry import RetryPolicy, decide_retry
 from gateway.pipeline.schedule import EXPIRED, end_messages
 from gateway.store.inbound import forget_parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict, NotFound
 from gateway.model.message import Message, SegmentStatus
-from gateway.pipeline.receipts import settle
+from gateway.pipeline.settle import settle
 from gateway.store.messages import find_message, load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.receipts import drop_early, find_kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from contextlib import AsyncExitStack
@@ -27,6 +28,8 @@ from gateway.telemetry.log import configure_log
 STOP_DEADLINE_S = 20.0
 """For what is on the wire at the end; below systemd's TimeoutStopSec, so that we end ourselves."""
 STATUS_INTERVAL_S = 10.0
+GARBAGE_AFTER = 20_000
+"""Objects more than before after which Python looks for cycles among them; its own 700 are a few messages."""
 SAME_SIGNAL_S = 1.0
 """A signal that comes twice within this is one: sent to us and to our process group, or passed on by a wrapper."""
 
@@ -65,6 +68,8 @@ async def _run(settings: Settings, *, simulate: bool, first_start: bool, trace: 
             stack.callback(file.close)
             gateway.channels.trace_all(file)
         await gateway.start()
+        gc.freeze()  # what is there now stays: nobody need look through it for garbage
+        gc.set_threshold(GARBAGE_AFTER)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reopen_logs)
         if first_start:
             await _greet(gateway, settings, simulated=simulate)

@@ -9,14 +9,12 @@ It does not retry and does not decide: what fails is rolled back and raised to i
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
@@ -25,15 +23,14 @@ from gateway.clock import format_ms
 from gateway.errors import StoreBusy, StoreError, StoreFull, StoreUnavailable
 from gateway.model.events import Event
 from gateway.store.migrate import migrate
-from gateway.store.ports import Operation, Row
+from gateway.store.ports import Item, JointOperation, Operation, Row, Tx
+from gateway.store.sqlite_file import connect, explain_open, lock, make_file
 
 T = TypeVar("T")
 
 MAX_GROUP = 500
 """Operations in one commit; more wait for the next, so that no caller waits for an endless one."""
 READERS = 2
-BUSY_TIMEOUT_S = 5.0
-"""How long another process (``hongyan keys create``) may hold the write lock before we give up."""
 
 
 class SqliteTx:
@@ -63,8 +60,17 @@ class SqliteTx:
 
 
 class _Waiting(NamedTuple):
-    op: Operation[Any]
+    op: JointOperation[Any, Any]
+    item: Any
     done: asyncio.Future[Any]
+
+
+class _Ended(NamedTuple):
+    """How a caller's wait ends."""
+
+    done: asyncio.Future[Any]
+    result: Any
+    error: BaseException | None
 
 
 class CommitFigures(NamedTuple):
@@ -126,22 +132,22 @@ class SqliteStore:
         store = cls(path, on_commit)
         loop = asyncio.get_running_loop()
         try:
-            _make_file(path)
+            make_file(path)
             if exclusive:
-                store._lock_file = _lock(path)
+                store._lock_file = lock(path)
             store._db = await loop.run_in_executor(store._writer, store._open_writer)
             for _ in range(READERS):
-                store._idle_readers.put(_connect(path))
+                store._idle_readers.put(connect(path))
         except (sqlite3.Error, OSError, StoreError) as exc:
             store._writer.shutdown()
             store._readers.shutdown()
             store._unlock()
-            raise _explain_open(path, exc) from exc
+            raise explain_open(path, exc) from exc
         store._task = asyncio.create_task(store._write_groups(), name="store-writer")
         return store
 
     def _open_writer(self) -> sqlite3.Connection:
-        db = _connect(self._path)
+        db = connect(self._path)
         try:
             migrate(db)
             self._last_seq = _newest_seq(db)
@@ -174,10 +180,14 @@ class SqliteStore:
 
     async def write(self, op: Operation[T]) -> T:
         """See `gateway.store.ports.Store.write`."""
+        return await self.write_jointly(_run_each, op)
+
+    async def write_jointly(self, op: JointOperation[Item, T], item: Item) -> T:
+        """See `gateway.store.ports.Store.write_jointly`."""
         if self._closing:
             raise StoreUnavailable("the store is closed")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(op, done))
+        self._waiting.append(_Waiting(op, item, done))
         self._wake.set()
         return await done
 
@@ -207,14 +217,14 @@ class SqliteStore:
                 await self._wake.wait()
                 continue
             group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
-            results, last_seq, seconds = await loop.run_in_executor(self._writer, self._commit_group, group)
+            ended, last_seq, seconds = await loop.run_in_executor(self._writer, self._commit_group, group)
             if self._on_commit is not None:
                 self._on_commit(CommitFigures(len(group), seconds))
             if last_seq > self._last_seq:
                 self._last_seq = last_seq
                 self._committed.set_result(None)
                 self._committed = loop.create_future()
-            for (_, done), (result, error) in zip(group, results, strict=True):
+            for done, result, error in ended:
                 if done.cancelled():
                     continue
                 if error is None:
@@ -224,33 +234,29 @@ class SqliteStore:
 
     # --- on the writer's thread ---
 
-    def _commit_group(
-        self, group: list[_Waiting]
-    ) -> tuple[list[tuple[Any, BaseException | None]], int, float]:
+    def _commit_group(self, group: list[_Waiting]) -> tuple[list[_Ended], int, float]:
         started = time.perf_counter()
         try:
-            results, last_seq = self._run_group(group, guarded=False)
+            ended, last_seq = self._run_group(group, guarded=False)
         except Exception:  # noqa: BLE001 - one operation failed: run the group again, each in a savepoint
             try:
-                results, last_seq = self._run_group(group, guarded=True)
+                ended, last_seq = self._run_group(group, guarded=True)
             except Exception as exc:  # noqa: BLE001 - the commit itself failed: every caller learns it
                 error = _translate(exc)
-                results, last_seq = [(None, error)] * len(group), 0
-        return results, last_seq, time.perf_counter() - started
+                ended, last_seq = [_Ended(waiting.done, None, error) for waiting in group], 0
+        return ended, last_seq, time.perf_counter() - started
 
-    def _run_group(
-        self,
-        group: list[_Waiting],
-        *,
-        guarded: bool,
-    ) -> tuple[list[tuple[Any, BaseException | None]], int]:
+    def _run_group(self, group: list[_Waiting], *, guarded: bool) -> tuple[list[_Ended], int]:
         db = self._db
         tx = SqliteTx(db)
-        results: list[tuple[Any, BaseException | None]] = []
+        ended: list[_Ended] = []
         db.execute("BEGIN IMMEDIATE")
         try:
-            for op, _ in group:
-                results.append(self._run_guarded(tx, op) if guarded else (_drive(op(tx)), None))
+            if guarded:
+                ended = [self._run_guarded(tx, waiting) for waiting in group]
+            else:
+                for together in _by_operation(group):
+                    ended += _run_together(tx, together)
             last_seq = 0
             if tx.events:
                 db.executemany(
@@ -263,22 +269,22 @@ class SqliteStore:
             if db.in_transaction:  # SQLite itself rolls back on some errors, a full disk among them
                 db.execute("ROLLBACK")
             raise
-        return results, last_seq
+        return ended, last_seq
 
-    def _run_guarded(self, tx: SqliteTx, op: Operation[Any]) -> tuple[Any, BaseException | None]:
+    def _run_guarded(self, tx: SqliteTx, waiting: _Waiting) -> _Ended:
         n_events = len(tx.events)
         self._db.execute("SAVEPOINT op")
         try:
-            result = _drive(op(tx))
+            (ended,) = _run_together(tx, [waiting])
         except Exception as exc:
             if not self._db.in_transaction:
                 raise
             del tx.events[n_events:]
             self._db.execute("ROLLBACK TO op")
             self._db.execute("RELEASE op")
-            return None, _translate(exc)
+            return _Ended(waiting.done, None, _translate(exc))
         self._db.execute("RELEASE op")
-        return result, None
+        return ended
 
     def _read(self, op: Operation[T]) -> T:
         db = self._idle_readers.get()
@@ -301,7 +307,7 @@ class SqliteStore:
         """
 
         def copy() -> None:
-            source = _connect(self._path)
+            source = connect(self._path)
             copied = sqlite3.connect(target)
             try:
                 source.backup(copied)
@@ -314,33 +320,26 @@ class SqliteStore:
         await asyncio.get_running_loop().run_in_executor(self._readers, copy)
 
 
-def _make_file(path: Path) -> None:
-    """An empty file for nobody else: it will hold texts and numbers. The WAL beside it takes the same mode."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o640)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(
-        path,
-        timeout=BUSY_TIMEOUT_S,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=256,
-    )
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA temp_store = MEMORY")
-        db.execute("PRAGMA cache_size = -32768")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
 def _newest_seq(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
+
+
+async def _run_each(tx: Tx, ops: Sequence[Operation[T]]) -> list[T]:
+    """The joint operation of those that are nothing but themselves."""
+    return [await op(tx) for op in ops]
+
+
+def _by_operation(group: Iterable[_Waiting]) -> Iterable[list[_Waiting]]:
+    """Those of one operation together, where its first one is; nobody waits for two of a group, one after the other."""
+    found: dict[JointOperation[Any, Any], list[_Waiting]] = {}
+    for waiting in group:
+        found.setdefault(waiting.op, []).append(waiting)
+    return found.values()
+
+
+def _run_together(tx: SqliteTx, together: Sequence[_Waiting]) -> list[_Ended]:
+    results = _drive(together[0].op(tx, [waiting.item for waiting in together]))
+    return [_Ended(w.done, result, None) for w, result in zip(together, results, strict=True)]
 
 
 def _drive(coroutine: Awaitable[T]) -> T:
@@ -352,27 +351,6 @@ def _drive(coroutine: Awaitable[T]) -> T:
         result: T = end.value
         return result
     raise RuntimeError("a store operation awaited something other than its transaction")
-
-
-def _lock(path: Path) -> int:
-    lock_path = path.with_name(path.name + ".lock")
-    handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
-        os.close(handle)
-        raise StoreBusy(f"{path}: another hongyan is running on this store; stop it first") from exc
-    return handle
-
-
-def _explain_open(path: Path, exc: Exception) -> StoreError:
-    """Why a store can't be opened; SQLite calls a full disk an I/O error where its shared memory needs room."""
-    if isinstance(exc, StoreError):
-        return exc
-    with suppress(OSError):
-        if os.statvfs(path.parent).f_bavail == 0:
-            return StoreFull(f"{path}: no room left where the store is; make room there")
-    return StoreUnavailable(f"{path}: {exc}")
 
 
 def _translate(exc: BaseException) -> BaseException:

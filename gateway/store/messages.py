@@ -28,6 +28,7 @@ SEGMENT_COLUMNS = (
     "s.message_id, s.part, s.status, s.payload, s.channel, s.reference, s.attempts, s.sent_at, s.delivered_at,"
     " s.error_code, s.error_detail, s.submitted_at"
 )
+N_SEGMENT_COLUMNS = SEGMENT_COLUMNS.count(",") + 1
 _INSERT_MESSAGE = (
     f"INSERT INTO messages ({', '.join(_NAMES)}, hidden_until) VALUES ({', '.join('?' * (len(_NAMES) + 1))})"
 )
@@ -227,7 +228,7 @@ def parse_message(row: Row) -> Message:
 
 
 def parse_segment(row: Row) -> Segment:
-    """A row of ``SEGMENT_COLUMNS`` as a value; the first column is the message's id."""
+    """A row of ``SEGMENT_COLUMNS`` (more columns may follow) as a value; the first column is the message's id."""
     return Segment(
         part=row[1],
         status=SegmentStatus(row[2]),

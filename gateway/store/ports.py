@@ -4,6 +4,9 @@ Repositories (`gateway.store.messages` ...) are functions over a `Tx`; callers c
 operation and hand it to `Store.write`, which commits operations of many callers together and returns
 when the commit is durable. Operations are coroutine functions that await nothing but the `Tx`: an
 engine may drive them on a thread of its own, and may run one again when its group had to be rolled back.
+
+What every message needs is written as a `JointOperation`, over all that wait for the same commit: a statement for
+many costs little more than a statement for one.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from gateway.model.events import Event
 
+Item = TypeVar("Item")
 T = TypeVar("T")
 Row = Sequence[Any]
 """One row: values in the order of the SELECT list."""
@@ -39,6 +43,8 @@ class Tx(Protocol):
 
 
 Operation = Callable[[Tx], Awaitable[T]]
+JointOperation = Callable[[Tx, Sequence[Item]], Awaitable[Sequence[T]]]
+"""Does for one or many items what their callers want; the results in the order of the items."""
 
 
 class Store(Protocol):
@@ -53,6 +59,13 @@ class Store(Protocol):
             Exception: whatever ``op`` raised; nothing of ``op`` was changed.
 
         Cancel: the operation may still commit.
+        """
+        ...
+
+    async def write_jointly(self, op: JointOperation[Item, T], item: Item) -> T:
+        """As `write`, together with the items that others gave to the same ``op`` meanwhile.
+
+        An item that makes ``op`` fail is its own caller's trouble: the others are then done one by one.
         """
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gateway.clock import format_ms
 from gateway.model.message import Category, Message, Segment
@@ -101,6 +101,16 @@ async def load_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, Message
     return found
 
 
+_SAVE_STATE = (
+    "UPDATE messages SET status = ?, channel = ?, queue = ?, error_code = ?, error_detail = ?, updated_at = ?,"
+    " sent_at = ?, delivered_at = ?, expires_at = ?, hidden_until = ?, owner = ? WHERE id = ?"
+)
+_SAVE_SEGMENT = (
+    "UPDATE segments SET status = ?, channel = ?, reference = ?, attempts = ?, submitted_at = ?, sent_at = ?,"
+    " delivered_at = ?, error_code = ?, error_detail = ? WHERE message_id = ? AND part = ?"
+)
+
+
 async def save_state(
     tx: Tx,
     message: Message,
@@ -109,31 +119,36 @@ async def save_state(
     owner: str | None = None,
 ) -> None:
     """Write what may change of a message after it was accepted."""
-    error = message.error
-    await tx.execute(
-        "UPDATE messages SET status = ?, channel = ?, queue = ?, error_code = ?, error_detail = ?, updated_at = ?,"
-        " sent_at = ?, delivered_at = ?, expires_at = ?, hidden_until = ?, owner = ? WHERE id = ?",
-        (
-            message.status.value, message.channel, message.queue, error and error.code, error and error.detail,
-            format_ms(message.updated_at), format_ms(message.sent_at), format_ms(message.delivered_at),
-            format_ms(message.expires_at), format_ms(hidden_until), owner, message.id,
-        ),
-    )  # fmt: skip
+    await tx.execute(_SAVE_STATE, _state_params(message, hidden_until, owner))
+
+
+async def save_states(tx: Tx, messages: Iterable[Message]) -> None:
+    """The same of many that nobody owns any more."""
+    await tx.execute_many(_SAVE_STATE, [_state_params(message, None, None) for message in messages])
 
 
 async def save_segments(tx: Tx, message_id: str, segments: Iterable[Segment]) -> None:
-    """Write what may change of segments."""
-    await tx.execute_many(
-        "UPDATE segments SET status = ?, channel = ?, reference = ?, attempts = ?, submitted_at = ?, sent_at = ?,"
-        " delivered_at = ?, error_code = ?, error_detail = ? WHERE message_id = ? AND part = ?",
-        [
-            (
-                s.status.value, s.channel, s.reference, s.attempts, format_ms(s.submitted_at),
-                format_ms(s.sent_at), format_ms(s.delivered_at), s.error and s.error.code,
-                s.error and s.error.detail, message_id, s.part,
-            )
-            for s in segments
-        ],
+    """Write what may change of a message's segments."""
+    await save_segments_of_many(tx, [(message_id, segment) for segment in segments])
+
+
+async def save_segments_of_many(tx: Tx, segments: Iterable[tuple[str, Segment]]) -> None:
+    """The same of segments with the ids of their messages."""
+    await tx.execute_many(_SAVE_SEGMENT, [_segment_params(message_id, s) for message_id, s in segments])
+
+
+def _state_params(m: Message, hidden_until: datetime | None, owner: str | None) -> tuple[Any, ...]:
+    return (
+        m.status.value, m.channel, m.queue, m.error and m.error.code, m.error and m.error.detail,
+        format_ms(m.updated_at), format_ms(m.sent_at), format_ms(m.delivered_at), format_ms(m.expires_at),
+        format_ms(hidden_until), owner, m.id,
+    )  # fmt: skip
+
+
+def _segment_params(message_id: str, s: Segment) -> tuple[Any, ...]:
+    return (
+        s.status.value, s.channel, s.reference, s.attempts, format_ms(s.submitted_at), format_ms(s.sent_at),
+        format_ms(s.delivered_at), s.error and s.error.code, s.error and s.error.detail, message_id, s.part,
     )  # fmt: skip
 
 

@@ -7,6 +7,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.clock import format_ms, parse_instant, parse_ms
+from gateway.model.message import Message, Segment
+from gateway.store.messages import (
+    MESSAGE_COLUMNS,
+    N_SEGMENT_COLUMNS,
+    SEGMENT_COLUMNS,
+    parse_message,
+    parse_segment,
+)
 from gateway.store.ports import Row, Tx
 
 
@@ -89,6 +97,17 @@ async def find_by_reference(tx: Tx, channel: str, references: Sequence[str]) -> 
     return [_match(row) for row in await tx.fetch(sql, (channel, channel, *references))]
 
 
+async def find_sent(tx: Tx, channel: str, references: Sequence[str]) -> list[tuple[Message, Segment]]:
+    """All segments of a channel's account with one of these references, with their messages."""
+    marks = ",".join("?" * len(references))
+    sql = (
+        f"SELECT {SEGMENT_COLUMNS}, {MESSAGE_COLUMNS} FROM segments s JOIN messages m ON m.id = s.message_id"
+        f" WHERE s.channel IN {_OF_ACCOUNT} AND s.reference IN ({marks})"
+    )
+    rows = await tx.fetch(sql, (channel, channel, *references))
+    return [(parse_message(row[N_SEGMENT_COLUMNS:]), parse_segment(row)) for row in rows]
+
+
 async def find_by_prefix(tx: Tx, channel: str, reference: str) -> list[Match]:
     """Segments of a channel's account whose reference goes on where this one ends, at most 20."""
     sql = f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND s.reference > ? AND s.reference < ? LIMIT 20"
@@ -161,6 +180,13 @@ async def find_early(tx: Tx, channel: str, reference: str, since: datetime) -> l
         (channel, channel, reference, format_ms(since)),
     )
     return [EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4]), bool(row[5])) for row in rows]
+
+
+async def find_early_named(tx: Tx, channel: str, references: Sequence[str]) -> set[str]:
+    """Those of some references under which receipts of a channel's account are kept."""
+    marks = ",".join("?" * len(references))
+    sql = f"SELECT reference FROM early_receipts WHERE channel IN {_OF_ACCOUNT} AND reference IN ({marks})"
+    return {row[0] for row in await tx.fetch(sql, (channel, channel, *references))}
 
 
 async def find_early_since(tx: Tx, channel: str, since: datetime) -> list[tuple[str, EarlyReceipt]]:

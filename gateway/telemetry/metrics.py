@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -20,6 +22,7 @@ _DISK_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0
 _NETWORK_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 20, 30, 60)
 _HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
+Instrument = TypeVar("Instrument", Counter, Histogram)
 
 ReadByLabels = Callable[[], Mapping[tuple[str, ...], float]]
 """Reads a gauge: label values -> value."""
@@ -81,6 +84,17 @@ class Metrics:
     def render(self) -> bytes:
         """Everything, in the text format of Prometheus."""
         return generate_latest(self.registry)
+
+
+def labeled(instrument: Instrument, *values: str) -> Instrument:
+    """``instrument.labels(*values)``, remembered: looking it up costs more than counting, and labels are few."""
+    child: Instrument = _child(instrument, values)
+    return child
+
+
+@lru_cache(maxsize=1_000)
+def _child(instrument: Any, values: tuple[str, ...]) -> Any:
+    return instrument.labels(*values)
 
 
 class _Watched(Collector):

@@ -102,5 +102,4 @@ def fuzz_smpp_receipt(octets: bytes) -> None:
     assert (receipt.message_id, receipt.stat) == (thorough.message_id, thorough.stat)
     parse_receipt_date(receipt.done_date, UTC)
     state_of(receipt, ())
-    spellings = spell_references(given_references(receipt, ()))
-    assert len({spelling.reference for spelling in spellings}) == len(spellings) <= 40
+    assert len(spell_references(given_references(receipt, ()))) <= 40

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from drivers.smpp.wire.constants import Tag
 from drivers.smpp.wire.fields import Tlv, find_text_tlv
@@ -34,19 +34,12 @@ class Dialect(StrEnum):
     """The response is in decimal, the receipt in hex."""
 
 
-class Spelling(NamedTuple):
-    """A candidate for the response's spelling."""
-
-    reference: str
-    dialect: Dialect
-
-
 AUTO: Final = "auto"
 _BY_RULE: Final = {
-    AUTO: frozenset(Dialect),
-    Dialect.AS_IS.value: frozenset({Dialect.AS_IS, Dialect.CASE, Dialect.ZEROS}),
-    Dialect.HEX_TO_DECIMAL.value: frozenset({Dialect.HEX_TO_DECIMAL}),
-    Dialect.DECIMAL_TO_HEX.value: frozenset({Dialect.DECIMAL_TO_HEX}),
+    AUTO: tuple(Dialect),
+    Dialect.AS_IS.value: (Dialect.AS_IS, Dialect.CASE, Dialect.ZEROS),
+    Dialect.HEX_TO_DECIMAL.value: (Dialect.HEX_TO_DECIMAL,),
+    Dialect.DECIMAL_TO_HEX.value: (Dialect.DECIMAL_TO_HEX,),
 }
 RULES: Final = tuple(_BY_RULE)
 """What may be agreed with a carrier: one dialect, or any."""
@@ -63,8 +56,8 @@ def given_references(receipt: DeliveryReceipt, tlvs: tuple[Tlv, ...]) -> tuple[s
     return tuple(dict.fromkeys(spelling.strip() for spelling in given if spelling.strip()))
 
 
-def spell_references(given: Sequence[str], rule: str = AUTO) -> tuple[Spelling, ...]:
-    """Candidates for the response's spelling, best first, each spelling once.
+def spell_references(given: Sequence[str], rule: str = AUTO) -> dict[str, Dialect]:
+    """Candidates for the response's spelling, best first, each with the dialect that explains it.
 
     Args:
         given: the receipt's own spellings, best first.
@@ -73,7 +66,7 @@ def spell_references(given: Sequence[str], rule: str = AUTO) -> tuple[Spelling, 
     Returns:
         All as given before any variant: a variant is a guess and may hit another message.
 
-    >>> [spelling.reference for spelling in spell_references(["26"], "hex-to-decimal")]
+    >>> list(spell_references(["26"], "hex-to-decimal"))
     ['1a', '1A', '0000001a', '0000001A', '000000000000001a', '000000000000001A']
     """
     allowed = _BY_RULE[rule]
@@ -81,32 +74,29 @@ def spell_references(given: Sequence[str], rule: str = AUTO) -> tuple[Spelling, 
     if Dialect.AS_IS in allowed:
         found.update(dict.fromkeys(given, Dialect.AS_IS))
     for spelling in given:
-        for reference, dialect in _variants(spelling):
-            if reference and dialect in allowed:
-                found.setdefault(reference, dialect)
-    return tuple(Spelling(*item) for item in found.items())
+        for dialect, references in _variants(spelling):
+            if dialect in allowed:
+                for reference in references:
+                    found.setdefault(reference, dialect)
+    found.pop("", None)
+    return found
 
 
-def _variants(spelling: str) -> Iterator[tuple[str, Dialect]]:
-    for changed in (spelling.upper(), spelling.lower()):
-        yield changed, Dialect.CASE
+def _variants(spelling: str) -> Iterator[tuple[Dialect, tuple[str, ...]]]:
     stripped = spelling.lstrip("0")
-    for changed in (stripped, stripped.upper(), stripped.lower()):
-        yield changed, Dialect.ZEROS
+    upper, lower = stripped.upper(), stripped.lower()
+    yield Dialect.CASE, (spelling.upper(), spelling.lower())
+    yield Dialect.ZEROS, (stripped, upper, lower)
     if len(spelling) > _LONGEST_NUMBER or not (spelling.isascii() and spelling.isalnum()):
         return
     if spelling.isdecimal():
-        for width in _DECIMAL_WIDTHS:
-            yield stripped.zfill(width), Dialect.ZEROS
+        yield Dialect.ZEROS, (stripped.zfill(10), stripped.zfill(20))
         plain = f"{int(spelling):x}"
-        for number in (plain, *(plain.zfill(width) for width in _HEX_WIDTHS)):
-            yield number, Dialect.HEX_TO_DECIMAL
-            yield number.upper(), Dialect.HEX_TO_DECIMAL
+        short, long = plain.zfill(8), plain.zfill(16)
+        in_hex = (plain, plain.upper(), short, short.upper(), long, long.upper())
+        yield Dialect.HEX_TO_DECIMAL, in_hex
     with suppress(ValueError):  # of a name, which has no other base
         plain = str(int(spelling, 16))
-        for number in (plain, *(plain.zfill(width) for width in _DECIMAL_WIDTHS)):
-            yield number, Dialect.DECIMAL_TO_HEX
+        yield Dialect.DECIMAL_TO_HEX, (plain, plain.zfill(10), plain.zfill(20))
         for width in _HEX_WIDTHS:
-            yield stripped.zfill(width), Dialect.ZEROS
-            yield stripped.upper().zfill(width), Dialect.ZEROS
-            yield stripped.lower().zfill(width), Dialect.ZEROS
+            yield Dialect.ZEROS, (stripped.zfill(width), upper.zfill(width), lower.zfill(width))

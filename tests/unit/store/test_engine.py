@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -105,6 +105,67 @@ async def test_one_that_fails_does_not_hurt_the_others(store: SqliteStore):
         "c",
     ]
     assert await subjects(store) == ["a", "b", "c"]
+
+
+class Together:
+    """A joint operation that writes a row and an event for each item, and remembers what was given to it at once."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+
+    async def op(self, tx: Tx, names: Sequence[str]) -> list[str]:
+        self.calls.append(list(names))
+        return [await self._put(tx, name) for name in names]
+
+    async def _put(self, tx: Tx, name: str) -> str:
+        await put(name)(tx)
+        if name.startswith("bad"):
+            raise Conflict(name)
+        return name.upper()
+
+
+async def test_what_comes_together_for_one_operation_is_done_at_once(
+    store: SqliteStore, commits: list[CommitFigures]
+):
+    together = Together()
+    results: Sequence[str] = await asyncio.gather(
+        store.write_jointly(together.op, "a"),
+        store.write(put("alone")),
+        store.write_jointly(together.op, "b"),
+        store.write_jointly(Together().op, "of another"),
+        store.write_jointly(together.op, "c"),
+    )
+    assert list(results) == ["A", "alone", "B", "OF ANOTHER", "C"]
+    assert together.calls == [["a", "b", "c"]]
+    assert [figures.n_operations for figures in commits] == [5]
+    assert [name for name in await subjects(store) if name in "abc"] == ["a", "b", "c"]
+
+
+async def test_one_that_fails_among_those_done_at_once_fails_alone(store: SqliteStore):
+    together = Together()
+    names = ["a", "bad 1", "b", "bad 2", "c"]
+    writing = (store.write_jointly(together.op, name) for name in names)
+    results = await asyncio.gather(*writing, store.write(put("alone")), return_exceptions=True)
+    assert [r if isinstance(r, str) else (type(r), str(r)) for r in results] == [
+        "A",
+        (Conflict, "bad 1"),
+        "B",
+        (Conflict, "bad 2"),
+        "C",
+        "alone",
+    ]
+    assert await subjects(store) == ["a", "b", "c", "alone"]
+    assert together.calls[1:] == [[name] for name in names], "the second time one by one"
+
+
+async def test_an_operation_that_forgets_a_caller_tells_all_of_them(store: SqliteStore):
+    async def forgets(tx: Tx, names: Sequence[str]) -> list[str]:
+        await put(names[0])(tx)
+        return []
+
+    writing = (store.write_jointly(forgets, name) for name in "ab")
+    assert [type(r) for r in await asyncio.gather(*writing, return_exceptions=True)] == [ValueError] * 2
+    assert await subjects(store) == []
 
 
 async def test_a_caller_that_left_does_not_stop_the_group(store: SqliteStore):
