@@ -10,6 +10,9 @@ from typing import Protocol
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
+STEP_S = 5.0
+"""A clock that was set by less is not worth a look."""
+
 
 class Clock(Protocol):
     """Where the product takes its time from; tests bring their own."""
@@ -33,6 +36,11 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds that never run backwards."""
         return time.monotonic()
+
+
+def ahead_s(clock: Clock) -> float:
+    """How far its instants are ahead of its seconds; when that changes by more than ``STEP_S``, the clock was set."""
+    return clock.now().timestamp() - clock.monotonic()
 
 
 def format_ms(at: datetime | None) -> int | None:

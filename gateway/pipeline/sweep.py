@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from drivers.base import Uncertain
-from gateway.clock import Clock, truncate_ms
+from gateway.clock import STEP_S, Clock, ahead_s, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.events import message_event
 from gateway.model.lifecycle import check_transition, decide_verdict
@@ -46,8 +46,6 @@ SLOW_TICK_S = 10.0
 HOURLY_S = 3_600.0
 OWNER_TIMEOUT = timedelta(seconds=60)
 """An instance without a heartbeat for so long is dead."""
-CLOCK_STEP = timedelta(seconds=5)
-"""Less than that is not worth a look."""
 BATCH = 500
 
 KEEP_ANSWERS = timedelta(hours=24)
@@ -87,7 +85,7 @@ class Sweeper:
         self._instance = instance
         self._policy = policy
         self._wake = wake
-        self._clock_ahead_s = math.inf
+        self._ahead_s = math.inf
 
     async def recover(self) -> int:
         """At start, on a store that is ours alone: settle what earlier instances left; how many messages."""
@@ -131,10 +129,11 @@ class Sweeper:
 
     async def _end_misdated_pauses(self) -> None:
         """If the clock was put back since the last look; the first one looks at earlier runs, of which nobody knows."""
-        ahead_s = self._clock.now().timestamp() - self._clock.monotonic()
-        if ahead_s < self._clock_ahead_s - CLOCK_STEP.total_seconds():
-            await self._store.write(lambda tx: end_misdated_pauses(tx, self._clock.now(), CLOCK_STEP))
-        self._clock_ahead_s = ahead_s
+        now_ahead_s = ahead_s(self._clock)
+        if now_ahead_s < self._ahead_s - STEP_S:
+            margin = timedelta(seconds=STEP_S)
+            await self._store.write(lambda tx: end_misdated_pauses(tx, self._clock.now(), margin))
+        self._ahead_s = now_ahead_s
 
     async def promote_due(self) -> int:
         """Make scheduled messages queued, and paused ones claimable, when their time has come; how many."""

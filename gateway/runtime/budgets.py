@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from gateway.clock import Clock
+from gateway.clock import STEP_S, Clock, ahead_s
 from gateway.errors import StoreError
 from gateway.pipeline.lane import Lane
 from gateway.routing.budgets import Budget, Quota, RecipientCap
@@ -19,8 +19,6 @@ from gateway.store.usage import load_stays, load_usage, note_sim
 _log = logging.getLogger(__name__)
 
 LOOK_S = 10.0
-CLOCK_STEP_S = 5.0
-"""A clock that is off by less is not worth a count."""
 
 _PERIODS = {
     1.0: Period.SECOND,
@@ -67,19 +65,16 @@ class Budgets:
         """
         limited = [lane for lane in lanes if lane.budget is not None]
         misdated: list[Lane] = []
-        ahead_s = self._clock_ahead_s()
+        now_ahead_s = ahead_s(self._clock)
         while True:
             await asyncio.sleep(LOOK_S)
-            was_s, ahead_s = ahead_s, self._clock_ahead_s()
-            if abs(ahead_s - was_s) > CLOCK_STEP_S:
+            was_ahead_s, now_ahead_s = now_ahead_s, ahead_s(self._clock)
+            if abs(now_ahead_s - was_ahead_s) > STEP_S:
                 misdated = limited
             left = [lane for lane in misdated if not await self._recount(lane)]
             if len(left) < len(misdated):
                 wake()
             misdated = left
-
-    def _clock_ahead_s(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic()
 
     async def _recount(self, lane: Lane) -> bool:
         """Only while nothing is under way, which the store and the lane may both count, or neither."""
