@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-
 HOME_S = 120.0
 """So long a socket is kept for the channel whose stick was in it, when sticks come back under each other's names."""
 
@@ -82,8 +81,9 @@ class StickBook:
 
     def release(self, channel: str, kind: str = "") -> None:
         """Give back all that a channel has, or only what is of one kind, such as ``iccid:``."""
-        kept = (it for it in self.owners.items() if it[1] != channel or not it[0].startswith(kind))
-        self.owners = dict(kept)
+        self.owners = {
+            key: owner for key, owner in self.owners.items() if owner != channel or not key.startswith(kind)
+        }
 
 
 class Finder:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drivers.at.port import AtPort, StickSilent
@@ -96,9 +97,6 @@ class Session:
         self._is_silent = False
         self._complaint: Fault | None = None
         self._out_of_service_since: float | None = None
-        self._numbers_errors = False
-        self._iccid: str | None = None
-        self._iccid_command: str | None = None
         self._inbound = Inbound(parts.config, parts.sink, parts.report)
 
     async def run(self) -> Step | Fault:
@@ -202,7 +200,7 @@ class Session:
                     watch(
                         port,
                         self._config.keepalive_s,
-                        self._note_health,
+                        partial(self._note_health, setup),
                         lambda: outbound.last_answer,
                         setup.iccid_command,
                     )
@@ -230,8 +228,6 @@ class Session:
         identity, place = setup.identity, self.place
         assert place is not None
         self._parts.finder.note_identity(Who(imei=identity.imei, iccid=identity.iccid))
-        self._numbers_errors = setup.numbers_errors
-        self._iccid, self._iccid_command = identity.iccid, setup.iccid_command
         self._out_of_service_since = None
         self._parts.climber.note_in_service()
         await self._report.tell(
@@ -293,19 +289,19 @@ class Session:
             if not self._is_silent and self._report.fault is RESYNC:
                 await self._report.up()
 
-    async def _says_again(self, iccid: str | None) -> bool:
+    async def _says_again(self, command: str, iccid: str | None) -> bool:
         """Whether the SIM's number was no misread."""
-        command = self._iccid_command
-        assert command is not None  # it was asked a moment ago
         with suppress(WireTimeout):
             return parse_digits(await try_request(self._port, command) or ()) == iccid
         return False
 
-    async def _note_health(self, health: Health) -> None:
-        if health.settings_lost and self._numbers_errors:
+    async def _note_health(self, setup: Setup, health: Health) -> None:
+        if health.settings_lost and setup.numbers_errors:
             raise WireLost("the stick restarted unnoticed", by_peer=True)
-        if health.iccid not in {None, self._iccid} and await self._says_again(health.iccid):
-            raise WireLost("another SIM is in the stick now", by_peer=True)
+        if health.iccid not in {None, setup.identity.iccid}:
+            assert setup.iccid_command is not None  # it was asked a moment ago
+            if await self._says_again(setup.iccid_command, health.iccid):
+                raise WireLost("another SIM is in the stick now", by_peer=True)
         await self._report.tell(**health.facts(), error_rate=self._vitals.error_rate)
         self._inbound.note_use(health.storage)
         now = asyncio.get_running_loop().time()

@@ -158,22 +158,16 @@ class StoredMessages:
         *,
         make_room: bool = False,
     ) -> bool:
-        event = None
-        if entry.status not in _DRAFTS:
-            event = self._read_quietly(entry)
-            if event is None:
-                where = f"is left in {memory or 'storage'} {index}"
-                try:  # it may be whole, and was broken on its way to us
-                    again = await reader.read(memory, index) or entry
-                except (DeviceError, WireTimeout) as error:
-                    if is_final := _is_final(error):
-                        await self._pdus.tell_unreadable(entry.pdu, where, str(error))
-                    return is_final
-                is_draft = again.status in _DRAFTS and entry.status not in _RECEIVED
-                if not is_draft:
-                    event = await self._read_loudly(again, entry, where)
-                if event is None and make_room and again.line and not is_draft:
-                    event = unreadable_part(again.line.encode() if again.pdu is None else again.pdu)
+        event = self._read_quietly(entry)
+        if event is None and entry.status not in _DRAFTS:
+            where = f"is left in {memory or 'storage'} {index}"
+            try:  # it may be whole, and was broken on its way to us
+                again = await reader.read(memory, index) or entry
+            except (DeviceError, WireTimeout) as error:
+                if is_final := _is_final(error):
+                    await self._pdus.tell_unreadable(entry.pdu, where, str(error))
+                return is_final
+            event = await self._read_loudly(again, entry, where, keep_raw=make_room)
         # Drafts only take up room.
         if event is None and not make_room:
             return True
@@ -185,15 +179,25 @@ class StoredMessages:
         return self._pdus.read_quietly(entry.pdu, entry.n_octets) if entry.status in _RECEIVED else None
 
     async def _read_loudly(
-        self, entry: StoredPdu, before: StoredPdu, where: str
+        self, entry: StoredPdu, before: StoredPdu, where: str, *, keep_raw: bool
     ) -> InboundPart | Receipt | None:
-        """Of what was read for a second time; ``before`` itself when it was not."""
-        if entry.status not in _RECEIVED | _DRAFTS:
-            await self._pdus.tell_unreadable(entry.pdu, where, f"its status is {entry.status}")
+        """Of what was read for a second time (``before`` itself when it was not); None for a draft, too.
+
+        Args:
+            keep_raw: what can't be read is given as it is, for its place is needed.
+        """
+        event = None
+        if entry.status in _DRAFTS and before.status not in _RECEIVED:
             return None
-        # Some sticks count wrongly; a broken line hardly breaks twice in the same place.
-        same = entry is not before and (entry.pdu, entry.n_octets) == (before.pdu, before.n_octets)
-        return await self._pdus.read(entry.pdu, entry.n_octets, where, is_confirmed=same)
+        if entry.status in _RECEIVED | _DRAFTS:
+            # Some sticks count wrongly; a broken line hardly breaks twice in the same place.
+            same = entry is not before and (entry.pdu, entry.n_octets) == (before.pdu, before.n_octets)
+            event = await self._pdus.read(entry.pdu, entry.n_octets, where, is_confirmed=same)
+        else:
+            await self._pdus.tell_unreadable(entry.pdu, where, f"its status is {entry.status}")
+        if event is None and keep_raw and entry.line:
+            return unreadable_part(entry.line.encode() if entry.pdu is None else entry.pdu)
+        return event
 
     async def _delete(self, reader: StorageReader, memory: str | None, index: int) -> bool:
         try:
