@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from hashlib import sha256
@@ -17,6 +16,7 @@ from gateway.api.context import Call
 from gateway.api.schema import BatchItemOut, BatchOut, RejectedOut, show_message
 from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
 from gateway.model.events import message_event
+from gateway.model.request import IDEMPOTENCY_KEY_FORM, IDEMPOTENCY_KEY_PATTERN
 from gateway.pipeline.accept import AcceptedBatch, Idempotency
 from gateway.pipeline.drafts import AcceptedMessage
 from gateway.store.keys import find_answer, save_answer
@@ -26,7 +26,6 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 _at_work: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 """Who does what an Idempotency-Key (of an API key) names: repeated while it lasts, it waits for the answer."""
-_PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 def read_idempotency(request: web.Request, body: bytes) -> Idempotency | None:
@@ -41,9 +40,8 @@ def read_idempotency(request: web.Request, body: bytes) -> Idempotency | None:
     if len(keys) > 1:
         raise InvalidRequest(FieldError(IDEMPOTENCY_KEY, "given_twice", f"give one `{IDEMPOTENCY_KEY}`"))
     key = keys.pop()
-    if not _PRINTABLE.fullmatch(key):
-        detail = "write 1 to 255 printable ASCII characters, such as a UUID"
-        raise InvalidRequest(FieldError(IDEMPOTENCY_KEY, "wrong_format", detail))
+    if not IDEMPOTENCY_KEY_PATTERN.fullmatch(key):
+        raise InvalidRequest(FieldError(IDEMPOTENCY_KEY, "wrong_format", f"write {IDEMPOTENCY_KEY_FORM}"))
     # The same request is the same address and every octet of the body.
     return Idempotency(key, sha256(request.path.encode() + b"\n" + body).digest(), _render)
 

@@ -13,9 +13,6 @@ from gateway.cli.options import Config, example, make_app
 from gateway.cli.output import Failure
 from gateway.cli.serve import read_settings
 
-STORE_MODE = 0o640
-"""As the daemon makes it: there are texts and numbers in it."""
-
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
@@ -34,11 +31,11 @@ def migrate(config: Config = None) -> None:
     from gateway.runtime.stores import store_path  # noqa: PLC0415 - the store takes a while to load
     from gateway.store.migrate import migrate as run_migrations  # noqa: PLC0415
     from gateway.store.migrate import schema_version  # noqa: PLC0415
+    from gateway.store.sqlite_file import make_file  # noqa: PLC0415
 
     path = store_path(read_settings(config).store.url)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=STORE_MODE)
+        make_file(path)
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             for name in run_migrations(db):
                 print(f"ran {name}")
@@ -82,12 +79,14 @@ def backup(
 
     The copy is a store of its own: put its path into store.url to use it.
     """
+    from gateway.store.sqlite_file import MODE  # noqa: PLC0415
+
     path = find_store(config)
     if file.exists():
         raise Failure(f"{file} exists; name a new file")
     partial = file.with_name(f"{file.name}.partial")  # under FILE's own name there is a whole copy or none
     try:
-        partial.touch(mode=STORE_MODE)
+        partial.touch(mode=MODE)
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as copy:
             source.backup(copy)
         partial.rename(file)

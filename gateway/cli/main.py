@@ -75,9 +75,8 @@ for _family in FAMILIES:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # texts may hold what the terminal's encoding does not
+        # Texts may hold what the terminal's encoding does not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(args=argv, prog_name="hongyan")
     except SystemExit as end:

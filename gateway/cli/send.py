@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,9 +12,9 @@ import typer
 from gateway.cli.client import Api, path_of
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, read_duration, read_instant, read_text
 from gateway.cli.output import Failure, describe_error, paint, print_json, say
+from gateway.model.request import IDEMPOTENCY_KEY_FORM, IDEMPOTENCY_KEY_PATTERN
 
 FINAL = frozenset({"delivered", "undelivered", "failed", "expired", "canceled", "blocked", "uncertain"})
-_PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 _POLL_FIRST_S, _POLL_CAP_S = 0.1, 2.0
 
 
@@ -61,9 +60,8 @@ def send(
     """Send one message."""
     if (text is None) == (data is None):
         raise typer.BadParameter("give a text, or --data", param_hint="TEXT")
-    if idempotency_key is not None and not _PRINTABLE.fullmatch(idempotency_key):
-        detail = "write 1 to 255 printable ASCII characters, such as a UUID"
-        raise typer.BadParameter(detail, param_hint="--idempotency-key")
+    if idempotency_key is not None and not IDEMPOTENCY_KEY_PATTERN.fullmatch(idempotency_key):
+        raise typer.BadParameter(f"write {IDEMPOTENCY_KEY_FORM}", param_hint="--idempotency-key")
     timeout_s = read_duration(timeout, "--timeout")
     body = {
         "to": to,

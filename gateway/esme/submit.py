@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from drivers.base import Encoding
@@ -156,16 +158,6 @@ def _fits(encoding: Encoding, udh: bytes, payload: bytes) -> bool:
 
 def _join_text(parts: list[Submitted]) -> str:
     """A surrogate pair may be cut between two parts, so those of one encoding are read together."""
-    texts: list[str] = []
-    run: list[bytes] = []
-    running: Encoding | None = None
-    for part in parts:
-        encoding, payload = to_plain(part.encoding, part.payload, part.udh)
-        if running is not None and encoding is not running:
-            texts.append(decode_run(running, run))
-            run = []
-        running = encoding
-        run.append(payload)
-    if running is not None:
-        texts.append(decode_run(running, run))
-    return "".join(texts)
+    plain = [to_plain(part.encoding, part.payload, part.udh) for part in parts]
+    runs = groupby(plain, key=itemgetter(0))
+    return "".join(decode_run(encoding, [payload for _, payload in run]) for encoding, run in runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -13,6 +14,9 @@ from gateway.model.message import Category
 MAX_TEXT_CHARS = 39_015
 """255 parts of 153 characters: the most that one message can carry (TS 23.040 9.2.3.24.1)."""
 MAX_BATCH = 10_000
+
+IDEMPOTENCY_KEY_PATTERN = re.compile(r"[\x20-\x7e]{1,255}")
+IDEMPOTENCY_KEY_FORM = "1 to 255 printable ASCII characters, such as a UUID"
 
 END = r"$(?!\n)"
 """The end of a pattern: ``$`` alone lets a line feed follow, in Python though not in JSON Schema."""

@@ -75,11 +75,12 @@ def _plan_binary(request: CommonFields, errors: list[FieldError]) -> Plan | None
 
 def _find_udh_fault(udh: bytes) -> str:
     """What is wrong with a header; empty if nothing, or if there is none."""
+    if not udh:
+        return ""
     try:
-        if udh:
-            decode_udh(udh)
+        decode_udh(udh)
     except DecodeError as exc:
         return exc.reason
-    if udh and len(udh) != udh[0] + 1:
+    if len(udh) != udh[0] + 1:
         return f"announces {udh[0]} octets, {len(udh) - 1} are there; what follows it goes into data"
     return ""

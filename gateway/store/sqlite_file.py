@@ -12,12 +12,14 @@ from gateway.errors import StoreBusy, StoreError, StoreFull, StoreUnavailable
 
 BUSY_TIMEOUT_S = 5.0
 """How long another process (``hongyan keys create``) may hold the write lock before we give up."""
+MODE = 0o640
+"""It holds texts and numbers. The WAL beside it takes the same mode."""
 
 
 def make_file(path: Path) -> None:
-    """An empty file for nobody else: it will hold texts and numbers. The WAL beside it takes the same mode."""
+    """An empty file for nobody else."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o640)
+    path.touch(mode=MODE)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -47,7 +49,7 @@ def lock(path: Path) -> int:
         StoreBusy: there is one already.
     """
     lock_path = path.with_name(path.name + ".lock")
-    handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:

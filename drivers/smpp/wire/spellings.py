@@ -44,8 +44,6 @@ _BY_RULE: Final = {
 RULES: Final = tuple(_BY_RULE)
 """What may be agreed with a carrier: one dialect, or any."""
 
-_HEX_WIDTHS: Final = (8, 16)
-_DECIMAL_WIDTHS: Final = (10, 20)
 _LONGEST_NUMBER: Final = 40
 """Digits; a longer id is a name, and has no other base."""
 
@@ -89,6 +87,7 @@ def _variants(spelling: str) -> Iterator[tuple[Dialect, tuple[str, ...]]]:
     yield Dialect.ZEROS, (stripped, upper, lower)
     if len(spelling) > _LONGEST_NUMBER or not (spelling.isascii() and spelling.isalnum()):
         return
+    # Numbers of 32 and 64 bits fill 8 and 16 hex digits, or 10 and 20 decimal ones.
     if spelling.isdecimal():
         yield Dialect.ZEROS, (stripped.zfill(10), stripped.zfill(20))
         plain = f"{int(spelling):x}"
@@ -98,5 +97,5 @@ def _variants(spelling: str) -> Iterator[tuple[Dialect, tuple[str, ...]]]:
     with suppress(ValueError):  # of a name, which has no other base
         plain = str(int(spelling, 16))
         yield Dialect.DECIMAL_TO_HEX, (plain, plain.zfill(10), plain.zfill(20))
-        for width in _HEX_WIDTHS:
+        for width in (8, 16):
             yield Dialect.ZEROS, (stripped.zfill(width), upper.zfill(width), lower.zfill(width))
