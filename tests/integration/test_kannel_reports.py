@@ -190,7 +190,6 @@ async def test_wishes_are_kept_while_their_message_lives(kannel: KannelRig, app:
     kannel.rig.clock.advance(10 * 86_400)
     await kannel.driver.report(receipt("1"))
     soon = kannel.rig.clock.now() - timedelta(days=1)
-    assert (
-        await kannel.rig.store.write(lambda tx: forget_wishes(tx, soon)) == 0
-    )  # its last report may be under way
+    # Its last report may be under way.
+    assert await kannel.rig.store.write(lambda tx: forget_wishes(tx, soon)) == 0
     assert await kannel.rig.store.write(lambda tx: forget_wishes(tx, later)) == 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -55,14 +56,19 @@ def driver_for(tree: FakeUsb, name: str = "sim-1", book: Any = None, **changes: 
     return ModemDriver(config, pins=PinLedger(), sims=sims, book=book)
 
 
+def plug_all(tree: FakeUsb, modems: list[ScriptedModem]) -> None:
+    """Each into a socket of its own."""
+    for n, modem in enumerate(modems):
+        tree.plug(f"1-{n + 1}", "12d1:1001", {0: (f"ttyUSB{n}", modem.link)})
+
+
 def mute(modem: ScriptedModem) -> None:
     """A port that belongs to a stick and takes no AT commands."""
     modem.swallow |= {"AT", *modem.replies, "AT+CGMI"}
 
 
 async def test_a_stick_is_found_by_its_imei_wherever_it_is_plugged_in(usb, sticks, sink):
-    for n, modem in enumerate(sticks):
-        usb.plug(f"1-{n + 1}", "12d1:1001", {0: (f"ttyUSB{n}", modem.link)})
+    plug_all(usb, sticks)
     async with running(driver_for(usb, imei="861696001224567"), sink):
         await sink.wait_until_up()
     facts = sink.of(ChannelInfo)[0].facts
@@ -74,8 +80,7 @@ async def test_a_stick_is_found_by_its_imei_wherever_it_is_plugged_in(usb, stick
 
 
 async def test_a_stick_is_found_by_its_sim(usb, sticks, sink):
-    for n, modem in enumerate(sticks):
-        usb.plug(f"1-{n + 1}", "12d1:1001", {0: (f"ttyUSB{n}", modem.link)})
+    plug_all(usb, sticks)
     async with running(driver_for(usb, iccid="89860012345678901231"), sink):
         await sink.wait_until_up()
     assert sink.of(ChannelInfo)[0].facts["usb"] == "1-2"
@@ -163,8 +168,7 @@ def swap_sims(one: ScriptedModem, other: ScriptedModem) -> None:
 
 
 async def test_a_sim_that_is_put_into_another_stick_in_mid_work_is_followed(usb, sticks, sink):
-    for n, modem in enumerate(sticks[:2]):
-        usb.plug(f"1-{n + 1}", "12d1:1001", {0: (f"ttyUSB{n}", modem.link)})
+    plug_all(usb, sticks[:2])
     driver = driver_for(usb, iccid="89860012345678901230", keepalive_s=0.05)
     async with running(driver, sink):
         await sink.wait_until_up()
@@ -189,21 +193,29 @@ async def test_sims_that_change_places_in_mid_work_stop_no_channel(usb, sticks, 
             assert "sim_swapped" in {notice.code for notice in one.of(ChannelNotice)}
 
 
-async def test_a_stick_that_comes_back_under_the_name_of_another_channels_is_that_of_its_own(
-    usb, sticks, sink
-):
+@asynccontextmanager
+async def two_pulled_out(
+    tree: FakeUsb, modems: list[ScriptedModem], sink: RecordingSink
+) -> AsyncIterator[RecordingSink]:
+    """Two channels, each named by its port, whose sticks were pulled out at work; the second one's sink."""
     book, second_sink = StickBook(), RecordingSink()
-    usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", sticks[0].link)})
-    usb.plug("1-2", "12d1:1001", {0: ("ttyUSB1", sticks[1].link)})
+    plug_all(tree, modems[:2])
     async with (
-        running(driver_for(usb, "a", book, port=str(usb.dev / "ttyUSB0")), sink),
-        running(driver_for(usb, "b", book, port=str(usb.dev / "ttyUSB1")), second_sink),
+        running(driver_for(tree, "a", book, port=str(tree.dev / "ttyUSB0")), sink),
+        running(driver_for(tree, "b", book, port=str(tree.dev / "ttyUSB1")), second_sink),
     ):
         await sink.wait_until_up()
         await second_sink.wait_until_up()
-        for n, socket in enumerate(("1-1", "1-2")):
-            usb.pull(socket)
-            sticks[n].vanish()
+        for n, modem in enumerate(modems[:2]):
+            tree.pull(f"1-{n + 1}")
+            modem.vanish()
+        yield second_sink
+
+
+async def test_a_stick_that_comes_back_under_the_name_of_another_channels_is_that_of_its_own(
+    usb, sticks, sink
+):
+    async with two_pulled_out(usb, sticks, sink) as second_sink:
         sticks[1].appear()
         usb.plug("1-2", "12d1:1001", {0: ("ttyUSB0", sticks[1].link)})
         await second_sink.wait_for(lambda: len(second_sink.of(ChannelUp)) == 2)
@@ -234,19 +246,8 @@ async def test_a_stick_that_came_back_before_we_looked_is_not_waited_for(usb, st
 async def test_a_stick_that_moved_into_another_channels_socket_serves_when_nobody_came_back_there(
     usb, sticks, sink, monkeypatch
 ):
-    book, second_sink = StickBook(), RecordingSink()
-    usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", sticks[0].link)})
-    usb.plug("1-2", "12d1:1001", {0: ("ttyUSB1", sticks[1].link)})
-    async with (
-        running(driver_for(usb, "a", book, port=str(usb.dev / "ttyUSB0")), sink),
-        running(driver_for(usb, "b", book, port=str(usb.dev / "ttyUSB1")), second_sink),
-    ):
-        await sink.wait_until_up()
-        await second_sink.wait_until_up()
-        monkeypatch.setattr("drivers.modem.finder.HOME_S", 0.1)
-        for n, socket in enumerate(("1-1", "1-2")):
-            usb.pull(socket)
-            sticks[n].vanish()
+    monkeypatch.setattr("drivers.modem.finder.HOME_S", 0.1)
+    async with two_pulled_out(usb, sticks, sink):
         sticks[0].appear()
         usb.plug("1-2", "2c7c:0125", {0: ("ttyUSB0", sticks[0].link)})
         await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)

@@ -16,8 +16,9 @@ from tests.support.modem_driver import (
     report_pdu,
     running,
     segment,
+    texts,
 )
-from tests.support.scripted_modem import tpdu_octets
+from tests.support.scripted_modem import NEARLY_FULL, tpdu_octets
 
 pytestmark = pytest.mark.integration
 
@@ -52,7 +53,7 @@ async def test_what_was_stored_before_the_start_is_found(modem, sink):
     modem.stored = {1: deliver_pdu("one"), 2: report_pdu(mr=200), 7: deliver_pdu("two")}
     async with running(driver_for(modem), sink):
         await modem.wait_for_command("AT+CMGD=7")
-    assert [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)] == ["one", "two"]
+    assert texts(sink) == ["one", "two"]
     assert sink.of(Receipt)[0].references == ("200",)
     assert modem.stored == {}
 
@@ -68,7 +69,7 @@ async def test_an_unreadable_message_is_reported_left_and_blocks_nothing(modem, 
 
 
 async def test_a_storage_near_full_is_emptied_of_everything_and_told_of(modem, sink):
-    modem.replies["AT+CPMS?"] = ('+CPMS: "SM",18,20,"SM",18,20,"SM",18,20', "OK")
+    modem.replies["AT+CPMS?"] = NEARLY_FULL
     modem.stored = {1: "0791FF", 2: deliver_pdu("good")}
     async with running(driver_for(modem), sink):
         await modem.wait_for_command("AT+CMGD=2")
@@ -271,8 +272,7 @@ async def test_two_messages_that_a_broken_line_made_one_are_read_again(modem, si
     async with running(driver_for(modem), sink):
         await eventually(lambda: not modem.stored)
     assert broken
-    texts = [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)]
-    assert sorted(texts) == sorted([f"text {index}" for index in range(1, n + 1)] + ["another one"])
+    assert sorted(texts(sink)) == sorted([f"text {index}" for index in range(1, n + 1)] + ["another one"])
     assert not sink.of(ChannelNotice)
 
 
@@ -291,7 +291,7 @@ async def test_a_stick_that_counts_wrongly_is_believed_at_the_second_reading(mod
     modem._answer = answer
     modem.store(3, deliver_pdu("hi"))
     await eventually(lambda: not modem.stored)
-    assert [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)] == ["hi"]
+    assert texts(sink) == ["hi"]
     assert not sink.of(ChannelNotice)
 
 

@@ -8,8 +8,16 @@ import pytest
 
 from drivers.base import ChannelNotice, InboundPart
 from tests.support.eventually import eventually
-from tests.support.modem_driver import QUICK, deliver_pdu, driver_for, list_and_delete, running, segment
-from tests.support.scripted_modem import ScriptedModem
+from tests.support.modem_driver import (
+    QUICK,
+    deliver_pdu,
+    driver_for,
+    list_and_delete,
+    running,
+    segment,
+    texts,
+)
+from tests.support.scripted_modem import NEARLY_FULL, ScriptedModem
 
 pytestmark = pytest.mark.integration
 
@@ -95,7 +103,7 @@ async def test_what_a_broken_listing_did_not_show_is_not_deleted_with_the_rest(m
         await eventually(lambda: modem.stored.keys() <= {3})
         modem.say("+CMTI: broken")
         await eventually(lambda: not modem.stored)
-    assert {part.payload.decode("utf-16-be") for part in sink.of(InboundPart)} == set("123456")
+    assert set(texts(sink)) == set("123456")
 
 
 async def test_one_place_that_can_not_be_freed_keeps_no_other_from_it(modem, sink):
@@ -165,9 +173,7 @@ async def test_what_comes_after_the_listing_is_safe_from_a_stick_that_deletes_on
     modem.replies["AT+CMGL=4"] = listing
     modem.stored = {index: deliver_pdu(f"{index}") for index in range(2, 7)}
     async with running(driver_for(modem), sink):
-        await eventually(
-            lambda: any(part.payload == "late".encode("utf-16-be") for part in sink.of(InboundPart))
-        )
+        await eventually(lambda: "late" in texts(sink))
 
 
 @pytest.mark.parametrize("n", [2, 6])
@@ -179,13 +185,12 @@ async def test_a_message_whose_listing_came_broken_is_read_again_and_not_thrown_
     modem._list = lambda: [line.replace("0891", "08\x7f1") if "0031" in line else line for line in listing()]
     async with running(driver_for(modem), sink):
         await eventually(lambda: not modem.stored)
-    texts = [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)]
-    assert sorted(texts) == [f"{index}" for index in range(1, n + 1)]
+    assert sorted(texts(sink)) == [f"{index}" for index in range(1, n + 1)]
     assert "unreadable" not in {notice.code for notice in sink.of(ChannelNotice)}
 
 
 async def test_what_is_no_pdu_at_all_is_kept_as_it_is_when_room_is_made(modem, sink):
-    modem.replies["AT+CPMS?"] = ('+CPMS: "SM",18,20,"SM",18,20,"SM",18,20', "OK")
+    modem.replies["AT+CPMS?"] = NEARLY_FULL
     modem.stored = {1: "no hex"}
     async with running(driver_for(modem), sink):
         await eventually(lambda: not modem.stored)
@@ -207,7 +212,7 @@ async def test_what_can_not_be_read_is_not_looked_at_again_and_again(modem, sink
 
 @pytest.mark.parametrize("n", [1, 6])
 async def test_what_has_a_status_that_nobody_knows_is_no_draft(modem, sink, n):
-    modem.replies["AT+CPMS?"] = ('+CPMS: "SM",18,20,"SM",18,20,"SM",18,20', "OK")
+    modem.replies["AT+CPMS?"] = NEARLY_FULL
     modem.stored = {index: deliver_pdu(f"{index}") for index in range(1, n + 1)}
     modem.status = 5
     async with running(driver_for(modem), sink):
@@ -225,12 +230,12 @@ async def test_a_status_that_was_broken_on_the_line_is_read_again(modem, sink):
     modem.stored = {1: deliver_pdu("whole")}
     async with running(driver_for(modem), sink):
         await eventually(lambda: not modem.stored)
-    assert [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)] == ["whole"]
+    assert texts(sink) == ["whole"]
 
 
 @pytest.mark.parametrize("status", [2, 3])
 async def test_drafts_are_deleted_when_room_is_made_and_nobody_is_told(modem, sink, status):
-    modem.replies["AT+CPMS?"] = ('+CPMS: "SM",18,20,"SM",18,20,"SM",18,20', "OK")
+    modem.replies["AT+CPMS?"] = NEARLY_FULL
     modem.stored = {1: deliver_pdu("a draft")}
     modem.status = status
     async with running(driver_for(modem), sink):

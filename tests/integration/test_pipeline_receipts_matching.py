@@ -103,19 +103,6 @@ async def test_an_id_as_given_is_enough_whatever_the_carrier_writes_for_the_hand
         assert await status_of(rig, message) == ["delivered"]
 
 
-async def test_a_receipt_that_waits_for_its_answer_is_not_taken_by_another_handsets(tmp_path: Path):
-    driver = ScriptedDriver("a")
-    async with running(tmp_path / "s.db", driver) as rig:
-        driver.hold()
-        driver.script += [accepted("64"), accepted("100")]
-        other, message = await rig.send(), await rig.send(OTHER)
-        await driver.until_submitted(1)
-        await driver.report(spelled(("100", "as-is"), ("64", "hex-to-decimal"), to=OTHER))
-        driver.release()
-        await rig.until_status(message, "delivered")
-        assert await status_of(rig, other) == ["sent"]
-
-
 @pytest.mark.parametrize("to", ["861380****000", OTHER])
 async def test_a_masked_receipt_that_is_faster_than_the_answer_is_kept_for_it(tmp_path: Path, to: str):
     driver = ScriptedDriver("a")
@@ -130,17 +117,22 @@ async def test_a_masked_receipt_that_is_faster_than_the_answer_is_kept_for_it(tm
         await rig.until_status(guessed, "sent")
 
 
-async def test_an_early_receipt_is_not_that_of_an_id_as_given_while_its_handset_waits_for_an_answer(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("ids", "to"),
+    # The account reports as given, or in decimal; which is not known yet.
+    [(("64", "100"), OTHER), (("100", "64"), OTHER.lstrip("+"))],
+    ids=["as given", "in decimal"],
+)
+async def test_an_early_receipt_is_not_taken_by_another_handset_while_its_own_waits_for_an_answer(
+    tmp_path: Path, ids: tuple[str, str], to: str
 ):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
         driver.hold()
-        driver.script += [accepted("100"), accepted("64")]
+        driver.script += map(accepted, ids)
         other, message = await rig.send(), await rig.send(OTHER)
         await driver.until_submitted(2)
-        # The account reports in decimal, which is not known yet.
-        await driver.report(spelled(("100", "as-is"), ("64", "hex-to-decimal"), to=OTHER.lstrip("+")))
+        await driver.report(spelled(("100", "as-is"), ("64", "hex-to-decimal"), to=to))
         driver.release()
         await rig.until_status(message, "delivered")
         await rig.until_status(other, "sent")

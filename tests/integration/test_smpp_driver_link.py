@@ -24,6 +24,7 @@ from drivers.smpp.wire.pdus import (
     BindTransceiverResp,
     DeliverSm,
     EnquireLink,
+    GenericNack,
     Unbind,
     UnbindResp,
 )
@@ -108,6 +109,17 @@ async def test_a_bind_without_an_answer_is_given_up_and_tried_again():
             down = await run.sink.wait_for_event(ChannelDown)
             assert down.fault.code == "link_timeout"
             await peer.wait_bound(2)
+
+
+async def test_an_answer_that_is_no_grant_is_no_bind():
+    async with SmscPeer() as peer:
+        peer.bind_status = None
+        async with running(peer) as run:
+            link = await peer.wait_bound()
+            link.write(encode_pdu(GenericNack(), 1))
+            down = await run.sink.wait_for_event(ChannelDown)
+            assert down.fault.kind is FaultKind.CHANNEL
+            assert run.sink.of(ChannelUp) == []
 
 
 async def test_a_version_that_is_none_costs_no_bind():

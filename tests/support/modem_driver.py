@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from drivers.base import Encoding, OutboundSegment, SegmentId
+from drivers.base import Encoding, InboundPart, OutboundSegment, SegmentId
 from drivers.codec.address import encode_sca
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, encode_deliver, encode_status_report
 from drivers.modem.config import ModemConfig
@@ -70,6 +70,11 @@ async def running(driver: ModemDriver, sink: RecordingSink):
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def texts(sink: RecordingSink) -> list[str]:
+    """What the parts say that the sink took, in their order."""
+    return [part.payload.decode("utf-16-be") for part in sink.of(InboundPart)]
 
 
 def list_and_delete(modem: ScriptedModem, *, obeys: bool) -> None:

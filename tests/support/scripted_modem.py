@@ -44,6 +44,9 @@ GREETING: dict[str, tuple[str, ...]] = {
 }
 """A stick in good order; what is not in the table is answered with ERROR."""
 
+NEARLY_FULL = ('+CPMS: "SM",18,20,"SM",18,20,"SM",18,20', "OK")
+"""What one says to AT+CPMS? when room must be made."""
+
 
 def tpdu_octets(pdu: str) -> int:
     """What a stick announces: the octets in hex, without the service centre's address; 0 for what is no PDU."""
