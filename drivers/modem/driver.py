@@ -100,6 +100,7 @@ class ModemDriver(Driver):
             open_wire=self._open_wire,
             trace=self.trace,
         )
+        # A task of its own, that can be told before it is cancelled: see `Session._heed_stop`.
         life = asyncio.create_task(self._live(parts))
         try:
             await asyncio.shield(life)

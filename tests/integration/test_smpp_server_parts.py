@@ -26,6 +26,12 @@ from tests.support.smpp_application import (
 pytestmark = pytest.mark.integration
 
 
+async def give_out(served: Served) -> None:
+    """Let the time pass in which parts wait for others."""
+    served.rig.clock.advance(PART_WAIT.total_seconds() + 1)
+    await served.service._submissions.give_out_stale(served.service._accounts)
+
+
 async def test_parts_become_one_message_whatever_their_order_and_each_gets_its_receipt(tmp_path):
     async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
         await esme.bind()
@@ -86,8 +92,7 @@ async def test_parts_whose_others_never_come_go_out_by_themselves(tmp_path):
         await esme.bind()
         part = parts_of(LONG)[1]
         told = await accepted(esme, part)
-        served.rig.clock.advance(PART_WAIT.total_seconds() + 1)
-        await served.service._submissions.give_out_stale(served.service._accounts)
+        await give_out(served)
         await served.driver.until_submitted(1)
         (segment,) = served.driver.submitted
         assert segment.udh + segment.payload == part.short_message
@@ -107,12 +112,6 @@ async def test_a_reference_that_is_used_again_never_mixes_two_texts(tmp_path):
         texts = [m.text for m in await all_messages(served)]
         assert LONG[::-1] in texts
         assert len(texts) == 2
-
-
-async def give_out(served: Served) -> None:
-    """Let the time pass in which parts wait for others."""
-    served.rig.clock.advance(PART_WAIT.total_seconds() + 1)
-    await served.service._submissions.give_out_stale(served.service._accounts)
 
 
 async def test_a_part_that_is_sent_again_after_its_text_was_joined_is_told_its_first_id_and_goes_nowhere(
