@@ -272,8 +272,10 @@ async def apply_unnamed(
         if same_handset(message.recipient, early.recipient, strict=True)
         and not await _is_named(tx, segment.channel, reference, message.recipient)
     ]
-    mine = [one for one in heard if ReceiptState(one[1].state) not in IN_BETWEEN] or heard
-    if len({reference for reference, _ in mine}) != 1 or (mine is not heard and len(mine) != 1):
+    final = [one for one in heard if ReceiptState(one[1].state) not in IN_BETWEEN]
+    mine = final or heard
+    # One that was not acknowledged in time comes again, as it was.
+    if len({reference for reference, _ in mine}) != 1 or len({early.state for _, early in final}) > 1:
         return message  # none, or nobody can say which
     rivals = [
         m
@@ -288,6 +290,7 @@ async def apply_unnamed(
     segments = [known if s is segment else s for s in segments]
     for _, early in mine:
         await drop_early(tx, early.receipt_id)
+    for _, early in final[:1] or mine:
         message = await settle(tx, message, segments, part, early, now)
     return message
 

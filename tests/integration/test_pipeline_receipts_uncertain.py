@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers.base import ReceiptState
 from tests.support.fake_driver import ScriptedDriver, accepted, uncertain
 from tests.support.gateway import ManualClock, receipt, running
 from tests.support.receipts import OTHER, THREE_PARTS, modem, sent_as, status_of
@@ -39,6 +40,19 @@ async def test_a_receipt_that_came_before_we_gave_up_waiting_for_the_answer_coun
         await driver.report(receipt("8", done_at=rig.clock.now()))
         driver.script.append(uncertain())
         await rig.until_status(await rig.send(), "uncertain")
+
+
+async def test_a_receipt_that_came_twice_before_we_gave_up_waiting_for_the_answer_counts_once(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        driver.early = [receipt("8"), receipt("8")]  # the network missed that we took it
+        driver.script.append(uncertain())
+        message = await rig.until_status(await rig.send(), "delivered")
+        assert await rig.states(message.id) == ["queued", "sending", "uncertain", "delivered"]
+        await driver.report(receipt("8"))
+        driver.early = [receipt("9"), receipt("9", state=ReceiptState.EXPIRED)]
+        driver.script.append(uncertain())
+        await rig.until_status(await rig.send(), "uncertain")  # which of both is true nobody can say
 
 
 async def test_a_repeated_receipt_while_we_wait_for_the_answer_is_not_that_of_the_segment(tmp_path: Path):
