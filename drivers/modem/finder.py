@@ -32,7 +32,7 @@ HOME_S = 120.0
 
 
 class StickTaken(DriverError):
-    """Another channel has this stick or this SIM: one of the two configurations is wrong."""
+    """Another channel has this stick or this SIM: a configuration is wrong, or they were moved about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
