@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from http.client import HTTPException
 from itertools import chain
 from typing import Annotated, Any
@@ -63,7 +64,7 @@ def past(api: Api, n_lines: int, wanted: dict[str, str | None]) -> list[dict[str
         inbound = api.list("/inbound", n_lines, to=wanted["to"])
         received = [{"type": "inbound.received", "timestamp": i["received_at"], "data": i} for i in inbound]
         events += [event for event in received if _keeps(event, wanted)]
-    return sorted(events, key=lambda event: str(event["timestamp"]))[-n_lines:]
+    return sorted(events, key=lambda event: datetime.fromisoformat(event["timestamp"]))[-n_lines:]
 
 
 def live(api: Api, n_past: int, wanted: dict[str, str | None]) -> Iterator[dict[str, Any]]:

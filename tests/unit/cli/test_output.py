@@ -122,6 +122,10 @@ def test_an_event_in_one_line(given, line) -> None:
     assert format_event(given).split("  ", 1)[1] == line
 
 
+# An instant on the second is written without a fraction.
+FIRST, SECOND, THIRD, FOURTH = [f"2026-12-24T08:00:{second}Z" for second in ("01", "01.003", "01.900", "02")]
+
+
 class Timeline(Api):
     """An API with two messages and a stream that breaks once."""
 
@@ -132,7 +136,7 @@ class Timeline(Api):
         return iter([{"id": "b"}, {"id": "a"}] if path == "/messages" else [])
 
     def get(self, path, **query):
-        at = {"/messages/a": ["01", "03"], "/messages/b": ["02", "04"]}[path]
+        at = {"/messages/a": [FIRST, THIRD], "/messages/b": [SECOND, FOURTH]}[path]
         return {"events": [{"type": "message.sent", "timestamp": t, "data": {"status": "sent"}} for t in at]}
 
     def stream(self, path, last_event_id=None, **query):
@@ -148,7 +152,8 @@ ANY: dict[str, str | None] = {"to": None, "status": None, "channel": None}
 
 
 def test_the_past_is_in_order_and_cut_to_the_latest() -> None:
-    assert [e["timestamp"] for e in past(Timeline(), 3, ANY)] == ["02", "03", "04"]
+    assert [e["timestamp"] for e in past(Timeline(), 4, ANY)] == [FIRST, SECOND, THIRD, FOURTH]
+    assert [e["timestamp"] for e in past(Timeline(), 3, ANY)] == [SECOND, THIRD, FOURTH]
     assert past(Timeline(), 3, {**ANY, "status": "failed"}) == []
 
 
@@ -156,6 +161,6 @@ def test_a_broken_stream_goes_on_where_it_was(monkeypatch, capsys) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     api = Timeline()
     stream = live(api, 1, ANY)
-    assert [next(stream)["timestamp"] for _ in range(3)] == ["04", "05", "06"]
+    assert [next(stream)["timestamp"] for _ in range(3)] == [FOURTH, "05", "06"]
     assert api.resumed_from == [None, "7"]
     assert "opening it again" in capsys.readouterr().err
