@@ -25,12 +25,46 @@ MOST_AT_ONCE: Final = 500
 """Deliveries being stored at once."""
 _STORED_WITHIN_S: Final = 1.0
 """What a cancelled sink gets to end in."""
+_UNREAD_S: Final = 10.0
+"""An answer younger than this may have been lost with its link."""
+_COMES_AGAIN_S: Final = 600.0
+"""How soon an SMSC that missed an answer delivers again; a person may write the same once more later."""
 
 
 class _Delivered(NamedTuple):
     connection: SmppConnection
     request: RequestReceived
     body: Delivery
+
+
+class _Unconfirmed:
+    """What we have stored and the SMSC may not know it; a message has no name, so it is known by what it says."""
+
+    def __init__(self) -> None:
+        self._answered: dict[SmppConnection, deque[tuple[float, Delivery]]] = {}
+        self._expected: dict[Delivery, float] = {}
+
+    def note_stored(self, connection: SmppConnection, body: Delivery) -> None:
+        """It is stored, and will be answered if the link still stands."""
+        if connection not in self._answered:
+            self._answered[connection] = deque(maxlen=MOST_AT_ONCE)
+            connection.lost.add_done_callback(lambda _: self._note_lost(connection))
+        self._answered[connection].append((_now(), body))
+
+    def take(self, body: Delivery) -> bool:
+        """Whether this is one of them that comes again; the next like it is another message."""
+        return bool(self._expected) and self._expected.pop(body, 0.0) > _now()
+
+    def _note_lost(self, connection: SmppConnection) -> None:
+        now = _now()
+        self._expected = {body: until for body, until in self._expected.items() if until > now}
+        for at, body in self._answered.pop(connection):
+            if now - at <= _UNREAD_S:
+                self._expected[body] = now + _COMES_AGAIN_S
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Deliveries:
@@ -60,6 +94,7 @@ class Deliveries:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Delivered] = deque()
         self._held: set[SmppConnection] = set()
+        self._unconfirmed = _Unconfirmed()
 
     def start(self, connection: SmppConnection, request: RequestReceived, body: Delivery) -> None:
         """Begin to store one delivery, now or in its turn; its answer follows by itself."""
@@ -98,9 +133,11 @@ class Deliveries:
         status = CommandStatus.ROK
         if event is None:
             self._incidents.note_nameless_receipt()
-        else:
+        elif not self._unconfirmed.take(body):
             try:
                 await self._sink.handle(event)
+                if isinstance(event, InboundPart):  # a receipt may come as often as it likes
+                    self._unconfirmed.note_stored(delivered.connection, body)
             except Exception as error:  # noqa: BLE001 - a supervisor: the SMSC keeps what we could not store
                 self._incidents.note_failed_delivery(error)
                 status = CommandStatus.RX_T_APPN

@@ -62,6 +62,37 @@ async def test_a_delivery_that_could_not_be_stored_is_left_with_the_smsc():
         assert len(run.sink.of(InboundPart)) == 1
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_what_an_smsc_brings_again_because_the_link_broke_is_not_stored_twice(is_answered: bool):
+    reply, other = (DeliverSm(source_addr="10086", short_message=text) for text in (b"yes", b"no"))
+    async with bound() as run:
+        link = run.peer.link
+        if not is_answered:
+            run.sink.hold()
+        link.send(reply)
+        if is_answered:  # on its way; nobody knows whether the SMSC has read it
+            await run.peer.wait_for(lambda: link.responses)
+        else:
+            await run.sink.wait_for(lambda: len(run.sink.offered) == 3)
+        link.cut()
+        await run.peer.wait_bound(2)
+        run.sink.release()
+        await run.sink.wait_for(lambda: len(run.sink.of(InboundPart)) == 1)
+
+        for body in (reply, reply, other):  # again, a second message that says the same, and another
+            run.peer.link.send(body)
+        await run.peer.wait_for(lambda: len(run.peer.link.responses) == 3)
+        assert [part.payload for part in run.sink.of(InboundPart)] == [b"yes", b"yes", b"no"]
+
+
+async def test_the_same_text_once_more_on_a_link_that_stands_is_another_message():
+    async with bound() as run:
+        for n_texts in (1, 2):
+            run.peer.link.send(DeliverSm(source_addr="10086", short_message=b"yes"))
+            await run.peer.wait_for(lambda n=n_texts: len(run.peer.link.responses) == n)
+        assert len(run.sink.of(InboundPart)) == 2
+
+
 async def test_a_slow_store_bounds_what_is_in_hand_and_nothing_is_lost():
     async with bound() as run:
         link = run.peer.link
