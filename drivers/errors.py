@@ -109,12 +109,14 @@ class WireTimeout(WireError):
     Args:
         what: the command or PDU that was not answered.
         after_s: seconds waited.
+        lines: what came of the answer; its end did not.
     """
 
-    def __init__(self, what: str, after_s: float) -> None:
+    def __init__(self, what: str, after_s: float, lines: tuple[str, ...] = ()) -> None:
         super().__init__(f"no answer to {what} after {after_s:g} s")
         self.what = what
         self.after_s = after_s
+        self.lines = lines
 
 
 class WireRefused(WireError):

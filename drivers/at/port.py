@@ -10,6 +10,7 @@ import logging
 import math
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drivers.at.request import EchoReturned, Request
@@ -298,9 +299,9 @@ class AtPort:
                     self._current.leave_payload()
                 case Answered(lines, final):
                     self._end_current(lines, final)
-                case TimedOut(after_s):
+                case TimedOut(after_s, lines):
                     self._note_silence(silent=True)
-                    self._fail_current(lambda command: WireTimeout(command.label, after_s))
+                    self._fail_current(partial(_timeout_of, after_s, lines))
                 case EchoBack():
                     self._fail_current(lambda _command: EchoReturned())
                 case Stray(line):
@@ -337,6 +338,10 @@ class AtPort:
         self._waiting.clear()
         for request in requests:
             request.fail(lost)
+
+
+def _timeout_of(after_s: float, lines: tuple[str, ...], command: Command) -> WireTimeout:
+    return WireTimeout(command.label, after_s, lines)
 
 
 def _name_of(line: str) -> str:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 Lines = tuple[str, ...]
 
-_QUOTED = re.compile(r'"([^"]*)"')
-_GROUP = re.compile(r"\(([^)]*)\)")
+_MEMORIES = re.compile(r"\(([^()]*)\)|([A-Z][A-Z_]{1,3})")
+_MEMORY = re.compile(r"[A-Z][A-Z_]{1,3}")
 _DIGITS = re.compile(r"[0-9]{14,22}F?", re.IGNORECASE)
 
 HOME, SEARCHING, DENIED, ROAMING = 1, 2, 3, 5
@@ -36,6 +36,13 @@ REGISTRATION_NAMES = {
 REGISTERED = frozenset({HOME, ROAMING, 6, 7, 9, 10})
 ROAMING_STATES = frozenset({ROAMING, 7, 10})
 
+NO_STATUS = -1
+"""Of a stored message whose status the stick leaves out (SIM5320 in its memory for reports)."""
+_STATUS_WORDS = {"REC UNREAD": 0, "REC READ": 1, "STO UNSENT": 2, "STO SENT": 3}
+"""Text mode's spelling; some sticks have it in PDU mode, too."""
+_HEX_BODY = re.compile(r"(?:[0-9A-Fa-f]{2}){10,}")
+"""What may stand behind a header in the same line: no PDU is shorter, and no other field is longer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPdu:
@@ -43,8 +50,8 @@ class StoredPdu:
 
     Args:
         index: its place; -1 when it was read by its index (``+CMGR``).
-        status: 0 received unread, 1 received read, 2 stored unsent, 3 stored sent.
-        n_octets: length of the TPDU as the stick says it; the service centre comes on top.
+        status: 0 received unread, 1 received read, 2 stored unsent, 3 stored sent; `NO_STATUS` when it is not told.
+        n_octets: length of the TPDU as the stick says it, or else as it is; the service centre comes on top.
         pdu: service centre and TPDU; None when the stick sent something that is not hex.
         line: what it sent.
     """
@@ -113,18 +120,19 @@ def parse_cmgs(lines: Lines) -> int | None:
 
 def parse_cmgl(lines: Lines) -> list[StoredPdu]:
     """All messages of a ``+CMGL: <index>,<stat>,[<alpha>],<length>`` listing (3GPP TS 27.005 4.1)."""
-    return [
-        StoredPdu(index=head[0], status=head[1], n_octets=head[-1], pdu=parse_hex(body), line=body)
-        for head, body in _pair_with_bodies(lines, "+CMGL:")
-        if len(head) >= 3
-    ]
+    entries = []
+    for fields, body in _pair_with_bodies(lines, "+CMGL:"):
+        index = parse_int(fields[0])
+        if index is not None:
+            entries.append(_read_stored(index, fields[1:], body))
+    return entries
 
 
 def parse_cmgr(lines: Lines) -> StoredPdu | None:
     """The message of ``+CMGR: <stat>,[<alpha>],<length>``; None when the place is empty (3GPP TS 27.005 4.2)."""
-    for head, body in _pair_with_bodies(lines, "+CMGR:"):
-        if len(head) >= 2 and body:
-            return StoredPdu(index=-1, status=head[0], n_octets=head[-1], pdu=parse_hex(body), line=body)
+    for fields, body in _pair_with_bodies(lines, "+CMGR:"):
+        if body:
+            return _read_stored(-1, fields, body)
     return None
 
 
@@ -153,17 +161,20 @@ def parse_csq(lines: Lines) -> int | None:
 def parse_registration(lines: Lines) -> int | None:
     """``<stat>`` from the answer to ``AT+CREG?``, ``+CGREG?`` or ``+CEREG?``.
 
-    The answer is ``<n>,<stat>[,...]``; a lone number, or a number followed by a quoted area code, is
-    unsolicited and says ``<stat>`` first.
+    The answer is ``<n>,<stat>[,...]``. News begin with ``<stat>``, alone or with an area code behind it: in quotes,
+    in hex, or in more digits than a state has. News may come ahead of the answer; they count only without one.
     """
+    news = None
     for line in lines:
         head, _, rest = line.partition(":")
         if head not in {"+CREG", "+CGREG", "+CEREG"}:
             continue
-        fields = split_fields(rest.strip())
-        second = parse_int(fields[1]) if len(fields) > 1 and '"' not in rest.split(",")[1] else None
-        return second if second is not None else parse_int(fields[0])
-    return None
+        first, _, others = rest.partition(",")
+        second = others.partition(",")[0].strip()
+        if re.fullmatch(r"[0-9]{1,2}", second):
+            return int(second)
+        news = parse_int(first) if news is None else news
+    return news
 
 
 def parse_cops(lines: Lines) -> str | None:
@@ -209,13 +220,13 @@ def parse_cnum(lines: Lines) -> str | None:
 
 
 def parse_storage_choices(lines: Lines) -> list[frozenset[str]]:
-    """Storages per memory (read, write, receive) from ``+CPMS: ("ME","SM"),(...),(...)``."""
+    """Storages per memory (read, write, receive) from ``+CPMS: ("ME","SM"),(...),(...)``.
+
+    Some sticks leave out the brackets around a single choice, or around all of them; some the quotes.
+    """
     line = next((line for line in lines if line.startswith("+CPMS:")), "")
-    groups = _GROUP.findall(line)
-    if not groups and line:
-        # Some sticks leave the brackets out when each memory has one choice.
-        groups = [f'"{name}"' for name in _QUOTED.findall(line)]
-    return [frozenset(_QUOTED.findall(group)) for group in groups[:3]]
+    groups = [match[1] or match[2] or "" for match in _MEMORIES.finditer(line.removeprefix("+CPMS:"))]
+    return [frozenset(_MEMORY.findall(group)) for group in groups[:3]]
 
 
 def parse_cpms(lines: Lines, place: int = 0) -> StorageUse | None:
@@ -254,16 +265,35 @@ def parse_text(lines: Lines) -> str | None:
     return text.strip().strip('"') or None
 
 
-def _pair_with_bodies(lines: Lines, prefix: str) -> Iterable[tuple[list[int], str]]:
-    """Head fields that are numbers, with the line behind each head (empty when another head follows).
+def _read_stored(index: int, fields: list[str], body: str) -> StoredPdu:
+    """One stored message, from the fields of its header behind the index and the line behind that.
 
-    An empty ``<alpha>`` makes no number and falls out; index, status and length keep their order.
+    An empty ``<alpha>`` makes no number; status and length keep their order, and either may be missing.
     """
+    pdu = parse_hex(body)
+    numbers = [number for number in map(parse_int, fields) if number is not None]
+    status = next((_STATUS_WORDS[field.upper()] for field in fields if field.upper() in _STATUS_WORDS), None)
+    if status is None and (len(numbers) > 1 or (numbers and numbers[0] in _STATUS_WORDS.values())):
+        status = numbers.pop(0)
+    actual = max(0, len(pdu) - 1 - pdu[0]) if pdu else 0
+    return StoredPdu(
+        index=index,
+        status=NO_STATUS if status is None else status,
+        n_octets=numbers[-1] if numbers else actual,
+        pdu=pdu,
+        line=body,
+    )
+
+
+def _pair_with_bodies(lines: Lines, prefix: str) -> Iterable[tuple[list[str], str]]:
+    """The fields of each header, with the line behind it (empty when another header follows) or in it."""
     for at, line in enumerate(lines):
         if not line.startswith(prefix):
             continue
         fields = split_fields(line[len(prefix) :].strip())
-        numbers = [parse_int(field) for field in fields]
         body = lines[at + 1] if at + 1 < len(lines) else ""
-        head = [number for number in numbers if number is not None]
-        yield head, "" if body.startswith(prefix) else body
+        if body.startswith(prefix):
+            body = ""
+        if not body and len(fields) > 1 and _HEX_BODY.fullmatch(fields[-1]):
+            body = fields.pop()
+        yield fields, body

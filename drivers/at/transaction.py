@@ -40,6 +40,7 @@ or an unsolicited line that lost its own end. The rest of an honest line comes w
 MAX_INFO_LINES = 2048
 """Lines of one answer: a full store of 255 messages has 510."""
 
+_LISTING = "+CMGL:"
 _ESC = b"\x1b"
 _SUB = b"\x1a"
 
@@ -62,7 +63,7 @@ class Command:
     Args:
         text: without line end.
         payload: octets for the prompt, without Ctrl-Z; None when the command has no prompt.
-        timeout_s: from the start, or the last line of the answer, to the final; with a payload, from the
+        timeout_s: from the start, or the last line of a listing, to the final; with a payload, from the
             payload to the final.
         prompt_timeout_s: from the start to the prompt.
     """
@@ -88,9 +89,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The command in flight got no final; the dialogue resyncs by itself."""
+    """The command in flight got no final; the dialogue resyncs by itself. ``lines`` came before."""
 
     after_s: float
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,9 +255,8 @@ class AtDialogue:
             case Phase.COMMAND | Phase.PROMPT | Phase.PAYLOAD:
                 assert self._command is not None
                 in_prompt = self._phase is Phase.PROMPT
-                self._events.append(
-                    TimedOut(self._command.prompt_timeout_s if in_prompt else self._command.timeout_s)
-                )
+                after_s = self._command.prompt_timeout_s if in_prompt else self._command.timeout_s
+                self._events.append(TimedOut(after_s, tuple(self._info)))
                 self._resync(now)
             case Phase.IDLE:
                 self._enter(Phase.IDLE, None)
@@ -316,12 +317,14 @@ class AtDialogue:
                 elif len(self._info) < MAX_INFO_LINES:
                     if self._phase is Phase.PAYLOAD and not line.startswith(self._expected or ""):
                         self._events.append(Stray(line))
+                    self._renew_deadline(line, now)
                     self._info.append(line)
-                    self._renew_deadline(now)
 
-    def _renew_deadline(self, now: float) -> None:
-        """A stick that speaks is alive: a long listing may take its time, a silent one may not."""
-        if self._phase is Phase.COMMAND and self._command is not None:
+    def _renew_deadline(self, line: str, now: float) -> None:
+        """A long listing may take its time, line after line; nothing else that is said proves that an answer comes."""
+        if self._phase is not Phase.COMMAND or self._command is None or self._expected != _LISTING:
+            return
+        if line.startswith(_LISTING) or (self._info and self._info[-1].startswith(_LISTING)):
             self._phase_deadline = now + self._command.timeout_s
 
     def _finish(self, final: FinalResult) -> None:

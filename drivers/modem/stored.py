@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from drivers.at.responses import NO_STATUS
 from drivers.errors import CmsError, DeviceError, DriverError, WireTimeout
 from drivers.modem.faults import is_busy
 from drivers.modem.received import unreadable_part
@@ -27,7 +28,7 @@ MANY = 4
 """So many messages found by a sweep are deleted together."""
 CMS_INVALID_INDEX = 321
 
-_RECEIVED = frozenset({0, 1})
+_RECEIVED = frozenset({0, 1, NO_STATUS})
 _DRAFTS = frozenset({2, 3})
 """And copies of what another program sent. What has a status that is neither may be anything."""
 

@@ -1,7 +1,7 @@
 import pytest
 
 from drivers.at import responses
-from drivers.at.responses import StorageUse, StoredPdu
+from drivers.at.responses import NO_STATUS, StorageUse, StoredPdu
 
 pytestmark = pytest.mark.unit
 
@@ -46,6 +46,36 @@ def test_a_listing_of_stored_messages():
         StoredPdu(index=12, status=0, n_octets=4, pdu=b"\x00\xcd"),
         StoredPdu(index=13, status=0, n_octets=4, pdu=b""),
         StoredPdu(index=14, status=1, n_octets=2, pdu=None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("+CMGL: 3,4", NO_STATUS),
+        ("+CMGL: 3,,4", NO_STATUS),
+        ("+CMGL: 3", NO_STATUS),
+        ("+CMGL: 3,1", 1),
+        ('+CMGL: 3,"REC READ",,4', 1),
+        ('+CMGL: 3,"STO SENT",,4', 3),
+    ],
+)
+def test_a_listing_whose_headers_leave_something_out(header, status):
+    pdu = "00ABCDEF00"
+    entry = StoredPdu(index=3, status=status, n_octets=4, pdu=bytes.fromhex(pdu))
+    assert responses.parse_cmgl((header, pdu)) == [entry]
+
+
+def test_a_header_with_the_length_alone_is_that_of_a_message():
+    entry = responses.parse_cmgr(("+CMGR: 4", "00ABCDEF00"))
+    assert entry == StoredPdu(index=-1, status=NO_STATUS, n_octets=4, pdu=bytes.fromhex("00ABCDEF00"))
+
+
+def test_a_pdu_in_the_line_of_its_header():
+    pdu = "00" + "AB" * 12
+    assert responses.parse_cmgl((f"+CMGL: 1,1,,12,{pdu}", "+CMGL: 2,0,,1", "00CD")) == [
+        StoredPdu(index=1, status=1, n_octets=12, pdu=bytes.fromhex(pdu)),
+        StoredPdu(index=2, status=0, n_octets=1, pdu=b"\x00\xcd"),
     ]
 
 
@@ -96,10 +126,21 @@ def test_signal(line, dbm):
         ("+CEREG: 0,3", 3),
         ("+CREG: ", None),
         ("+CSQ: 1,2", None),
+        ("+CREG: 5,0003,00A1,2", 5),
+        ("+CREG: 1, 599, 3925", 1),
+        ("+CREG: 1,00A1,0003", 1),
+        ("+CREG: 5,DDAE,0003,7", 5),
+        ("+CREG: 2,1, 599, 3925", 1),
+        ("+CREG: 2,10,0003,00A1,7", 10),
     ],
 )  # fmt: skip
 def test_registration(line, status):
     assert responses.parse_registration((line,)) == status
+
+
+@pytest.mark.parametrize("news", ["+CREG: 3", '+CREG: 3,"1A2B","0C3D"', "+CREG: 2, 599, 3925"])
+def test_news_ahead_of_the_answer_do_not_count(news):
+    assert responses.parse_registration((news, "+CREG: 2,1, 599, 3925")) == 1
 
 
 def test_operator():
@@ -131,6 +172,20 @@ def test_storage_choices():
     assert responses.parse_storage_choices(lines) == [{"ME", "MT", "SM", "SR"}, {"ME", "SM"}, {"SM"}]
     assert responses.parse_storage_choices(('+CPMS: "SM","SM","SM"',)) == [{"SM"}] * 3
     assert responses.parse_storage_choices(()) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "choices"),
+    [
+        ('("SM","ME"),"SM","SM"', [{"SM", "ME"}, {"SM"}, {"SM"}]),
+        ('"SM",("SM","ME"),("SM")', [{"SM"}, {"SM", "ME"}, {"SM"}]),
+        ('(("SM","BM","SR"),("SM"))', [{"SM", "BM", "SR"}, {"SM"}]),
+        ("(SM,ME),(SM),SM", [{"SM", "ME"}, {"SM"}, {"SM"}]),
+        ("(),(),()", [set(), set(), set()]),
+    ],
+)
+def test_storage_choices_in_other_spellings(told, choices):
+    assert responses.parse_storage_choices((f"+CPMS: {told}",)) == choices
 
 
 def test_storage_use():

@@ -155,6 +155,32 @@ def test_after_a_timeout_the_late_answer_never_answers_the_next_command():
     assert dialogue.receive(b"+CSQ: 1,99\r\nOK\r\n", 71.1) == [Answered(("+CSQ: 1,99",), OK)]
 
 
+@pytest.mark.parametrize("command", ["AT+CMGF=0", "AT+CREG?", "AT+CGMI", "AT+CMGL=4"])
+def test_a_stick_that_only_chats_does_not_keep_a_command_waiting(command):
+    dialogue = idle_dialogue()
+    dialogue.start(Command(text=command), 10.0)
+    for now in (13.0, 16.0, 19.0):
+        dialogue.receive(b"\r\n_OSIGQ: 12,0\r\n\r\n+CREG: 1\r\n", now)
+    assert isinstance(dialogue.tick(20.0)[0], TimedOut)
+
+
+def test_a_long_listing_may_take_its_time_line_after_line():
+    dialogue = idle_dialogue()
+    dialogue.start(Command(text="AT+CMGL=4"), 10.0)
+    for now in (18.0, 26.0):
+        dialogue.receive(b"\r\n+CMGL: 1,1,,4\r\n", now)
+    dialogue.receive(b"00ABCDEF00\r\n", 34.0)
+    assert dialogue.tick(43.0) == []
+    assert isinstance(dialogue.tick(44.0)[0], TimedOut)
+
+
+def test_what_came_of_an_answer_without_an_end_is_told():
+    dialogue = idle_dialogue()
+    dialogue.start(Command(text="AT+CPIN?"), 10.0)
+    dialogue.receive(b"\r\n+CPIN: READY\r\n", 10.1)
+    assert dialogue.tick(20.0) == [TimedOut(10, ("+CPIN: READY",))]
+
+
 def test_a_prompt_that_does_not_come_is_left_with_esc():
     dialogue = idle_dialogue()
     dialogue.start(CMGS, 10.0)
