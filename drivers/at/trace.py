@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ class TraceFile:
 
     def close(self) -> None:
         """What comes later is lost."""
-        self._file.close()
+        with suppress(OSError):  # what the disk had no room for
+            self._file.close()
 
     def _write(self, line: str) -> None:
         self._n_written += len(line)

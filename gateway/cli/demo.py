@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from gateway.cli.demo_view import View, make_view
-from gateway.cli.output import Failure
+from gateway.cli.output import Failure, say
 from gateway.clock import SystemClock
 from gateway.runtime.first_start import make_first_key
 from gateway.runtime.stores import opened_store
@@ -92,22 +92,32 @@ class _World(NamedTuple):
 
 async def _run(n_modems: int, n_messages: int) -> list[Check]:
     async with _world(n_modems) as world:
-        person = world.network.add_handset(_PERSON)
-        person.on_text = lambda text: "TD" if "回TD退订" in text else None
         watching = asyncio.create_task(_watch(world))
+        steps = asyncio.create_task(_go_through(world, n_messages))
         try:
-            bulk = await _send_bulk(world, n_messages)
-            long = await _send(world, to=_PERSON, text=_LONG)
-            await _settled(world, [*bulk, long])
-            offer = await _send(world, to=_PERSON, text=_OFFER, category="marketing")
-            await _settled(world, [offer])
-            await _until(world, lambda: any("退订" in t and t != _OFFER for t in person.inbox))
-            refused = await _send(world, to=_PERSON, text=_OFFER, category="marketing")
-            checks = await _check(world, [*bulk, long, offer], refused, person)
+            await asyncio.wait({watching, steps}, return_when=asyncio.FIRST_COMPLETED)
+            if not steps.done():
+                watching.result()  # raises what ended it: nobody looks at stdout any more
+                raise Failure("the demonstration's daemon ended its stream of events")
+            return steps.result()
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-        return checks
+            for task in (watching, steps):
+                task.cancel()
+            await asyncio.gather(watching, steps, return_exceptions=True)
+
+
+async def _go_through(world: _World, n_messages: int) -> list[Check]:
+    """The steps of the demonstration."""
+    person = world.network.add_handset(_PERSON)
+    person.on_text = lambda text: "TD" if "回TD退订" in text else None
+    bulk = await _send_bulk(world, n_messages)
+    long = await _send(world, to=_PERSON, text=_LONG)
+    await _settled(world, [*bulk, long])
+    offer = await _send(world, to=_PERSON, text=_OFFER, category="marketing")
+    await _settled(world, [offer])
+    await _until(world, lambda: any("退订" in t and t != _OFFER for t in person.inbox))
+    refused = await _send(world, to=_PERSON, text=_OFFER, category="marketing")
+    return await _check(world, [*bulk, long, offer], refused, person)
 
 
 @asynccontextmanager
@@ -164,8 +174,8 @@ async def _daemon(world: _World, config: Path) -> AsyncIterator[None]:
         try:
             await _ready(world, process)
             yield
-        except BaseException:
-            print(log.read_text(encoding="utf-8", errors="replace")[-4_000:], file=sys.stderr)
+        except (Failure, TimeoutError):
+            say(log.read_text(encoding="utf-8", errors="replace")[-4_000:])
             raise
         finally:
             if process.returncode is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from unicodedata import east_asian_width
@@ -35,8 +36,9 @@ class Failure(Exception):
 
 
 def say(text: str) -> None:
-    """A diagnostic, to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """A diagnostic, to stderr; where nobody can read it any more, that stops nobody."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def print_json(value: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -133,4 +134,5 @@ def _run(program: Coroutine[Any, Any, None]) -> None:
 
 
 def _announce(line: str) -> None:
-    print(line, flush=True)
+    with suppress(OSError):  # a simulator runs on when nobody looks any more
+        print(line, flush=True)

@@ -8,10 +8,12 @@ has no line yet, it is in a small file beside it, ``NAME.place``.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
-import sys
+import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -20,6 +22,7 @@ from gateway.errors import StoreError, StoreUnavailable
 from gateway.model.events import Event
 from gateway.store.events import last_seq, load_events
 from gateway.store.ports import Store
+from gateway.telemetry.outlet import Outlet
 from gateway.telemetry.redact import mask_number
 
 _log = logging.getLogger(__name__)
@@ -29,6 +32,13 @@ GATHER_S = 0.02
 """What is committed within so short a time is read at once: under load that is a tenth of the reads."""
 WRITE_RETRY_S = 1.0
 STORE_RETRY_S = 1.0
+STREAM_BACKLOG = 1_000_000
+"""Octets that may wait for the reader of a stream before the log waits with it."""
+STREAM_ROOM_S = 0.05
+"""Between two looks whether the reader of a stream has caught up."""
+STREAM_END_S = 2.0
+"""For the reader of a stream, when the daemon stops."""
+_STDOUT = 1
 _TAIL_OCTETS = 65_536
 """Enough for the last line: a line is bounded by the fields of a message event."""
 
@@ -81,6 +91,9 @@ async def hand_events(
 class DeliveryLog:
     """JSON lines, one per state change, in order for each message.
 
+    A file is written by the event loop and knows its own place. A stream (stdout, a pipe, a device) is written by a
+    thread and has no place: a reader that is gone, or stands still, holds up this log and nothing else.
+
     Args:
         store: whose timeline it follows.
         target: a file's path, or ``-`` for stdout.
@@ -92,13 +105,21 @@ class DeliveryLog:
         self._path = None if target == "-" else Path(target)
         self._mask = mask_numbers
         self._file: int | None = None
+        self._stream: Outlet | None = None
         self._seq = 0
+        self._failing = False
 
     async def open(self) -> None:
-        """Open the file and find the place to go on from: its last line, else where it begins, else the present."""
+        """Open the file and find the place to go on from: its last line, else where it begins, else the present.
+
+        Raises:
+            OSError: it can't be opened.
+        """
         newest = await self._store.read(last_seq)
-        if self._path is None:
-            self._file, self._seq = sys.stdout.fileno(), newest
+        if self._path is None or _is_stream(self._path):
+            self._seq = newest
+            self._file = _STDOUT if self._path is None else os.open(self._path, _STREAM_FLAGS)
+            self._stream = Outlet(self._file, patient=True, on_error=_complain)
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         written = _last_seq_of(self._path)
@@ -109,17 +130,31 @@ class DeliveryLog:
         _save_place(self._path, self._seq)
 
     def reopen(self) -> None:
-        """Open the file anew, after it was moved away by logrotate; no line is lost or split."""
-        if self._path is not None and self._file is not None:
+        """Open the file anew, after it was moved away by logrotate; no line is lost or split.
+
+        Where that can't be done, the old file is written on.
+        """
+        if self._path is None or self._file is None or self._stream is not None:
+            return
+        try:
             fresh = _open(self._path)
+        except OSError as exc:
+            _log.error(
+                "cannot open the delivery log anew, writing on to the old file: %s: %s",
+                self._path,
+                exc.strerror or exc,
+            )
+            return
+        with suppress(OSError):
             os.close(self._file)
-            self._file = fresh
-            _save_place(self._path, self._seq)
+        self._file = fresh
+        _save_place(self._path, self._seq)
 
     def close(self) -> None:
         """Close the file."""
-        if self._path is not None and self._file is not None:
-            os.close(self._file)
+        if self._path is not None and self._file is not None and self._stream is None:
+            with suppress(OSError):
+                os.close(self._file)
             _save_place(self._path, self._seq)  # the file may be moved away before the next start
         self._file = None
 
@@ -135,9 +170,14 @@ class DeliveryLog:
             if not self._append(self._lines(events)):
                 return
             self._seq = events[-1].seq
+        if self._stream is not None:
+            await asyncio.to_thread(self._stream.drain, STREAM_END_S)
 
     async def _write(self, events: list[Event]) -> None:
         lines = self._lines(events)
+        if self._stream is not None:
+            while self._stream.n_waiting > STREAM_BACKLOG:  # noqa: ASYNC110 - a reader tells nobody that it reads
+                await asyncio.sleep(STREAM_ROOM_S)
         while not self._append(lines):  # noqa: ASYNC110 - nothing tells us when a disk has room again
             await asyncio.sleep(WRITE_RETRY_S)
         self._seq = events[-1].seq
@@ -146,19 +186,26 @@ class DeliveryLog:
         return b"".join(line for event in events if (line := self._line(event)))
 
     def _append(self, lines: bytes) -> bool:
+        """Write whole lines, or nothing and return False."""
+        if self._stream is not None:
+            self._stream.put(lines)
+            return True
         assert self._file is not None
-        start = os.fstat(self._file).st_size if self._path else 0
         try:
+            start = os.fstat(self._file).st_size
             written = os.write(self._file, lines)
-            if written == len(lines):
-                return True
-            reason = "no room"
+            if written < len(lines):
+                os.ftruncate(self._file, start)  # a line that was cut would be there twice after the next try
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as exc:
-            reason = exc.strerror or str(exc)
-        if self._path:  # a line that was cut would be there twice after the next try
-            os.ftruncate(self._file, start)
-        _log.error("cannot write the delivery log, trying again: %s", reason)
-        return False
+            if not self._failing:
+                _complain(exc)
+            self._failing = True
+            return False
+        if self._failing:
+            _log.warning("the delivery log is written again")
+        self._failing = False
+        return True
 
     def _line(self, event: Event) -> bytes | None:
         kind, _, verb = event.type.partition(".")
@@ -182,6 +229,21 @@ class DeliveryLog:
                 if name in fields:
                     fields[name] = mask_number(str(fields[name]))
         return bytes(_encode(fields)) + b"\n"
+
+
+_STREAM_FLAGS = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
+"""A named pipe without a reader is an error at the start, not a start that waits for ever."""
+
+
+def _is_stream(path: Path) -> bool:
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # it is not there yet, or opening it will tell what is wrong
+        return False
+
+
+def _complain(error: OSError) -> None:
+    _log.error("cannot write the delivery log, trying again: %s", error.strerror or error)
 
 
 def _open(path: Path) -> int:

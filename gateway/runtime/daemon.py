@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -21,17 +19,20 @@ from gateway.runtime.app import Gateway
 from gateway.runtime.first_start import describe_start, find_command, make_first_key
 from gateway.runtime.notify import notify, watchdog_interval_s
 from gateway.runtime.settings import Settings
+from gateway.runtime.signals import Signals
 from gateway.store.keys import list_keys
 from gateway.store.ports import Store, Tx
-from gateway.telemetry.log import configure_log
+from gateway.telemetry.log import open_log
+from gateway.telemetry.outlet import Outlet
 
 STOP_DEADLINE_S = 20.0
 """For what is on the wire at the end; below systemd's TimeoutStopSec, so that we end ourselves."""
 STATUS_INTERVAL_S = 10.0
 GARBAGE_AFTER = 20_000
 """Objects more than before after which Python looks for cycles among them; its own 700 are a few messages."""
-SAME_SIGNAL_S = 1.0
-"""A signal that comes twice within this is one: sent to us and to our process group, or passed on by a wrapper."""
+LAST_WORDS_S = 2.0
+"""At the end, for whoever reads the log and stdout."""
+_STDOUT = 1
 
 _log = structlog.get_logger("gateway.daemon")
 
@@ -50,27 +51,25 @@ def run(
         GatewayError: it can't start.
         OSError: it can't start: a port is taken, a file can't be written.
     """
-    configure_log(settings.log.level, settings.log.format)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, simulate=simulate, first_start=first_start, trace=trace))
+    log = open_log(settings.log.level, settings.log.format)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings, log, simulate=simulate, first_start=first_start, trace=trace))
+    finally:
+        log.drain(LAST_WORDS_S)
 
 
-async def _run(settings: Settings, *, simulate: bool, first_start: bool, trace: Path | None) -> None:
-    stopping = asyncio.Event()
-    _watch_stop_signals(stopping)
+async def _run(
+    settings: Settings, log: Outlet, *, simulate: bool, first_start: bool, trace: Path | None
+) -> None:
+    signals = Signals(log)
+    signals.watch()
     async with AsyncExitStack() as stack:
-        if simulate:
-            settings = await _with_simulated(stack, settings)
-        gateway = await Gateway.open(settings)
-        stack.push_async_callback(_stop, gateway)
-        if trace is not None:
-            file = TraceFile(trace, asyncio.get_running_loop().time)
-            stack.callback(file.close)
-            gateway.channels.trace_all(file)
-        await gateway.start()
-        gc.freeze()  # what is there now stays: nobody need look through it for garbage
-        gc.set_threshold(GARBAGE_AFTER)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reopen_logs)
+        starting = asyncio.create_task(_start(stack, settings, simulate=simulate, trace=trace), name="start")
+        if not await signals.stop_before(starting):
+            return
+        gateway = starting.result()
+        signals.reopen = gateway.reopen_logs
         if first_start:
             await _greet(gateway, settings, simulated=simulate)
         elif not await gateway.store.read(list_keys):
@@ -81,7 +80,23 @@ async def _run(settings: Settings, *, simulate: bool, first_start: bool, trace: 
         _log.info("ready", listen=str(settings.http.listen), port=gateway.http_port)
         keeper = asyncio.create_task(keep_notified(gateway.store, gateway.channels), name="service-manager")
         stack.callback(keeper.cancel)
-        await stopping.wait()
+        await signals.stopping.wait()
+
+
+async def _start(stack: AsyncExitStack, settings: Settings, *, simulate: bool, trace: Path | None) -> Gateway:
+    """A gateway that runs; what it needs is on the stack, also when this is cancelled half-way."""
+    if simulate:
+        settings = await _with_simulated(stack, settings)
+    gateway = await Gateway.open(settings)
+    stack.push_async_callback(_stop, gateway)
+    if trace is not None:
+        file = TraceFile(trace, asyncio.get_running_loop().time)
+        stack.callback(file.close)
+        gateway.channels.trace_all(file)
+    await gateway.start()
+    gc.freeze()  # what is there now stays: nobody need look through it for garbage
+    gc.set_threshold(GARBAGE_AFTER)
+    return gateway
 
 
 async def _with_simulated(stack: AsyncExitStack, settings: Settings) -> Settings:
@@ -91,26 +106,6 @@ async def _with_simulated(stack: AsyncExitStack, settings: Settings) -> Settings
     return msgspec.structs.replace(
         settings, modems=settings.modems + world.modems, smpp=settings.smpp + world.smpp
     )
-
-
-def _watch_stop_signals(stopping: asyncio.Event) -> None:
-    """The first signal asks for an orderly end; whoever sends a second one will not wait for it."""
-    loop = asyncio.get_running_loop()
-    first_at = 0.0
-
-    def stop(name: str) -> None:
-        nonlocal first_at
-        if stopping.is_set():
-            if loop.time() - first_at < SAME_SIGNAL_S:
-                return
-            _log.warning("stopped at once", signal=name)
-            os._exit(1)  # what is on a wire becomes uncertain at the next start; nothing is lost
-        _log.info("stopping", signal=name)
-        first_at = loop.time()
-        stopping.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number.name)
 
 
 async def _stop(gateway: Gateway) -> None:
@@ -124,7 +119,13 @@ async def _greet(gateway: Gateway, settings: Settings, *, simulated: bool) -> No
     listen = settings.http.listen
     url = f"http://{listen.host}:{gateway.http_port or listen.port}"
     lines = describe_start(url, secret, simulated=simulated, command=find_command())
-    print("\n".join(lines), flush=True)  # noqa: T201 - for the user
+    # As the log, stdout may be gone or stand still: that holds up nobody.
+    stdout = Outlet(_STDOUT)
+    stdout.put("".join(f"{line}\n" for line in lines).encode())
+    if not await asyncio.to_thread(stdout.drain, LAST_WORDS_S) and secret is not None:
+        _log.warning(
+            "the first API key could not be shown; make another: hongyan keys create --name NAME --scopes admin"
+        )
 
 
 async def keep_notified(store: Store, channels: ChannelDirectory) -> None:

@@ -8,34 +8,50 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import Processor
 
+from gateway.telemetry.outlet import LogStream, Outlet
 from gateway.telemetry.redact import redact_event
 
 _QUIET = {"aiohttp.access": logging.WARNING, "asyncio": logging.INFO}
 """Access lines would carry what clients put into query strings; asyncio's debug lines are for its authors."""
 
 
-def configure_log(level: str, form: str, stream: TextIO | None = None) -> None:
+def open_log(level: str, form: str) -> Outlet:
+    """Send everything that is logged in this process to stderr; see `configure_log`.
+
+    Returns:
+        What writes it, to be drained before the process ends. Logging neither waits for stderr nor fails with it.
+    """
+    outlet = Outlet(sys.stderr.fileno(), on_lost=_tell_lost)
+    configure_log(level, form, LogStream(outlet), is_terminal=sys.stderr.isatty())
+    return outlet
+
+
+def configure_log(
+    level: str, form: str, stream: TextIO | LogStream, *, is_terminal: bool | None = None
+) -> None:
     """Send everything that is logged in this process to one place in one form.
 
     Args:
         level: ``debug``, ``info``, ``warning`` or ``error``.
-        form: ``json``, ``console``, or ``auto``: console if ``stream`` is a terminal.
-        stream: where to; None for stderr.
+        form: ``json``, ``console``, or ``auto``: console for a terminal.
+        stream: where to.
+        is_terminal: whether people read it there; None asks the stream.
     """
-    stream = stream or sys.stderr
-    for_people = form == "console" or (form == "auto" and stream.isatty())
+    if is_terminal is None:
+        is_terminal = not isinstance(stream, LogStream) and stream.isatty()
+    for_people = form == "console" or (form == "auto" and is_terminal)
     chain = _chain(for_people=for_people)
-    renderer = _renderer(for_people=for_people, colours=stream.isatty())
+    renderer = _renderer(for_people=for_people, colours=is_terminal)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*chain, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)
@@ -50,6 +66,10 @@ def configure_log(level: str, form: str, stream: TextIO | None = None) -> None:
     root.setLevel(threshold)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, threshold))
+
+
+def _tell_lost(n: int) -> None:
+    logging.getLogger(__name__).warning("%d log lines were lost: they could not be written to stderr", n)
 
 
 def _chain(*, for_people: bool) -> list[Processor]:

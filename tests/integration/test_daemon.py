@@ -22,8 +22,9 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.pipeline.verbs import opt_out
-from gateway.runtime.daemon import SAME_SIGNAL_S, STOP_DEADLINE_S
+from gateway.runtime.daemon import STOP_DEADLINE_S
 from gateway.runtime.settings import DEFAULT_CONFIG
+from gateway.runtime.signals import SAME_SIGNAL_S
 from gateway.runtime.sticks import find_sticks
 from gateway.store.engine_sqlite import SqliteStore
 from simulators.network import Network

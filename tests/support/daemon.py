@@ -57,10 +57,7 @@ class Daemon:
 
     async def start(self, *, n_up: int | None = None, env: dict[str, str] | None = None) -> None:
         """Start it and wait until it is ready and ``n_up`` channels are up (None: all)."""
-        if not self._secret:
-            async with opened_store(f"sqlite:///{self.database}") as store:
-                self._secret = await make_first_key(store, SystemClock()) or ""
-            self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._secret}"})
+        await self.make_key()
         with (self.folder / "daemon.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *COMMAND, "serve", "--config", str(self.config), stdin=asyncio.subprocess.DEVNULL,
@@ -70,6 +67,13 @@ class Daemon:
             while not await self._is_up(n_up):
                 assert self.process.returncode is None, self.log()
                 await asyncio.sleep(0.02)
+
+    async def make_key(self) -> None:
+        """Make the key that the requests here bear, unless there is one."""
+        if not self._secret:
+            async with opened_store(f"sqlite:///{self.database}") as store:
+                self._secret = await make_first_key(store, SystemClock()) or ""
+            self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._secret}"})
 
     async def _is_up(self, n_up: int | None) -> bool:
         try:

@@ -121,3 +121,12 @@ def test_a_switch_may_be_turned_at_any_time() -> None:
     switch.inner = None
     switch.heard(b"OK\r\n")
     assert lines == ["0.000 a > AT\\r\n"]
+
+
+def test_a_full_disk_stops_no_modem_and_no_daemon() -> None:
+    file = TraceFile(Path("/dev/full"), lambda: 0.0)
+    trace = file.tap("sim-1")
+    for _ in range(3):
+        trace.said(b"AT+CSQ\r")
+        trace.heard(b"\r\n+CSQ: 20,99\r\n\r\nOK\r\n")
+    file.close()
