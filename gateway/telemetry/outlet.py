@@ -111,7 +111,7 @@ class Outlet:
                     # The next line must not stand behind half a line.
                     self._cut = self._cut or 0 < len(rest) < len(lines)
                     return False
-                time.sleep(RETRY_S)
+                threading.Event().wait(RETRY_S)
             else:
                 rest = rest[n_written:]
         self._cut = self._failing = False
