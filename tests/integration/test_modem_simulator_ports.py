@@ -47,13 +47,13 @@ async def test_the_port_survives_programs_that_come_and_go():
 
 async def test_programs_may_take_the_port_for_themselves_for_a_while():
     async with SimulatedModem(Network(), number=SIM, noise_every_s=0.0) as modem:
-        fd = os.open(modem.port, os.O_RDWR | os.O_NOCTTY)
-        fcntl.ioctl(fd, termios.TIOCEXCL)
-        assert exclusive(fd)
+        with open_terminal(modem.port) as terminal:
+            fcntl.ioctl(terminal.fd, termios.TIOCEXCL)
+            assert exclusive(terminal.fd)
+            await terminal.ask("AT")
+            assert not exclusive(terminal.fd), "or only root could open the port again"
         with open_terminal(modem.port) as terminal:
             await terminal.ask("AT")
-        assert not exclusive(fd), "or only root could open the port again"
-        os.close(fd)
 
 
 def exclusive(fd: int) -> bool:

@@ -105,7 +105,7 @@ async def app() -> AsyncIterator[Application]:
 
 @pytest.fixture
 async def kannel(tmp_path: Path, app: Application) -> AsyncIterator[Kannel]:
-    need_peer("kannel", present=find_kannel())
+    need_peer("bearerbox", present=find_kannel())
     async with running_kannel(tmp_path / "kannel", f"{app.url}{INBOUND}") as kannel:
         yield kannel
 

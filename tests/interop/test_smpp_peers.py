@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from typing import Any
 
 import pytest
@@ -27,7 +26,6 @@ from drivers.smpp.driver import SmppDriver
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
 from tests.support.other_smsc import KINDS, other_smsc, send_inbound
-from tests.support.peers import need_peer
 from tests.support.recording_sink import DEADLINE_S, RecordingSink
 from tests.support.running import running_driver
 
@@ -56,7 +54,6 @@ class SmpplibTalk:
     """smpplib's blocking client; call its methods through `asyncio.to_thread`."""
 
     def __init__(self, port: int) -> None:
-        need_peer("smpplib", present=importlib.util.find_spec("smpplib") is not None)
         import smpplib.client
 
         self.message_ids: list[str] = []

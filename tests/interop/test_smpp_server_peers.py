@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import ssl
 import subprocess
 import sys
@@ -87,7 +86,6 @@ class Smpplib:
     """smpplib's blocking client; to be used in a thread."""
 
     def __init__(self, port: int) -> None:
-        need_peer("smpplib", present=importlib.util.find_spec("smpplib") is not None)
         import smpplib.client
 
         self.told: list[str] = []
@@ -257,7 +255,6 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 @asynccontextmanager
 async def aiosmpplib_app(port: int, password: str = "secret") -> AsyncIterator[OtherProgram]:
-    need_peer("aiosmpplib", present=importlib.util.find_spec("aiosmpplib") is not None)
     command = (sys.executable, str(PEERS / "aiosmpplib_app.py"), str(port), "app", password)
     async with other_program(*command) as app:
         yield app

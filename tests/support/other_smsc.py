@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tests.support.other_program import PEERS, OtherProgram, node_command, other_program
-from tests.support.peers import need_peer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,8 +30,6 @@ async def other_smsc(kind: str, *tls: Path) -> AsyncIterator[tuple[OtherProgram,
         command = node_command("server.js", *tls)
     else:
         assert not tls, "smpp34's server has no TLS"
-        present = all(importlib.util.find_spec(name) for name in ("smpp34", "aiosmpplib"))
-        need_peer("smpp34 with aiosmpplib", present=present)
         command = (sys.executable, str(PEERS / "smpp34_smsc.py"))
     async with other_program(*command) as peer:
         yield peer, (await peer.wait_for("listening"))["port"]

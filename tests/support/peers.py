@@ -7,18 +7,34 @@ import shutil
 
 import pytest
 
+_REMEDIES = {
+    "bearerbox": "apt install kannel",
+    "curl": "apt install curl",
+    "gammu": "apt install gammu",
+    "mount": "let root mount a tmpfs",
+    "node": "apt install nodejs npm",
+    "openssl": "apt install openssl",
+    "python3-gammu": "apt install python3-gammu",
+    "smpp of npm": "run npm ci in tests/interop/node",
+    "smsd": "apt install smstools",
+    "systemd-analyze": "apt install systemd",
+    "tshark": "apt install tshark",
+}
+
 
 def need_peer(name: str, *, present: bool | None = None) -> None:
     """Skip the test when a peer is missing, or fail it where peers are required (``HONGYAN_REQUIRE_PEERS``).
 
     Args:
-        name: a program on the PATH, or what to call the peer when ``present`` is given.
+        name: a program on the PATH, or what to call the peer when ``present`` is given; one of those that we can
+            tell a remedy for.
         present: whether it is there, for peers that are not programs.
     """
+    remedy = _REMEDIES[name]
     if present is None:
         present = shutil.which(name) is not None
     if present:
         return
     if os.environ.get("HONGYAN_REQUIRE_PEERS"):
-        pytest.fail(f"{name} is required here and missing")
-    pytest.skip(f"{name} is not installed")
+        pytest.fail(f"{name} is required here and missing: {remedy}")
+    pytest.skip(f"{name} is missing: {remedy}")

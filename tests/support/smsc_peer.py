@@ -66,7 +66,8 @@ class SmscLink:
 
     def cut(self) -> None:
         """Drop the connection without a word."""
-        self._writer.transport.abort()
+        if not self.closed:  # Python 3.11.2 can't abort a TLS transport that was closed
+            self._writer.transport.abort()
 
     async def serve(self) -> None:
         """Read until the end."""

@@ -22,17 +22,18 @@ class Terminal:
     """An open port.
 
     Attributes:
+        fd: the port's descriptor.
         seen: everything that came and that no `expect` has consumed yet.
     """
 
     def __init__(self, fd: int) -> None:
         self.seen = ""
-        self._fd = fd
+        self.fd = fd
         self._arrived = asyncio.Event()
 
     def type(self, text: str) -> None:
         """Send characters as they are."""
-        os.write(self._fd, text.encode("latin-1"))
+        os.write(self.fd, text.encode("latin-1"))
 
     async def expect(self, pattern: str) -> re.Match[str]:
         """Wait until the pattern has come; what stands before its end is consumed."""
@@ -62,10 +63,10 @@ class Terminal:
     def read(self) -> None:
         """For the loop: take what is there."""
         with contextlib.suppress(BlockingIOError):
-            octets = os.read(self._fd, 4_096)
+            octets = os.read(self.fd, 4_096)
             self.seen += octets.decode("latin-1") or HANGUP
             if not octets:
-                asyncio.get_running_loop().remove_reader(self._fd)
+                asyncio.get_running_loop().remove_reader(self.fd)
         self._arrived.set()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 from pathlib import Path
 
 import msgspec
@@ -111,5 +112,8 @@ def test_every_setting_is_documented() -> None:
         inner = table_kind(field.type)
         assert inner
         for setting in msgspec.structs.fields(inner[0]):
-            documented = "".join(kind.__doc__ or "" for kind in inner[0].__mro__ if kind is not object)
-            assert f"        {setting.name}: " in documented, f"{inner[0].__name__}.{setting.name}"
+            # Python 3.13 strips the indentation of docstrings, those before keep it.
+            documented = "".join(
+                cleandoc(kind.__doc__ or "") for kind in inner[0].__mro__ if kind is not object
+            )
+            assert f"\n    {setting.name}: " in documented, f"{inner[0].__name__}.{setting.name}"

@@ -1,0 +1,12 @@
+"""What every test starts from, however the suite was started."""
+
+from __future__ import annotations
+
+import signal
+
+# A script's shell starts what runs in its background with SIGINT ignored; nohup ignores SIGHUP. The programs that
+# tests start would inherit that and never hear a test's Ctrl-C. They don't inherit a handler, so one that does
+# nothing leaves the suite as deaf as it was and lets its programs hear.
+for _signal in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, lambda *_: None)
