@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off
 
 .PHONY: run demo test check fix bench env dev lock clean
 
@@ -12,7 +13,7 @@ demo: env          ## the self-contained demonstration; ends by itself
 	$(BIN)/hongyan demo
 
 test: dev          ## the whole test suite
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist loadfile
 
 check: dev         ## lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -37,16 +38,18 @@ $(VENV)/bin/python:
 	  { echo "cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
 
 $(VENV)/.env: $(VENV)/bin/python requirements.lock pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "Installing what hongyan needs into $(VENV), at the versions of requirements.lock. This takes up to a minute, once."
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.env requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@echo "Installing what its tests need into $(VENV). This takes up to a minute, once."
+	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev requirements-bench.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@$(PIP) --require-hashes -r requirements-bench.lock
 	@touch $@
 
 lock: dev          ## pin anew what pyproject.toml asks for (needs uv)

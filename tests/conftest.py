@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
 # A script's shell starts what runs in its background with SIGINT ignored; nohup ignores SIGHUP. The programs that
 # tests start would inherit that and never hear a test's Ctrl-C. They don't inherit a handler, so one that does
 # nothing leaves the suite as deaf as it was and lets its programs hear.
 for _signal in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_signal) is signal.SIG_IGN:
         signal.signal(_signal, lambda *_: None)
+
+# A machine that is busy with something else is no fault of the code's.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 TO = "+8613900139000"
 MIB = 1 << 20
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 _numbers = count(8613700000000)
 
 

@@ -13,7 +13,7 @@ from simulators.modem.fleet import start_modems
 from simulators.network import Network
 from tests.support.daemon import Daemon, modem_toml, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 N_MODEMS, N_MESSAGES = 8, 160
 NETWORK_TIME_S = 0.2

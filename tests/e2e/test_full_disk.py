@@ -20,10 +20,10 @@ from tests.e2e.conftest import World
 from tests.support.daemon import COMMAND, Daemon, modem_toml, smpp_toml, until
 from tests.support.peers import need_peer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.root, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.root, pytest.mark.timeout(300)]
 
 SIZE = 6 << 20
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 PHONE = "+8613900139000"
 
 

@@ -19,7 +19,7 @@ from tests.support.peers import need_peer
 
 pytestmark = pytest.mark.e2e
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 PHONE = "+8613900139000"
 CLIENT = """#!/bin/sh
 # What the web is full of: text and numbers in a URL, one line of answer.

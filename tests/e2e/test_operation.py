@@ -27,7 +27,7 @@ from tests.support.programs import run_program
 
 pytestmark = pytest.mark.e2e
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 PHONE = "+8613900139000"
 OPT_OUT = '[opt_out]\nkeywords = ["TD"]\nreply = "bye"\n'
 

@@ -38,7 +38,7 @@ async def test_the_books_balance_after_a_rainy_day_with_a_moody_carrier(tmp_path
 
 async def _read_until(process: asyncio.subprocess.Process, word: str) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(60):
         while word not in (line := (await process.stdout.readline()).decode()):
             assert line, f"ended without {word!r}"
     return line.rstrip()

@@ -15,7 +15,7 @@ from simulators.smsc.server import SimulatedSmsc
 from tests.support.daemon import Daemon, free_port, smpp_toml
 from tests.support.esme import RawEsme, connected_esme
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 ROUNDS = 4
 EACH = 250

@@ -12,7 +12,7 @@ from simulators.smsc.server import SimulatedSmsc
 from tests.support.certificates import SERVER_NAME, make_certificates
 from tests.support.daemon import Daemon, free_port, smpp_toml, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 SETTLE_S = 60.0
 HANDSET = "+8613800138000"

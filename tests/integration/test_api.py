@@ -190,7 +190,7 @@ async def exchange(rig: ApiRig, octets: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(rig.client.host, rig.client.port)
     try:
         writer.write(octets)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await reader.readline()
     finally:
         writer.close()

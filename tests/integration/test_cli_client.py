@@ -23,9 +23,9 @@ from tests.support.daemon import COMMAND, Daemon, free_port, smpp_toml, until
 from tests.support.peers import need_peer
 from tests.support.programs import run_program, started_program
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 class Done(NamedTuple):

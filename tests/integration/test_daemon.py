@@ -32,9 +32,9 @@ from simulators.smsc.server import SimulatedSmsc
 from tests.support.daemon import COMMAND, Daemon, free_port, smpp_toml, until
 from tests.support.peers import need_peer
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 UNIT = Path(__file__).parents[2] / "systemd" / "hongyan.service"
 
 

@@ -114,7 +114,7 @@ async def test_messages_of_a_class_of_their_own_are_taken_and_acknowledged(modem
     async with running_driver(driver_for(modem), sink):
         await sink.wait_until_up()
         for _ in range(2):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await modem.device.deliver(message)  # until the stick has acknowledged it to the network
             notify_as_set.append(modem.device.settings.mt)
         await sink.wait_for(lambda: len(sink.of(InboundPart)) == 2)
@@ -135,7 +135,7 @@ async def test_what_lies_in_any_storage_is_found_and_drafts_are_left_alone(modem
         storage.add(StoredMessage(SlotStatus.STO_UNSENT, read_before))
     async with running_driver(driver_for(modem), sink):
         await sink.wait_for(lambda: len(sink.of(InboundPart)) == len(storages))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while any(SlotStatus.REC_READ in statuses_in(storage) for storage in storages):  # noqa: ASYNC110
                 await asyncio.sleep(0.001)  # deletions are not announced
     assert {part.payload.decode() for part in sink.of(InboundPart)} == set(modem.device.storages)
@@ -159,7 +159,7 @@ async def test_a_wrong_pin_costs_one_attempt_and_no_more(modem, sink):
     lock_sim(modem, "1234")
     pins = PinLedger()
     for _ in range(4):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await driver_for(modem, pins, pin="9999").run(sink)
     assert modem.device.sim.pin_attempts_left == 2
     assert {down.fault.kind for down in sink.of(ChannelDown)} == {FaultKind.CONFIG}

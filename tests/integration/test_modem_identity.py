@@ -128,7 +128,7 @@ async def test_two_configs_for_one_stick_are_refused(usb, sticks, sink):
     async with running(driver_for(usb, "a", book, port=str(usb.dev / "ttyUSB0")), sink):
         await sink.wait_until_up()
         for way in ({"usb": "1-1"}, {"imei": "861696001204567"}, {"port": str(sticks[0].link)}):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await driver_for(usb, "b", book, **way).run(second_sink)
             fault = second_sink.of(ChannelDown)[-1].fault
             assert (fault.kind, fault.code) == (FaultKind.CONFIG, "stick_taken")
@@ -145,7 +145,7 @@ async def test_one_sim_in_two_configs_is_refused_even_in_two_sticks(usb, sticks,
     book, second_sink = StickBook(), RecordingSink()
     async with running(driver_for(usb, "a", book, usb="1-1"), sink):
         await sink.wait_until_up()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await driver_for(usb, "b", book, usb="1-2").run(second_sink)
     assert second_sink.of(ChannelDown)[-1].fault.code == "stick_taken"
 

@@ -46,7 +46,7 @@ async def test_a_wrong_pin_stops_the_channel_and_is_never_tried_again(modem, sin
     pins = PinLedger()
     for n_run in (1, 2, 3):
         # Each run is a new driver, as after an operator's reset; it ends by itself.
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await driver_for(modem, pins, pin="9999").run(sink)
         assert len(sink.of(ChannelDown)) == n_run
     assert {down.fault.kind for down in sink.of(ChannelDown)} == {FaultKind.CONFIG}
@@ -60,13 +60,13 @@ async def test_a_refused_pin_is_not_tried_again_after_a_person_opened_the_sim(mo
     path = tmp_path / "pins"
     lock(modem, "1234")
     asked = modem.replies["AT+CPIN?"]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await driver_for(modem, PinLedger(path), pin="9999").run(sink)
     modem.replies["AT+CPIN?"] = ("+CPIN: READY", "OK")
     async with running(driver_for(modem, PinLedger(path), pin="9999"), sink):
         await sink.wait_until_up()
     modem.replies["AT+CPIN?"] = asked  # the stick was off, and so the SIM is locked again
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await driver_for(modem, PinLedger(path), pin="9999").run(sink)
     assert [down.fault.code for down in sink.of(ChannelDown)] == ["pin_refused"] * 2
     assert modem.wrong_pins == 1
@@ -78,7 +78,7 @@ async def test_a_pin_that_a_busy_sim_did_not_look_at_is_no_wrong_one(modem, sink
     lock(modem, "1234")
     modem.replies['AT+CPIN="1234"'] = ("+CME ERROR: 14",)
     pins = PinLedger()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await driver_for(modem, pins, pin="1234").run(sink)
     modem.replies["AT+CPIN?"] = ("+CPIN: READY", "OK")
     async with running(driver_for(modem, pins, pin="1234"), sink):
@@ -124,7 +124,7 @@ async def test_a_good_pin_is_entered_again_when_the_stick_was_off(modem, sink):
 )
 async def test_a_sim_that_only_a_person_can_open_stops_the_channel(modem, sink, reply, code):
     modem.replies["AT+CPIN?"] = reply
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await driver_for(modem).run(sink)
     down = sink.of(ChannelDown)[0]
     assert (down.fault.kind, down.fault.code) == (FaultKind.CONFIG, code)

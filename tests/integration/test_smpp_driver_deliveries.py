@@ -113,7 +113,7 @@ async def test_a_slow_store_stops_the_smsc_instead_of_filling_memory():
         run.sink.hold()
         sent = 0
         # Until the octets stand in the SMSC's own buffer, as nobody reads them: TCP pushes back.
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while link.n_unsent < 100_000:
                 link.send(DeliverSm(source_addr=str(sent), short_message=bytes(200)))
                 sent += 1

@@ -72,7 +72,7 @@ async def test_a_refused_bind_stops_the_channel_and_is_not_tried_again(status):
     async with SmscPeer() as peer:
         peer.bind_status = status
         async with running(peer) as run:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await run.task
             [down] = run.sink.of(ChannelDown)
             assert down.fault.kind is FaultKind.CONFIG
@@ -81,7 +81,7 @@ async def test_a_refused_bind_stops_the_channel_and_is_not_tried_again(status):
 
 async def test_a_setting_that_smpp_cannot_carry_stops_the_channel_and_is_named_but_not_shown():
     async with SmscPeer() as peer, running(peer, password="longer than 8") as run:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await run.task
         [down] = run.sink.of(ChannelDown)
         assert down.fault.kind is FaultKind.CONFIG

@@ -67,7 +67,7 @@ class SmpplibSmsc:
         return [pdu for pdu in self.read if pdu.command == command]
 
     async def wait_for(self, command: str) -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self.of(command):
                 self.changed.clear()
                 await self.changed.wait()
@@ -156,7 +156,7 @@ async def exchange_texts(smsc: SmpplibSmsc, sink: RecordingSink, driver: SmppDri
     part = await sink.wait_for_event(InboundPart)
     assert part.concat == Concat(reference=0xAA, total=2, part=2)
     assert part.payload.decode("utf-16-be") == "退订"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(smsc.of("deliver_sm_resp")) < 2:
             smsc.changed.clear()
             await smsc.changed.wait()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.other_program import OtherProgram
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 
 SETTLE_S = 60.0
 HANDSET = "+8613800138000"

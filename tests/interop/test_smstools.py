@@ -22,7 +22,7 @@ pytestmark = pytest.mark.interop
 
 SIM = "+8613800138000"
 PHONE = "+8613900139000"
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 POLL_S = 0.05
 _FOLDERS = ("outgoing", "checked", "incoming", "failed", "sent", "report")
 _CONFIG = """\

@@ -15,7 +15,7 @@ from drivers.smpp.wire.pdus import BindTransceiver, Body, DeliverSm, DeliverSmRe
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 B = TypeVar("B", bound=Body)
 

@@ -22,7 +22,7 @@ from drivers.base import (
     Uncertain,
 )
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 """How long a test waits for what must happen; only a failing test waits that long."""
 
 Step = SubmitResult | Callable[[OutboundSegment], SubmitResult]

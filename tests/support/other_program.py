@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 INTEROP = Path(__file__).parent.parent / "interop"
 NODE = INTEROP / "node"
 PEERS = INTEROP / "peers"
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 class OtherProgram:

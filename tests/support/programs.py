@@ -21,7 +21,7 @@ def has_program(name: str) -> bool:
     return shutil.which(name, path=_PATH) is not None
 
 
-async def run_program(*command: str, deadline_s: float = 30.0) -> str:
+async def run_program(*command: str, deadline_s: float = 60.0) -> str:
     """Run a program to its end and return what it printed; a failure shows that text."""
     async with started_program(*command) as process:
         async with asyncio.timeout(deadline_s):

@@ -10,7 +10,7 @@ from drivers.base import ChannelUp, DriverEvent, EventSink, InboundPart, Receipt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 """How long a test waits for what must happen; only a failing test waits that long."""
 
 E = TypeVar("E")

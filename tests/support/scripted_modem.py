@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 GREETING: dict[str, tuple[str, ...]] = {
     "AT": ("OK",),

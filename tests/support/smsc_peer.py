@@ -15,7 +15,7 @@ from drivers.smpp.wire.pdus import Body, SubmitSm, SubmitSmResp, Unbind
 if TYPE_CHECKING:
     from typing import Self
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 class SmscLink:

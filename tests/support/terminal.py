@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 HANGUP = "<hung up>"
 """What `Terminal.seen` shows when the port is gone."""
 

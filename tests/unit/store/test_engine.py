@@ -21,7 +21,7 @@ from gateway.store.ports import Tx
 pytestmark = pytest.mark.unit
 
 AT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture
