@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, NewType, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -215,6 +215,14 @@ class Receipt:
         code: the network's own code for logs, such as ``tp_st_0x41`` or ``err:005``.
         done_at: when, by the network's clock; None if unreadable.
         accepted_at: when the network took the segment over (TP-SCTS), by its clock; None if unknown.
+        agreed: the spelling of ids was agreed with the network: none of ``references`` is a guess.
+        other: the report's other address; the handset's where a network leaves both as the message had them.
+        whole: it speaks of all parts of its message, though it names one.
+        word: the network's own word for the state; empty where it is the specification's, or not told.
+        understood: False where nothing in it says the state in a way that is known.
+        octets: the report as it came, cut to `MOST_OCTETS`; may have the message's text, so not part of the repr.
+        otherwise: what it is where it names none of our segments: the wire does not say for certain that it is a
+            report. None where it does.
     """
 
     references: tuple[str, ...]
@@ -224,6 +232,17 @@ class Receipt:
     code: str = ""
     done_at: datetime | None = None
     accepted_at: datetime | None = None
+    agreed: bool = False
+    other: str | None = None
+    whole: bool = False
+    word: str = ""
+    understood: bool = True
+    octets: bytes = field(default=b"", compare=False, repr=False)
+    otherwise: InboundPart | None = field(default=None, repr=False)
+
+
+MOST_OCTETS: Final = 512
+"""Of a report that is kept as it came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

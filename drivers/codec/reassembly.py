@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from drivers.base import Encoding
-from drivers.codec.segment import decode_payload
+from drivers.codec.segment import decode_payload, make_even
 
 HOLE: Final = "[…]"
 """Stands for the missing parts between two others, before the first, or behind the last."""
@@ -146,7 +146,7 @@ def decode_run(encoding: Encoding, payloads: Sequence[bytes]) -> str:
     '鸿雁'
     """
     if encoding is Encoding.UCS2 and not _halves_characters([len(payload) for payload in payloads]):
-        payloads = [payload[: len(payload) & ~1] for payload in payloads]
+        payloads = [make_even(payload) for payload in payloads]
     return decode_payload(encoding, b"".join(payloads))
 
 

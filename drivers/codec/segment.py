@@ -177,8 +177,8 @@ def decode_payload(encoding: Encoding, payload: bytes) -> str:
 
     Args:
         encoding: of ``payload``. BINARY is read as Latin-1: octets have no text, but none is lost.
-        payload: see `drivers.base.Encoding`; half of a surrogate pair becomes U+FFFD, an odd last
-            octet of UCS-2 is dropped, unknown codes are read as `decode_gsm7` does.
+        payload: see `drivers.base.Encoding`; half of a surrogate pair becomes U+FFFD, and so does an odd last
+            octet of UCS-2, unless it is padding; unknown codes are read as `decode_gsm7` does.
 
     Spec: 3GPP TS 23.038 6.2.
 
@@ -189,10 +189,21 @@ def decode_payload(encoding: Encoding, payload: bytes) -> str:
         case Encoding.GSM7:
             return decode_gsm7(payload)
         case Encoding.UCS2:
-            return payload[: len(payload) & ~1].decode("utf-16-be", "replace")
+            return make_even(payload).decode("utf-16-be", "replace")
         case Encoding.BINARY:
             return payload.decode("latin-1")
     assert_never(encoding)
+
+
+def make_even(payload: bytes) -> bytes:
+    """UCS-2 octets without an odd one at the end: padding is dropped, anything else becomes U+FFFD, which is seen."""
+    if len(payload) % 2 == 0:
+        return payload
+    return payload[:-1] if payload[-1] in _PADDING else payload[:-1] + _LOST
+
+
+_PADDING: Final = b"\0\r\n "
+_LOST: Final = "\ufffd".encode("utf-16-be")
 
 
 def _units(encoding: Encoding, n_element_octets: int) -> int:

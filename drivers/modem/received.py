@@ -10,6 +10,7 @@ from drivers.base import Encoding, InboundPart, Receipt
 from drivers.codec.address import split_sca
 from drivers.codec.status import classify_tp_st
 from drivers.codec.text import to_plain
+from drivers.codec.ucs2 import tidy_ucs2
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, decode_incoming
 from drivers.errors import DecodeError
 
@@ -100,6 +101,8 @@ def event_of(tpdu: bytes) -> InboundPart | Receipt:
             if pdu.udh_fault:
                 logger.warning("a message came with a broken header, which is ignored: %s", pdu.udh_fault)
             encoding, payload = to_plain(pdu.encoding, pdu.payload, pdu.udh)
+            if encoding is Encoding.UCS2:
+                payload = tidy_ucs2(payload)
             return InboundPart(
                 sender=pdu.tp_oa,
                 encoding=encoding,

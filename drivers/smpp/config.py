@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
 from typing import Final, NamedTuple
 
 from drivers.smpp.alphabet import PLAIN, TextPlan
+from drivers.smpp.inbound import USUAL_RECEIPTS, ReceiptRules
 from drivers.smpp.submit_rules import DEFAULT_RULES, SubmitRules
 from drivers.smpp.text import AddressPlan
 from drivers.smpp.wire.constants import INTERFACE_VERSION_33, INTERFACE_VERSION_34, INTERFACE_VERSION_50
 from drivers.smpp.wire.pdus import BindReceiver, BindTransceiver, BindTransmitter
-from drivers.smpp.wire.spellings import AUTO, RULES
+from drivers.smpp.wire.spellings import RULES
 
 PAIR: Final = "pair"
 """A transmitter and a receiver on two connections, as one channel."""
@@ -54,8 +54,7 @@ class SmppConfig:
         addresses: type of number and numbering plan by form of address.
         texts: alphabet and ``data_coding`` of texts.
         submit: the rest of what the carrier wants in a submit_sm.
-        receipt_id: how ids in receipts are spelled, one of `drivers.smpp.wire.spellings.RULES`.
-        zone: of the dates in receipts.
+        receipts: what was agreed about receipts.
         tls: wrap the connection; None for plain TCP.
         tls_name: what the SMSC's certificate must name; None for the host.
     """
@@ -82,8 +81,7 @@ class SmppConfig:
     addresses: AddressPlan = field(default_factory=AddressPlan)
     texts: TextPlan = PLAIN
     submit: SubmitRules = DEFAULT_RULES
-    receipt_id: str = AUTO
-    zone: tzinfo = UTC
+    receipts: ReceiptRules = USUAL_RECEIPTS
     tls: ssl.SSLContext | None = None
     tls_name: str | None = None
 
@@ -91,7 +89,7 @@ class SmppConfig:
         for name, value, choices in (
             ("bind", self.bind, KINDS),
             ("interface_version", self.interface_version, tuple(VERSIONS)),
-            ("receipt_id", self.receipt_id, RULES),
+            ("receipt_id", self.receipts.receipt_id, RULES),
         ):
             if value not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}")

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from drivers.base import EventSink, InboundPart, Receipt
 from drivers.smpp.alphabet import PLAIN, TextPlan
 from drivers.smpp.connection import SmppConnection
-from drivers.smpp.inbound import Delivery, decode_part, decode_receipt, is_receipt
+from drivers.smpp.inbound import USUAL_RECEIPTS, Delivery, ReceiptRules, decode_delivery
 from drivers.smpp.incidents import Incidents
 from drivers.smpp.session import RequestReceived
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import Body, DataSmResp, DeliverSm, DeliverSmResp
-from drivers.smpp.wire.spellings import AUTO
 
 MOST_AT_ONCE: Final = 500
 """Deliveries being stored at once."""
@@ -72,23 +70,19 @@ class Deliveries:
 
     Args:
         sink: where they go.
-        zone: of the dates in receipts.
         incidents: told of what could not be stored or used.
-        texts: what was agreed with the carrier.
-        receipt_id: how ids in receipts are respelled, one of `drivers.smpp.wire.spellings.RULES`.
+        texts, receipts: what was agreed with the carrier.
     """
 
     def __init__(
         self,
         sink: EventSink,
-        zone: tzinfo,
         incidents: Incidents,
         texts: TextPlan = PLAIN,
-        receipt_id: str = AUTO,
+        receipts: ReceiptRules = USUAL_RECEIPTS,
     ) -> None:
         self._sink = sink
-        self._zone = zone
-        self._receipt_id = receipt_id
+        self._receipts = receipts
         self._incidents = incidents
         self._texts = texts
         self._tasks: set[asyncio.Task[None]] = set()
@@ -129,25 +123,27 @@ class Deliveries:
         if delivered.connection.lost.done():
             return  # can't be acknowledged any more: stored now, it would come twice
         body = delivered.body
-        event = self._decode(body)
         status = CommandStatus.ROK
-        if event is None:
-            self._incidents.note_nameless_receipt()
-        elif not self._unconfirmed.take(body):
+        if not self._unconfirmed.take(body):
             try:
-                await self._sink.handle(event)
-                if isinstance(event, InboundPart):  # a receipt may come as often as it likes
-                    self._unconfirmed.note_stored(delivered.connection, body)
+                await self._store(delivered.connection, body)
             except Exception as error:  # noqa: BLE001 - a supervisor: the SMSC keeps what we could not store
                 self._incidents.note_failed_delivery(error)
                 status = CommandStatus.RX_T_APPN
         response: Body = DeliverSmResp() if isinstance(body, DeliverSm) else DataSmResp()
         delivered.connection.respond(delivered.request, response, status)
 
-    def _decode(self, body: Delivery) -> Receipt | InboundPart | None:
-        if is_receipt(body):
-            return decode_receipt(body, self._zone, self._receipt_id)
-        return decode_part(body, self._texts)
+    async def _store(self, connection: SmppConnection, body: Delivery) -> None:
+        for event in decode_delivery(body, self._texts, self._receipts):
+            if isinstance(event, Receipt):
+                if not event.references and event.recipient is None:
+                    self._incidents.note_nameless_receipt()
+                if not event.understood:
+                    self._incidents.note_odd_receipt(event.word)
+            await self._sink.handle(event)
+            # A report may come as often as it likes.
+            if isinstance(event, InboundPart) or event.otherwise is not None:
+                self._unconfirmed.note_stored(connection, body)
 
     def _spawn(self, delivered: _Delivered) -> None:
         task = asyncio.create_task(self._deliver(delivered))

@@ -123,7 +123,7 @@ class SmppDriver(Driver):
         """
         config = self._config
         self._draining = False
-        deliveries = Deliveries(sink, config.zone, self.incidents, config.texts, config.receipt_id)
+        deliveries = Deliveries(sink, self.incidents, config.texts, config.receipts)
         late = LateAnswers(config.name, sink)
         pair = config.bind == PAIR
         main = Bind(config, "transmitter" if pair else config.bind, deliveries, self.incidents, late.take)

@@ -1,28 +1,30 @@
-"""What an SMSC delivers: a delivery report or a received part, told apart by esm_class and never by the text.
+"""What an SMSC delivers: delivery reports or a received part, told apart by `drivers.smpp.evidence`.
 
 Spec: SMPP 3.4 4.6.1, 4.7.1, 5.2.12, 5.3.2.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
-from drivers.base import Concat, Encoding, InboundPart, Receipt, ReceiptState
+from drivers.base import MOST_OCTETS, Concat, Encoding, InboundPart, Receipt, ReceiptState
 from drivers.codec.udh import decode_udh
 from drivers.errors import DecodeError
 from drivers.smpp.alphabet import PLAIN, TextPlan
+from drivers.smpp.evidence import Verdict, decide, find_signs, is_on_the_way
 from drivers.smpp.text import decode_address, decode_content
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import MessageState, Tag
 from drivers.smpp.wire.fields import Tlv, find_int_tlv, find_text_tlv, find_tlv
 from drivers.smpp.wire.pdus import DataSm, DeliverSm
-from drivers.smpp.wire.receipt import parse_receipt, parse_receipt_date, state_of
-from drivers.smpp.wire.spellings import AUTO, given_references, spell_references
+from drivers.smpp.wire.receipt import DeliveryReceipt, parse_receipt_date, parse_receipts, state_of
+from drivers.smpp.wire.spellings import AUTO, Dialect, given_references, spell_references
+from drivers.smpp.wire.states import StateTable, find_state, is_own_word
 
 Delivery = DeliverSm | DataSm
 
-_RECEIPT_TYPES: Final = frozenset({c.ESM_TYPE_RECEIPT, c.ESM_TYPE_INTERMEDIATE})
 _RECEIPT_STATE: Final = {
     MessageState.SCHEDULED: ReceiptState.ENROUTE,
     MessageState.ENROUTE: ReceiptState.ENROUTE,
@@ -42,41 +44,78 @@ def receipt_state_of(state: MessageState) -> ReceiptState:
     return _RECEIPT_STATE[state]
 
 
-def is_receipt(body: Delivery) -> bool:
-    """Whether esm_class says that this reports on a message of ours."""
-    return body.esm_class & c.ESM_TYPE_MASK in _RECEIPT_TYPES
-
-
-def decode_receipt(body: Delivery, zone: tzinfo, receipt_id: str = AUTO) -> Receipt | None:
-    """Read a delivery report; total.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptRules:
+    """What was agreed with the carrier about receipts, or found out.
 
     Args:
-        body: one for which `is_receipt` holds.
         zone: of the dates in the text, which don't say it.
         receipt_id: how ids are respelled, one of `drivers.smpp.wire.spellings.RULES`.
-
-    Returns:
-        None when the report names neither a message nor a handset: nobody could ever use it.
+        states: what words and error codes of the carrier's own mean.
+        one_report: a long message is reported once, under the id of one of its parts.
     """
+
+    zone: tzinfo = UTC
+    receipt_id: str = AUTO
+    states: StateTable = field(default_factory=dict)
+    one_report: bool = False
+
+
+USUAL_RECEIPTS: Final = ReceiptRules()
+
+
+def decode_delivery(
+    body: Delivery, texts: TextPlan = PLAIN, rules: ReceiptRules = USUAL_RECEIPTS
+) -> tuple[Receipt | InboundPart, ...]:
+    """What an SMSC delivers: reports, or a person's part; total. `drivers.smpp.evidence` tells them apart."""
     content = _content(body)
-    if body.data_coding == c.DATA_CODING_UCS2:
-        content = content.decode("utf-16-be", "replace").encode("latin-1", "replace")
-    text = parse_receipt(content)
-    spellings = spell_references(given_references(text, body.tlvs), receipt_id)
-    recipient = decode_address(body.source_addr_ton, body.source_addr) or None
-    if not spellings and recipient is None:
-        return None
-    state = state_of(text, body.tlvs)
-    if body.esm_class & c.ESM_TYPE_MASK == c.ESM_TYPE_INTERMEDIATE:
+    reports = tuple(parse_receipts(content))
+    verdict = decide(find_signs(body.esm_class, body.tlvs, content, reports[0]))
+    if verdict is Verdict.TEXT:
+        return (decode_part(body, texts),)
+    # Nobody writes several receipts into one text but an SMSC.
+    is_certain = verdict is Verdict.REPORT or len(reports) > 1
+    otherwise = None if is_certain else decode_part(body, texts)
+    return tuple(_make_receipt(body, content, text, rules, otherwise) for text in reports)
+
+
+def decode_receipts(body: Delivery, rules: ReceiptRules = USUAL_RECEIPTS) -> tuple[Receipt, ...]:
+    """Read delivery reports, at least one, whatever else the delivery may be; total."""
+    content = _content(body)
+    return tuple(_make_receipt(body, content, text, rules, None) for text in parse_receipts(content))
+
+
+def _make_receipt(
+    body: Delivery, content: bytes, text: DeliveryReceipt, rules: ReceiptRules, otherwise: InboundPart | None
+) -> Receipt:
+    if not text.stat:
+        text = replace(text, stat=_bare_word(content, text))
+    given = given_references(text, body.tlvs)
+    spellings = spell_references(given, rules.receipt_id) or dict.fromkeys(given, Dialect.AS_IS)
+    state = state_of(text, body.tlvs, rules.states)
+    if is_on_the_way(body.esm_class):
         state = MessageState.ENROUTE
     return Receipt(
         references=tuple(spellings),
         dialects=tuple(spellings.values()),
-        recipient=recipient,
+        recipient=decode_address(body.source_addr_ton, body.source_addr) or None,
         state=ReceiptState.UNKNOWN if state is None else _RECEIPT_STATE[state],
         code=_network_code(text.err, body.tlvs),
-        done_at=_read_done_date(text.done_date, zone),
+        done_at=_read_done_date(text.done_date, rules.zone),
+        agreed=rules.receipt_id != AUTO,
+        other=decode_address(body.dest_addr_ton, body.destination_addr) or None,
+        whole=rules.one_report,
+        word="" if is_own_word(text.stat) else text.stat,
+        understood=state is not None,
+        octets=content[:MOST_OCTETS],
+        otherwise=otherwise,
     )
+
+
+def _bare_word(content: bytes, text: DeliveryReceipt) -> str:
+    """The whole text, where it is nothing but the word for a state."""
+    word = "" if text.message_id else content.decode("latin-1").strip("\0 \t\r\n")
+    return word if find_state(word) is not None else ""
 
 
 def decode_part(body: Delivery, texts: TextPlan = PLAIN) -> InboundPart:
@@ -110,9 +149,11 @@ def decode_part(body: Delivery, texts: TextPlan = PLAIN) -> InboundPart:
 
 
 def _content(body: Delivery) -> bytes:
-    if isinstance(body, DeliverSm) and body.short_message:
-        return body.short_message
-    return find_tlv(body.tlvs, Tag.MESSAGE_PAYLOAD) or b""
+    short = body.short_message if isinstance(body, DeliverSm) else b""
+    # Some fill short_message with blanks where the text is in the parameter.
+    if short.strip(b"\0 "):
+        return short
+    return find_tlv(body.tlvs, Tag.MESSAGE_PAYLOAD) or short
 
 
 def _sar_concat(tlvs: tuple[Tlv, ...]) -> Concat | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from typing import Final
 
 from drivers.smpp.session import (
     NotificationReceived,
@@ -14,6 +16,10 @@ from drivers.smpp.session import (
 from drivers.smpp.wire.constants import command_name, status_name
 
 _log = logging.getLogger(__name__)
+
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z_:-]{0,23}(?:[A-Za-z_:-]|\d{0,4})|\d{1,4}")
+_MOST_WORDS: Final = 50
+"""Words of one channel that are logged."""
 
 
 class Incidents:
@@ -28,7 +34,8 @@ class Incidents:
         unknown_responses: answers to nothing we asked.
         rejected_pdus: PDUs of the peer that could not be read or were not allowed.
         failed_deliveries: deliveries that we could not store and left with the SMSC.
-        nameless_receipts: receipts that name no message.
+        nameless_receipts: receipts that name neither a message nor a handset.
+        odd_receipts: receipts whose state is said in no way that is known.
     """
 
     def __init__(self, channel: str) -> None:
@@ -39,6 +46,8 @@ class Incidents:
         self.rejected_pdus = 0
         self.failed_deliveries = 0
         self.nameless_receipts = 0
+        self.odd_receipts = 0
+        self._odd_words: set[str] = set()
 
     def note(self, event: UnknownResponse | PduRejected | NotificationReceived) -> None:
         """A PDU that nobody waits for."""
@@ -80,9 +89,27 @@ class Incidents:
         _log.warning("%s: session failed: %s: %s", self._channel, event.code, event.reason)
 
     def note_nameless_receipt(self) -> None:
-        """A receipt without any message id."""
+        """A receipt without any id and number."""
         self.nameless_receipts += 1
-        _log.warning("%s: a receipt names no message; acknowledged and dropped", self._channel)
+        if self.nameless_receipts == 1:
+            _log.warning(
+                "%s: a receipt names neither a message nor a handset; kept for an operator, as are those to come",
+                self._channel,
+            )
+
+    def note_odd_receipt(self, word: str) -> None:
+        """A receipt whose state is said in a word, or a number, that is in no table; each word is logged once."""
+        self.odd_receipts += 1
+        # Something other than a word may be a text, or have a number in it.
+        shown = word if _WORD.fullmatch(word) else "not a plain word" if word else "none at all"
+        if shown in self._odd_words or len(self._odd_words) >= _MOST_WORDS:
+            return
+        self._odd_words.add(shown)
+        _log.warning(
+            "%s: a receipt's word for the state is not known: %s; receipt_words in the config can tell what it means",
+            self._channel,
+            shown,
+        )
 
     def note_failed_delivery(self, error: Exception) -> None:
         """The sink could not store a delivery."""

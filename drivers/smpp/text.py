@@ -12,6 +12,7 @@ from typing import Final
 from drivers.base import Encoding, OutboundSegment
 from drivers.codec.dcs import decode_dcs
 from drivers.codec.text import to_plain
+from drivers.codec.ucs2 import tidy_ucs2
 from drivers.smpp.alphabet import PLAIN, TextPlan, decode_default, encode_content
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import Npi, Ton
@@ -122,13 +123,15 @@ def decode_content(
     if encoding is Encoding.GSM7:
         encoding, content = decode_default(content, udh, texts)
         encoding, content = to_plain(encoding, content, udh)
+    elif encoding is Encoding.UCS2:
+        content = tidy_ucs2(content)
     return encoding, content, flash
 
 
 def format_relative_time(seconds: float) -> str:
-    """A span in SMPP's relative form ``YYMMDDhhmmss000R``, rounded up; a month counts 30 days.
+    """A span in SMPP's relative form ``YYMMDDhhmmss000R``, rounded up; a month counts 30 days, a year 365.
 
-    Spec: SMPP 3.4 7.1.1.
+    There are never twelve months, which some would read as a year. Spec: SMPP 3.4 7.1.1.
 
     >>> format_relative_time(86_400 + 90)
     '000001000130000R'
@@ -137,12 +140,16 @@ def format_relative_time(seconds: float) -> str:
     left, second = divmod(left, 60)
     left, minute = divmod(left, 60)
     left, hour = divmod(left, 24)
-    left, day = divmod(left, 30)
-    year, month = divmod(left, 12)
+    year, left = divmod(left, _YEAR_DAYS)
+    month = min(left // _MONTH_DAYS, _MOST_MONTHS)
+    day = left - month * _MONTH_DAYS
     return f"{year:02}{month:02}{day:02}{hour:02}{minute:02}{second:02}000R"
 
 
-_LONGEST_SPAN_S: Final = 99 * 360 * 86_400
+_YEAR_DAYS: Final = 365
+_MONTH_DAYS: Final = 30
+_MOST_MONTHS: Final = 11
+_LONGEST_SPAN_S: Final = 99 * _YEAR_DAYS * 86_400
 
 
 def _decode_charset(charset: str | None, content: bytes) -> tuple[Encoding, bytes]:

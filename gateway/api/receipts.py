@@ -39,7 +39,10 @@ class ReceiptOut(msgspec.Struct, frozen=True, kw_only=True):
         references: spellings of the network's reference under which a message was looked for.
         to: the handset, if the report names it.
         code: the network's own.
+        word: the network's own for the state, where it is not the specification's; for state ``unknown`` it may be one
+            that nobody knows.
         done_at: by the network's clock.
+        octets: the report as it came, in hex, cut to 512 octets; empty for one of a SIM.
     """
 
     id: str
@@ -48,8 +51,10 @@ class ReceiptOut(msgspec.Struct, frozen=True, kw_only=True):
     to: str | None
     state: ReceiptState
     code: str
+    word: str
     done_at: Instant | None
     received_at: Instant
+    octets: str
 
 
 class ReceiptPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,10 +65,15 @@ class ReceiptPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which segment a receipt speaks of."""
+    """Which segment a receipt speaks of.
+
+    Args:
+        state: what it says, where the gateway did not understand it.
+    """
 
     message_id: str
     part: Annotated[int, Meta(ge=1, le=255)] = 1
+    state: ReceiptState | None = None
 
 
 _match_request = msgspec.json.Decoder(MatchRequest)
@@ -88,7 +98,9 @@ async def match_to_message(call: Call) -> web.Response:
     context = call.context
 
     async def act() -> MessageOut:
-        await match_receipt(context.store, context.clock, receipt_id, wanted.message_id, wanted.part)
+        await match_receipt(
+            context.store, context.clock, receipt_id, wanted.message_id, wanted.part, wanted.state
+        )
         return await load_message(call, wanted.message_id)
 
     return await answer_once(call, body, act)
@@ -103,6 +115,8 @@ def _show(kept: KeptReceipt) -> ReceiptOut:
         to=early.recipient,
         state=ReceiptState(early.state),
         code=early.code,
+        word=early.word,
         done_at=early.done_at,
         received_at=kept.received_at,
+        octets=early.octets.hex(),
     )

@@ -44,7 +44,7 @@ _MOST_ADDRESS_CHARS: Final = 20
 _NO_ERROR: Final = "000"
 _SOME_ERROR: Final = "255"
 """The network, or we ourselves, gave no number of three digits."""
-_NETWORK_ERROR: Final = re.compile(r"\[err:([0-9A-Za-z]{1,3})\]")
+_NETWORK_ERROR: Final = re.compile(r"\[(?:err|network:\d+):([0-9A-Za-z]{1,3})\]")
 
 
 def state_of_message(status: MessageStatus, error: str | None) -> MessageState:

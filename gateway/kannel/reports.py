@@ -37,6 +37,7 @@ _STATES = {
     "receipt_deleted": "DELETED",
 }
 _CODE = re.compile(r"\[([^\[\]]*)\]$")
+_TP_STATUS = re.compile(r"tp_st_0x([0-9a-f]{1,2})", re.IGNORECASE)
 _DATE = "%y%m%d%H%M"
 
 
@@ -129,5 +130,9 @@ def _describe(value: int, data: MessageEvent, at: datetime) -> str:
 
 
 def _network_code(data: MessageEvent) -> str:
+    """The network's number for what went wrong, without the words that tell whose number it is; empty if none."""
     found = _CODE.search(data.error or "")
-    return found[1] if found else ""
+    code = found[1].rpartition(":")[2] if found else ""
+    if status := _TP_STATUS.fullmatch(code):
+        return f"{int(status[1], 16):03d}"
+    return code.rjust(3, "0") if code.isdecimal() else code

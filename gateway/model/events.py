@@ -21,6 +21,7 @@ class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         ref: the network's reference of that segment.
         attempt: which attempt of that segment, from 1.
         error: code and sentence joined by ``: ``; None when all is well.
+        word: the network's own for what became of it, where it is not the specification's.
     """
 
     id: str
@@ -36,6 +37,7 @@ class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     batch_id: str | None = None
     tags: tuple[str, ...] = ()
     error: str | None = None
+    word: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +69,7 @@ def message_event(
     part: int | None = None,
     ref: str | None = None,
     attempt: int | None = None,
+    word: str = "",
 ) -> Event:
     """The event that ``message`` has come to the status it shows.
 
@@ -74,6 +77,7 @@ def message_event(
         part: segment that caused it; dropped for messages of one segment.
         ref: the network's reference of that segment.
         attempt: which attempt of that segment, from 1.
+        word: the network's own for what became of it.
     """
     status = message.status.value
     error = message.error
@@ -91,5 +95,6 @@ def message_event(
         batch_id=message.batch_id,
         tags=message.tags,
         error=f"{error.code}: {error.detail}" if error else None,
+        word=word,
     )
     return Event(type=f"message.{status}", at=at, subject=message.id, data=_encode(data))

@@ -82,7 +82,9 @@ class Dialects:
         return sorted(meant or matches, key=lambda match: order[match.reference or ""])
 
     def certain(self, account: str, receipt: Receipt) -> set[str]:
-        """The references of a receipt that are no guess: in the learned dialect, or as given."""
+        """The references of a receipt that are no guess: as agreed, in the learned dialect, or as given."""
+        if receipt.agreed:
+            return set(receipt.references)
         spoken = self.learned(account) or AS_GIVEN
         return {
             reference

@@ -107,6 +107,11 @@ class Inbox:
         labeled(self._metrics.inbound, lane.name).inc(news.messages)
         return news.answered
 
+    def is_keyword(self, part: InboundPart) -> bool:
+        """Whether a part is a whole text that asks something of us."""
+        joined = join_parts([Part(1, part.encoding, part.payload)], 1)
+        return part.concat is None and self._find_keyword(joined, complete=True) is not None
+
     async def give_out_stale(self) -> int:
         """Give out messages whose missing parts did not come in time; how many."""
         return await self._store.write(lambda tx: self._give_out(tx, None))

@@ -12,7 +12,7 @@ from drivers.base import Refused, Uncertain
 from gateway.model.events import message_event
 from gateway.model.lifecycle import check_transition, decide_verdict
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
-from gateway.pipeline.receipts import apply_early, apply_unnamed
+from gateway.pipeline.receipts import apply_early, apply_unnamed, apply_whole
 from gateway.pipeline.retry import Decision, GiveUp, Hold, TryAgain
 from gateway.routing.rules import channel_queue
 from gateway.store.messages import load_segments
@@ -65,7 +65,11 @@ async def _find_plain(tx: Tx, taken: Sequence[Taken]) -> list[Taken]:
         if sent.channel is not None and sent.reference is not None:
             named.setdefault(sent.channel, []).append(sent.reference)
     early = [await find_early_named(tx, channel, references) for channel, references in named.items()]
-    return [one for one in single if not any(one.sent.reference in found for found in early)]
+    return [
+        one
+        for one in single
+        if one.sent.reference is not None and not any(one.sent.reference in found for found in early)
+    ]
 
 
 async def record_accepted(
@@ -135,6 +139,8 @@ async def _finish_sent(
     await save_state(tx, sent)
     tx.record(message_event(sent, last.sent_at, part=last.part, ref=last.reference, attempt=last.attempts))
     sent = await apply_early(tx, sent, segments, last.part, since=submitted_at, now=last.sent_at)
+    if sent.n_segments > 1 and sent.status is MessageStatus.SENT:
+        sent = await apply_whole(tx, sent, segments, last.sent_at)
     if sent.status is MessageStatus.SENT:
         await _settle_by_segments(tx, sent, segments, last.sent_at)
 

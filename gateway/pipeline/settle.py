@@ -19,6 +19,7 @@ from gateway.store.queue import save_segments_of_many, save_state, save_states
 from gateway.store.receipts import EarlyReceipt
 
 _SETTLED = {SegmentStatus.DELIVERED, SegmentStatus.UNDELIVERED}
+_WAITING = {SegmentStatus.SENT, SegmentStatus.UNCERTAIN}
 
 _DETAILS = {
     ReceiptState.EXPIRED: "The network gave up: the handset could not be reached in time.",
@@ -54,20 +55,20 @@ class Settled(NamedTuple):
 
     Args:
         message: as it is now.
-        segment: as it is now; None if it is as before.
+        segments: those that are not as before, as they are now.
         state_changed: the message is not as before.
         event: for the timeline.
     """
 
     message: Message
-    segment: Segment | None = None
+    segments: tuple[Segment, ...] = ()
     state_changed: bool = False
     event: Event | None = None
 
 
 async def save_settled(tx: Tx, settled: Sequence[Settled]) -> None:
     """Write what receipts made of messages, each named once."""
-    await save_segments_of_many(tx, [(s.message.id, s.segment) for s in settled if s.segment is not None])
+    await save_segments_of_many(tx, [(s.message.id, one) for s in settled for one in s.segments])
     changed = [s.message for s in settled if s.state_changed]
     await save_states(tx, [message for message in changed if message.status is not MessageStatus.QUEUED])
     for message in changed:
@@ -87,22 +88,17 @@ def judge(
     segment = segments[part - 1]
     if state in IN_BETWEEN:
         told = {"id": message.id, "part": part, "ref": segment.reference, "code": receipt.code}
+        told |= {"word": receipt.word} if receipt.word else {}
         return Settled(message, event=make_event(f"receipt.{state.value}", now, message.id, told))
     if segment.status in _SETTLED:
         return Settled(message)
     done_at = _plausible(receipt.done_at, message.created_at, now)
-    if state is ReceiptState.DELIVERED:
-        settled = msgspec.structs.replace(
-            segment,
-            status=SegmentStatus.DELIVERED,
-            delivered_at=done_at,
-            sent_at=segment.sent_at or done_at,  # it was uncertain: now we know that it went out
-            error=None,
-        )
-    else:
-        error = MessageError(code=f"receipt_{state.value}", detail=f"{_DETAILS[state]} [{receipt.code}]")
-        settled = msgspec.structs.replace(segment, status=SegmentStatus.UNDELIVERED, error=error)
-    segments = [s if s.part != part else settled for s in segments]
+    spoken_of = [segment]
+    if receipt.whole:
+        spoken_of += [s for s in segments if s.status in _WAITING and s.part != part]
+    settled = tuple(_settle_one(one, state, receipt, done_at) for one in spoken_of)
+    by_part = {s.part: s for s in settled}
+    segments = [by_part.get(s.part, s) for s in segments]
     verdict = decide_verdict([s.status for s in segments])
     if verdict is MessageStatus.UNDELIVERED is message.status:
         # More is known of its other segments now.
@@ -115,13 +111,26 @@ def judge(
         status=verdict,
         error=_error_of(segments, verdict),
         # The segments that were not sent yet must go by the same SIM: the handset joins parts by sender.
-        queue=channel_queue(settled.channel or "") if verdict is MessageStatus.QUEUED else message.queue,
+        queue=channel_queue(settled[0].channel or "") if verdict is MessageStatus.QUEUED else message.queue,
         updated_at=now,
-        sent_at=message.sent_at or settled.sent_at,
+        sent_at=message.sent_at or settled[0].sent_at,
         delivered_at=done_at if verdict is MessageStatus.DELIVERED else None,
     )
-    event = message_event(ended, now, part=part, ref=segment.reference)
+    event = message_event(ended, now, part=part, ref=segment.reference, word=receipt.word)
     return Settled(ended, settled, state_changed=True, event=event)
+
+
+def _settle_one(segment: Segment, state: ReceiptState, receipt: EarlyReceipt, done_at: datetime) -> Segment:
+    if state is ReceiptState.DELIVERED:
+        return msgspec.structs.replace(
+            segment,
+            status=SegmentStatus.DELIVERED,
+            delivered_at=done_at,
+            sent_at=segment.sent_at or done_at,  # it was uncertain: now we know that it went out
+            error=None,
+        )
+    error = MessageError(code=f"receipt_{state.value}", detail=f"{_DETAILS[state]} [{receipt.code}]")
+    return msgspec.structs.replace(segment, status=SegmentStatus.UNDELIVERED, error=error)
 
 
 def _error_of(segments: Sequence[Segment], verdict: MessageStatus) -> MessageError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drivers.base import ReceiptState
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict, NotFound
 from gateway.model.message import Message, SegmentStatus
@@ -13,8 +14,18 @@ from gateway.store.receipts import drop_early, find_kept
 _WAITING = {SegmentStatus.SENT, SegmentStatus.UNCERTAIN}
 
 
-async def match_receipt(store: Store, clock: Clock, receipt_id: str, message_id: str, part: int) -> Message:
+async def match_receipt(
+    store: Store,
+    clock: Clock,
+    receipt_id: str,
+    message_id: str,
+    part: int,
+    state: ReceiptState | None = None,
+) -> Message:
     """Apply a kept receipt to a segment, by an operator's decision; it is kept no longer.
+
+    Args:
+        state: what the operator reads in it; None for what it says.
 
     Returns:
         The message as it is now.
@@ -38,6 +49,7 @@ async def match_receipt(store: Store, clock: Clock, receipt_id: str, message_id:
         if status not in _WAITING:
             raise Conflict(f"the part is {status.value}; only a sent or uncertain one waits for a receipt")
         await drop_early(tx, receipt_id)
-        return await settle(tx, message, segments, part, kept.early, truncate_ms(clock.now()))
+        early = kept.early if state is None else kept.early._replace(state=state.value)
+        return await settle(tx, message, segments, part, early, truncate_ms(clock.now()))
 
     return await store.write(op)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
 
 import msgspec
 
+from drivers.smpp.inbound import ReceiptRules
 from drivers.smpp.submit_rules import PLAIN_PRIORITIES, LongText, SubmitRules, Validity
+from drivers.smpp.wire.constants import MessageState
+from drivers.smpp.wire.states import fold_state
 from gateway.runtime.carrier_texts import CarrierTexts
 from gateway.runtime.forms import (
     BadValue,
@@ -66,6 +70,33 @@ def _parse_priorities(value: object) -> tuple[int, ...]:
     return tuple(read(element) for element in value)
 
 
+def _parse_words(value: object) -> Mapping[str, MessageState]:
+    if not isinstance(value, list):
+        raise BadValue(f'{show(value)} is not a list; write it in brackets: ["HLRERR=undeliverable"]')
+    table: dict[str, MessageState] = {}
+    for element in value:
+        word, sign, state = parse_filled(element).rpartition("=")
+        folded = fold_state(word)
+        if not sign or not folded or state.strip() not in _STATE_BY_NAME:
+            raise BadValue(
+                f'{show(element)} does not tell what a word means; write "WORD=STATE" or "err:CODE=STATE", with one of'
+                f" {', '.join(_STATE_BY_NAME)}"
+            )
+        table[folded] = _STATE_BY_NAME[state.strip()]
+    return table
+
+
+_STATE_BY_NAME: Final = {
+    "delivered": MessageState.DELIVERED,
+    "enroute": MessageState.ENROUTE,
+    "expired": MessageState.EXPIRED,
+    "rejected": MessageState.REJECTED,
+    "undeliverable": MessageState.UNDELIVERABLE,
+    "deleted": MessageState.DELETED,
+    "unknown": MessageState.UNKNOWN,
+}
+
+
 def _parse_patience(value: object) -> float:
     try:
         return math.inf if value == "never" else parse_duration(value)
@@ -92,6 +123,8 @@ class CarrierRules(CarrierTexts, frozen=True, kw_only=True):
         query_after_s: how long a receipt may take before the SMSC is asked what became of the segment;
             infinite for never.
         receipt_id: how receipts spell the ids of submit_sm_resp: auto learns it; as-is, hex-to-decimal, decimal-to-hex.
+        receipt_words: what words and error codes of the carrier's own mean in receipts.
+        one_receipt: a long message is reported once, under the id of one of its parts.
     """
 
     long_text: Annotated[Literal["udh", "sar"], Form(one_of("udh", "sar"))] = "udh"
@@ -115,6 +148,8 @@ class CarrierRules(CarrierTexts, frozen=True, kw_only=True):
         Literal["auto", "as-is", "hex-to-decimal", "decimal-to-hex"],
         Form(one_of("auto", "as-is", "hex-to-decimal", "decimal-to-hex")),
     ] = "auto"
+    receipt_words: Annotated[Mapping[str, MessageState], Form(_parse_words)] = msgspec.field(default_factory=dict)
+    one_receipt: Flag = False
 
 
 def make_submit_rules(settings: CarrierRules) -> SubmitRules:
@@ -132,4 +167,11 @@ def make_submit_rules(settings: CarrierRules) -> SubmitRules:
         dest_ton=settings.dest_ton,
         dest_npi=settings.dest_npi,
         tlvs=settings.smpp_tlvs,
+    )
+
+
+def make_receipt_rules(settings: CarrierRules) -> ReceiptRules:
+    """The same about receipts."""
+    return ReceiptRules(
+        receipt_id=settings.receipt_id, states=settings.receipt_words, one_report=settings.one_receipt
     )

@@ -75,11 +75,14 @@ class LaneSink:
     async def handle(self, event: DriverEvent) -> None:
         """Take one event; raises StoreError when it could not be stored."""
         match event:
-            case Receipt():
-                await self._receipts.handle(self._lane, event)
+            case Receipt(otherwise=part):
+                # A keyword is a person's, whatever the wire says of it.
+                is_keyword = part is not None and self._inbox.is_keyword(part)
+                if is_keyword or not await self._receipts.handle(self._lane, event):
+                    assert part is not None  # only what may be a text is left
+                    await self._take_part(part)
             case InboundPart():
-                if await self._inbox.handle(self._lane, event):
-                    self._wake()
+                await self._take_part(event)
             case LateResult():
                 if await self._late.handle(self._lane, event):
                     self._wake()
@@ -102,6 +105,10 @@ class LaneSink:
                     ChannelState.STOPPED if stopped else ChannelState.DOWN,
                     f"{fault.code}: {fault.detail}",
                 )
+
+    async def _take_part(self, part: InboundPart) -> None:
+        if await self._inbox.handle(self._lane, part):
+            self._wake()
 
     async def _change(self, state: ChannelState, error: str | None) -> None:
         if state is self._lane.state:

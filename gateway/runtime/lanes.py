@@ -13,7 +13,7 @@ from gateway.clock import Clock
 from gateway.pipeline.lane import Lane
 from gateway.runtime.budgets import make_budget
 from gateway.runtime.carrier_link import make_client_tls, make_spare_peers
-from gateway.runtime.carrier_rules import make_submit_rules
+from gateway.runtime.carrier_rules import make_receipt_rules, make_submit_rules
 from gateway.runtime.carrier_texts import make_text_plan
 from gateway.runtime.forms import Rate
 from gateway.runtime.settings import ChannelSettings, ModemSettings, Settings, SmppSettings
@@ -75,7 +75,7 @@ def _driver_config(channel: ChannelSettings) -> ModemConfig | SmppConfig:
             address_range_npi=channel.address_range_npi,
             texts=make_text_plan(channel),
             submit=make_submit_rules(channel),
-            receipt_id=channel.receipt_id,
+            receipts=make_receipt_rules(channel),
             tls=make_client_tls(channel),
             tls_name=channel.tls_name,
         )

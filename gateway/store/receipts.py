@@ -44,6 +44,9 @@ class EarlyReceipt(NamedTuple):
     Args:
         state: `drivers.base.ReceiptState` value.
         done_at: when, by the network's clock.
+        word: the network's own for the state, where it is not the specification's.
+        whole: it speaks of all parts of its message.
+        octets: as it came; only read with `KeptReceipt`.
         certain: the reference by which it was found is no guess.
     """
 
@@ -52,7 +55,18 @@ class EarlyReceipt(NamedTuple):
     state: str
     code: str
     done_at: datetime | None
+    word: str = ""
+    whole: bool = False
+    octets: bytes = b""
     certain: bool = False
+
+
+_EARLY = "receipt_id, recipient, state, code, done_at, word, whole"
+
+
+def _early(row: Row) -> EarlyReceipt:
+    """From a row that begins with `_EARLY`."""
+    return EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4]), row[5], bool(row[6]))
 
 
 _MATCH = (
@@ -131,6 +145,22 @@ async def find_uncertain(tx: Tx, channel: str) -> list[Match]:
     return [_match(row) for row in await tx.fetch(sql, (channel, channel))]
 
 
+async def find_unnamed_to(tx: Tx, channel: str, recipients: Sequence[str], since: datetime) -> list[Match]:
+    """Segments to one of these that a channel's account took without naming them, first part first, at most 300."""
+    marks = ",".join("?" * len(recipients))
+    sql = (
+        f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND s.status = 'sent' AND s.reference IS NULL AND m.report = 1"
+        f" AND m.recipient IN ({marks}) AND s.submitted_at >= ? ORDER BY s.message_id, s.part LIMIT 300"
+    )
+    return [_match(row) for row in await tx.fetch(sql, (channel, channel, *recipients, format_ms(since)))]
+
+
+async def was_sent_to(tx: Tx, recipients: Sequence[str]) -> bool:
+    """Whether there is any message to one of these."""
+    marks = ",".join("?" * len(recipients))
+    return bool(await tx.fetch(f"SELECT 1 FROM messages WHERE recipient IN ({marks}) LIMIT 1", recipients))
+
+
 async def is_sending_to(tx: Tx, channel: str, recipient: str, *, beside: str) -> bool:
     """Whether another message than ``beside`` to this recipient is on a channel's wire, its reference still to come."""
     rows = await tx.fetch(
@@ -159,15 +189,17 @@ async def save_early(
     Args:
         certain: the spellings that are no guess.
     """
+    done_at = format_ms(receipt.done_at)
     await tx.execute_many(
         "INSERT INTO early_receipts (receipt_id, channel, reference, recipient, state, code, done_at, received_at,"
-        " certain) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " certain, word, whole, octets) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 receipt.receipt_id, channel, reference, receipt.recipient, receipt.state, receipt.code,
-                format_ms(receipt.done_at), format_ms(received_at), int(reference in certain),
+                done_at, format_ms(received_at), int(reference in certain), receipt.word, int(receipt.whole),
+                receipt.octets if place == 0 else None,
             )
-            for reference in dict.fromkeys(references or ("",))
+            for place, reference in enumerate(dict.fromkeys(references or ("",)))
         ],
     )  # fmt: skip
 
@@ -175,11 +207,11 @@ async def save_early(
 async def find_early(tx: Tx, channel: str, reference: str, since: datetime) -> list[EarlyReceipt]:
     """Receipts kept under a reference since an instant, oldest first."""
     rows: list[Any] = await tx.fetch(
-        "SELECT receipt_id, recipient, state, code, done_at, certain FROM early_receipts"
+        f"SELECT {_EARLY}, certain FROM early_receipts"
         f" WHERE channel IN {_OF_ACCOUNT} AND reference = ? AND received_at >= ? ORDER BY received_at, receipt_id",
         (channel, channel, reference, format_ms(since)),
     )
-    return [EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4]), bool(row[5])) for row in rows]
+    return [_early(row)._replace(certain=bool(row[7])) for row in rows]
 
 
 async def find_early_named(tx: Tx, channel: str, references: Sequence[str]) -> set[str]:
@@ -192,12 +224,11 @@ async def find_early_named(tx: Tx, channel: str, references: Sequence[str]) -> s
 async def find_early_since(tx: Tx, channel: str, since: datetime) -> list[tuple[str, EarlyReceipt]]:
     """``(reference, receipt)`` of what a channel's receipts left since an instant, one for each, oldest first."""
     rows: list[Any] = await tx.fetch(
-        "SELECT min(reference), receipt_id, recipient, state, code, done_at FROM early_receipts"
-        f" WHERE channel IN {_OF_ACCOUNT} AND received_at >= ? GROUP BY receipt_id, recipient, state, code, done_at"
-        " ORDER BY receipt_id",
+        f"SELECT {_EARLY}, min(reference) FROM early_receipts"
+        f" WHERE channel IN {_OF_ACCOUNT} AND received_at >= ? GROUP BY {_EARLY} ORDER BY receipt_id",
         (channel, channel, format_ms(since)),
     )
-    return [(row[0], EarlyReceipt(row[1], row[2], row[3], row[4], parse_ms(row[5]))) for row in rows]
+    return [(row[7], _early(row)) for row in rows]
 
 
 async def drop_early(tx: Tx, receipt_id: str) -> None:
@@ -219,8 +250,7 @@ class KeptReceipt(NamedTuple):
 
 
 _KEPT = (
-    "SELECT receipt_id, recipient, state, code, done_at, channel, received_at, reference FROM early_receipts"
-    " WHERE receipt_id IN "
+    f"SELECT {_EARLY}, channel, received_at, reference, octets FROM early_receipts WHERE receipt_id IN "
 )
 
 
@@ -248,11 +278,12 @@ async def count_kept(tx: Tx) -> int:
 def _group_kept(rows: Sequence[Row]) -> list[KeptReceipt]:
     grouped: dict[str, KeptReceipt] = {}
     for row in rows:
-        early = EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4]))
-        received_at = parse_instant(row[6])
-        known = grouped.setdefault(row[0], KeptReceipt(early, row[5], (), received_at))
-        if row[7]:
-            grouped[row[0]] = known._replace(references=(*known.references, row[7]))
+        known = grouped.setdefault(row[0], KeptReceipt(_early(row), row[7], (), parse_instant(row[8])))
+        if row[9]:
+            known = known._replace(references=(*known.references, row[9]))
+        if row[10]:
+            known = known._replace(early=known.early._replace(octets=bytes(row[10])))
+        grouped[row[0]] = known
     return list(grouped.values())
 
 

@@ -39,6 +39,7 @@ class Metrics:
         balance: what is left on the SIM, by ``channel``, as last told.
         channel_notices: what channels had to tell (recovery steps, a swapped SIM ...), by ``channel`` and ``code``.
         receipts: delivery reports, by ``channel`` and ``state``.
+        receipts_not_understood: those whose state is said in no way that is known, by ``channel``.
         inquiries: segments asked after, by ``channel`` and what the network answered: a state, or ``refused``.
         inbound: joined messages, by ``channel``.
         submit_seconds: from handing a segment to a driver to its result, by ``channel``.
@@ -55,6 +56,7 @@ class Metrics:
     balance: Gauge
     channel_notices: Counter
     receipts: Counter
+    receipts_not_understood: Counter
     inquiries: Counter
     inbound: Counter
     submit_seconds: Histogram
@@ -141,6 +143,9 @@ def make_metrics() -> Metrics:
             "channel_notices_total", "What channels had to tell: recovery steps ...", "channel", "code"
         ),
         receipts=counter("receipts_total", "Delivery reports.", "channel", "state"),
+        receipts_not_understood=counter(
+            "receipts_not_understood_total", "Delivery reports whose state is not known.", "channel"
+        ),
         inquiries=counter("inquiries_total", "Segments that were asked after.", "channel", "outcome"),
         inbound=counter("inbound_total", "Mobile-originated messages.", "channel"),
         submit_seconds=histogram(

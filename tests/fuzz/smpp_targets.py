@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC
 
 from drivers.errors import DecodeError, EncodeError, RemoteProtocolError
-from drivers.smpp.inbound import decode_part, decode_receipt, is_receipt
+from drivers.smpp.inbound import decode_delivery, decode_part, decode_receipts
 from drivers.smpp.session import RequestReceived, Session, SessionEvent
 from drivers.smpp.session_rules import Role
 from drivers.smpp.wire.codec import decode_body, decode_by_layout, decode_pdu, encode_pdu
@@ -56,9 +56,9 @@ def _decoded(whole: bytes) -> Pdu | None:
 
 
 def _read_delivery(body: DeliverSm | DataSm) -> None:
-    if is_receipt(body):
-        receipt = decode_receipt(body, UTC)
-        assert receipt is None or len(receipt.references) == len(receipt.dialects)
+    assert decode_delivery(body)
+    for receipt in decode_receipts(body):
+        assert len(receipt.references) == len(receipt.dialects)
     part = decode_part(body)
     assert part.concat is None or 1 <= part.concat.part <= part.concat.total
 

@@ -155,9 +155,11 @@ async def test_data_sm_is_a_delivery_too():
         assert isinstance(run.peer.link.responses[0].body, DataSmResp)
 
 
-async def test_a_receipt_that_names_no_message_is_acknowledged_and_counted():
+async def test_a_receipt_that_names_nothing_at_all_is_kept_for_people_and_counted():
     async with bound() as run:
         run.peer.link.send(DeliverSm(esm_class=0x04, short_message=b"stat:DELIVRD"))
         await run.peer.wait_for(lambda: run.peer.link.responses)
         assert run.peer.link.responses[0].command_status == 0
         assert run.driver.incidents.nameless_receipts == 1
+        [receipt] = run.sink.of(Receipt)
+        assert (receipt.references, receipt.recipient, receipt.octets) == ((), None, b"stat:DELIVRD")

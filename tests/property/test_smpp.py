@@ -14,7 +14,7 @@ from msgspec.structs import astuple
 
 from drivers.base import Encoding
 from drivers.errors import DecodeError, RemoteProtocolError
-from drivers.smpp.inbound import decode_part, decode_receipt
+from drivers.smpp.inbound import decode_delivery, decode_part, decode_receipts
 from drivers.smpp.session import ResponseReceived, Session
 from drivers.smpp.session_rules import Role, SessionState
 from drivers.smpp.window import Window
@@ -221,8 +221,10 @@ def test_any_delivery_is_a_part_and_perhaps_a_receipt(content, tlvs, esm_class, 
     part = decode_part(body)
     if part.encoding is Encoding.GSM7:
         assert max(part.payload, default=0) <= 0x7F
-    receipt = decode_receipt(body, UTC)
-    assert receipt is None or all(receipt.references)
+    for receipt in decode_receipts(body):
+        assert all(receipt.references)
+        assert len(receipt.references) == len(receipt.dialects)
+    assert decode_delivery(body)
 
 
 WORD = st.text("abcXYZ0189-:,; \0", max_size=12)

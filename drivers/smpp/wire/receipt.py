@@ -1,9 +1,10 @@
 """The text of a delivery receipt.
 
 The specification gives the text only as an example, so SMSCs vary it: order, case, fields left out or added,
-separators, dates with or without seconds, and one great carrier has no keys at all. Parsing takes what is there;
-``tests/vectors/receipts.toml`` has the bodies it was made for. The spellings of message ids are in
-`drivers.smpp.wire.spellings`.
+separators, dates with or without seconds, values alone, several receipts in one text. Parsing takes what is there;
+``tests/vectors/receipts.toml`` has the bodies it was made for. What octets stand for is told in
+`drivers.smpp.wire.receipt_octets`, what a state's word means in `drivers.smpp.wire.states`, and the spellings of
+message ids are in `drivers.smpp.wire.spellings`.
 
 Spec: SMPP 3.4 appendix B; 5.3.2.35 (message_state).
 """
@@ -11,16 +12,59 @@ Spec: SMPP 3.4 appendix B; 5.3.2.35 (message_state).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
 
 from drivers.smpp.wire.constants import MessageState, Tag
 from drivers.smpp.wire.fields import Tlv, find_int_tlv
+from drivers.smpp.wire.receipt_octets import read_octets
+from drivers.smpp.wire.states import (
+    BARE_WORDS,
+    NO_TABLE,
+    StateTable,
+    find_state,
+    fold_state,
+    word_of,
+)
 
+_FIELD_BY_KEY: Final = {
+    "id": "message_id",
+    "msgid": "message_id",
+    "messageid": "message_id",
+    "smscid": "message_id",
+    "sub": "submitted",
+    "dlvrd": "delivered",
+    "submitdate": "submit_date",
+    "submittime": "submit_date",
+    "donedate": "done_date",
+    "donetime": "done_date",
+    "finaldate": "done_date",
+    "stat": "stat",
+    "status": "stat",
+    "state": "stat",
+    "messagestate": "stat",
+    "messagestatus": "stat",
+    "msgstat": "stat",
+    "msgstate": "stat",
+    "msgstatus": "stat",
+    "finalstatus": "stat",
+    "err": "err",
+    "error": "err",
+    "errorcode": "err",
+    "errcode": "err",
+    "networkerror": "err",
+    "text": "text",
+    "txt": "text",
+}
+_KEY_SPACES: Final = re.compile(r"[ _-]")
 _KEYS: Final = re.compile(
-    r"\b(id|msgid|message[ _]?id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|status|state|err|error|text|txt)"
-    r"\s*[:=]",
+    r"(?<![^\W_])(msg[ _-]?id|message[ _-]?id|smsc[ _-]?id|id|sub|dlvrd"
+    r"|submit[ _-]?(?:date|time)|done[ _-]?(?:date|time)|final[ _-]?date"
+    r"|(?:message|msg)[ _-]?stat(?:us|e)?|final[ _-]?status|stat|status|state"
+    r"|err(?:or)?[ _-]?code|network[ _-]?error|err|error|text|txt)"
+    r"[\"']?\s*[:=]",
     re.IGNORECASE,
 )
 
@@ -31,44 +75,27 @@ _USUAL: Final = re.compile(
 )
 """The specification's own form, which most receipts have; read in one step."""
 
-_STATE_BY_STAT: Final = {
-    "SCHEDLD": MessageState.SCHEDULED,
-    "SCHEDUL": MessageState.SCHEDULED,
-    "ENROUTE": MessageState.ENROUTE,
-    "DELIVRD": MessageState.DELIVERED,
-    "EXPIRED": MessageState.EXPIRED,
-    "DELETED": MessageState.DELETED,
-    "UNDELIV": MessageState.UNDELIVERABLE,
-    "ACCEPTD": MessageState.ACCEPTED,
-    "UNKNOWN": MessageState.UNKNOWN,
-    "REJECTD": MessageState.REJECTED,
-    "SKIPPED": MessageState.SKIPPED,
-    # Not in any specification, and sent all the same.
-    "DELIVERED": MessageState.DELIVERED,
-    "ACCEPTED": MessageState.ACCEPTED,
-    "REJECTED": MessageState.REJECTED,
-    "UNDELIVERABLE": MessageState.UNDELIVERABLE,
-    "DELIVERD": MessageState.DELIVERED,
-    "FAILED": MessageState.UNDELIVERABLE,
-    "UNDELIVERED": MessageState.UNDELIVERABLE,
-    "BUFFERED": MessageState.ENROUTE,
-    "BUFFRED": MessageState.ENROUTE,
-    "CANCELED": MessageState.DELETED,
-}
-_STAT_BY_STATE: Final = {state: stat for stat, state in reversed(_STATE_BY_STAT.items())}
 _STATES: Final = frozenset(map(int, MessageState))
-_BARE_STATE: Final = re.compile(rf"\b({'|'.join(sorted(_STATE_BY_STAT, key=len, reverse=True))})\b")
+_BARE_STATE: Final = re.compile(rf"\b({'|'.join(BARE_WORDS)})\b")
 """A state that stands alone, its key left out; in capitals, as words of the text may be any."""
 
 _COMMAS: Final = re.compile(
-    r"(?P<status>\d\d),(?P<done>\d{10,14}),(?P<accepted>\d{10,14}),(?P<err>[^,]*),[^,]*,[^,]*,(?P<id>[^,\s]+)\s*"
+    r"(?P<stat>\d{1,2}),(?P<done>\d{10,14}),(?P<submit>\d{10,14}),(?P<err>[^,]*),[^,]*,[^,]*,(?P<id>[^,\s]+)"
 )
 """A carrier's own form: status, its time, time of acceptance, error, destination, origin, id (devel@kannel.org
 msg02229)."""
-_STAT_BY_COMMA_STATUS: Final = {"00": "DELIVRD", "01": "ENROUTE"}
+_STAT_BY_COMMA_STATUS: Final = {0: "DELIVRD", 1: "ENROUTE", 2: "UNDELIV"}
+"""The numbers of that form are those of UCP's operation 53: delivered, buffered, not delivered."""
+_VALUES: Final = re.compile(
+    r"(?P<id>[^\s,;|]+)[,;| ](?P<sub>\d{1,3})[,;| ](?P<dlvrd>\d{1,3})[,;| ](?P<submit>\d{10,14})[,;| ]"
+    r"(?P<done>\d{10,14})[,;| ](?P<stat>[A-Za-z]+)[,;| ](?P<err>\w*)(?:[,;| ].*)?",
+    re.DOTALL,
+)
+"""The specification's own form without its keys."""
 _ABSOLUTE_TIME: Final = re.compile(r"(\d{12})\d(\d\d)([+-])")
 """A date in the form of the protocol's own times, with its offset in quarters of an hour."""
 _MAX_QUARTERS: Final = 48
+_DAY: Final = re.compile(r"\d{2,4}[-/.]\d\d[-/.]\d{2,4}|\d{6}|\d{8}")
 _NOT_DIGITS: Final = re.compile(r"[-/:.T ]")
 
 
@@ -98,37 +125,29 @@ class DeliveryReceipt:
         return f"DeliveryReceipt(message_id={self.message_id!r}, stat={self.stat!r}, err={self.err!r})"
 
 
-_BETWEEN: Final = " ,;|\"'\0\t\r\n"
+_BETWEEN: Final = " ,;|\"'{}<>\0\t\r\n"
 _DATES: Final = frozenset({"submit_date", "done_date"})
-_FIELD_BY_KEY: Final = {
-    "id": "message_id",
-    "msgid": "message_id",
-    "messageid": "message_id",
-    "sub": "submitted",
-    "dlvrd": "delivered",
-    "submitdate": "submit_date",
-    "donedate": "done_date",
-    "stat": "stat",
-    "status": "stat",
-    "state": "stat",
-    "err": "err",
-    "error": "err",
-    "text": "text",
-    "txt": "text",
-}
+_LONGEST_WORD: Final = 40
+"""Characters of a state that is spelled out."""
 
 
 def parse_receipt(content: bytes) -> DeliveryReceipt:
-    """Read the receipt text; total: what can't be found stays empty.
+    """Read the receipt text; total: what can't be found stays empty. Of several receipts, the first.
 
     Keys are found in any order and case; ``text`` takes everything to the end, keys inside it included, unless it
     is empty and the state comes after it.
     """
+    return next(parse_receipts(content))
+
+
+def parse_receipts(content: bytes) -> Iterator[DeliveryReceipt]:
+    """Read all receipts of a text, at least one; total."""
     usual = _USUAL.fullmatch(content)
-    if usual is None:
-        return parse_receipt_by_keys(content)
+    if usual is None or b"id:" in usual[8].lower():
+        yield from _parse_by_keys(content)
+        return
     message_id, submitted, delivered, submit_date, done_date, stat, err, text = usual.groups()
-    return DeliveryReceipt(
+    yield DeliveryReceipt(
         message_id=message_id.decode("ascii"),
         submitted=submitted.decode("ascii"),
         delivered=delivered.decode("ascii"),
@@ -141,40 +160,92 @@ def parse_receipt(content: bytes) -> DeliveryReceipt:
 
 
 def parse_receipt_by_keys(content: bytes) -> DeliveryReceipt:
-    """The same key by key, whatever the form."""
-    text = _decode(content)
-    commas = _COMMAS.fullmatch(text)
-    if commas is not None:
-        return _read_commas(commas)
+    """The first of the same key by key, whatever the form."""
+    return next(_parse_by_keys(content))
+
+
+def _parse_by_keys(content: bytes) -> Iterator[DeliveryReceipt]:
+    text = read_octets(content, _shows_receipt)
+    for form in (_COMMAS, _VALUES):
+        values = form.fullmatch(text.strip(_BETWEEN).replace('"', ""))
+        if values is not None:
+            yield _read_values(values)
+            return
+    for piece in _split(text):
+        yield _read_keys(piece)
+
+
+def _shows_receipt(text: str) -> bool:
+    """Whether it has a key at all, or is of values alone."""
+    return _KEYS.search(text) is not None or any(f.fullmatch(text.strip(_BETWEEN)) for f in (_COMMAS, _VALUES))
+
+
+def _split(text: str) -> list[str]:
+    """Several receipts in one text, each with the keys of the first in the same order; else the text as it is.
+
+    So a receipt inside the text of the message that another one quotes is none: it would have to be there in full,
+    and quotes are short.
+    """
+    found = [(match.start(), _name(match)) for match in _KEYS.finditer(text)]
+    names = [name for _, name in found]
+    if names.count("message_id") < 2:
+        return [text]
+    n = names.index(names[0], 1) if names[0] in names[1:] else len(names)
+    shapes = {tuple(names[i : i + n]) for i in range(0, len(names), n)}
+    if len(shapes) > 1 or len(names[:n]) < 2 or "stat" not in names[:n] or "message_id" not in names[:n]:
+        return [text]
+    starts = [found[i][0] for i in range(0, len(found), n)]
+    return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+
+
+def _name(match: re.Match[str]) -> str:
+    return _FIELD_BY_KEY[_KEY_SPACES.sub("", match[1].lower())]
+
+
+def _read_keys(text: str) -> DeliveryReceipt:
     values: dict[str, str] = {}
     matches = list(_KEYS.finditer(text))
     before_text = len(text)
     for position, match in enumerate(matches):
-        name = _FIELD_BY_KEY[re.sub(r"[ _]", "", match[1].lower())]
+        name = _name(match)
         is_last = position + 1 == len(matches)
         end = len(text) if is_last or name == "text" else matches[position + 1].start()
-        value = text[match.end() : end].strip(_BETWEEN)
+        value = text[match.end() : end]
         if name == "text":
             before_text = match.start()
-            values.setdefault(name, value)
+            values.setdefault(name, value.strip(_BETWEEN))
             if not _is_empty_and_early(text, match, matches):
                 break
             values["text"] = ""
         elif name in _DATES:
-            values.setdefault(name, _first_date(value))
+            values.setdefault(name, _first_date(value.strip(_BETWEEN)))
+        elif name == "stat":
+            values.setdefault(name, _first_state(value.strip(_BETWEEN)))
         else:
-            # One word: what follows it belongs to a key that was cut off.
-            values.setdefault(name, re.split(r"[ ,;|\t\r\n]", value, maxsplit=1)[0].rstrip(_BETWEEN))
+            values.setdefault(name, _first_word(value))
     if not values.get("stat") and (bare := _BARE_STATE.search(text, 0, before_text)):
         values["stat"] = bare[1]
     return DeliveryReceipt(**values)
 
 
-def _decode(content: bytes) -> str:
-    """Latin-1, or UCS-2 that did not say so: its keys have a NUL before each letter."""
-    if content[:1] == b"\0" and content[2:3] == b"\0":
-        return content.decode("utf-16-be", "replace")
-    return content.decode("latin-1")
+def _first_word(value: str) -> str:
+    """One word, or what stands in quotes; what follows it belongs to a key that was cut off."""
+    value = value.lstrip(" \t\0")
+    for quote in "\"'":
+        if value.startswith(quote) and quote in value[1:]:
+            return value[1 : value.index(quote, 1)].strip(_BETWEEN)
+    return re.split(r"[ ,;|\t\r\n]", value.strip(_BETWEEN), maxsplit=1)[0].rstrip(_BETWEEN)
+
+
+def _first_state(value: str) -> str:
+    """As many words as make a known state; where they make none, all of them, for people to read."""
+    words = re.split(r"[ ,;|\t\r\n]+", value)
+    for n in range(len(words), 1, -1):
+        if find_state(" ".join(words[:n])) is not None:
+            return " ".join(words[:n])
+    if find_state(words[0]) is not None or not value[:1].isalpha():
+        return words[0].rstrip(_BETWEEN)
+    return value[:_LONGEST_WORD].rstrip(_BETWEEN)
 
 
 def _is_empty_and_early(text: str, match: re.Match[str], matches: list[re.Match[str]]) -> bool:
@@ -182,27 +253,30 @@ def _is_empty_and_early(text: str, match: re.Match[str], matches: list[re.Match[
     following = next((m for m in matches if m.start() >= match.end()), None)
     if following is None or text[match.end() : following.start()].strip(_BETWEEN):
         return False
-    earlier = {m[1].lower() for m in matches if m.start() < match.start()}
-    return following[1].lower() == "stat" and "stat" not in earlier
+    return _name(following) == "stat" and all(_name(m) != "stat" for m in matches if m.start() < match.start())
 
 
 def _first_date(value: str) -> str:
     """The date at the start of ``value``; other words may follow it."""
     words = value.split(" ")
     # "2018-07-11 07:00:03" has a space inside; "1807110700 DELIVRD" has not.
-    if len(words) > 1 and words[0].count("-") == 2 and words[1][:1].isdigit():
+    if len(words) > 1 and _DAY.fullmatch(words[0]) and words[1][:1].isdigit():
         return f"{words[0]} {words[1]}".rstrip(_BETWEEN)
     return words[0].rstrip(_BETWEEN)
 
 
-def _read_commas(match: re.Match[str]) -> DeliveryReceipt:
-    return DeliveryReceipt(
+def _read_values(match: re.Match[str]) -> DeliveryReceipt:
+    stat = match["stat"]
+    found = DeliveryReceipt(
         message_id=match["id"],
-        submit_date=match["accepted"],
+        submit_date=match["submit"],
         done_date=match["done"],
-        stat=_STAT_BY_COMMA_STATUS.get(match["status"], match["status"]),
+        stat=_STAT_BY_COMMA_STATUS.get(int(stat), stat) if stat.isdecimal() else stat,
         err=match["err"],
     )
+    if "sub" not in match.groupdict():
+        return found
+    return replace(found, submitted=match["sub"], delivered=match["dlvrd"])
 
 
 def format_receipt(receipt: DeliveryReceipt) -> bytes:
@@ -216,15 +290,25 @@ def format_receipt(receipt: DeliveryReceipt) -> bytes:
 
 def stat_of(state: MessageState) -> str:
     """``DELIVRD`` for DELIVERED and so on. Spec: SMPP 3.4 appendix B, table B-2."""
-    return _STAT_BY_STATE[state]
+    return word_of(state)
 
 
-def state_of(receipt: DeliveryReceipt, tlvs: tuple[Tlv, ...]) -> MessageState | None:
-    """The message's state: by the parameter message_state if it is there and known, else by ``stat``."""
+def state_of(
+    receipt: DeliveryReceipt, tlvs: tuple[Tlv, ...], table: StateTable = NO_TABLE
+) -> MessageState | None:
+    """The message's state; None when nothing says it in a way that is known.
+
+    Who is asked first: what the operator said of the error's code, then of the word; the parameter message_state, if
+    its number is known; the word.
+    """
+    if table:
+        for key in (fold_state(f"err:{receipt.err}"), fold_state(receipt.stat)):
+            if (agreed := table.get(key)) is not None:
+                return agreed
     number = find_int_tlv(tlvs, Tag.MESSAGE_STATE)
     if number is not None and number in _STATES:
         return MessageState(number)
-    return _STATE_BY_STAT.get(receipt.stat.upper())
+    return find_state(receipt.stat, receipt.err) if receipt.stat else None
 
 
 def parse_receipt_date(text: str, zone: tzinfo) -> datetime | None:

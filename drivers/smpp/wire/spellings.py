@@ -44,6 +44,7 @@ _BY_RULE: Final = {
 RULES: Final = tuple(_BY_RULE)
 """What may be agreed with a carrier: one dialect, or any."""
 
+_AROUND: Final = " \t\r\n\"'"
 _LONGEST_NUMBER: Final = 40
 """Digits; a longer id is a name, and has no other base."""
 
@@ -51,7 +52,8 @@ _LONGEST_NUMBER: Final = 40
 def given_references(receipt: DeliveryReceipt, tlvs: tuple[Tlv, ...]) -> tuple[str, ...]:
     """The ids that a receipt gives, as spelled: the parameter receipted_message_id before the text's ``id``."""
     given = (find_text_tlv(tlvs, Tag.RECEIPTED_MESSAGE_ID) or "", receipt.message_id)
-    return tuple(dict.fromkeys(spelling.strip() for spelling in given if spelling.strip()))
+    bare = (spelling.strip(_AROUND) for spelling in given)
+    return tuple(dict.fromkeys(spelling for spelling in bare if spelling))
 
 
 def spell_references(given: Sequence[str], rule: str = AUTO) -> dict[str, Dialect]:

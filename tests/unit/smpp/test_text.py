@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from drivers.base import Concat, Encoding, OutboundSegment, SegmentId
 from drivers.smpp.inbound import decode_part
 from drivers.smpp.text import AddressPlan, decode_content, encode_segment, format_relative_time
+from drivers.smpp.times import parse_time
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.pdus import DeliverSm, SubmitSm
 
@@ -85,7 +87,10 @@ def test_reports_are_asked_for_only_when_wanted():
         (59.2, "000000000100000R"),
         (3600, "000000010000000R"),
         (72 * 3600, "000003000000000R"),
-        (400 * 86400, "010110000000000R"),
+        (360 * 86400, "001130000000000R"),
+        (364 * 86400, "001134000000000R"),
+        (365 * 86400, "010000000000000R"),
+        (400 * 86400, "010105000000000R"),
         (1e12, "990000000000000R"),
     ],
 )
@@ -94,6 +99,14 @@ def test_validity_is_relative_and_always_fits(seconds, text):
     body = submit(valid_for_s=seconds)
     assert body.validity_period == text
     encode_pdu(body, 1)
+
+
+@pytest.mark.parametrize("days", [1, 29, 30, 31, 59, 60, 329, 330, 359, 360, 361, 364, 365, 366, 729, 730, 36135])
+def test_a_span_reads_as_long_as_it_was_meant(days):
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    until = parse_time(format_relative_time(days * 86_400.0), now)
+    assert until is not None
+    assert until - now == timedelta(days=days)
 
 
 def test_no_validity_leaves_it_to_the_network():

@@ -1,0 +1,85 @@
+r"""UCS-2 as it comes in: with byte order marks, in the other order, with padding, with an octet too many.
+
+A network's own order is big-endian and needs no mark (3GPP TS 23.038 6.2.3). Applications and some SMSCs write what
+their machine has in memory.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+BIG: Final = "utf-16-be"
+LITTLE: Final = "utf-16-le"
+
+_MARKS: Final = {b"\xfe\xff": BIG, b"\xff\xfe": LITTLE}
+_LOOKED_AT: Final = 64
+"""Octets in which zeros are counted: what a text begins with tells."""
+_LINE_ENDS: Final = frozenset("\r\n\t\0")
+_NOBODY_WRITES: Final = frozenset({"Cn", "Co", "Cs", "Cc"})
+
+
+def find_byte_order(octets: bytes) -> str | None:
+    r"""`BIG` or `LITTLE` where the octets show that they are UTF-16 of Latin letters, or begin with a mark.
+
+    >>> find_byte_order(b"\xff\xfeT\0"), find_byte_order(b"\0i\0d\0:"), find_byte_order(b"id:7")
+    ('utf-16-le', 'utf-16-be', None)
+    """
+    marked = _MARKS.get(octets[:2])
+    if marked is not None:
+        return marked
+    head = octets[: min(_LOOKED_AT, len(octets) & ~1)]
+    n_units = len(head) // 2
+    if n_units < 2:
+        return None
+    first, second = head[::2].count(0), head[1::2].count(0)
+    # Both zero: padding, which tells nothing.
+    both = sum(head[i] == 0 == head[i + 1] for i in range(0, len(head), 2))
+    if first - both > 0.6 * (n_units - both) and second == both:
+        return BIG
+    if second - both > 0.6 * (n_units - both) and first == both:
+        return LITTLE
+    return None
+
+
+def tidy_ucs2(octets: bytes) -> bytes:
+    r"""UTF-16 of either order as big-endian, without mark and padding; total.
+
+    Args:
+        octets: of one text, or of one part of it.
+
+    Returns:
+        Without a mark the order is big-endian, unless only the other one can be a text. An odd last octet stays: it
+        may be half of a character whose other half is in the next part.
+
+    Spec: 3GPP TS 23.038 6.2.3; Unicode 23.8 (byte order mark).
+
+    >>> tidy_ucs2(b"\xff\xfeT\0D\0").decode("utf-16-be"), tidy_ucs2(b"\0T\0\0").decode("utf-16-be")
+    ('TD', 'T')
+    """
+    marked = _MARKS.get(octets[:2])
+    if marked is not None:
+        octets = octets[2:]
+    even, odd = octets[: len(octets) & ~1], octets[len(octets) & ~1 :]
+    if marked == LITTLE or (marked is None and _is_little(even)):
+        swapped = bytearray(even)
+        swapped[::2], swapped[1::2] = even[1::2], even[::2]
+        even = bytes(swapped)
+    while not odd and even.endswith(b"\0\0"):
+        even = even[:-2]
+    return even + odd
+
+
+def _is_little(even: bytes) -> bool:
+    """Whether the octets can't be a text in big-endian order, and can in the other."""
+    if len(even) < 4:
+        return False  # one character is too little to judge by
+    if find_byte_order(even) == LITTLE and all(0x20 <= octet < 0x7F or octet in b"\r\n\t\0" for octet in even[::2]):
+        # Latin letters in the other order read as characters U+xx00, of which 一 (U+4E00) is a common one.
+        return even.strip(b"\x4e\0") != b""
+    # Halves of pairs at a part's ends, private characters and those of a newer Unicode are no proof.
+    odd_in_big = any(unicodedata.category(c) == "Cc" and c not in _LINE_ENDS for c in even.decode(BIG, "replace"))
+    return odd_in_big and not any(
+        c == "\ufffd" or (unicodedata.category(c) in _NOBODY_WRITES and c not in _LINE_ENDS)
+        for c in even.decode(LITTLE, "replace")
+    )

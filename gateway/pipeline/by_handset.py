@@ -1,0 +1,115 @@
+"""Receipts whose id tells too little: what the handset that they name adds.
+
+What two segments fit settles neither: a message that is settled by another one's receipt is worse than one that waits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime, timedelta
+
+from drivers.base import Receipt
+from gateway.pipeline.dialects import AS_GIVEN
+from gateway.pipeline.lane import Lane
+from gateway.pipeline.matching import Found, same_handset
+from gateway.store.ports import Tx
+from gateway.store.receipts import (
+    Match,
+    find_by_prefix,
+    find_by_reference,
+    find_open_to,
+    find_uncertain,
+    find_unnamed_to,
+    is_sending_to,
+    was_sent_to,
+)
+
+_SHORTEST_CUT = 8
+"""Characters of an id that may be another one's beginning by chance no more."""
+UNNAMED_FOR = timedelta(days=3)
+"""How long a segment is looked for by its handset alone."""
+
+
+async def turn_round(tx: Tx, lane: Lane, receipt: Receipt) -> Receipt:
+    """The receipt with the handset as its recipient: some SMSCs leave both addresses as the message had them.
+
+    The handset is the one of the two that messages went to. Our own number on the channel is never taken for it.
+    """
+    source, other = receipt.recipient, receipt.other
+    if source is None or other is None or _is_number_of(lane, other):
+        return receipt
+    if _is_number_of(lane, source) or (
+        not await was_sent_to(tx, _spell(source)) and await was_sent_to(tx, _spell(other))
+    ):
+        return dataclasses.replace(receipt, recipient=other, other=source)
+    return receipt
+
+
+def _is_number_of(lane: Lane, address: str) -> bool:
+    return lane.number is not None and lane.number.lstrip("+0") == address.lstrip("+0")
+
+
+async def is_ours(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> bool:
+    """Whether what may be a report or a text of a person speaks of a message to the one who is named as its handset.
+
+    One that gives an id must give that of such a message, unless the id of one is still to come. One that gives none is
+    a report only where a message waits for one; what it says is then for people to read.
+    """
+    if receipt.recipient is None:
+        return False
+    recipients = _spell(receipt.recipient)
+    since = now - UNNAMED_FOR
+    if any([await is_sending_to(tx, lane.name, recipient, beside="") for recipient in recipients]):
+        return True
+    if not receipt.references:
+        return bool(await find_open_to(tx, lane.name, recipients, since))
+    candidates = (
+        await find_by_reference(tx, lane.name, receipt.references),
+        await find_unnamed_to(tx, lane.name, recipients, since),
+        await find_uncertain(tx, lane.name),
+    )
+    return any(
+        same_handset(match.recipient, receipt.recipient, strict=True)
+        for matches in candidates
+        for match in matches
+    )
+
+
+async def find_nameless(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> Match | Found:
+    """The one message to the handset that the network took without naming it; of its parts, the first that waits."""
+    if receipt.recipient is None:
+        return Found.NOTHING
+    recipients = _spell(receipt.recipient)
+    found = await find_unnamed_to(tx, lane.name, recipients, now - UNNAMED_FOR)
+    waiting = await find_open_to(tx, lane.name, recipients, now - UNNAMED_FOR)
+    # One that was named waits, too: who knows under what name it is reported.
+    return found[0] if found and {match.message_id for match in waiting} == {found[0].message_id} else Found.NOTHING
+
+
+async def find_cut(tx: Tx, lane: Lane, receipt: Receipt) -> Match | None:
+    """The one segment to the handset whose reference begins with an id that the receipt cut off."""
+    given = [r for r, d in zip(receipt.references, receipt.dialects, strict=False) if d == AS_GIVEN]
+    for reference in given:
+        if len(reference) >= _SHORTEST_CUT:
+            found = await find_by_prefix(tx, lane.name, reference)
+            mine = [m for m in found if same_handset(m.recipient, receipt.recipient, strict=True)]
+            if len(mine) == 1:
+                return mine[0]
+    return None
+
+
+async def find_unnamed(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> Match | Found:
+    """The one segment that waits for a receipt from this handset; with two of them nobody can say which."""
+    if receipt.recipient is None:
+        return Found.NOTHING
+    found = await find_open_to(tx, lane.name, _spell(receipt.recipient), now - UNNAMED_FOR)
+    return found[0] if len(found) == 1 else Found.NOTHING
+
+
+def full_number(reported: str) -> str:
+    """A handset as a full number: many carriers write one, and do not say that it is one."""
+    return f"+{reported.lstrip('+').removeprefix('00')}"
+
+
+def _spell(reported: str) -> tuple[str, str]:
+    return (reported, full_number(reported))
