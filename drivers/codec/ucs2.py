@@ -74,11 +74,15 @@ def _is_little(even: bytes) -> bool:
     """Whether the octets can't be a text in big-endian order, and can in the other."""
     if len(even) < 4:
         return False  # one character is too little to judge by
-    if find_byte_order(even) == LITTLE and all(0x20 <= octet < 0x7F or octet in b"\r\n\t\0" for octet in even[::2]):
+    if find_byte_order(even) == LITTLE and all(
+        0x20 <= octet < 0x7F or octet in b"\r\n\t\0" for octet in even[::2]
+    ):
         # Latin letters in the other order read as characters U+xx00, of which 一 (U+4E00) is a common one.
         return even.strip(b"\x4e\0") != b""
     # Halves of pairs at a part's ends, private characters and those of a newer Unicode are no proof.
-    odd_in_big = any(unicodedata.category(c) == "Cc" and c not in _LINE_ENDS for c in even.decode(BIG, "replace"))
+    odd_in_big = any(
+        unicodedata.category(c) == "Cc" and c not in _LINE_ENDS for c in even.decode(BIG, "replace")
+    )
     return odd_in_big and not any(
         c == "\ufffd" or (unicodedata.category(c) in _NOBODY_WRITES and c not in _LINE_ENDS)
         for c in even.decode(LITTLE, "replace")

@@ -10,8 +10,8 @@ from drivers.base import Encoding, InboundPart, Receipt
 from drivers.codec.address import split_sca
 from drivers.codec.status import classify_tp_st
 from drivers.codec.text import to_plain
-from drivers.codec.ucs2 import tidy_ucs2
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, decode_incoming
+from drivers.codec.ucs2 import tidy_ucs2
 from drivers.errors import DecodeError
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """What tells a delivery report from a person's text: the signs, and what they come to, in order. Pure.
 
-One bit of esm_class is not enough. SMSCs of SMPP 3.3 and careless ones leave it out of reports, others set it on all that
-they deliver. So what is in the delivery is looked at, too, and where that does not decide, the gateway does: it knows
-which messages wait for a report.
+One bit of esm_class is not enough. SMSCs of SMPP 3.3 and careless ones leave it out of reports, others set it on all
+that they deliver. So what is in the delivery is looked at, too. Where that does not decide, the gateway does, which
+knows the messages that wait for a report.
 
 Spec: SMPP 3.4 4.6.1, 4.7.1, 5.2.12, 5.3.2.12, 5.3.2.35, appendix B.
 """
@@ -70,7 +70,9 @@ _ORDER: Final = (
 )
 """The first row that holds decides; where none holds it is a person's text."""
 
-_REPORT_BITS: Final = frozenset({c.ESM_TYPE_RECEIPT, c.ESM_TYPE_INTERMEDIATE, c.ESM_TYPE_RECEIPT | c.ESM_TYPE_INTERMEDIATE})
+_REPORT_BITS: Final = frozenset(
+    {c.ESM_TYPE_RECEIPT, c.ESM_TYPE_INTERMEDIATE, c.ESM_TYPE_RECEIPT | c.ESM_TYPE_INTERMEDIATE}
+)
 
 
 def is_labelled(esm_class: int) -> bool:

@@ -83,7 +83,11 @@ async def find_nameless(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> 
     found = await find_unnamed_to(tx, lane.name, recipients, now - UNNAMED_FOR)
     waiting = await find_open_to(tx, lane.name, recipients, now - UNNAMED_FOR)
     # One that was named waits, too: who knows under what name it is reported.
-    return found[0] if found and {match.message_id for match in waiting} == {found[0].message_id} else Found.NOTHING
+    return (
+        found[0]
+        if found and {match.message_id for match in waiting} == {found[0].message_id}
+        else Found.NOTHING
+    )
 
 
 async def find_cut(tx: Tx, lane: Lane, receipt: Receipt) -> Match | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -70,7 +69,7 @@ def _parse_priorities(value: object) -> tuple[int, ...]:
     return tuple(read(element) for element in value)
 
 
-def _parse_words(value: object) -> Mapping[str, MessageState]:
+def _parse_words(value: object) -> tuple[tuple[str, MessageState], ...]:
     if not isinstance(value, list):
         raise BadValue(f'{show(value)} is not a list; write it in brackets: ["HLRERR=undeliverable"]')
     table: dict[str, MessageState] = {}
@@ -83,7 +82,7 @@ def _parse_words(value: object) -> Mapping[str, MessageState]:
                 f" {', '.join(_STATE_BY_NAME)}"
             )
         table[folded] = _STATE_BY_NAME[state.strip()]
-    return table
+    return tuple(table.items())
 
 
 _STATE_BY_NAME: Final = {
@@ -148,7 +147,7 @@ class CarrierRules(CarrierTexts, frozen=True, kw_only=True):
         Literal["auto", "as-is", "hex-to-decimal", "decimal-to-hex"],
         Form(one_of("auto", "as-is", "hex-to-decimal", "decimal-to-hex")),
     ] = "auto"
-    receipt_words: Annotated[Mapping[str, MessageState], Form(_parse_words)] = msgspec.field(default_factory=dict)
+    receipt_words: Annotated[tuple[tuple[str, MessageState], ...], Form(_parse_words)] = ()
     one_receipt: Flag = False
 
 
@@ -173,5 +172,5 @@ def make_submit_rules(settings: CarrierRules) -> SubmitRules:
 def make_receipt_rules(settings: CarrierRules) -> ReceiptRules:
     """The same about receipts."""
     return ReceiptRules(
-        receipt_id=settings.receipt_id, states=settings.receipt_words, one_report=settings.one_receipt
+        receipt_id=settings.receipt_id, states=dict(settings.receipt_words), one_report=settings.one_receipt
     )

@@ -249,9 +249,7 @@ class KeptReceipt(NamedTuple):
     received_at: datetime
 
 
-_KEPT = (
-    f"SELECT {_EARLY}, channel, received_at, reference, octets FROM early_receipts WHERE receipt_id IN "
-)
+_KEPT = f"SELECT {_EARLY}, channel, received_at, reference, octets FROM early_receipts WHERE receipt_id IN "
 
 
 async def list_kept(tx: Tx, *, channel: str | None, limit: int, before: str | None) -> list[KeptReceipt]:

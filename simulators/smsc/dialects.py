@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from drivers.codec.septets import pack_septets
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
@@ -19,12 +21,26 @@ _IDS: Final[dict[str, Callable[[int], str]]] = {
     "padded": lambda number: f"{number:020d}",
     "padded_hex": lambda number: f"{number:016x}",
 }
-_FORMATS: Final = {"comma", "capitals", "seconds", "no_text", "no_tlv", "reordered"}
+_FORMATS: Final = {"comma", "capitals", "seconds", "no_text", "no_tlv", "reordered", "own_words"}
+_OCTETS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "wide": lambda text: text.decode("latin-1").encode("utf-16-be"),
+    "wide_swapped": lambda text: b"\xff\xfe" + text.decode("latin-1").encode("utf-16-le"),
+    "packed": lambda text: pack_septets(text + b"\r" if len(text) % 8 == 7 else text),
+}
+_ENVELOPES: Final = {"says_ucs2", "in_payload", "no_label", "unturned", "masked"}
+_OWN_WORDS: Final = {
+    "DELIVRD": "Delivered to handset",
+    "UNDELIV": "FAILED",
+    "REJECTD": "Rejected by operator",
+    "EXPIRED": "TIMEOUT",
+}
 
-WORDS: Final = frozenset(_IDS) | _FORMATS
+WORDS: Final = frozenset(_IDS) | _FORMATS | _OCTETS.keys() | _ENVELOPES
 """Ids: ``decimal``, ``hex``, ``upper`` (hex in capitals), ``padded``, ``padded_hex``. Texts: ``comma`` between the
-fields, ``capitals`` (``ID:``, ``Text:``), ``seconds`` in dates, ``no_text``, ``reordered`` fields. ``no_tlv``: the
-text alone."""
+fields, ``capitals`` (``ID:``, ``Text:``), ``seconds`` in dates, ``no_text``, ``reordered`` fields, ``own_words`` for
+the state; in UTF-16 (``wide``, or ``wide_swapped`` with a mark), or ``packed`` as GSM-7. ``no_tlv``: the text
+alone. ``says_ucs2``: data_coding 8, whatever the text is in. ``in_payload``: in that parameter. ``no_label``: esm_class
+0. ``unturned``: both addresses as the message had them; ``masked``: digits of the handset are hidden."""
 
 
 class UnknownWord(ValueError):
@@ -77,6 +93,8 @@ def spell_receipt(facts: ReceiptFacts, words: frozenset[str]) -> str:
         ("stat", facts.stat),
         ("err", f"{facts.err:03}"),
     ]
+    if "own_words" in words:
+        fields[5] = ("stat", _OWN_WORDS.get(facts.stat, facts.stat))
     if "reordered" in words:
         fields = [fields[5], *fields[:5], fields[6]]
     if "no_text" not in words:
@@ -84,3 +102,10 @@ def spell_receipt(facts: ReceiptFacts, words: frozenset[str]) -> str:
     if "capitals" in words:
         fields = [(key.title() if key == "text" else key.upper(), value) for key, value in fields]
     return ("," if "comma" in words else " ").join(f"{key}:{value}" for key, value in fields)
+
+
+def spell_octets(text: bytes, words: frozenset[str]) -> bytes:
+    """A receipt's text as octets."""
+    for word in words & _OCTETS.keys():
+        return _OCTETS[word](text)
+    return text

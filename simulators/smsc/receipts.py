@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from drivers.base import Encoding, ReceiptState
 from drivers.codec.gsm7 import encode_gsm7
-from drivers.smpp.wire.constants import ESM_TYPE_RECEIPT, MessageState, Tag
-from simulators.smsc.dialects import ReceiptFacts, read_dialect, spell_id, spell_receipt
+from drivers.smpp.wire.constants import DATA_CODING_UCS2, ESM_TYPE_RECEIPT, MessageState, Tag
+from simulators.smsc.dialects import ReceiptFacts, read_dialect, spell_id, spell_octets, spell_receipt
 from simulators.smsc.translate import address_deliver
 
 if TYPE_CHECKING:
@@ -87,10 +87,26 @@ def write_receipt(receipt: NetworkReceipt, message_ids: MessageIds, dialect: str
     tlvs = [(Tag.RECEIPTED_MESSAGE_ID, f"{message_id}\0".encode()), (Tag.MESSAGE_STATE, bytes((state,)))]
     if error:
         tlvs.append((Tag.NETWORK_ERROR_CODE, bytes((_GSM_NETWORK, 0, error))))
+    octets = spell_octets(encode_gsm7(text), words)
+    if "in_payload" in words:
+        tlvs.append((Tag.MESSAGE_PAYLOAD, octets))
+        octets = b""
+    dropped = _NAMES if "no_tlv" in words else frozenset[int]()
+    handset, sender = message.recipient, message.sender
+    if "masked" in words:
+        handset = f"{handset[:-8].lstrip('+')}****{handset[-4:]}"
+    if "unturned" in words:
+        handset, sender = sender, handset
     return address_deliver(
-        message.recipient,
-        message.sender,
-        esm_class=ESM_TYPE_RECEIPT,
-        short_message=encode_gsm7(text),
-        tlvs=() if "no_tlv" in words else tuple(tlvs),
+        handset,
+        sender,
+        esm_class=0 if "no_label" in words else ESM_TYPE_RECEIPT,
+        data_coding=DATA_CODING_UCS2 if "says_ucs2" in words else 0,
+        short_message=octets,
+        tlvs=tuple((tag, value) for tag, value in tlvs if tag not in dropped),
     )
+
+
+_NAMES: Final = frozenset(
+    {int(Tag.RECEIPTED_MESSAGE_ID), int(Tag.MESSAGE_STATE), int(Tag.NETWORK_ERROR_CODE)}
+)

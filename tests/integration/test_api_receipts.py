@@ -43,6 +43,25 @@ async def test_they_are_listed_newest_first_in_pages(tmp_path: Path):
         assert (status, problem["detail"]) == (422, "write one of true")
 
 
+async def test_one_that_was_not_understood_is_shown_as_it_came(tmp_path: Path):
+    async with open_api(tmp_path) as rig:
+        early = EarlyReceipt(
+            make_id(), "+8613800138000", "unknown", "", None, "RT:0148", octets=b"stat:RT:0148"
+        )
+        await rig.store.write(
+            lambda tx: save_early(
+                tx, early, channel="sim-1", references=["1", "2"], received_at=rig.clock.now()
+            )
+        )
+        [item] = (await rig.call("GET", "/v1/receipts"))[1]["items"]
+        assert (item["state"], item["word"], bytes.fromhex(item["octets"])) == (
+            "unknown",
+            "RT:0148",
+            b"stat:RT:0148",
+        )
+        assert item["references"] == ["1", "2"]
+
+
 async def test_one_that_fits_nothing_is_not_forced_on_a_message(tmp_path: Path):
     async with open_api(tmp_path) as rig:
         receipt_id = await keep(rig, "9")

@@ -209,6 +209,20 @@ async def test_of_two_segments_to_a_handset_none_is_guessed_and_the_receipt_is_k
         assert await rig.store.read(count_kept) == 0
 
 
+async def test_whoever_reads_what_the_gateway_could_not_tells_what_it_says(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await sent_as(rig, driver, "abc")
+        await driver.report(
+            replace(receipt("abc", state=ReceiptState.UNKNOWN), understood=False, word="RT:0148")
+        )
+        [kept] = await rig.store.read(lambda tx: list_kept(tx, channel=None, limit=10, before=None))
+        receipt_id = kept.early.receipt_id
+        await match_receipt(rig.store, rig.clock, receipt_id, message.id, 1, ReceiptState.REJECTED)
+        assert await status_of(rig, message) == ["undelivered"]
+        assert await rig.store.read(count_kept) == 0
+
+
 async def test_what_was_never_ours_is_kept_and_listed_with_its_spellings(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:

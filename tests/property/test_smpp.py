@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC
 from itertools import pairwise
 from typing import Any
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from drivers.smpp.inbound import decode_receipts
+from drivers.smpp.wire.pdus import DeliverSm
 from gateway.clock import SystemClock
+from gateway.runtime.carrier_rules import make_receipt_rules
 from gateway.runtime.lanes import make_lanes
 from gateway.runtime.settings import Settings, SettingsErrors, StoreSettings, load_settings
 
@@ -34,6 +37,28 @@ def test_how_long_a_receipt_may_take(tmp_path: Path, line: str, expected: float)
 def test_another_word_than_never_is_refused_with_what_to_write(tmp_path: Path, value: str) -> None:
     with pytest.raises(SettingsErrors, match=r'smpp\[0\]\.query_after: .*or "never"'):
         read(tmp_path, f"query_after = {value}")
+
+
+def test_what_a_carriers_own_words_mean(tmp_path: Path) -> None:
+    line = 'receipt_words = ["Hlr Err = undeliverable", "RT:0148=rejected", "err:034=expired", "1=delivered"]'
+    settings = read(tmp_path, line, "one_receipt = true").smpp[0]
+    rules = make_receipt_rules(settings)
+    assert rules.one_report
+    for text, state in (
+        (b"id:7 stat:HLRERR", "undeliverable"),
+        (b"id:7 stat:rt:0148 err:148", "rejected"),
+        (b"id:7 stat:UNKNOWN err:34", "expired"),
+        (b"id:7 stat:1", "delivered"),
+        (b"id:7 stat:DELIVRD", "delivered"),
+    ):
+        [receipt] = decode_receipts(DeliverSm(esm_class=4, short_message=text), rules)
+        assert receipt.state == state
+
+
+@pytest.mark.parametrize("value", ['"HLRERR"', '["HLRERR"]', '["HLRERR=gone"]', '["=delivered"]', "[1]"])
+def test_a_word_without_a_meaning_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(SettingsErrors, match=r"smpp\[0\]\.receipt_words"):
+        read(tmp_path, f"receipt_words = {value}")
 
 
 def test_a_bind_of_smpp_3_3_takes_no_parameters(tmp_path: Path) -> None:

@@ -166,18 +166,25 @@ def parse_receipt_by_keys(content: bytes) -> DeliveryReceipt:
 
 def _parse_by_keys(content: bytes) -> Iterator[DeliveryReceipt]:
     text = read_octets(content, _shows_receipt)
-    for form in (_COMMAS, _VALUES):
-        values = form.fullmatch(text.strip(_BETWEEN).replace('"', ""))
-        if values is not None:
-            yield _read_values(values)
-            return
+    if (values := _match_values(text)) is not None:
+        yield _read_values(values)
+        return
     for piece in _split(text):
         yield _read_keys(piece)
 
 
 def _shows_receipt(text: str) -> bool:
     """Whether it has a key at all, or is of values alone."""
-    return _KEYS.search(text) is not None or any(f.fullmatch(text.strip(_BETWEEN)) for f in (_COMMAS, _VALUES))
+    return _KEYS.search(text) is not None or _match_values(text) is not None
+
+
+def _match_values(text: str) -> re.Match[str] | None:
+    """A receipt without keys."""
+    bare = _AROUND_COMMAS.sub(",", text.strip(_BETWEEN).replace('"', ""))
+    return _COMMAS.fullmatch(bare) or _VALUES.fullmatch(bare)
+
+
+_AROUND_COMMAS: Final = re.compile(r" *, *")
 
 
 def _split(text: str) -> list[str]:
@@ -253,7 +260,9 @@ def _is_empty_and_early(text: str, match: re.Match[str], matches: list[re.Match[
     following = next((m for m in matches if m.start() >= match.end()), None)
     if following is None or text[match.end() : following.start()].strip(_BETWEEN):
         return False
-    return _name(following) == "stat" and all(_name(m) != "stat" for m in matches if m.start() < match.start())
+    return _name(following) == "stat" and all(
+        _name(m) != "stat" for m in matches if m.start() < match.start()
+    )
 
 
 def _first_date(value: str) -> str:

@@ -58,7 +58,9 @@ _NO_ERROR: Final = re.compile(r"0*")
 _STATES: Final = frozenset(map(int, MessageState))
 
 BARE_WORDS: Final = tuple(
-    sorted((word for words in _WORDS.values() for word in words.split() if len(word) > 6), key=len, reverse=True)
+    sorted(
+        (word for words in _WORDS.values() for word in words.split() if len(word) > 6), key=len, reverse=True
+    )
 )
 """Words long enough to be looked for where a receipt has left the key out."""
 

@@ -12,7 +12,21 @@ from drivers.smpp.text import decode_content
 
 pytestmark = pytest.mark.unit
 
-TEXTS = ["退订", "你好，世界", "TD", "Hello, world", "1", "一", "一一", "Ünïcödé", "Привет", "مرحبا", "😀", "a😀b", "\ue001你"]
+TEXTS = [
+    "退订",
+    "你好，世界",
+    "TD",
+    "Hello, world",
+    "1",
+    "一",
+    "一一",
+    "Ünïcödé",
+    "Привет",
+    "مرحبا",
+    "😀",
+    "a😀b",
+    "\ue001你",
+]
 
 
 @pytest.mark.parametrize("text", TEXTS)

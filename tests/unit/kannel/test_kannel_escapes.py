@@ -131,6 +131,27 @@ def test_what_a_report_says():
     )
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("err:001", "001"),
+        ("err:1", "001"),
+        ("err:4A6", "4A6"),
+        ("network:3:27", "027"),
+        ("tp_st_0x41", "065"),
+        ("", ""),
+    ],
+)
+def test_the_networks_number_is_told_without_the_words_around_it(code: str, told: str):
+    report = plan_report(
+        event("undelivered", error=f"receipt_expired: Too late. [{code}]"), Wish(url="%B|%A", mask=ALL)
+    )
+    assert report is not None
+    binfo, _, text = report.partition("|")
+    assert binfo == told
+    assert text.endswith(f"+stat%3AEXPIRED+err%3A{told or '000'}+text%3A")
+
+
 # --- inbound
 
 

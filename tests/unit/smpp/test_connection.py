@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC
 from typing import Any
 
 import pytest
@@ -47,7 +46,7 @@ class MemoryTransport(asyncio.Transport):
 
 async def bound_connection(sink: RecordingSink) -> tuple[SmppConnection, MemoryTransport]:
     incidents, transport = Incidents("a"), MemoryTransport()
-    deliveries = Deliveries(sink, UTC, incidents)
+    deliveries = Deliveries(sink, incidents)
 
     def on_request(connection: SmppConnection, request: RequestReceived) -> None:
         assert isinstance(request.body, DeliverSm)

@@ -86,7 +86,9 @@ def test_several_receipts_in_one_text_are_an_smscs_without_the_bit():
 
 
 def test_what_may_be_a_text_brings_the_text_along():
-    [receipt] = decode_delivery(DeliverSm(esm_class=4, source_addr_ton=1, source_addr="861", short_message=b"TD"))
+    [receipt] = decode_delivery(
+        DeliverSm(esm_class=4, source_addr_ton=1, source_addr="861", short_message=b"TD")
+    )
     assert isinstance(receipt, Receipt)
     assert receipt.otherwise is not None
     assert (receipt.otherwise.sender, receipt.otherwise.payload) == ("+861", b"TD")

@@ -106,15 +106,15 @@ WRITTEN: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("data_coding", [0, 1, 3, 4, 8, 0x11, 0xF0])
 @pytest.mark.parametrize("written", WRITTEN)
 @pytest.mark.parametrize("vector", FIELD, ids=lambda v: v["source"])
 def test_receipts_of_the_field_are_read_however_they_are_written_and_whatever_data_coding_says(
-    vector, written, data_coding
+    vector, written
 ):
     octets = WRITTEN[written](body_of(vector))
-    expected = decode_receipt(deliver_of(vector), UTC)
-    assert decode_receipt(deliver_of(vector, data_coding=data_coding, short_message=octets), UTC) == expected
+    expected = decode_receipt(deliver_of(vector))
+    for data_coding in (0, 1, 3, 4, 8, 0x11, 0xF0):
+        assert decode_receipt(deliver_of(vector, data_coding=data_coding, short_message=octets)) == expected
 
 
 @pytest.mark.parametrize("vector", FIELD, ids=lambda v: v["source"])
@@ -380,16 +380,16 @@ def test_several_receipts_in_one_text_are_several(text, ids, states):
         (b"id: '7 8' stat: 'Delivered to handset' err:1", "7 8", "Delivered to handset"),
         (b"msg_id=7;status=Failed;error_code=9", "7", "Failed"),
         (b"Message-Id: 7 Message State: EXPIRED", "7", "EXPIRED"),
-        (b"DELIVRD id:7", "7", ""),
+        (b"DELIVRD id:7", "7", "DELIVRD"),
         (b"7,001,001,2401011200,2401011201,DELIVRD,000,hello", "7", "DELIVRD"),
         (b"7 001 001 240101120000 20240101120100 UNDELIV 011", "7", "UNDELIV"),
         (b"02,2401011201,2401011200,107,8613800138000,1069,abc", "abc", "UNDELIV"),
-        (b' "00", "2401011201", "2401011200", "", "861", "1069", "abc" ', "", ""),
+        (b' "00", "2401011201", "2401011200", "", "861", "1069", "abc" ', "abc", "DELIVRD"),
     ],
 )
 def test_forms_vary_more_than_the_field_has_shown(text, message_id, stat):
     receipt = parse_receipt(text)
-    assert (receipt.message_id, receipt.stat or stat) == (message_id, stat or receipt.stat)
+    assert (receipt.message_id, receipt.stat) == (message_id, stat)
 
 
 def test_an_id_that_an_agreed_dialect_can_not_respell_is_still_an_id():
