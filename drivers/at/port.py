@@ -13,19 +13,22 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from drivers.at.request import EchoReturned, Request
-from drivers.at.transaction import (
+from drivers.at.doubt import Doubt
+from drivers.at.events import (
     Answered,
-    AtDialogue,
     AtEvent,
     Command,
     EchoBack,
     Hung,
+    Late,
+    Overdue,
     PayloadDue,
     Phase,
     Stray,
     TimedOut,
 )
+from drivers.at.request import EchoReturned, Request
+from drivers.at.transaction import AtDialogue
 from drivers.at.transport import open_serial
 from drivers.at.unsolicited import Urc
 from drivers.errors import DriverError, LocalProtocolError, WireLost, WireTimeout
@@ -33,6 +36,7 @@ from drivers.errors import DriverError, LocalProtocolError, WireLost, WireTimeou
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from drivers.at.request import OnLate
     from drivers.at.result_codes import FinalResult
     from drivers.at.trace import Trace
     from drivers.at.transport import OpenWire, Wire
@@ -63,10 +67,11 @@ class AtPort:
         name: for logs.
         on_urc: called on the loop with each unsolicited message, in order; must not block.
         on_silence: called on the loop with True when an answer did not come, and with False when the stick answers
-            again; must not block.
+            again and no payload's answer is owed any more; must not block.
         on_stray: called on the loop with each line that belongs to nothing; must not block.
         command_timeout_s: for requests that name no other.
         trace: hears every octet.
+        doubt: what the stick still owes from the last time its port was open; is kept up to date.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class AtPort:
         on_stray: Callable[[str], None] | None = None,
         command_timeout_s: float = COMMAND_TIMEOUT_S,
         trace: Trace | None = None,
+        doubt: Doubt | None = None,
     ) -> None:
         self._name = name
         self._on_silence = on_silence
@@ -87,7 +93,8 @@ class AtPort:
         self._command_timeout_s = command_timeout_s
         self._on_urc = on_urc
         self._loop = asyncio.get_running_loop()
-        self._dialogue = AtDialogue(self._loop.time())
+        self._doubt = doubt or Doubt()
+        self._dialogue = AtDialogue(self._loop.time(), self._doubt)
         self._wire: Wire | None = None
         self._waiting: deque[Request] = deque()
         self._current: Request | None = None
@@ -96,6 +103,7 @@ class AtPort:
         self._ended: asyncio.Future[None] | None = None
         self._stepping = False
         self._lost: WireLost | None = None
+        self._is_gone = False
         self._payload_ended = -math.inf
 
     @property
@@ -134,16 +142,21 @@ class AtPort:
         """Close the wire and end each request with WireLost; may be called twice."""
         if self._lost is None:
             self._lost = WireLost("port closed", by_peer=False)
+        if self._current is not None and not self._is_gone:
+            self._dialogue.close(self._loop.time())
         self._fail_requests(self._lost)
         if self._wire is not None:
             await self._wire.close()
 
-    async def request(self, text: str, *, timeout_s: float | None = None) -> tuple[str, ...]:
+    async def request(
+        self, text: str, *, timeout_s: float | None = None, on_late: OnLate | None = None
+    ) -> tuple[str, ...]:
         """Send a command and wait for its end.
 
         Args:
             text: the command line, without line end.
             timeout_s: from its start, not from this call; None for the port's own.
+            on_late: see `drivers.at.request.Request`; must not block.
 
         Returns:
             The information lines.
@@ -156,7 +169,7 @@ class AtPort:
         Cancel: a command not yet started is dropped; one in flight goes on, its answer is thrown away.
         """
         timeout_s = self._command_timeout_s if timeout_s is None else timeout_s
-        return await self._enqueue(Command(text=text, timeout_s=timeout_s))
+        return await self._enqueue(Command(text=text, timeout_s=timeout_s), on_late=on_late)
 
     async def request_with_payload(
         self,
@@ -166,13 +179,15 @@ class AtPort:
         on_payload: Callable[[], None],
         timeout_s: float,
         prompt_timeout_s: float | None = None,
+        on_late: OnLate | None = None,
     ) -> tuple[str, ...]:
-        """Send a command that prompts, then its payload and Ctrl-Z.
+        """Send a command that prompts, then its payload and Ctrl-Z. Waits while an earlier payload's answer is owed.
 
         Args:
             on_payload: called just before the first octet of the payload is written.
             timeout_s: from the payload to the final result code.
             prompt_timeout_s: for the prompt; None, or more than the port's own for any answer, for that.
+            on_late: see `drivers.at.request.Request`; must not block.
 
         Raises:
             EchoReturned: the stick echoes again: the payload was held back.
@@ -185,7 +200,7 @@ class AtPort:
         if prompt_timeout_s is not None:
             prompt_s = min(prompt_s, prompt_timeout_s)
         command = Command(text=text, payload=payload, timeout_s=timeout_s, prompt_timeout_s=prompt_s)
-        return await self._enqueue(command, on_payload)
+        return await self._enqueue(command, on_payload, on_late)
 
     def octets_received(self, octets: bytes) -> None:
         """Hear the wire (`drivers.at.transport.WireListener`)."""
@@ -193,11 +208,13 @@ class AtPort:
             self._trace.heard(octets)
         self._unread += octets
         if len(self._unread) > MAX_UNREAD:
-            self.wire_lost("the stick floods the port")
+            self._lost = self._lost or WireLost("the stick floods the port", by_peer=True)
         self._go_on()
 
     def wire_lost(self, reason: str) -> None:
         """Hear that the wire is gone (`drivers.at.transport.WireListener`)."""
+        self._is_gone = True
+        self._doubt.clear()  # what it owed died with it
         self._lose(WireLost(reason, by_peer=True))
 
     def _lose(self, lost: WireLost) -> None:
@@ -206,13 +223,16 @@ class AtPort:
         self._go_on()
 
     async def _enqueue(
-        self, command: Command, on_payload: Callable[[], None] | None = None
+        self,
+        command: Command,
+        on_payload: Callable[[], None] | None = None,
+        on_late: OnLate | None = None,
     ) -> tuple[str, ...]:
         if self._lost is not None:
             raise self._lost
         if len(self._waiting) >= MAX_WAITING:
             raise LocalProtocolError(f"{MAX_WAITING} requests wait for the port already")
-        request = Request(command, self._loop.create_future(), on_payload)
+        request = Request(command, self._loop.create_future(), on_payload, on_late)
         self._waiting.append(request)
         self._go_on()
         try:
@@ -245,7 +265,8 @@ class AtPort:
 
     def _watch_time(self) -> None:
         """Have a timer no later than the dialogue's deadline; one that is early costs less than one a command."""
-        deadline = self._dialogue.deadline
+        due = (self._dialogue.deadline, self._dialogue.held_until(self._loop.time()))
+        deadline = min((at for at in due if at is not None), default=None)
         if deadline is None or (self._timer is not None and self._timer.when() <= deadline):
             return
         if self._timer is not None:
@@ -262,10 +283,15 @@ class AtPort:
         self._unread.clear()
         self._handle(self._dialogue.receive(octets, now))
         self._handle(self._dialogue.tick(now))
-        if self._silent and self._dialogue.phase is Phase.IDLE and self._lost is None:
+        is_held = self._dialogue.held_until(now) is not None
+        if self._silent and self._dialogue.phase is Phase.IDLE and not is_held and self._lost is None:
             self._note_silence(silent=False)
-        while self._dialogue.phase is Phase.IDLE and self._waiting and self._lost is None:
-            self._start_next(now)
+        while self._dialogue.phase is Phase.IDLE and self._lost is None:
+            request = next((r for r in self._waiting if not is_held or r.command.payload is None), None)
+            if request is None:
+                break
+            self._waiting.remove(request)
+            self._start(request, now)
         output = self._dialogue.take_output()
         if output and self._wire is not None:
             if self._trace is not None:
@@ -278,8 +304,7 @@ class AtPort:
             self._dialogue.abandon(now)
             self._current = None
 
-    def _start_next(self, now: float) -> None:
-        request = self._waiting.popleft()
+    def _start(self, request: Request, now: float) -> None:
         if request.is_over:
             return
         try:
@@ -299,6 +324,11 @@ class AtPort:
                     self._current.leave_payload()
                 case Answered(lines, final):
                     self._end_current(lines, final)
+                case Overdue():
+                    self._note_silence(silent=True)
+                case Late(command, lines, final):
+                    assert isinstance(command.owner, Request)
+                    command.owner.end_late(lines, final)
                 case TimedOut(after_s, lines):
                     self._note_silence(silent=True)
                     self._fail_current(partial(_timeout_of, after_s, lines))

@@ -91,9 +91,12 @@ class LineReader:
         return None
 
     def _take_text(self, end: int) -> str:
-        text = bytes(self._buffer[:end]).replace(b"\x00", b"").decode("utf-8", "replace").strip()
+        octets = bytes(self._buffer[:end]).replace(b"\x00", b"")
         del self._buffer[:end]
-        return text
+        try:
+            return octets.decode().strip()
+        except UnicodeDecodeError:  # what is no UTF-8 is Latin-1, or noise
+            return octets.decode("latin-1").strip()
 
     def _find_line_end(self) -> int:
         ends = [at for at in map(self._buffer.find, (b"\r", b"\n")) if at >= 0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from drivers.at.result_codes import FinalResult, ResultKind
@@ -10,9 +11,11 @@ from drivers.errors import AtError, CmeError, CmsError, DriverError, RemoteProto
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
-    from drivers.at.transaction import Command
+    from drivers.at.events import Command
+
+OnLate = Callable[[tuple[str, ...], "DriverError | None"], None]
+"""Takes the information lines, and the error that the answer means; None for a good one."""
 
 
 class EchoReturned(RemoteProtocolError):
@@ -29,13 +32,18 @@ class Request:
     Args:
         answer: gets the information lines or the error; done before the command's end when nobody waits any more.
         on_payload: called just before the first octet of the payload is written.
+        on_late: called with what the stick answered after all, when the request has ended without that.
         payload_left: it was called, or would have been.
     """
 
     command: Command
     answer: asyncio.Future[tuple[str, ...]]
     on_payload: Callable[[], None] | None = None
+    on_late: OnLate | None = None
     payload_left: bool = False
+
+    def __post_init__(self) -> None:
+        self.command = replace(self.command, owner=self)
 
     @property
     def is_over(self) -> bool:
@@ -57,6 +65,11 @@ class Request:
             self.fail(error)
         elif not self.is_over:
             self.answer.set_result(lines)
+
+    def end_late(self, lines: tuple[str, ...], final: FinalResult) -> None:
+        """The stick gave a final result code for this request after its end."""
+        if self.on_late is not None and (self.command.payload is None or self.payload_left):
+            self.on_late(lines, _error_of(final))
 
     def fail(self, error: DriverError) -> None:
         """No good end comes; nothing happens when the request is over."""

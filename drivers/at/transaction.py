@@ -3,9 +3,9 @@
 Theory of operation. The dialogue is in one `Phase`:
 
 * ``RESYNC``: we don't know what the stick is doing (the port was just opened, or an answer did not come).
-  ESC leaves a prompt nobody answers, ``AT`` asks for a sign of life; everything but URCs is thrown away.
-* ``SETTLE``: it answered; until the line has been still for `SETTLE_S` further answers are thrown away.
-  Sticks answer in order, so a late final of the old command comes before that of the guard, never after.
+  ESC leaves a prompt nobody answers, ``AT`` asks for a sign of life; what comes is nobody's, or a late answer.
+* ``SETTLE``: it answered; until the line has been still for `SETTLE_S` further answers are taken for the same.
+  Sticks answer in order, so a late final of the old command comes before that of the guard; nearly always.
 * ``IDLE``: a command may be started; every line is unsolicited.
 * ``COMMAND``: information lines are collected until a final result code.
 * ``PROMPT``: as COMMAND, and the prompt is awaited; nothing has taken effect yet.
@@ -13,17 +13,38 @@ Theory of operation. The dialogue is in one `Phase`:
 
 Unsolicited lines are taken out first, in every phase. Each started command ends with exactly one of
 `Answered`, `TimedOut`, `EchoBack` or, if nobody wants it any more, `AtDialogue.abandon`.
+
+A final says nothing of what it belongs to, and sticks may owe others than that of the command in flight
+(`drivers.at.doubt`). While one is owed that looks like the one that came,
+
+* a payload is not ended by it: its own answer may follow, and if none does it times out;
+* a prompt is awaited on, as nothing has happened before it;
+* any other command is ended by it, and a resync follows, so that no later answer is taken for the next one's.
+
+A late answer that can belong to one command only is handed over: as `Answered` while the resync lasts, later as `Late`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from enum import StrEnum
 
+from drivers.at.doubt import Doubt
+from drivers.at.events import (
+    Answered,
+    AtEvent,
+    Command,
+    EchoBack,
+    Hung,
+    Late,
+    Overdue,
+    PayloadDue,
+    Phase,
+    Stray,
+    TimedOut,
+)
 from drivers.at.reader import Line, LineReader, Oversized, Prompt
 from drivers.at.result_codes import FinalResult, ResultKind, parse_final
-from drivers.at.unsolicited import Urc, expected_prefix, has_body, is_body, is_unsolicited
+from drivers.at.unsolicited import QuoteReader, UrcReader, expected_prefix, is_unsolicited
 from drivers.errors import LocalProtocolError
 
 GUARD_S = 3.0
@@ -32,112 +53,41 @@ GUARD_TRIES = 5
 """Guards without an answer before the stick counts as hung."""
 SETTLE_S = 0.2
 """Silence that ends a resync."""
-BODY_S = 1.0
-"""Time for the second line of an unsolicited message."""
 GLUED_S = 0.5
 """Silence behind a line without an end that ends like a prompt before it is taken for one: noise came in front of it,
 or an unsolicited line that lost its own end. The rest of an honest line comes within milliseconds."""
+FINAL_S = 3.0
+"""Time for the final behind a payload's own information line, which has said all."""
+TWICE_SETTLE_S = 0.05
+"""Silence behind each final of a stick that has said one twice."""
 MAX_INFO_LINES = 2048
 """Lines of one answer: a full store of 255 messages has 510."""
 
 _LISTING = "+CMGL:"
 _ESC = b"\x1b"
 _SUB = b"\x1a"
-
-
-class Phase(StrEnum):
-    """See the module's theory of operation."""
-
-    RESYNC = "resync"
-    SETTLE = "settle"
-    IDLE = "idle"
-    COMMAND = "command"
-    PROMPT = "prompt"
-    PAYLOAD = "payload"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """One command line.
-
-    Args:
-        text: without line end.
-        payload: octets for the prompt, without Ctrl-Z; None when the command has no prompt.
-        timeout_s: from the start, or the last line of a listing, to the final; with a payload, from the
-            payload to the final.
-        prompt_timeout_s: from the start to the prompt.
-    """
-
-    text: str
-    payload: bytes | None = None
-    timeout_s: float = 10.0
-    prompt_timeout_s: float = 10.0
-
-    @property
-    def label(self) -> str:
-        """The command without its parameters: fit for logs and errors."""
-        return self.text.partition("=")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The command in flight ended with a final result code."""
-
-    lines: tuple[str, ...]
-    final: FinalResult
-
-
-@dataclass(frozen=True, slots=True)
-class TimedOut:
-    """The command in flight got no final; the dialogue resyncs by itself. ``lines`` came before."""
-
-    after_s: float
-    lines: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadDue:
-    """The prompt came; the next output is the payload."""
-
-
-@dataclass(frozen=True, slots=True)
-class EchoBack:
-    """The stick repeats commands, which it did not do before; the payload was held back, the dialogue resyncs.
-
-    It may have restarted and forgotten in which mode it is to be.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Stray:
-    """A line that belongs to nothing, such as a late answer."""
-
-    line: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hung:
-    """The stick does not answer at all: the port should be opened anew."""
-
-
-AtEvent = Answered | TimedOut | PayloadDue | EchoBack | Urc | Stray | Hung
+_OK = FinalResult(kind=ResultKind.OK)
 
 
 class AtDialogue:
     """See the module. The owner calls `receive` and `tick`, then writes what `take_output` gives."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, doubt: Doubt | None = None) -> None:
+        self._doubt = doubt or Doubt()
         self._reader = LineReader()
-        self._events: deque[AtEvent] = deque()
+        self._events: list[AtEvent] = []
         self._output = bytearray()
         self._command: Command | None = None
         self._expected: str | None = None
         self._info: list[str] = []
-        self._pending_urc: str | None = None
-        self._urc_deadline: float | None = None
+        self._quotes, self._urcs = QuoteReader(), UrcReader()
         self._phase_deadline: float | None = None
         self._glued_deadline: float | None = None
         self._guards_left = 0
+        self._settle_s = SETTLE_S
+        self._overdue: Command | None = None
+        self._in_doubt: deque[FinalResult] = deque(maxlen=4)
+        self._says_finals_twice = False
         self._echoed = False
         self._echoes = True
         self._echo_is_back = False
@@ -151,8 +101,12 @@ class AtDialogue:
     @property
     def deadline(self) -> float | None:
         """When `tick` has something to do; None for never."""
-        due = (self._phase_deadline, self._urc_deadline, self._glued_deadline)
+        due = (self._phase_deadline, self._quotes.deadline, self._urcs.deadline, self._glued_deadline)
         return min((at for at in due if at is not None), default=None)
+
+    def held_until(self, now: float) -> float | None:
+        """Until when no payload may start, for an earlier one may still be answered; None for now."""
+        return self._doubt.held_until(now)
 
     @property
     def n_buffered(self) -> int:
@@ -169,12 +123,15 @@ class AtDialogue:
             raise LocalProtocolError(f"{command.label} started in phase {self._phase}")
         if not command.text.isprintable():
             raise LocalProtocolError(f"{command.label} holds control characters")
+        if command.payload is not None and self.held_until(now) is not None:
+            raise LocalProtocolError(f"{command.label} started while the answer to another is owed")
         if self._reader.ends_like_prompt:
             # What was there before the command is no prompt for its payload.
             self._events.append(Stray(self._reader.drop_line()))
         self._command = command
         self._expected = expected_prefix(command.text)
         self._info = []
+        self._in_doubt.clear()
         self._echoed = False
         self._output += command.text.encode() + b"\r"
         if command.payload is None:
@@ -189,7 +146,14 @@ class AtDialogue:
         not be taken for another's.
         """
         if self._phase is Phase.PROMPT:
+            assert self._command is not None
+            self._doubt.timed_out(self._command, now, payload_left=False)
             self._resync(now)
+
+    def close(self, now: float) -> None:
+        """The port is being closed, and opened anew later: what a payload's answer is owed for is kept."""
+        if self._phase is Phase.PAYLOAD and self._command is not None:
+            self._doubt.timed_out(self._command, now, payload_left=True)
 
     def receive(self, octets: bytes, now: float) -> list[AtEvent]:
         """Take octets from the wire; the events they make, in order."""
@@ -205,14 +169,14 @@ class AtDialogue:
                 case Prompt():
                     self._hand_out_payload(now)
                 case Line(text):
-                    self._take_line(text, now)
+                    self._take_lines(self._quotes.take(text, now), now)
                 case Oversized():
                     self._events.append(Stray("(oversized line dropped)"))
 
     def tick(self, now: float) -> list[AtEvent]:
         """Let time pass: do what is due at ``now``."""
-        if self._urc_deadline is not None and now >= self._urc_deadline:
-            self._end_pending_urc("")
+        self._take_lines(self._quotes.tick(now), now)
+        self._events.extend(self._urcs.tick(now))
         if self._glued_deadline is not None and now >= self._glued_deadline:
             self._take_glued_prompt(now)
         if self._phase_deadline is not None and now >= self._phase_deadline:
@@ -237,8 +201,7 @@ class AtDialogue:
         self._hand_out_payload(now)
 
     def _take_events(self) -> list[AtEvent]:
-        events = list(self._events)
-        self._events.clear()
+        events, self._events = self._events, []
         return events
 
     def _enter(self, phase: Phase, deadline: float | None) -> None:
@@ -250,22 +213,34 @@ class AtDialogue:
         match self._phase:
             case Phase.RESYNC:
                 self._send_guard(now)
-            case Phase.SETTLE:
+            case Phase.SETTLE | Phase.IDLE:
+                if (overdue := self._overdue) is not None:
+                    self._overdue = None
+                    self._events.append(TimedOut(overdue.timeout_s))
                 self._enter(Phase.IDLE, None)
-            case Phase.COMMAND | Phase.PROMPT | Phase.PAYLOAD:
+            case Phase.PAYLOAD if self._has_own_line():
+                self._finish(_OK, now)
+                self._resync(now)
+            case Phase.PAYLOAD:
                 assert self._command is not None
-                in_prompt = self._phase is Phase.PROMPT
-                after_s = self._command.prompt_timeout_s if in_prompt else self._command.timeout_s
+                self._overdue = self._command
+                self._doubt.timed_out(self._command, now, payload_left=True)
+                self._events.append(Overdue())
+                self._resync(now)
+            case Phase.COMMAND | Phase.PROMPT:
+                assert self._command is not None
+                command, in_prompt = self._command, self._phase is Phase.PROMPT
+                self._doubt.timed_out(command, now, payload_left=False)
+                after_s = command.prompt_timeout_s if in_prompt else command.timeout_s
                 self._events.append(TimedOut(after_s, tuple(self._info)))
                 self._resync(now)
-            case Phase.IDLE:
-                self._enter(Phase.IDLE, None)
 
     def _resync(self, now: float) -> None:
         self._command = None
         self._expected = None
         self._info = []
         self._guards_left = GUARD_TRIES
+        self._settle_s = SETTLE_S
         self._send_guard(now)
 
     def _send_guard(self, now: float) -> None:
@@ -287,67 +262,129 @@ class AtDialogue:
             self._echoes = True
             self._resync(now)
             return
+        self._give_back_doubtful(now)  # they came instead of the prompt, and there it is
         self._events.append(PayloadDue())
         self._output += command.payload + _SUB
         self._enter(Phase.PAYLOAD, now + command.timeout_s)
 
+    def _take_lines(self, lines: list[str], now: float) -> None:
+        for line in lines:
+            self._take_line(line, now)
+
     def _take_line(self, line: str, now: float) -> None:
-        if self._pending_urc is not None:
-            if is_body(line):
-                self._end_pending_urc(line)
-                return
-            self._end_pending_urc("")
-        if self._is_echo(line):
+        urcs, is_body = self._urcs.take_body(line)
+        self._events.extend(urcs)
+        if is_body or self._is_echo(line):
             return
         if is_unsolicited(line, self._expected):
-            self._take_urc(line, now)
+            self._doubt.settle_line(line, now)
+            self._events.extend(self._urcs.take(line, now))
             return
         final = parse_final(line)
-        match self._phase:
-            case Phase.RESYNC | Phase.SETTLE if final is not None:
-                self._enter(Phase.SETTLE, now + SETTLE_S)
-            case Phase.RESYNC | Phase.SETTLE | Phase.IDLE:
-                self._events.append(Stray(line))
-            case Phase.COMMAND | Phase.PROMPT | Phase.PAYLOAD:
-                if final is not None:
-                    is_anothers = self._phase is Phase.PROMPT and final.kind is ResultKind.OK
-                    self._finish(final)
-                    if is_anothers:  # the prompt may come yet; what we say next is no text for a message
-                        self._resync(now)
-                elif len(self._info) < MAX_INFO_LINES:
-                    if self._phase is Phase.PAYLOAD and not line.startswith(self._expected or ""):
-                        self._events.append(Stray(line))
-                    self._renew_deadline(line, now)
-                    self._info.append(line)
+        if final is not None:
+            self._take_final(final, line, now)
+        elif self._is_late(line, now):
+            pass  # handed over
+        elif self._command is not None:
+            self._take_info(line, now)
+        else:
+            self._events.append(Stray(line))
 
-    def _renew_deadline(self, line: str, now: float) -> None:
-        """A long listing may take its time, line after line; nothing else that is said proves that an answer comes."""
-        if self._phase is not Phase.COMMAND or self._command is None or self._expected != _LISTING:
+    def _take_info(self, line: str, now: float) -> None:
+        if len(self._info) >= MAX_INFO_LINES:
             return
-        if line.startswith(_LISTING) or (self._info and self._info[-1].startswith(_LISTING)):
-            self._phase_deadline = now + self._command.timeout_s
+        self._info.append(line)
+        if self._phase is Phase.COMMAND and self._command is not None:
+            # A long listing may take its time, line after line; nothing else that is said proves that an answer comes.
+            if self._expected == _LISTING and any(heard.startswith(_LISTING) for heard in self._info[-2:]):
+                self._phase_deadline = now + self._command.timeout_s
+        elif self._phase is Phase.PAYLOAD and self._is_own(line):
+            self._phase_deadline = now + FINAL_S
+        elif self._phase is Phase.PAYLOAD:
+            self._events.append(Stray(line))
 
-    def _finish(self, final: FinalResult) -> None:
+    def _take_final(self, final: FinalResult, line: str, now: float) -> None:
+        if self._command is None:
+            self._take_lone_final(final, line, now)
+        elif self._is_believed(final, now):
+            # The prompt may come yet, or the answer that this was not; no later command is to get it.
+            may_go_on = self._phase is Phase.PAYLOAD or not self._may_be_anothers(final, now)
+            may_go_on &= self._phase is not Phase.PROMPT
+            self._finish(final, now)
+            if not may_go_on:
+                self._resync(now)
+        else:
+            self._in_doubt.append(final)
+            self._events.append(Stray(line))
+
+    def _is_believed(self, final: FinalResult, now: float) -> bool:
+        """Whether it ends the command in flight; if not, that is awaited on."""
+        is_ok = final.kind is ResultKind.OK
+        match self._phase:
+            case Phase.PAYLOAD if self._has_own_line():
+                return is_ok
+            case Phase.PAYLOAD:
+                return not self._doubt.is_open(final.kind, now, or_twice=False)
+            case _:
+                assert self._command is not None
+                can_wait = self._phase is Phase.PROMPT or (is_ok and self._command.text.endswith("?"))
+                return not (can_wait and self._may_be_anothers(final, now))
+
+    def _may_be_anothers(self, final: FinalResult, now: float) -> bool:
+        return not self._has_own_line() and self._doubt.is_open(final.kind, now)
+
+    def _take_lone_final(self, final: FinalResult, line: str, now: float) -> None:
+        if self._phase is Phase.IDLE:
+            self._events.append(Stray(line))
+        else:
+            self._enter(Phase.SETTLE, now + self._settle_s)
+        if self._doubt.is_repeated(final, now):
+            self._says_finals_twice |= self._phase is Phase.IDLE
+        elif final.kind is not ResultKind.OK:
+            self._end_late(self._doubt.settle(final.kind, now), (), final)
+
+    def _is_late(self, line: str, now: float) -> bool:
+        """Whether the line answers a command that is over; then it is handed over. Its OK follows and says no more."""
+        command = None if self._is_own(line) else self._doubt.settle_line(line, now)
+        self._end_late(command, (line,), _OK)
+        return command is not None
+
+    def _end_late(self, command: Command | None, lines: tuple[str, ...], final: FinalResult) -> None:
+        if command is None:
+            return
+        if command is self._overdue:
+            self._overdue = None
+            self._events.append(Answered(lines, final))
+        else:
+            self._events.append(Late(command, lines, final))
+
+    def _give_back_doubtful(self, now: float) -> None:
+        """The command in flight has had its own answer: what was in doubt is another's."""
+        for final in self._in_doubt:
+            self._end_late(self._doubt.settle(final.kind, now), (), final)
+        self._in_doubt.clear()
+
+    def _is_own(self, line: str) -> bool:
+        return self._expected is not None and line.startswith(self._expected)
+
+    def _has_own_line(self) -> bool:
+        return any(map(self._is_own, self._info))
+
+    def _finish(self, final: FinalResult, now: float) -> None:
+        assert self._command is not None
         self._events.append(Answered(tuple(self._info), final))
+        self._give_back_doubtful(now)
+        self._doubt.answered(self._command, final, now, has_news=self._has_own_line())
         self._echo_is_back |= self._echoed and not self._echoes
         self._echoes = self._echoed
         self._command = None
         self._expected = None
         self._info = []
-        self._enter(Phase.IDLE, None)
-
-    def _take_urc(self, line: str, now: float) -> None:
-        if has_body(line):
-            self._pending_urc = line
-            self._urc_deadline = now + BODY_S
+        self._settle_s = TWICE_SETTLE_S
+        if self._says_finals_twice:
+            self._enter(Phase.SETTLE, now + self._settle_s)
         else:
-            self._events.append(Urc(line))
-
-    def _end_pending_urc(self, body: str) -> None:
-        assert self._pending_urc is not None
-        self._events.append(Urc(self._pending_urc, body))
-        self._pending_urc = None
-        self._urc_deadline = None
+            self._enter(Phase.IDLE, None)
 
     def _is_echo(self, line: str) -> bool:
         if self._command is None:

@@ -32,6 +32,14 @@ RESTART_LINES = frozenset({
 })  # fmt: skip
 """After these a stick has forgotten, or is about to forget, all that was set; or its SIM has."""
 
+BODY_S = 1.0
+"""Time for the second line of an unsolicited message."""
+
+MAX_TEXT_LINES = 40
+"""A USSD text has 182 characters at most."""
+
+_OPEN_QUOTE = re.compile(r'\+CUSD:[^"]*"')
+_CLOSED_QUOTE = re.compile(r'"\s*(?:,\s*[0-9]*\s*)?$')
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _COMMAND_NAME = re.compile(r"AT([+^*#$%&][A-Z0-9]+)", re.IGNORECASE)
 
@@ -47,6 +55,75 @@ class Urc:
 
     line: str
     body: str = ""
+
+
+class UrcReader:
+    """Joins unsolicited lines with the second lines that belong to some of them.
+
+    Attributes:
+        deadline: when a second line is not awaited any more; None while none is.
+    """
+
+    def __init__(self) -> None:
+        self.deadline: float | None = None
+        self._pending = ""
+
+    def take(self, line: str, now: float) -> list[Urc]:
+        """Take an unsolicited line."""
+        if not has_body(line):
+            return [Urc(line)]
+        self._pending, self.deadline = line, now + BODY_S
+        return []
+
+    def take_body(self, line: str) -> tuple[list[Urc], bool]:
+        """Offer any line: what it completes, and whether it was a second line."""
+        if self.deadline is None:
+            return [], False
+        fits = is_body(line)
+        return self._end(line if fits else ""), fits
+
+    def tick(self, now: float) -> list[Urc]:
+        """Let time pass."""
+        return self._end("") if self.deadline is not None and now >= self.deadline else []
+
+    def _end(self, body: str) -> list[Urc]:
+        self.deadline = None
+        return [Urc(self._pending, body)]
+
+
+class QuoteReader:
+    """Joins the lines of a text that has line breaks within its quotes: a USSD menu.
+
+    Such a line could pass for anything else, also for a final result code. When the quotes do not close in time,
+    the lines are given back one by one.
+
+    Attributes:
+        deadline: when the end of the text is not awaited any more; None while none is.
+    """
+
+    def __init__(self) -> None:
+        self.deadline: float | None = None
+        self._pending: list[str] = []
+
+    def take(self, line: str, now: float) -> list[str]:
+        """Take any line: the lines that are complete by it."""
+        if self.deadline is None and not _OPEN_QUOTE.match(line):
+            return [line]
+        self._pending.append(line)
+        if len(self._pending) == 1 and not _CLOSED_QUOTE.search(line, line.index('"') + 1):
+            self.deadline = now + BODY_S
+            return []
+        if _CLOSED_QUOTE.search(line) or len(self._pending) == 1:
+            return self._end(["\n".join(self._pending)])
+        return self._end(self._pending) if len(self._pending) >= MAX_TEXT_LINES else []
+
+    def tick(self, now: float) -> list[str]:
+        """Let time pass."""
+        return self._end(self._pending) if self.deadline is not None and now >= self.deadline else []
+
+    def _end(self, lines: list[str]) -> list[str]:
+        self.deadline, self._pending = None, []
+        return lines
 
 
 def expected_prefix(command: str) -> str | None:

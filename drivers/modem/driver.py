@@ -10,6 +10,7 @@ from drivers.at.trace import TraceSwitch
 from drivers.at.transport import open_serial
 from drivers.base import Driver, EventSink, Fault, FaultKind, OutboundSegment, Refused, SubmitResult
 from drivers.errors import WireLost
+from drivers.late import LateAnswers
 from drivers.modem.climber import Climber
 from drivers.modem.config import ModemConfig
 from drivers.modem.finder import Finder, StickBook
@@ -88,6 +89,7 @@ class ModemDriver(Driver):
             await report.down(Fault(kind=FaultKind.CONFIG, code="bad_profile", detail=f"{error}."))
             return
         climber = Climber(self._config, report, finder, self._open_wire)
+        late = LateAnswers(self.channel_id, sink)
         parts = Parts(
             config=self._config,
             sink=sink,
@@ -99,6 +101,7 @@ class ModemDriver(Driver):
             ussd=self._ussd,
             open_wire=self._open_wire,
             trace=self.trace,
+            late=late,
         )
         # A task of its own, that can be told before it is cancelled: see `Session._heed_stop`.
         life = asyncio.create_task(self._live(parts))
@@ -109,6 +112,8 @@ class ModemDriver(Driver):
             life.cancel()
             await asyncio.gather(life, return_exceptions=True)
             raise
+        finally:
+            await late.finish()
 
     async def _live(self, parts: Parts) -> None:
         while True:

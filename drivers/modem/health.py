@@ -104,6 +104,13 @@ class Vitals:
             case _:
                 self._n_unanswered = 0
 
+    def note_late(self, result: SubmitResult) -> None:
+        """Take the network's answer to a segment that had counted as unanswered."""
+        if not isinstance(result, Uncertain):
+            self._n_unanswered = 0
+            if isinstance(result, Accepted) and self._failed:
+                self._failed[-1] = False
+
     @property
     def error_rate(self) -> float | None:
         """Share of failures among the last segments, 0..1; None before the first."""

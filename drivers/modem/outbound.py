@@ -1,7 +1,8 @@
 """Segments out: SMS-SUBMIT over ``AT+CMGS``, one command a segment, with an honest outcome.
 
 Until the prompt has come nothing has happened, and every trouble is a refusal. From the first octet of the
-PDU on, only a final result code tells what came of it; without one the outcome is `Uncertain`.
+PDU on, only a final result code tells what came of it; without one the outcome is `Uncertain`, and an answer that
+comes after all is reported as `drivers.base.LateResult`. Whether a final is this segment's own: `drivers.at.doubt`.
 
 A stick that restarts unnoticed is in text mode, where it would send our hex digits as a text. So PDU mode is set
 again when the last proof of it is older than a restart takes, and no payload follows a prompt before which the
@@ -19,12 +20,15 @@ from drivers.at.responses import parse_cmgs
 from drivers.base import Accepted, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
 from drivers.codec.address import encode_sca
 from drivers.codec.tpdu import SmsSubmit, encode_submit
-from drivers.errors import CmeError, CmsError, DriverError, EncodeError, WireLost, WireTimeout
+from drivers.errors import AtError, CmeError, CmsError, DriverError, EncodeError, WireLost, WireTimeout
 from drivers.modem.bringup import try_request
 from drivers.modem.faults import CME_NETWORK_TIMEOUT, CMS_NETWORK_TIMEOUT, classify_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from drivers.at.port import AtPort
+    from drivers.at.request import OnLate
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +46,16 @@ class Outbound:
     """
 
     def __init__(
-        self, port: AtPort, *, channel: str, answer_timeout_s: float, prompt_timeout_s: float
+        self,
+        port: AtPort,
+        *,
+        channel: str,
+        answer_timeout_s: float,
+        prompt_timeout_s: float,
+        on_late: Callable[[OutboundSegment, SubmitResult], None],
     ) -> None:
         self._port = port
+        self._on_late = on_late
         self._channel = channel
         self._answer_timeout_s = answer_timeout_s
         self._prompt_timeout_s = prompt_timeout_s
@@ -60,9 +71,9 @@ class Outbound:
 
     def exchange(self, segment: OutboundSegment) -> Exchange:
         """Prepare the sending of one segment."""
-        return Exchange(self, segment, channel=self._channel)
+        return Exchange(self, segment, channel=self._channel, on_late=self._on_late)
 
-    async def send(self, segment: OutboundSegment, pdu: Pdu) -> tuple[str, ...]:
+    async def send(self, segment: OutboundSegment, pdu: Pdu, on_late: OnLate) -> tuple[str, ...]:
         """Put one PDU on the wire and wait for the answer's lines; raises and Cancel as the port's."""
         self._n_waiting += 1
         try:
@@ -70,24 +81,25 @@ class Outbound:
                 await self._keep_link_open()
             await self._ensure_pdu_mode()
             try:
-                lines = await self._prompt_and_send(pdu)
+                lines = await self._prompt_and_send(pdu, on_late)
             except EchoReturned:
                 logger.warning("%s: the stick echoes again; setting it up for PDUs once more", self._channel)
                 await try_request(self._port, "ATE0")
                 await self._set_pdu_mode()
-                lines = await self._prompt_and_send(pdu)
+                lines = await self._prompt_and_send(pdu, on_late)
         finally:
             self._n_waiting -= 1
         self.last_answer = self._pdu_mode_proven = _now()
         return lines
 
-    async def _prompt_and_send(self, pdu: Pdu) -> tuple[str, ...]:
+    async def _prompt_and_send(self, pdu: Pdu, on_late: OnLate) -> tuple[str, ...]:
         return await self._port.request_with_payload(
             f"AT+CMGS={pdu.n_octets}",
             pdu.payload,
             on_payload=pdu.mark_left,
             timeout_s=self._answer_timeout_s,
             prompt_timeout_s=self._prompt_timeout_s,
+            on_late=on_late,
         )
 
     async def _ensure_pdu_mode(self) -> None:
@@ -130,8 +142,16 @@ class Pdu:
 class Exchange:
     """The sending of one segment."""
 
-    def __init__(self, outbound: Outbound, segment: OutboundSegment, *, channel: str) -> None:
+    def __init__(
+        self,
+        outbound: Outbound,
+        segment: OutboundSegment,
+        *,
+        channel: str,
+        on_late: Callable[[OutboundSegment, SubmitResult], None],
+    ) -> None:
         self._outbound = outbound
+        self._on_late = on_late
         self._segment = segment
         self._channel = channel
         self._pdu: Pdu | None = None
@@ -155,11 +175,14 @@ class Exchange:
             detail = f"Can't be sent: {error}."
             return Refused(fault=Fault(kind=FaultKind.PERMANENT, code="invalid_segment", detail=detail))
         try:
-            lines = await self._outbound.send(self._segment, self._pdu)
+            lines = await self._outbound.send(self._segment, self._pdu, self._take_late)
         except DriverError as error:
             return self._judge(error)
-        mr = parse_cmgs(lines)
-        return Accepted(reference=None if mr is None else str(mr))
+        return _accepted(lines)
+
+    def _take_late(self, lines: tuple[str, ...], error: DriverError | None) -> None:
+        """The stick has answered after all; nobody waits for it any more."""
+        self._on_late(self._segment, _accepted(lines) if error is None else self._judge(error))
 
     def _judge(self, error: DriverError) -> SubmitResult:
         logger.info("%s: segment %s: %s", self._channel, self._segment.segment_id, error)
@@ -169,6 +192,8 @@ class Exchange:
                     return Uncertain(code="link_lost", detail="The link died before the network answered.")
                 case WireTimeout():
                     return Uncertain(code="answer_timeout", detail="The network's answer did not come.")
+                case AtError() if str(error) == "ABORTED":
+                    return Uncertain(code="aborted", detail="The stick broke the command off.")
                 case CmsError(code=code) if code == CMS_NETWORK_TIMEOUT:
                     # The stick handed the PDU to the network and heard nothing (TR1M, TS 24.011 10).
                     return Uncertain(code="cms_332", detail="The stick got no answer from the network.")
@@ -181,6 +206,11 @@ class Exchange:
             # Before the PDU a bare ERROR says nothing of the segment, only that this stick won't prompt.
             fault = Fault(kind=FaultKind.CHANNEL, code="no_prompt", detail="The stick refused to prompt.")
         return Refused(fault=fault)
+
+
+def _accepted(lines: tuple[str, ...]) -> Accepted:
+    mr = parse_cmgs(lines)
+    return Accepted(reference=None if mr is None else str(mr))
 
 
 def _to_submit(segment: OutboundSegment) -> SmsSubmit:

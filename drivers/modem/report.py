@@ -18,7 +18,7 @@ LINK_DOWN = Fault(kind=FaultKind.CHANNEL, code="link_down", detail="The channel 
 RESYNC = Fault(
     kind=FaultKind.CHANNEL,
     code="recovery_resync",
-    detail="An answer did not come; the stick is asked whether it lives.",
+    detail="An answer did not come. The stick is asked whether it lives, and nothing is sent while it may come yet.",
 )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from drivers.at.doubt import Doubt
 from drivers.at.port import AtPort, StickSilent
 from drivers.at.responses import parse_digits
 from drivers.at.transport import PortBlocked
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from drivers.at.trace import Trace
     from drivers.at.transport import OpenWire
     from drivers.at.unsolicited import Urc
-    from drivers.base import EventSink
+    from drivers.base import EventSink, OutboundSegment
+    from drivers.late import LateAnswers
     from drivers.modem.climber import Climber
     from drivers.modem.config import ModemConfig
     from drivers.modem.finder import Finder, Place
@@ -62,6 +64,8 @@ class Parts:
         ussd: whose answers come unasked.
         open_wire: how the port is opened.
         trace: hears every octet.
+        late: takes answers to segments whose `submit` is over.
+        doubt: what the stick still owes when its port is opened anew.
         stopping: the driver is being cancelled.
     """
 
@@ -75,6 +79,8 @@ class Parts:
     ussd: UssdDesk
     open_wire: OpenWire
     trace: Trace
+    late: LateAnswers
+    doubt: Doubt = field(default_factory=Doubt)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -115,6 +121,7 @@ class Session:
             on_stray=self._inbound.on_stray,
             command_timeout_s=self._config.timing.command_s,
             trace=parts.trace,
+            doubt=parts.doubt,
         )
         self._port = port
         end: Step | Fault | None = None
@@ -146,6 +153,10 @@ class Session:
             self._complain(result.fault)
         elif self._vitals.is_unwell:
             self._complain(_UNANSWERED)
+
+    def _note_late(self, segment: OutboundSegment, result: SubmitResult) -> None:
+        self._vitals.note_late(result)
+        self._parts.late.take(segment, result)
 
     def _heed_stop(self) -> None:
         # Before Python 3.13 a task group that fails while its task is being cancelled forgets that.
@@ -192,6 +203,7 @@ class Session:
                     channel=self._config.name,
                     answer_timeout_s=self._config.answer_timeout_s or setup.profile.answer_timeout_s,
                     prompt_timeout_s=setup.profile.prompt_timeout_s,
+                    on_late=self._note_late,
                 )
                 await self._enter_service(outbound, setup)
                 group.create_task(self._inbound.run(port, setup))

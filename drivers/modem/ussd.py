@@ -11,22 +11,25 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drivers.at.responses import parse_hex, parse_int, split_fields
-from drivers.codec.gsm7 import decode_gsm7, encode_gsm7
-from drivers.codec.septets import pack_ussd, unpack_ussd
-from drivers.errors import AtError, EncodeError, WireTimeout
+from drivers.at.unsolicited import Urc
+from drivers.codec.gsm7 import encode_gsm7
+from drivers.codec.septets import pack_ussd
+from drivers.errors import AtError, DriverError, EncodeError, WireTimeout
 from drivers.modem.bringup import try_request
+from drivers.modem.ussd_text import PREFIX, Said, parse_cusd, read_text
 
 if TYPE_CHECKING:
     from drivers.at.port import AtPort
-    from drivers.at.unsolicited import Urc
 
-PREFIX = "+CUSD:"
 PACKING_MAKERS = frozenset({"huawei"})
 """They take any hex digits for packed septets, whatever AT+CSCS says."""
 _DCS_GSM7 = 15
 _CANCEL = 2
-_NOT_SUPPORTED, _NETWORK_TIMEOUT = 4, 5
+_ENDED, _NOT_SUPPORTED, _NETWORK_TIMEOUT = 2, 4, 5
+ENDED_S = 1.0
+"""Time for an answer behind the news that a session ended: that may have been the one before."""
+MAX_ANSWERS = 8
+"""Lines that may wait to be read."""
 _SERVICE = re.compile(r"[*#][*#0-9]*[0-9][*#0-9]*#")
 """A code of its own, such as ``*100#``; menus are answered by less."""
 
@@ -49,13 +52,13 @@ class UssdDesk:
 
     def __init__(self) -> None:
         self._one_at_a_time = asyncio.Lock()
-        self._answer: asyncio.Future[str] | None = None
+        self._answers: asyncio.Queue[str | DriverError] | None = None
         self._is_open = False
 
     def on_urc(self, urc: Urc) -> None:
         """Take the answer if one is awaited; other lines are ignored."""
-        if urc.line.startswith(PREFIX) and self._answer is not None and not self._answer.done():
-            self._answer.set_result(urc.line)
+        if urc.line.startswith(PREFIX) and self._answers is not None and not self._answers.full():
+            self._answers.put_nowait(urc.line)
 
     async def ask(self, port: AtPort, code: str, timeout_s: float, *, maker: str = "") -> UssdAnswer:
         """Ask the network.
@@ -83,30 +86,48 @@ class UssdDesk:
             packed = maker.lower() in PACKING_MAKERS
             in_ucs2 = not packed and await try_request(port, 'AT+CSCS="UCS2"') is not None
             spelling = _spell(code, packed=packed, in_ucs2=in_ucs2)
-            self._answer = asyncio.get_running_loop().create_future()
+            self._answers = asyncio.Queue(maxsize=MAX_ANSWERS)
             self._is_open = True  # until the answer says otherwise
             try:
-                line = await self._exchange(port, spelling, timeout_s)
+                said = await self._exchange(port, spelling, timeout_s, self._answers)
             finally:
-                self._answer = None
+                self._answers = None
                 if in_ucs2:
                     # Operator names would come in UCS2 as well.
                     await try_request(port, 'AT+CSCS="IRA"')
             self._is_open = False
-            answer = _read_answer(line, timeout_s)
+            answer = _read_answer(said, timeout_s, asked_ucs2=in_ucs2, packs=packed)
             self._is_open = answer.expects_reply
         return answer
 
-    async def _exchange(self, port: AtPort, spelling: str, timeout_s: float) -> str:
-        assert self._answer is not None
-        lines = await port.request(f'AT+CUSD=1,"{spelling}",{_DCS_GSM7}', timeout_s=timeout_s)
-        early = [line for line in lines if line.startswith(PREFIX)]
-        if early:
-            return early[0]
+    async def _exchange(
+        self, port: AtPort, spelling: str, timeout_s: float, answers: asyncio.Queue[str | DriverError]
+    ) -> Said:
+        def take_late(_lines: tuple[str, ...], error: DriverError | None) -> None:
+            if (
+                error is not None and not answers.full()
+            ):  # the stick had said OK, and then the network refused
+                answers.put_nowait(error)
+
+        lines = await port.request(
+            f'AT+CUSD=1,"{spelling}",{_DCS_GSM7}', timeout_s=timeout_s, on_late=take_late
+        )
+        for line in [line for line in lines if line.startswith(PREFIX)][:MAX_ANSWERS]:
+            self.on_urc(Urc(line))
+        said = None
         try:
-            async with asyncio.timeout(timeout_s):
-                return await self._answer
+            async with asyncio.timeout(timeout_s) as limit:
+                while True:
+                    answer = await answers.get()
+                    if isinstance(answer, DriverError):
+                        raise answer
+                    said = parse_cusd(answer)
+                    if said.text or said.status != _ENDED:
+                        return said
+                    limit.reschedule(asyncio.get_running_loop().time() + ENDED_S)
         except TimeoutError:
+            if said is not None:
+                return said
             raise WireTimeout("AT+CUSD", timeout_s) from None
 
 
@@ -126,37 +147,10 @@ def _spell(code: str, *, packed: bool, in_ucs2: bool) -> str:
     return code
 
 
-def _read_answer(line: str, timeout_s: float) -> UssdAnswer:
-    fields = split_fields(line.removeprefix(PREFIX))
-    status = parse_int(fields[0])
-    if status == _NOT_SUPPORTED:
+def _read_answer(said: Said, timeout_s: float, *, asked_ucs2: bool, packs: bool) -> UssdAnswer:
+    if said.status == _NOT_SUPPORTED:
         raise AtError("the network does not know this code")
-    if status == _NETWORK_TIMEOUT:
+    if said.status == _NETWORK_TIMEOUT:
         raise WireTimeout("AT+CUSD", timeout_s)
-    dcs = parse_int(fields[2]) if len(fields) > 2 else None
-    text = read_text(fields[1] if len(fields) > 1 else "", _DCS_GSM7 if dcs is None else dcs)
-    return UssdAnswer(text=text, expects_reply=status == 1)
-
-
-def read_text(text: str, dcs: int) -> str:
-    """An answer's text, whichever way the stick spelled it; total.
-
-    Args:
-        text: between the quotes.
-        dcs: data coding scheme; 3GPP TS 23.038 5.
-    """
-    octets = parse_hex(text)
-    if not octets:
-        return text
-    if dcs & 0xCC == 0x48 or dcs == 0x11 or _looks_like_ucs2(octets):
-        return octets.decode("utf-16-be", "replace")
-    if len(octets) < 4:
-        # A short number such as a balance of "4200" is no hex.
-        return text
-    # Careless senders count spare bits as one more character, or pad where there is no need to.
-    return decode_gsm7(unpack_ussd(octets)).rstrip("\r@")
-
-
-def _looks_like_ucs2(octets: bytes) -> bool:
-    # Latin text in UCS2 has a zero at every other place, packed septets hardly any.
-    return len(octets) % 2 == 0 and octets[::2].count(0) * 2 > len(octets) // 2
+    text = read_text(said.text, said.dcs, asked_ucs2=asked_ucs2, packs=packs)
+    return UssdAnswer(text=text, expects_reply=said.status == 1)

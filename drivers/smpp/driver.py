@@ -22,14 +22,15 @@ from drivers.base import (
     SubmitResult,
 )
 from drivers.errors import EncodeError, WireLost
+from drivers.late import LateAnswers
 from drivers.smpp.bind import Bind, Facts
 from drivers.smpp.config import PAIR, SmppConfig
 from drivers.smpp.connection import SmppConnection
 from drivers.smpp.deliveries import Deliveries
 from drivers.smpp.incidents import Incidents
-from drivers.smpp.late import LateAnswers
 from drivers.smpp.requests import cancel, query, replace
 from drivers.smpp.results import NOT_BOUND, result_of
+from drivers.smpp.session import ResponseReceived
 from drivers.smpp.submit_rules import apply_rules
 from drivers.smpp.text import encode_segment
 
@@ -126,7 +127,12 @@ class SmppDriver(Driver):
         deliveries = Deliveries(sink, self.incidents, config.texts, config.receipts)
         late = LateAnswers(config.name, sink)
         pair = config.bind == PAIR
-        main = Bind(config, "transmitter" if pair else config.bind, deliveries, self.incidents, late.take)
+
+        def take_late(tag: object, answer: ResponseReceived, abandoned: bool) -> None:
+            assert isinstance(tag, OutboundSegment)
+            late.take(tag, result_of(answer), abandoned=abandoned)
+
+        main = Bind(config, "transmitter" if pair else config.bind, deliveries, self.incidents, take_late)
 
         async def up(connection: SmppConnection, facts: Facts) -> None:
             connection.lost.add_done_callback(lambda _: self._forget(connection))
@@ -139,7 +145,7 @@ class SmppDriver(Driver):
 
         try:
             if pair:
-                receiver = Bind(config, "receiver", deliveries, self.incidents, late.take)
+                receiver = Bind(config, "receiver", deliveries, self.incidents, take_late)
                 await _first_of(main.run(up, down), _run_receiver(receiver, sink))
             else:
                 await main.run(up, down)

@@ -7,19 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.at import responses
+from drivers.at.events import Answered, Command, Hung, PayloadDue, Phase, TimedOut
 from drivers.at.reader import MAX_LINE, LineReader
 from drivers.at.result_codes import parse_final
-from drivers.at.transaction import (
-    MAX_INFO_LINES,
-    SETTLE_S,
-    Answered,
-    AtDialogue,
-    Command,
-    Hung,
-    PayloadDue,
-    Phase,
-    TimedOut,
-)
+from drivers.at.transaction import MAX_INFO_LINES, SETTLE_S, AtDialogue
 
 pytestmark = pytest.mark.property
 

@@ -27,7 +27,7 @@ def read_all(octets: bytes, *, awaiting_prompt: bool = False):
         (b"  OK  \r\n", ["OK"]),
         (b"half", []),
         ('+COPS: 0,0,"中国移动",7\r\n'.encode(), ['+COPS: 0,0,"中国移动",7']),
-        (b"\xff\xfe\r\n", ["��"]),
+        (b"\xff\xfe\r\n", ["ÿþ"]),
     ],
 )
 def test_lines(octets, lines):

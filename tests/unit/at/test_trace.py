@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.at.events import Answered, Command, PayloadDue
 from drivers.at.trace import LineTrace, TraceFile, TraceSwitch, read_trace
-from drivers.at.transaction import Answered, AtDialogue, Command, PayloadDue
+from drivers.at.transaction import AtDialogue
 
 pytestmark = pytest.mark.unit
 

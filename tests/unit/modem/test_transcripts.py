@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from drivers.at.events import Answered, Command, Phase
 from drivers.at.responses import parse_cpms, parse_digits, parse_storage_choices, parse_text
 from drivers.at.result_codes import ResultKind
-from drivers.at.transaction import Answered, AtDialogue, Command, Phase
+from drivers.at.transaction import AtDialogue
 from drivers.at.unsolicited import Urc
 from drivers.modem.profile import choose_profile, load_profiles
 

@@ -3,7 +3,8 @@ import pytest
 from drivers.at.port import AtPort
 from drivers.codec.gsm7 import encode_gsm7, pack_septets
 from drivers.errors import AtError, EncodeError, WireTimeout
-from drivers.modem.ussd import UssdDesk, read_text
+from drivers.modem.ussd import UssdDesk
+from drivers.modem.ussd_text import read_text
 
 pytestmark = pytest.mark.unit
 
@@ -30,7 +31,7 @@ class SpyPort(AtPort):
     def __init__(self) -> None:
         self.commands: list[str] = []
 
-    async def request(self, text: str, *, timeout_s: float | None = None) -> tuple[str, ...]:
+    async def request(self, text, *, timeout_s=None, on_late=None):
         self.commands.append(text)
         raise AtError("no")
 
@@ -58,7 +59,7 @@ async def test_a_stick_without_ucs2_takes_ascii_only():
 class SilentNetworkPort(SpyPort):
     """The stick takes everything; the network answers nothing."""
 
-    async def request(self, text: str, *, timeout_s: float | None = None) -> tuple[str, ...]:
+    async def request(self, text, *, timeout_s=None, on_late=None):
         self.commands.append(text)
         return ()
 

@@ -6,10 +6,8 @@ import asyncio
 import logging
 from typing import Final
 
-from drivers.base import Accepted, EventSink, LateResult, OutboundSegment, Uncertain
+from drivers.base import Accepted, EventSink, LateResult, OutboundSegment, SubmitResult, Uncertain
 from drivers.pacing import Backoff
-from drivers.smpp.results import result_of
-from drivers.smpp.session import ResponseReceived
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +17,7 @@ _STORED_WITHIN_S: Final = 1.0
 
 
 class LateAnswers:
-    """Late answers in hand, over all connections of one run.
+    """Late answers in hand, over all connections or sessions of one run.
 
     Args:
         channel: name for the log.
@@ -31,13 +29,17 @@ class LateAnswers:
         self._sink = sink
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take(self, tag: object, answer: ResponseReceived, abandoned: bool) -> None:
-        """Begin to report one; the tag is its segment."""
-        assert isinstance(tag, OutboundSegment)
-        result = result_of(answer)
+    def take(self, segment: OutboundSegment, result: SubmitResult, *, abandoned: bool = False) -> None:
+        """Begin to report what the network answered after all; nothing when that settles nothing.
+
+        Args:
+            abandoned: as in `LateResult`.
+        """
         if isinstance(result, Uncertain):
             return
-        event = LateResult(segment_id=tag.segment_id, attempt=tag.attempt, result=result, abandoned=abandoned)
+        event = LateResult(
+            segment_id=segment.segment_id, attempt=segment.attempt, result=result, abandoned=abandoned
+        )
         task = asyncio.create_task(self._report(event))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
