@@ -181,7 +181,11 @@ class Run:
                 heapq.heappush(self.stick.due, (self.now + step.after_s, -1, None, ("^RSSI: 1",)))
                 continue
             self.current, self.payload_left = step, False
-            text = {"segment": f"AT+CMGS={number}", "ussd": f"AT+CUSD=1,{number}", "command": f"AT+X={number}"}
+            text = {
+                "segment": f"AT+CMGS={number}",
+                "ussd": f"AT+CUSD=1,{number}",
+                "command": f"AT+X={number}",
+            }
             payload = PAYLOAD if step.kind == "segment" else None
             command = Command(text=text[step.kind], payload=payload, timeout_s=TIMEOUT_S, owner=step)
             self.dialogue.start(command, self.now)

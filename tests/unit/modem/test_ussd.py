@@ -1,28 +1,11 @@
 import pytest
 
 from drivers.at.port import AtPort
-from drivers.codec.gsm7 import encode_gsm7, pack_septets
-from drivers.errors import AtError, EncodeError, WireTimeout
-from drivers.modem.ussd import UssdDesk
-from drivers.modem.ussd_text import read_text
+from drivers.at.unsolicited import Urc
+from drivers.errors import AtError, CmeError, EncodeError, WireTimeout
+from drivers.modem.ussd import UssdAnswer, UssdDesk
 
 pytestmark = pytest.mark.unit
-
-
-@pytest.mark.parametrize(
-    ("text", "dcs", "expected"),
-    [
-        ("Balance 42.00 CNY", 15, "Balance 42.00 CNY"),
-        ("00420061006C0061006E00630065", 15, "Balance"),
-        ("4F59989D", 72, "余额"),
-        (pack_septets(encode_gsm7("Balance 42.00 CNY")).hex(), 15, "Balance 42.00 CNY"),
-        ("", 15, ""),
-        ("4200", 15, "4200"),
-        ("ABC", 15, "ABC"),
-    ],
-)
-def test_answers_in_every_spelling(text, dcs, expected):
-    assert read_text(text, dcs) == expected
 
 
 class SpyPort(AtPort):
@@ -71,3 +54,38 @@ async def test_a_question_whose_answer_did_not_come_is_called_off_before_the_nex
             await desk.ask(port, code, 0.001, maker="huawei")
     # Otherwise a late answer to the first would pass for that to the second.
     assert [command.split(",")[0] for command in port.commands] == ["AT+CUSD=1", "AT+CUSD=2", "AT+CUSD=1"]
+
+
+class AnsweringPort(SpyPort):
+    """The stick says OK, and the network what the test gives."""
+
+    def __init__(self, *news: str | CmeError) -> None:
+        super().__init__()
+        self.news = news
+        self.desk = UssdDesk()
+
+    async def request(self, text, *, timeout_s=None, on_late=None):
+        self.commands.append(text)
+        for news in self.news if text.startswith("AT+CUSD=1") else ():
+            if isinstance(news, str):
+                self.desk.on_urc(Urc(news))
+            else:
+                on_late((), news)
+        return ()
+
+
+async def test_the_end_of_an_older_session_is_not_the_answer():
+    port = AnsweringPort("+CUSD: 2", '+CUSD: 0,"42.00",15')
+    answer = await port.desk.ask(port, "*100#", 5.0, maker="huawei")
+    assert answer == UssdAnswer(text="42.00", expects_reply=False)
+
+
+async def test_a_refusal_behind_the_ok_is_told_at_once():
+    port = AnsweringPort(CmeError(258))
+    with pytest.raises(CmeError):
+        await port.desk.ask(port, "*100#", 60.0, maker="huawei")
+
+
+async def test_more_answers_than_anybody_reads_are_dropped():
+    port = AnsweringPort(*['+CUSD: 0,"42.00",15'] * 50)
+    assert (await port.desk.ask(port, "*100#", 5.0, maker="huawei")).text == "42.00"
