@@ -79,14 +79,14 @@ class Doubt:
 
     def answered(self, command: Command, final: FinalResult, now: float, *, has_news: bool) -> None:
         """A command was answered; its news may have come before that."""
-        self._last_final = final, now
-        is_ok = final.kind is ResultKind.OK
-        if is_ok and not has_news and command.text.upper().startswith(REFUSED_LATER):
+        # What was the last command's final once more has not refused this one.
+        is_taken = self.is_repeated(final, now) or final.kind is ResultKind.OK
+        if is_taken and not has_news and command.text.upper().startswith(REFUSED_LATER):
             prefix = expected_prefix(command.text)
             self._debts.append(_Debt(command, _LONE_ERRORS, now + LATE_NETWORK_S, prefix))
 
     def is_repeated(self, final: FinalResult, now: float) -> bool:
-        """Whether a final that nobody awaits is the last one once more."""
+        """Note a final, and whether it may be the last one once more."""
         last, self._last_final = self._last_final, (final, now)
         return last is not None and last[0] == final and now - last[1] < TWICE_S
 

@@ -2,7 +2,7 @@
 
 The stick of these tests answers in order but for what `drivers.at.doubt` knows: a segment's answer may come after we
 have given it up, also when other commands were answered meanwhile; a USSD code is answered OK and refused later by a
-lone error; any final may come twice.
+lone error; any final may come twice, and the two are heard apart.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Step:
     twice: bool
     reference: int = -1
     verdict: str = ""
+    has_left: bool = False
 
     @property
     def is_taken(self) -> bool:
@@ -78,6 +79,11 @@ class Stick:
 
     def __init__(self, plan: list[Step]) -> None:
         self.plan = {f"{number}": step for number, step in enumerate(plan)}
+        if any(step.twice for step in plan):
+            # Before it is known that finals come twice, the second one may end a command that was not answered yet.
+            # Whose final comes then is known only of a stick that answers commands in order.
+            for step in plan:
+                step.blocks |= step.kind == "command"
         self.due: list[tuple[float, int, Step | None, tuple[str, ...]]] = []
         self._order = itertools.count()
         self._line = b""
@@ -154,7 +160,6 @@ class Run:
         self.dialogue = AtDialogue(self.now)
         self.waiting = list(enumerate(plan))
         self.current: Step | None = None
-        self.payload_left = False
         self.ends = 0
 
     def run(self) -> None:
@@ -180,7 +185,7 @@ class Run:
             if step.kind == "wait":
                 heapq.heappush(self.stick.due, (self.now + step.after_s, -1, None, ("^RSSI: 1",)))
                 continue
-            self.current, self.payload_left = step, False
+            self.current = step
             text = {
                 "segment": f"AT+CMGS={number}",
                 "ussd": f"AT+CUSD=1,{number}",
@@ -194,17 +199,23 @@ class Run:
     def _note(self, event: AtEvent) -> None:
         match event:
             case PayloadDue():
-                self.payload_left = True
+                assert self.current is not None
+                self.current.has_left = True
             case Answered(lines, final):
-                self._end(verdict_of(lines, final, payload_left=self.payload_left))
+                assert self.current is not None
+                self._end(verdict_of(lines, final, has_left=self.current.has_left))
             case TimedOut():
-                self._end("uncertain" if self.payload_left else "refused")
+                assert self.current is not None
+                self._end("uncertain" if self.current.has_left else "refused")
             case EchoBack():
                 self._end("refused")
             case Late(command, lines, final):
                 assert isinstance(command.owner, Step)
-                assert command.owner.kind != "segment" or command.owner.verdict == "uncertain"
-                command.owner.verdict = verdict_of(lines, final, payload_left=True)
+                if command.owner.has_left:
+                    assert command.owner.verdict == "uncertain"
+                    command.owner.verdict = verdict_of(lines, final, has_left=True)
+            case _:
+                pass
 
     def _end(self, verdict: str) -> None:
         assert self.current is not None
@@ -213,8 +224,8 @@ class Run:
         self.ends += 1
 
 
-def verdict_of(lines: tuple[str, ...], final: FinalResult, *, payload_left: bool) -> str:
-    if final.kind is not ResultKind.OK or not payload_left:
+def verdict_of(lines: tuple[str, ...], final: FinalResult, *, has_left: bool) -> str:
+    if final.kind is not ResultKind.OK or not has_left:
         return "refused"
     references = [line.rpartition(" ")[2] for line in lines if line.startswith("+CMGS:")]
     return f"accepted {references[0] if references else None}"
