@@ -6,7 +6,6 @@ The owner feeds octets, time and requests to `drivers.at.transaction.AtDialogue`
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections import deque
 from contextlib import suppress
@@ -32,6 +31,7 @@ from drivers.at.transaction import AtDialogue
 from drivers.at.transport import open_serial
 from drivers.at.unsolicited import Urc
 from drivers.errors import DriverError, LocalProtocolError, WireLost, WireTimeout
+from drivers.paced_log import PacedLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from drivers.at.result_codes import FinalResult
     from drivers.at.trace import Trace
     from drivers.at.transport import OpenWire, Wire
-
-logger = logging.getLogger(__name__)
 
 COMMAND_TIMEOUT_S = 10.0
 """For a command that asks nothing of the network."""
@@ -86,6 +84,7 @@ class AtPort:
         doubt: Doubt | None = None,
     ) -> None:
         self._name = name
+        self._log = PacedLog(__name__)
         self._on_silence = on_silence
         self._on_stray = on_stray
         self._silent = False
@@ -335,7 +334,7 @@ class AtPort:
                 case EchoBack():
                     self._fail_current(lambda _command: EchoReturned())
                 case Stray(line):
-                    logger.info("%s: stray line %s", self._name, _name_of(line))
+                    self._log.info("%s: stray line %s", self._name, _name_of(line))
                     if self._on_stray is not None:
                         self._on_stray(line)
                 case Hung():

@@ -17,6 +17,7 @@ import serial
 import serial_asyncio
 
 from drivers.errors import WireLost
+from drivers.inflow import Inflow
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
+_BITE = 512
+"""Octets of a stick that are taken at once; a line may be as short as two."""
 _NOT_OURS = frozenset({errno.EBUSY, errno.EACCES, errno.EPERM, errno.EAGAIN})
 
 
@@ -100,17 +103,21 @@ class _SerialWire(asyncio.Protocol):
 
     def __init__(self, listener: WireListener) -> None:
         self._listener = listener
+        self._inflow = Inflow(listener.octets_received, _BITE)
         self._closing = False
         self._closed = asyncio.get_running_loop().create_future()
         self._transport: serial_asyncio.SerialTransport | None = None
 
     def attach(self, transport: serial_asyncio.SerialTransport) -> None:
         self._transport = transport
+        self._inflow.attach(transport)
 
     def data_received(self, data: bytes) -> None:
-        self._listener.octets_received(data)
+        self._inflow.received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if not self._closing:
+            self._inflow.finish()  # the last answers may be in it
         if not self._closed.done():
             self._closed.set_result(None)
         if not self._closing:

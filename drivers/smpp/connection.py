@@ -1,7 +1,8 @@
 """One TCP (or TLS) connection that carries a session: what touches its transport.
 
-It moves octets between the socket and the session, keeps the window, and turns time into ticks. Writes of
-one turn of the event loop go out in few pieces. It knows no segments and no receipts.
+It moves octets between the socket and the session, keeps the window, and turns time into ticks. What comes is taken
+in bites (`drivers.inflow`); writes of one turn of the event loop go out in few pieces. It knows no segments and no
+receipts.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 
 from drivers.errors import WireLost, WireTimeout
+from drivers.inflow import BITE, Inflow
 from drivers.smpp.incidents import Incidents
 from drivers.smpp.session import (
     NotificationReceived,
@@ -69,7 +71,7 @@ class _Waiter(NamedTuple):
     tag: object
 
 
-class SmppConnection(asyncio.Protocol):
+class SmppConnection(asyncio.BufferedProtocol):
     """Our end of one connection, on either side.
 
     Attributes:
@@ -106,11 +108,12 @@ class SmppConnection(asyncio.Protocol):
         self._on_late = on_late
         self._given_up: OrderedDict[int, object] = OrderedDict()
         self._transport: asyncio.Transport | None = None
+        self._inflow = Inflow(self._hear)
+        self._read_buffer = bytearray(BITE)
         self._unflushed: list[int] = []
         self._flush_scheduled = False
         self._flush_at = _FIRST_FLUSH
         self._accepting = True
-        self._held: set[str] = set()
         self._deaf_since: float | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -192,7 +195,7 @@ class SmppConnection(asyncio.Protocol):
         """
         if self._deaf_since is None:
             self._deaf_since = self._loop.time()
-            self._hold("deliveries")
+            self._inflow.hold("deliveries")
 
     def resume_reading(self) -> None:
         """Undo `hold_reading`."""
@@ -201,7 +204,15 @@ class SmppConnection(asyncio.Protocol):
             self._deaf_since = None
             self._window.postpone(deaf_s)
             self._session.postpone(deaf_s)
-            self._resume("deliveries")
+            self._inflow.release("deliveries")
+
+    def hold_for_login(self) -> None:
+        """Take no PDU until it is decided who the peer is; its going is noticed all the same."""
+        self._inflow.hold("login", listening=True)
+
+    def end_login(self) -> None:
+        """Undo `hold_for_login`; what the peer sent behind its bind is taken now."""
+        self._inflow.release("login")
 
     def close(self, reason: str) -> None:
         """Write what is queued and close; `lost` follows."""
@@ -223,27 +234,32 @@ class SmppConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
         self._transport = cast("asyncio.Transport", transport)
+        self._inflow.attach(self._transport)
         self._ticker = self._loop.call_later(self._tick_s, self._tick)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Where the next octets go: no more than a bite, so that no more than that has to wait."""
+        return self._read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Octets came."""
-        for event in self._session.receive_data(data, self._loop.time()):
-            self._take(event)
-        self._flush()
+        self._inflow.received(bytes(self._read_buffer[:nbytes]))
 
     def pause_writing(self) -> None:
         """The peer does not read; then we read no more of it, or our answers would pile up."""
-        self._hold("writing")
+        self._inflow.hold("writing")
 
     def resume_writing(self) -> None:
         """The peer reads again."""
-        self._resume("writing")
+        self._inflow.release("writing")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed: everyone who waits learns what may have happened to his request."""
         if self._ticker is not None:
             self._ticker.cancel()
         self._accepting = False
+        self._transport = None
+        self._inflow.finish()  # the last answers may be in it
         self._session.close()
         reason = self._reason
         if reason is None:
@@ -256,6 +272,14 @@ class SmppConnection(asyncio.Protocol):
             self.lost.set_result(reason)
 
     # ---- inside ----
+
+    def _hear(self, octets: bytes) -> None:
+        """Act on a bite, one PDU after the other, until one of them makes us stop listening."""
+        self._session.feed(octets)
+        now = self._loop.time()
+        while not self._inflow.held and (event := self._session.next_event(now)) is not None:
+            self._take(event)
+        self._flush()
 
     def _send(
         self, body: Body, timeout_s: float, *, holds_slot: bool, tag: object = None
@@ -318,7 +342,7 @@ class SmppConnection(asyncio.Protocol):
         if self._transport is None:
             return
         # A silent peer takes no more octets: waiting for them to leave could take for ever.
-        if event.code == "framing_lost":
+        if event.code in {"framing_lost", "not_smpp"}:
             self._transport.close()
         else:
             self._transport.abort()
@@ -362,17 +386,6 @@ class SmppConnection(asyncio.Protocol):
             self._given_up[sequence_number] = waiter.tag
             if len(self._given_up) > _LATE_REMEMBERED:
                 self._given_up.popitem(last=False)
-
-    def _hold(self, why: str) -> None:
-        if not self._held and self._transport is not None:
-            self._transport.pause_reading()
-        self._held.add(why)
-
-    def _resume(self, why: str) -> None:
-        if why in self._held:
-            self._held.discard(why)
-            if not self._held and self._transport is not None and not self._transport.is_closing():
-                self._transport.resume_reading()
 
 
 def _why_lost(exc: Exception | None) -> str:

@@ -1,11 +1,14 @@
-"""What goes otherwise than asked on a link: logged and counted, so that nothing is dropped in silence."""
+"""What goes otherwise than asked on a link: counted all, so that nothing is dropped in silence, and logged in part.
+
+A peer decides how often that happens, so of each kind only so much is logged (`drivers.paced_log`).
+"""
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import Final
 
+from drivers.paced_log import PacedLog
 from drivers.smpp.session import (
     NotificationReceived,
     PduRejected,
@@ -14,8 +17,6 @@ from drivers.smpp.session import (
     UnknownResponse,
 )
 from drivers.smpp.wire.constants import command_name, status_name
-
-_log = logging.getLogger(__name__)
 
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z_:-]{0,23}(?:[A-Za-z_:-]|\d{0,4})|\d{1,4}")
 _MOST_WORDS: Final = 50
@@ -40,6 +41,7 @@ class Incidents:
 
     def __init__(self, channel: str) -> None:
         self._channel = channel
+        self._log = PacedLog(__name__)
         self.late_responses = 0
         self.unclaimed_responses = 0
         self.unknown_responses = 0
@@ -54,7 +56,7 @@ class Incidents:
         match event:
             case UnknownResponse():
                 self.unknown_responses += 1
-                _log.warning(
+                self._log.warning(
                     "%s: answer to nothing we asked: %s sequence=%d status=%s",
                     self._channel,
                     command_name(event.command_id),
@@ -63,7 +65,7 @@ class Incidents:
                 )
             case PduRejected():
                 self.rejected_pdus += 1
-                _log.warning(
+                self._log.warning(
                     "%s: rejected %s sequence=%d with %s: %s",
                     self._channel,
                     command_name(event.command_id),
@@ -72,27 +74,27 @@ class Incidents:
                     event.reason,
                 )
             case NotificationReceived():
-                _log.info("%s: %s", self._channel, command_name(event.body.command_id))
+                self._log.info("%s: %s", self._channel, command_name(event.body.command_id))
 
     def note_late(self, answer: ResponseReceived) -> None:
         """An answer that came after its request was given up."""
         self.late_responses += 1
-        _log.warning("%s: late answer: %s", self._channel, _describe(answer))
+        self._log.warning("%s: late answer: %s", self._channel, _describe(answer))
 
     def note_unclaimed(self, answer: ResponseReceived) -> None:
         """An answer whose asker is gone."""
         self.unclaimed_responses += 1
-        _log.warning("%s: answer to a cancelled request: %s", self._channel, _describe(answer))
+        self._log.warning("%s: answer to a cancelled request: %s", self._channel, _describe(answer))
 
     def note_failure(self, event: SessionFailed) -> None:
         """The session ended itself."""
-        _log.warning("%s: session failed: %s: %s", self._channel, event.code, event.reason)
+        self._log.warning("%s: session failed: %s: %s", self._channel, event.code, event.reason)
 
     def note_nameless_receipt(self) -> None:
         """A receipt without any id and number."""
         self.nameless_receipts += 1
         if self.nameless_receipts == 1:
-            _log.warning(
+            self._log.warning(
                 "%s: a receipt names neither a message nor a handset; kept for an operator, as are those to come",
                 self._channel,
             )
@@ -105,7 +107,7 @@ class Incidents:
         if shown in self._odd_words or len(self._odd_words) >= _MOST_WORDS:
             return
         self._odd_words.add(shown)
-        _log.warning(
+        self._log.warning(
             "%s: a receipt's word for the state is not known: %s; receipt_words in the config can tell what it means",
             self._channel,
             shown,
@@ -114,7 +116,7 @@ class Incidents:
     def note_failed_delivery(self, error: Exception) -> None:
         """The sink could not store a delivery."""
         self.failed_deliveries += 1
-        _log.error("%s: delivery left with the SMSC: %s", self._channel, type(error).__name__)
+        self._log.error("%s: delivery left with the SMSC: %s", self._channel, type(error).__name__)
 
 
 def _describe(answer: ResponseReceived) -> str:

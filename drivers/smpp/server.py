@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -254,6 +254,8 @@ class SmppServer:
         self._connections.discard(connection)
         if connection.bind is not None:
             self._host.unbound(connection.bind)
+        elif connection.login is not None:
+            connection.login.cancel()  # nobody waits for the decision any more
 
     # ---- inside ----
 
@@ -264,13 +266,11 @@ class SmppServer:
         assert isinstance(connection, _Accepted)
         match request.body:
             case BindTransmitter() | BindReceiver() | BindTransceiver() as body:
-                if connection.logging_in:
-                    connection.respond(request, _RESPONSE[type(body)](), CommandStatus.RALYBND)
-                    return
-                connection.logging_in = True
-                self._spawn(self._log_in(connection, request, body))
+                connection.hold_for_login()
+                connection.login = asyncio.create_task(self._log_in(connection, request, body))
+                self._keep(connection.login)
             case Unbind():
-                self._spawn(self._unbind(connection, request))
+                self._keep(asyncio.create_task(self._unbind(connection, request)))
             case _:
                 assert connection.bind is not None  # the session takes such requests from bound ones only
                 self._host.take(connection.bind, request)
@@ -290,6 +290,7 @@ class SmppServer:
         connection.bind = ServerBind(connection, wanted, body.interface_version)
         connection.respond(request, response(system_id=self._config.system_id, tlvs=tlvs))
         self._host.bound(connection.bind)
+        connection.end_login()
 
     async def _unbind(self, connection: _Accepted, request: RequestReceived) -> None:
         if connection.bind is not None:
@@ -308,8 +309,7 @@ class SmppServer:
                 await connection.ask(Unbind(), _UNBIND_S)
         connection.close("the server stops")
 
-    def _spawn(self, job: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(job)
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -334,7 +334,7 @@ class _Accepted(SmppConnection):
         )
         self._server = server
         self.peer = ""
-        self.logging_in = False
+        self.login: asyncio.Task[None] | None = None
         self.bind: ServerBind | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,9 +1,9 @@
 """One SMPP session without I/O: octets and the time in, events and octets out; both roles.
 
-The owner of the socket hands every chunk to `Session.receive_data`, acts on the events, and writes what
-`Session.data_to_send` holds. enquire_link is answered and sent here; every other request of the peer is
-an event that the owner answers with `Session.respond`. The session knows which of its requests wait for
-an answer, not who waits: that is the window's business.
+The owner of the socket hands every chunk to `Session.feed`, pulls events one by one, acts on them, and writes what
+`Session.data_to_send` holds. enquire_link is answered and sent here; every other request of the peer is an event that
+the owner answers with `Session.respond`. The session knows which of its requests wait for an answer, not who waits:
+that is the window's business.
 
 Spec: SMPP 3.4 2.2 (states), 2.3 (operations by state), 2.7-2.9 (sequence, timers, errors).
 """
@@ -42,9 +42,12 @@ from drivers.smpp.wire.constants import (
     command_name,
 )
 from drivers.smpp.wire.pdus import Body, EnquireLink, EnquireLinkResp, GenericNack
+from drivers.smpp.wire.strangers import name_protocol
 
 _LATE_REMEMBERED: Final = 4096
 """Given-up requests whose answers are still told from answers to nothing."""
+MOST_BEFORE_BIND: Final = 16
+"""PDUs of a peer that is not bound; an honest one needs few, and whoever sends more is shown out."""
 
 
 class RequestReceived(msgspec.Struct, frozen=True, gc=False):
@@ -147,6 +150,8 @@ class Session:
         "_given_up",
         "_heard_at",
         "_last_sequence_number",
+        "_n_unbound",
+        "_offset",
         "_opened_at",
         "_outgoing",
         "_probe_number",
@@ -165,6 +170,8 @@ class Session:
         self._probe_sent_at: float | None = None
         self._probe_number = 0
         self._buffer = b""
+        self._offset = 0
+        self._n_unbound = 0
         self._outgoing: list[bytes] = []
         self._last_sequence_number = 0
         self._waiting: dict[int, int] = {}
@@ -260,34 +267,39 @@ class Session:
         self._buffer = b""
 
     def receive_data(self, data: bytes, now: float) -> list[SessionEvent]:
-        """Take octets from the peer, cut anywhere; total.
+        """Take octets from the peer, cut anywhere; total; what they mean, in order, and nothing once closed."""
+        self.feed(data)
+        return list(iter(lambda: self.next_event(now), None))
 
-        Returns:
-            What they mean, in order. After `SessionFailed`, and once closed, nothing.
-        """
-        if self.closed:
-            return []
-        buffer = self._buffer + data if self._buffer else data
-        events: list[SessionEvent] = []
-        offset = 0
-        n_octets = len(buffer)
-        while n_octets - offset >= HEADER_OCTETS and not self.closed:
+    def feed(self, data: bytes) -> None:
+        """Add octets from the peer, cut anywhere; then pull events until there are none."""
+        if not self.closed:
+            rest = self._buffer[self._offset :] if self._offset else self._buffer
+            self._buffer, self._offset = rest + data if rest else data, 0
+
+    def next_event(self, now: float) -> SessionEvent | None:
+        """What the next PDU of the peer means; None when more octets are needed, or the session is closed."""
+        buffer = self._buffer
+        while len(buffer) - self._offset >= HEADER_OCTETS and not self.closed:
+            start = self._offset
             try:
-                header = decode_header(buffer, offset)
+                header = decode_header(buffer, start)
             except RemoteProtocolError as error:
-                events.append(self._lose_framing(error))
-                return events
-            end = offset + header.command_length
-            if end > n_octets:
-                break
-            event = self._take(header, buffer[offset:end], now)
-            if event is not None:
-                events.append(event)
-            offset = end
+                return self._lose_framing(error, buffer[start:])
+            end = start + header.command_length
+            if end > len(buffer):
+                return None
+            self._offset = end
             self._heard_at = now
             self._probe_sent_at = None
-        self._buffer = buffer[offset:] if offset < n_octets else b""
-        return events
+            if self._state is SessionState.OPEN:
+                self._n_unbound += 1
+                if self._n_unbound > MOST_BEFORE_BIND:
+                    return self._fail("too_much_before_bind", f"{self._n_unbound} PDUs and no bind")
+            event = self._take(header, buffer[start:end], now)
+            if event is not None:
+                return event
+        return None
 
     def tick(self, now: float) -> list[SessionEvent]:
         """Let time pass: may queue an enquire_link, or end the session. Call it about every second."""
@@ -323,8 +335,7 @@ class Session:
             self._outgoing.append(encode_pdu(EnquireLinkResp(), header.sequence_number))
             return None
         if not may_send(self._role.peer, self._state, command_id):
-            bound = self._state is not SessionState.OPEN
-            rebind = bound and command_id in BOUND_STATE_BY_BIND
+            rebind = self._state is not SessionState.OPEN and command_id in BOUND_STATE_BY_BIND
             status = CommandStatus.RALYBND if rebind else CommandStatus.RINVBNDSTS
             return self._reject(header, status, f"{command_name(command_id)} in state {self._state}")
         self._active_at = now
@@ -335,6 +346,8 @@ class Session:
     def _take_response(self, header: Header, octets: bytes, now: float) -> SessionEvent | None:
         sequence_number, command_id = header.sequence_number, header.command_id
         late = False
+        if command_id == CommandId.GENERIC_NACK and sequence_number not in self._waiting:
+            sequence_number = self._meant_by_nack(sequence_number)
         asked = self._waiting.get(sequence_number)
         if asked is None:
             asked = self._given_up.get(sequence_number)
@@ -354,6 +367,14 @@ class Session:
             self._follow(asked)
         return ResponseReceived(sequence_number, asked, header.command_status, body, late, unread)
 
+    def _meant_by_nack(self, sequence_number: int) -> int:
+        """A peer that could not read a PDU does not know its number, and says 0 (SMPP 3.4 4.3.1).
+
+        Before we are bound it can only mean our bind. Later it may mean an answer of ours as well as a request.
+        """
+        binds = [number for number, asked in self._waiting.items() if asked in BOUND_STATE_BY_BIND]
+        return binds[0] if self._state is SessionState.OPEN and len(binds) == 1 else sequence_number
+
     def _follow(self, command_id: int) -> None:
         """A request of either side was granted: change the state if it is one that does."""
         if command_id == CommandId.UNBIND:
@@ -367,9 +388,11 @@ class Session:
             self._outgoing.append(encode_pdu(kind(), header.sequence_number, command_status))
         return PduRejected(header.sequence_number, header.command_id, command_status, reason)
 
-    def _lose_framing(self, error: RemoteProtocolError) -> SessionFailed:
+    def _lose_framing(self, error: RemoteProtocolError, octets: bytes) -> SessionFailed:
         # The sequence number can't be trusted either, so the nack carries none (SMPP 3.4 4.3.1).
         self._outgoing.append(encode_pdu(GenericNack(), 0, CommandStatus.RINVCMDLEN))
+        if protocol := name_protocol(octets):
+            return self._fail("not_smpp", f"the other side speaks {protocol}, not SMPP; check host and port")
         return self._fail("framing_lost", str(error))
 
     def _fail(self, code: str, reason: str) -> SessionFailed:

@@ -52,7 +52,8 @@ def decode_header(octets: bytes | bytearray, offset: int = 0) -> Header:
     """
     header = Header(*_unpack_header(octets, offset))
     if not HEADER_OCTETS <= header.command_length <= MAX_COMMAND_LENGTH:
-        raise RemoteProtocolError(f"command_length {header.command_length}", recoverable=False)
+        # In hex: a number as long as this would be masked in the log, as if it were somebody's.
+        raise RemoteProtocolError(f"command_length 0x{header.command_length:08x}", recoverable=False)
     return header
 
 
@@ -94,7 +95,7 @@ def decode_pdu(octets: bytes) -> Pdu:
     except struct.error:
         raise RemoteProtocolError(f"{len(octets)} octets are no PDU", recoverable=False) from None
     if length != len(octets) or length > MAX_COMMAND_LENGTH:
-        raise RemoteProtocolError(f"command_length {length} of {len(octets)} octets", recoverable=False)
+        raise RemoteProtocolError(f"command_length 0x{length:08x} of {len(octets)} octets", recoverable=False)
     try:  # as `decode_body`, whose call would be a fifth of the time that a short answer takes
         body = DECODERS[command_id](octets)
     except NOT_ORDINARY:

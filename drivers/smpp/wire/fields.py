@@ -130,7 +130,7 @@ def read_tlvs(octets: bytes, offset: int, *, strict: bool = True) -> tuple[Tlv, 
             least one carrier's receipts do; refused, they would only be sent again.
 
     Raises:
-        DecodeError: a parameter is cut off (when strict).
+        DecodeError: a parameter is cut off (when strict); stray NULs at the end are none.
 
     Spec: SMPP 3.4 3.2.4.
     """
@@ -138,7 +138,8 @@ def read_tlvs(octets: bytes, offset: int, *, strict: bool = True) -> tuple[Tlv, 
     end = len(octets)
     while offset < end:
         if offset + _TLV_HEADER_OCTETS > end:
-            if not strict:
+            # Some applications end short_message as a C string, with a NUL that sm_length does not count.
+            if not strict or not any(octets[offset:]):
                 break
             raise DecodeError("tlv", offset, "cut off in tag and length")
         tag, length = _TLV_HEADER.unpack_from(octets, offset)

@@ -255,9 +255,9 @@ def test_an_unknown_command_is_answered_with_generic_nack():
 
 def test_lost_framing_ends_the_session_after_one_nack():
     esme, _ = bound_pair()
-    [event] = esme.receive_data(b"GET / HTTP/1.1\r\n\r\n", 0.0)
+    [event] = esme.receive_data(bytes.fromhex("7fffffff 00000004 00000000 00000001"), 0.0)
     assert isinstance(event, SessionFailed)
-    assert event.code == "framing_lost"
+    assert (event.code, event.reason) == ("framing_lost", "command_length 0x7fffffff")
     assert sent(esme) == [(GenericNack(), 0, CommandStatus.RINVCMDLEN)]
     assert esme.receive_data(encode_pdu(EnquireLink(), 1), 0.0) == []
 
