@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Final
 
 from drivers.base import Accepted, EventSink, LateResult, OutboundSegment, SubmitResult, Uncertain
+from drivers.paced_log import PacedLog
 from drivers.pacing import Backoff
 
-_log = logging.getLogger(__name__)
+_log = PacedLog(__name__, most=100)
 
 _TRIES: Final = 8
 _STORED_WITHIN_S: Final = 1.0

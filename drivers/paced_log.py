@@ -52,6 +52,10 @@ class PacedLog:
         self._log = logging.getLogger(name)
         self._quota = LogQuota(most, clock)
 
+    def debug(self, message: str, *args: object) -> None:
+        """As of a logger."""
+        self._say(logging.DEBUG, message, args)
+
     def info(self, message: str, *args: object) -> None:
         """As of a logger."""
         self._say(logging.INFO, message, args)

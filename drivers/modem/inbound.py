@@ -9,7 +9,6 @@ Stored status reports wait for each other while segments go out (`drivers.modem.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections import Counter, deque
 from contextlib import suppress
@@ -25,6 +24,7 @@ from drivers.modem.report import deliver
 from drivers.modem.storage import StorageReader, nearly_full
 from drivers.modem.stored import StoredMessages
 from drivers.modem.waiting import WaitingReports
+from drivers.paced_log import PacedLog
 
 if TYPE_CHECKING:
     from drivers.at.port import AtPort
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from drivers.modem.config import ModemConfig
     from drivers.modem.report import Report
 
-logger = logging.getLogger(__name__)
+logger = PacedLog(__name__, most=100)
 
 MAX_JOBS = 256
 """Notifications that may wait; beyond that a sweep finds what is stored."""

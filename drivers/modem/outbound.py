@@ -12,7 +12,6 @@ stick echoed the command, if it had not done so before: after a restart it echoe
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from drivers.at.request import EchoReturned
@@ -23,6 +22,7 @@ from drivers.codec.tpdu import SmsSubmit, encode_submit
 from drivers.errors import AtError, CmeError, CmsError, DriverError, EncodeError, WireLost, WireTimeout
 from drivers.modem.bringup import try_request
 from drivers.modem.faults import CME_NETWORK_TIMEOUT, CMS_NETWORK_TIMEOUT, classify_error
+from drivers.paced_log import PacedLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from drivers.at.port import AtPort
     from drivers.at.request import OnLate
 
-logger = logging.getLogger(__name__)
+logger = PacedLog(__name__, most=100)
 
 PDU_MODE_TRUST_S = 2.0
 """No stick restarts and prompts again within this."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from typing import TYPE_CHECKING
 
 from drivers.base import Encoding, InboundPart, Receipt
@@ -13,11 +12,12 @@ from drivers.codec.text import to_plain
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, decode_incoming
 from drivers.codec.ucs2 import tidy_ucs2
 from drivers.errors import DecodeError
+from drivers.paced_log import PacedLog
 
 if TYPE_CHECKING:
     from drivers.modem.report import Report
 
-logger = logging.getLogger(__name__)
+logger = PacedLog(__name__, most=100)
 
 MAX_REPORTED = 1024
 """Unreadable messages that are remembered, so that each is reported once and not at every sweep."""

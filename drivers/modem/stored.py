@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from drivers.at.responses import NO_STATUS
@@ -12,6 +11,7 @@ from drivers.modem.faults import is_busy
 from drivers.modem.received import unreadable_part
 from drivers.modem.report import deliver
 from drivers.modem.storage import nearly_full
+from drivers.paced_log import PacedLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from drivers.modem.report import Report
     from drivers.modem.storage import StorageReader
 
-logger = logging.getLogger(__name__)
+logger = PacedLog(__name__, most=100)
 
 MANY = 4
 """So many messages found by a sweep are deleted together."""

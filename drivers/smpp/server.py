@@ -17,7 +17,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from drivers.errors import DriverError
+from drivers.origins import origin_of
+from drivers.paced_log import PacedLog
 from drivers.smpp.connection import Answer, SmppConnection
+from drivers.smpp.guests import Guests
 from drivers.smpp.incidents import Incidents
 from drivers.smpp.session import RequestReceived, SessionTimers
 from drivers.smpp.session_rules import Role
@@ -145,7 +148,8 @@ class SmppServerConfig:
         port: 0 for any free one.
         system_id: how we call ourselves in bind responses.
         tls: of TLS; None for plain TCP.
-        max_connections: at once, bound or not; more are closed as they come.
+        max_connections: at once, bound or not; for more, those that are not bound make room (`drivers.smpp.guests`).
+        max_per_address: the same, of one address; of IPv6, of one network.
         timers: see `SessionTimers`.
         response_timeout_s: how long an application may take to answer a delivery.
     """
@@ -155,6 +159,7 @@ class SmppServerConfig:
     system_id: str = "hongyan"
     tls: ssl.SSLContext | None = None
     max_connections: int = 1_000
+    max_per_address: int = 200
     timers: SessionTimers = _TIMERS
     response_timeout_s: float = 60.0
 
@@ -189,7 +194,8 @@ class SmppServer:
         self._host = host
         self._incidents = Incidents(f"smpp server {config.host}")
         self._server: asyncio.Server | None = None
-        self._connections: set[_Accepted] = set()
+        self._connections: Guests[_Accepted] = Guests(config.max_connections, config.max_per_address)
+        self._log = PacedLog(__name__)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -229,13 +235,13 @@ class SmppServer:
         self._server.close()
         self._server = None
         try:
-            await asyncio.gather(*(self._leave(connection) for connection in list(self._connections)))
+            await asyncio.gather(*(self._leave(connection) for connection in self._connections))
             async with asyncio.timeout(_CLOSING_S):
                 await asyncio.gather(*(asyncio.shield(connection.lost) for connection in self._connections))
         except TimeoutError:
             pass  # they are cut below
         finally:
-            for connection in list(self._connections):
+            for connection in self._connections:
                 connection.abort("the server stops")
             for task in list(self._tasks):
                 task.cancel()
@@ -245,13 +251,21 @@ class SmppServer:
 
     def opened(self, connection: _Accepted) -> None:
         """A connection was accepted."""
-        self._connections.add(connection)
-        if len(self._connections) > self._config.max_connections or self._server is None:
-            connection.abort("too many connections")
+        crowded_out = self._connections.enter(connection)
+        if crowded_out is not None:
+            self._log.warning(
+                "smpp server: too many connections (%d); one from %s that was not bound was closed",
+                len(self._connections),
+                crowded_out.peer,
+            )
+            self._connections.leave(crowded_out)
+            crowded_out.abort("too many connections")
+        if self._server is None:
+            connection.abort("the server stops")
 
     def closed(self, connection: _Accepted) -> None:
         """A connection is gone."""
-        self._connections.discard(connection)
+        self._connections.leave(connection)
         if connection.bind is not None:
             self._host.unbound(connection.bind)
         elif connection.login is not None:
@@ -288,6 +302,7 @@ class SmppServer:
         knows_tlvs = body.interface_version >= INTERFACE_VERSION_34
         tlvs = ((Tag.SC_INTERFACE_VERSION, bytes((INTERFACE_VERSION_34,))),) if knows_tlvs else ()
         connection.bind = ServerBind(connection, wanted, body.interface_version)
+        self._connections.bind(connection)
         connection.respond(request, response(system_id=self._config.system_id, tlvs=tlvs))
         self._host.bound(connection.bind)
         connection.end_login()
@@ -333,15 +348,21 @@ class _Accepted(SmppConnection):
             role=Role.SMSC,
         )
         self._server = server
-        self.peer = ""
+        self.peer = self.origin = ""
         self.login: asyncio.Task[None] | None = None
         self.bind: ServerBind | None = None
+
+    @property
+    def waits_for_login(self) -> bool:
+        """It has sent its bind, and that is being looked at."""
+        return self.login is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: an application has connected."""
         super().connection_made(transport)
         name = transport.get_extra_info("peername")
         self.peer = name[0] if name else ""
+        self.origin = origin_of(self.peer)
         self._server.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -7,7 +7,6 @@ that was acknowledged is dropped from the store afterwards, so a crash in betwee
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from drivers.errors import CodecError, DriverError
+from drivers.paced_log import PacedLog
 from drivers.smpp.connection import Answer
 from drivers.smpp.server import ServerBind
 from drivers.smpp.session import ResponseReceived
@@ -29,7 +29,7 @@ from gateway.esme.account import EsmeAccount
 from gateway.store.esme_outbox import KeptDelivery, drop_deliveries, load_deliveries
 from gateway.store.ports import Store
 
-_log = logging.getLogger(__name__)
+_log = PacedLog(__name__, most=100)
 
 _LOAD: Final = 500
 _FIRST_PAUSE_S: Final = 1.0

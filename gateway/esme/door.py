@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from drivers.paced_log import PacedLog
 from drivers.smpp.server import BindRequest
 from drivers.smpp.wire.constants import CommandStatus
 from gateway.clock import Clock
@@ -14,10 +14,6 @@ from gateway.esme.account import EsmeAccount
 from gateway.esme.passwords import PasswordHash, verify_password
 from gateway.turnstile import Crowded, Turnstile
 
-_log = logging.getLogger(__name__)
-
-_CHECKS_AT_ONCE: Final = 2
-"""A check takes a core for tens of milliseconds, and 16 MiB."""
 _NOBODY: Final = PasswordHash(14, 8, 1, b"\0" * 16, b"\0" * 32)
 """Checked for accounts that are not there, so that time tells nothing."""
 
@@ -38,8 +34,8 @@ class Doorkeeper:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._accounts = accounts
+        self._log = PacedLog(__name__)
         self._turnstile = Turnstile(clock, pause)
-        self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
     async def admit(self, request: BindRequest, count_bound: Callable[[], int]) -> CommandStatus:
         """Whether this bind may be; ROK, or the error to answer.
@@ -47,11 +43,17 @@ class Doorkeeper:
         Args:
             count_bound: how many binds the account has, asked when the password was found right.
         """
+        named = self._accounts.get(request.system_id)
         try:
-            account = await self._turnstile.admit(request.peer, lambda: self._find_account(request))
+            account = await self._turnstile.admit(
+                request.peer,
+                named.system_id if named else None,
+                lambda: self._find_account(request),
+                expected=named is not None and bool(named.addresses) and named.may_come_from(request.peer),
+            )
         except Crowded:
-            why = "too many binds at once after wrong passwords"
-            return self._refuse(request, why, CommandStatus.RINVPASWD)
+            # Not RINVPASWD, after which many programs never try again.
+            return self._refuse(request, "too many binds at once from there", CommandStatus.RBINDFAIL)
         if account is None:
             return self._refuse(request, "wrong system_id or password", CommandStatus.RINVPASWD)
         if not account.may_come_from(request.peer):
@@ -68,13 +70,15 @@ class Doorkeeper:
         return CommandStatus.ROK
 
     async def _find_account(self, request: BindRequest) -> EsmeAccount | None:
-        """The account that the bind names, if its password is right."""
+        """The account that the bind names, if its password is right; takes a core for tens of milliseconds."""
         account = self._accounts.get(request.system_id)
         kept = account.password if account else _NOBODY
-        async with self._checks:
-            right = await asyncio.to_thread(verify_password, kept, request.password)
+        right = await asyncio.to_thread(verify_password, kept, request.password)
         return account if right else None
 
     def _refuse(self, request: BindRequest, why: str, status: CommandStatus) -> CommandStatus:
-        _log.warning("smpp server: bind of %r from %s refused: %s", request.system_id, request.peer, why)
+        # A name that is not ours is not logged: somebody may have typed his password there.
+        known = request.system_id in self._accounts
+        who = repr(request.system_id) if known else "an unknown system_id"
+        self._log.warning("smpp server: bind of %s from %s refused: %s", who, request.peer, why)
         return status

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from drivers.paced_log import PacedLog
 from drivers.smpp.server import BindRequest, ServerBind
 from drivers.smpp.session import RequestReceived
 from drivers.smpp.wire.constants import CommandStatus
@@ -13,7 +13,7 @@ from gateway.esme.courier import Courier
 from gateway.esme.door import Doorkeeper
 from gateway.esme.session import AccountState, EsmeSession
 
-_log = logging.getLogger(__name__)
+_log = PacedLog(__name__, most=100)
 
 OpenSession = Callable[[ServerBind, AccountState], EsmeSession]
 

@@ -6,13 +6,13 @@ and goes out by itself when they don't come.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import msgspec
 
+from drivers.paced_log import PacedLog
 from drivers.smpp.server_submit import Refusal, Submitted, WireAddress
 from drivers.smpp.wire.constants import CommandStatus
 from gateway.clock import Clock, truncate_ms
@@ -36,7 +36,7 @@ from gateway.store.esme import (
 )
 from gateway.store.ports import Store, Tx
 
-_log = logging.getLogger(__name__)
+_log = PacedLog(__name__, most=100)
 
 PART_WAIT: Final = timedelta(seconds=60)
 """How long a part waits for the next one of its text."""

@@ -56,6 +56,7 @@ class Listener:
     port: int
     tls: ssl.SSLContext | None = None
     max_connections: int = 1_000
+    max_per_address: int = 200
     enquire_link_s: float = 30.0
     response_timeout_s: float = 60.0
 
@@ -212,6 +213,7 @@ def _server_config(listener: Listener) -> SmppServerConfig:
         port=listener.port,
         tls=listener.tls,
         max_connections=listener.max_connections,
+        max_per_address=listener.max_per_address,
         timers=SessionTimers(
             enquire_link_s=listener.enquire_link_s,
             response_s=listener.response_timeout_s,

@@ -6,12 +6,12 @@ Whoever asks more than his window or his rate allows, or has too much waiting, i
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from drivers.paced_log import PacedLog
 from drivers.pacing import TokenBucket
 from drivers.smpp.server import BindKind, ServerBind
 from drivers.smpp.server_submit import Refusal, Submission, Submitted, read_submission
@@ -41,7 +41,7 @@ from gateway.esme.intake import Submissions, Told
 from gateway.esme.requests import Requests
 from gateway.esme.submit import status_for
 
-_log = logging.getLogger(__name__)
+_log = PacedLog(__name__, most=100)
 
 _BATCH: Final = 500
 _MOST_ADDRESS_CHARS: Final = 20

@@ -74,6 +74,9 @@ class KannelAccounts:
         self._accounts = {account.username: account for account in accounts}
         self._channels = channels or {}
 
+    def __contains__(self, username: str) -> bool:
+        return username in self._accounts
+
     def find(self, given: Mapping[str, bytes], address: str | None) -> KannelAccount | None:
         """The account that the parameters name, if the password and the address are right."""
         username, password = pick(given, "username"), pick(given, "password")

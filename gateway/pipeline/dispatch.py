@@ -8,7 +8,6 @@ unknown fate, and never one that was sent and is not known.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -24,6 +23,7 @@ from drivers.base import (
     SubmitResult,
     Uncertain,
 )
+from drivers.paced_log import PacedLog
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.message import Message, Segment, SegmentStatus
@@ -38,7 +38,7 @@ from gateway.store.queue import disown
 from gateway.store.suppressions import find_suppressed
 from gateway.telemetry.metrics import Metrics, labeled
 
-_log = logging.getLogger(__name__)
+_log = PacedLog(__name__, most=100)
 
 T = TypeVar("T")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -11,6 +10,7 @@ import msgspec
 
 from drivers.base import Encoding, InboundPart
 from drivers.codec.reassembly import Joined, Moment, OpenSet, Part, choose_set, join_parts
+from drivers.paced_log import PacedLog
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import InvalidRequest
 from gateway.ids import InboundId, make_id
@@ -40,7 +40,7 @@ from gateway.store.ports import Store, Tx
 from gateway.store.suppressions import find_suppression
 from gateway.telemetry.metrics import Metrics, labeled
 
-_log = logging.getLogger(__name__)
+_log = PacedLog(__name__, most=100)
 
 PART_WAIT = timedelta(hours=1)
 """How long a message waits for its missing parts; then it is given out as it is, and late parts still join it."""

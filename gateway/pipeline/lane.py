@@ -6,12 +6,12 @@ it is up.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from drivers.base import Accepted, Driver, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
+from drivers.paced_log import PacedLog
 from drivers.pacing import AdaptivePace, TokenBucket
 from gateway.clock import Clock
 from gateway.pipeline.turns import Turn
@@ -21,7 +21,7 @@ from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing
 from gateway.routing.limits import Breaker, BreakerState, Cooldown
 from gateway.routing.rules import queues_of
 
-_log = logging.getLogger(__name__)
+_log = PacedLog(__name__, most=100)
 _NEVER_S = 3_600.0
 """Look again after an hour at the latest."""
 CONGESTED = 90

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import msgspec
 
 from drivers.base import Accepted, LateResult, Refused
+from drivers.paced_log import PacedLog
 from gateway.clock import Clock, truncate_ms
 from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
@@ -19,7 +19,7 @@ from gateway.store.messages import find_message, load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import save_segments
 
-_log = logging.getLogger(__name__)
+_log = PacedLog(__name__, most=100)
 
 
 class LateResults:

@@ -70,6 +70,7 @@ def _make_listener(settings: SmppServerSettings) -> Listener:
         port=settings.listen.port,
         tls=tls,
         max_connections=settings.max_connections,
+        max_per_address=settings.max_per_address,
         enquire_link_s=settings.enquire_link_s,
         response_timeout_s=settings.response_timeout_s,
     )

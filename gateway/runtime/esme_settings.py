@@ -68,7 +68,8 @@ class SmppServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         listen: address and port; port 0 takes a free one.
         tls_cert: certificate chain in PEM; makes it TLS, together with ``tls_key``.
         tls_key: the certificate's private key in PEM.
-        max_connections: how many may be open at once.
+        max_connections: how many may be open at once; for more, the oldest that is not bound is closed.
+        max_per_address: how many of them may come from one address.
         enquire_link_s: how often a silent application is asked whether it lives.
         response_timeout_s: how long an application may take to acknowledge a delivery.
     """
@@ -77,6 +78,7 @@ class SmppServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls_cert: File | None = None
     tls_key: File | None = None
     max_connections: Annotated[int, Form(whole_number(1, 100_000))] = 1_000
+    max_per_address: Annotated[int, Form(whole_number(1, 100_000))] = 200
     enquire_link_s: Duration = msgspec.field(default=30.0, name="enquire_link")
     response_timeout_s: Duration = msgspec.field(default=60.0, name="response_timeout")
 

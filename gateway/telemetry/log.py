@@ -1,23 +1,54 @@
 """The program's own log, on stderr: one chain for structlog and for the drivers' stdlib loggers.
 
-Lines are JSON for machines and coloured text for people on a terminal; both are redacted. The delivery
-log is another thing (`gateway.pipeline.publish`).
+Lines are JSON for machines and coloured text for people on a terminal; both are redacted. Of lines that come from one
+place in the code only so many a minute are written, whatever clients and peers do. The delivery log is another thing
+(`gateway.pipeline.publish`).
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import TextIO, cast
+from collections.abc import MutableMapping
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from structlog.typing import Processor
 
+from drivers.paced_log import LogQuota
 from gateway.telemetry.outlet import LogStream, Outlet
 from gateway.telemetry.redact import redact_event
 
 _QUIET = {"aiohttp.access": logging.WARNING, "asyncio": logging.INFO}
 """Access lines would carry what clients put into query strings; asyncio's debug lines are for its authors."""
+
+_MOST_A_MINUTE: Final = 1_000
+"""Lines from one place in the code; those that others can cause at will have a lower bound of their own."""
+
+
+class _Bound(logging.Filter):
+    """Leaves out what goes beyond `_MOST_A_MINUTE`, and tells how much that was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._quota = LogQuota(_MOST_A_MINUTE)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        left_out = self._quota.admit((record.pathname, record.lineno))
+        if left_out:
+            record.left_out = left_out
+        return left_out is not None
+
+    def bound_event(
+        self, _logger: object, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """The same for structlog's loggers, whose events are constants."""
+        left_out = self._quota.admit(event.get("event"))
+        if left_out is None:
+            raise structlog.DropEvent
+        if left_out:
+            event["left_out"] = left_out
+        return event
 
 
 def open_log(level: str, form: str) -> Outlet:
@@ -47,9 +78,10 @@ def configure_log(
     for_people = form == "console" or (form == "auto" and is_terminal)
     chain = _chain(for_people=for_people)
     renderer = _renderer(for_people=for_people, colours=is_terminal)
+    bound = _Bound()
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*chain, renderer],
+        processors=[bound.bound_event, *chain, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
         cache_logger_on_first_use=False,
@@ -61,6 +93,7 @@ def configure_log(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(bound)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)

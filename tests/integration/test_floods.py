@@ -18,6 +18,7 @@ from drivers.at.port import AtPort
 from drivers.inflow import BITE, BITES_A_TURN
 from drivers.smpp.config import SmppConfig
 from drivers.smpp.driver import SmppDriver
+from drivers.smpp.guests import MOST_UNBOUND_FROM_ONE
 from drivers.smpp.incidents import Incidents
 from drivers.smpp.server import SmppServer, SmppServerConfig
 from drivers.smpp.session import MOST_BEFORE_BIND
@@ -233,3 +234,22 @@ def test_what_an_application_sends_in_one_piece_with_its_bind_is_taken_behind_it
         await server.stop()
 
     on_uvloop(hasty)
+
+
+# ---- connections
+
+
+def test_connections_that_say_nothing_keep_nobody_out(caplog):
+    async def sit() -> None:
+        async with serving() as (server, _), connected_esme(server.port) as before:
+            await before.bind()
+            idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(300)]
+            async with connected_esme(server.port) as honest:
+                assert (await honest.bind()).command_status == 0
+                assert server.n_connections <= 2 + MOST_UNBOUND_FROM_ONE
+            assert isinstance((await before.ask(EnquireLink())).body, EnquireLinkResp)
+            for _, writer in idle:
+                writer.close()
+
+    on_uvloop(sit)
+    assert len(caplog.records) < MOST_LINES

@@ -183,9 +183,13 @@ async def test_a_flood_of_connections_is_bounded(tmp_path):
     async with (
         serving(tmp_path / "db", listeners=few) as served,
         connected_esme(served.port) as one,
-        connected_esme(served.port) as two,
-        connected_esme(served.port) as three,
+        connected_esme(served.port) as idle,
     ):
-        assert await three.closed_by_peer()
-        for esme in (one, two):
-            assert (await esme.bind()).command_status == 0
+        assert (await one.bind()).command_status == 0
+        async with connected_esme(served.port) as two:
+            assert await idle.closed_by_peer()  # who does not bind makes room
+            assert (await two.bind()).command_status == 0
+            async with connected_esme(served.port) as three:
+                assert await three.closed_by_peer()
+            for esme in (one, two):
+                assert (await esme.ask(EnquireLink())).command_status == 0

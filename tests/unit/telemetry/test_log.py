@@ -128,3 +128,14 @@ def test_unknown_objects_are_shown_redacted() -> None:
 
     assert redact_value(Segment()) == "segment to +861******8000"
     assert redact_value({1: None, "x": 1.5}) == {1: None, "x": 1.5}
+
+
+def test_no_place_in_the_code_fills_the_disk() -> None:
+    stream = io.StringIO()
+    configure_log("info", "json", stream)
+    ours, theirs = structlog.get_logger(), logging.getLogger("aiohttp.server")
+    for i in range(5_000):
+        ours.warning("api.store_error", detail=i)
+        theirs.error("Error handling request %d", i)
+    ours.info("another line")
+    assert len(lines(stream)) == 2_001
