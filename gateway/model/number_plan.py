@@ -1,0 +1,179 @@
+"""What the number plans of the world say of digits: whether they are a number, and how people there write it. Pure.
+
+The plans are those of phonenumberslite. They lag behind what regulators give out, so what they don't know is only
+less likely, never impossible; of Chinese numbers, which are most of ours, the ranges stand here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from enum import IntEnum
+from functools import cache
+from typing import NamedTuple
+
+import phonenumbers
+from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberType, ValidationResult
+
+_CHINA = 86
+_CHINESE = re.compile(r"1[3-9][0-9]{9}|14[0-4][0-9]{8,10}")
+"""Mobiles, whichever range the regulator opens next, and the longer numbers of things (140 to 144)."""
+_MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+_MEXICAN_OF_OLD = re.compile(r"521([0-9]{10})")
+"""Until 2019 a Mexican mobile had a 1 behind the country code; some networks still write it."""
+
+
+class Grade(IntEnum):
+    """How much a plan says for a number."""
+
+    NONE = 0
+    """Too short, too long, or of no country."""
+    POSSIBLE = 1
+    """Of a possible length."""
+    VALID = 2
+    """In a range that is given out."""
+
+
+class Candidate(NamedTuple):
+    """A number that digits may mean.
+
+    Args:
+        number: E.164 with ``+``.
+        code: its country code.
+        usual: of a national reading: people there write it so.
+        mobile: it is, or may be, a mobile.
+    """
+
+    number: str
+    grade: Grade
+    code: int = 0
+    usual: bool = True
+    mobile: bool = False
+
+
+NOTHING = Candidate("", Grade.NONE)
+"""Digits that mean no number."""
+
+
+def is_plain(number: str) -> bool:
+    """Whether ``+`` and digits are surely a number in its one spelling, told without looking far.
+
+    False says nothing. What is plain here is at least possible; a test holds this against the whole plan.
+    """
+    digits = number[1:]
+    if number[:1] != "+" or not (digits.isascii() and digits.isdecimal()):
+        return False
+    for n in (1, 2, 3):
+        if digits[:n] and (shape := _shape(digits[:n])) is not None:
+            prefix, lengths = shape
+            rest = digits[n:]
+            return len(rest) in lengths and not (prefix and prefix.match(rest))
+    return False
+
+
+def read_international(digits: str) -> Candidate:
+    """What digits are that begin with a country code."""
+    if former := _MEXICAN_OF_OLD.fullmatch(digits):
+        digits = f"52{former[1]}"
+    number = _parse(f"+{digits}", None)
+    return NOTHING if number is None else _judge(number)
+
+
+def read_national(digits: str, region: str) -> Candidate:
+    """What digits are as people in ``region`` dial them: nationally, or abroad by their own prefix."""
+    number = _parse(digits, region)
+    if number is None:
+        return NOTHING
+    found = _judge(number)
+    if number.country_code != phonenumbers.country_code_for_region(region):
+        return found
+    if found.number == f"+{digits}":
+        return NOTHING  # it begins with the country code: that is no national writing
+    bare = phonenumbers.national_significant_number(number)
+    if digits == bare and not digits.startswith("0"):
+        if number.country_code == _CHINA and found.grade is Grade.POSSIBLE:
+            return found._replace(grade=Grade.NONE)  # the plan takes any digits there
+        return found._replace(usual=found.mobile and _is_written_bare(found.code, bare))
+    return found
+
+
+def may_be_bare(digits: str, region: str) -> bool:
+    """Whether digits that follow a plus may be a mobile of ``region`` without its country code; quick, never misses."""
+    if region == "CN":
+        return _CHINESE.fullmatch(digits) is not None
+    return any(len(digits) in lengths and form.fullmatch(digits) for lengths, form in _mobiles(region))
+
+
+def read_as_before(digits: str, region: str) -> str | None:
+    """What digits without ``+`` were taken for up to version 0.1: a national number if they could be one."""
+    number = _parse(digits, region)
+    if number is None or not phonenumbers.is_possible_number(number):
+        return None
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def is_country_code(digits: str) -> bool:
+    """Whether some country has it."""
+    return bool(digits) and _shape(digits) is not None
+
+
+def country_code(region: str) -> str:
+    """The digits of a region's country code."""
+    return str(phonenumbers.country_code_for_region(region))
+
+
+def _parse(text: str, region: str | None) -> PhoneNumber | None:
+    try:
+        return phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def _judge(number: PhoneNumber) -> Candidate:
+    code = number.country_code or 0
+    spelled = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    if code == _CHINA and _CHINESE.fullmatch(spelled[3:]):
+        return Candidate(spelled, Grade.VALID, _CHINA, mobile=True)
+    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+        return NOTHING
+    kind = phonenumbers.number_type(number)
+    grade = Grade.POSSIBLE if kind == PhoneNumberType.UNKNOWN else Grade.VALID
+    return Candidate(spelled, grade, code, mobile=kind in _MOBILE)
+
+
+def _is_written_bare(code: int, bare: str) -> bool:
+    """Whether people write such a number without the prefix (as a rule 0) of calls in their country."""
+    metadata = PhoneMetadata.metadata_for_region(phonenumbers.region_code_for_country_code(code))
+    for form in metadata.number_format if metadata is not None else ():
+        leading = form.leading_digits_pattern
+        if (not leading or re.match(leading[-1], bare)) and re.fullmatch(form.pattern or "", bare):
+            rule = (form.national_prefix_formatting_rule or "").replace(r"\1", "")
+            return bool(form.national_prefix_optional_when_formatting) or not re.search(r"[0-9]", rule)
+    return True
+
+
+@cache
+def _shape(code: str) -> tuple[re.Pattern[str] | None, Collection[int]] | None:
+    """Of a country code: what in front of a number is no part of it, and how many digits numbers have."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code))
+    if regions is None or code.startswith("0"):
+        return None
+    metadata = PhoneMetadata.metadata_for_region_or_calling_code(int(code), regions[0])
+    if metadata is None or metadata.general_desc is None:
+        return None
+    prefix = metadata.national_prefix_for_parsing
+    return re.compile(prefix) if prefix else None, metadata.general_desc.possible_length
+
+
+@cache
+def _mobiles(region: str) -> list[tuple[Collection[int], re.Pattern[str]]]:
+    """Lengths and form of the mobiles of all regions that share the country code."""
+    found: list[tuple[Collection[int], re.Pattern[str]]] = []
+    for one in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[phonenumbers.country_code_for_region(region)]:
+        metadata = PhoneMetadata.metadata_for_region(one)
+        if metadata is None or metadata.mobile is None or metadata.general_desc is None:
+            continue
+        if form := metadata.mobile.national_number_pattern:
+            lengths = metadata.mobile.possible_length or metadata.general_desc.possible_length
+            found.append((lengths, re.compile(form)))
+    return found
