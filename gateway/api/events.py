@@ -17,7 +17,7 @@ from gateway.api.auth import KeyRing
 from gateway.api.body import encode
 from gateway.api.context import Call
 from gateway.api.problem import Forbidden, TooManyStreams, Unauthorized
-from gateway.api.query import EventQuery, read_number, read_query
+from gateway.api.query import EventQuery, read_person, read_query
 from gateway.api.schema import show_event
 from gateway.errors import FieldError, InvalidRequest, StoreError
 from gateway.model.events import Event
@@ -171,14 +171,14 @@ def make_filter(query: EventQuery, region: str) -> Keeps:
         name: value
         for name, value in (
             ("status", query.status and query.status.value),
-            ("to", None if query.to is None else read_number(query.to, region, "to")),
             ("channel", query.channel),
             ("reference", query.reference),
             ("batch_id", query.batch),
         )
         if value is not None
     }
-    if not wanted and query.tag is None:
+    to = None if query.to is None else frozenset(read_person(query.to, region, "to").spellings)
+    if not wanted and query.tag is None and to is None:
         return lambda event: types is None or event.type in types
 
     def keeps(event: Event) -> bool:
@@ -187,8 +187,10 @@ def make_filter(query: EventQuery, region: str) -> Keeps:
         facts = _facts.decode(event.data)
         if event.type.startswith("channel."):
             facts.channel = event.subject
-        return (query.tag is None or query.tag in facts.tags) and all(
-            getattr(facts, name) == value for name, value in wanted.items()
+        return (
+            (query.tag is None or query.tag in facts.tags)
+            and (to is None or facts.to in to)
+            and all(getattr(facts, name) == value for name, value in wanted.items())
         )
 
     return keeps

@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.api.accepted import answer_accepted, answer_once, read_idempotency
 from gateway.api.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.api.context import Call
-from gateway.api.query import MessageQuery, make_page, read_cursor, read_number, read_query
+from gateway.api.query import MessageQuery, make_page, read_cursor, read_person, read_query
 from gateway.api.schema import MessageOut, MessagePage, show_message
 from gateway.clock import Clock
 from gateway.errors import NotFound
@@ -52,7 +52,7 @@ async def get_messages(call: Call) -> web.Response:
     """Messages, newest first."""
     query = read_query(call.request, MessageQuery)
     before = read_cursor(query.cursor)
-    to = None if query.to is None else read_number(query.to, call.context.region, "to")
+    to = None if query.to is None else read_person(query.to, call.context.region, "to").spellings
     wanted = MessageFilter(
         status=query.status,
         to=to,

@@ -17,7 +17,7 @@ from gateway.api.explain import explain
 from gateway.errors import FieldError, InvalidRequest
 from gateway.ids import is_id
 from gateway.model.message import MessageStatus
-from gateway.model.msisdn import InvalidNumber, parse_number
+from gateway.model.msisdn import Reading, read_number
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 Item = TypeVar("Item")
@@ -103,16 +103,16 @@ def _read_value(name: str, value: str) -> str | int:
     return _LOST_PLUS.sub("+", value) if name in {"to", "from", "since", "until"} else value
 
 
-def read_number(text: str, region: str, pointer: str) -> str:
-    """A number as the store spells it.
+def read_person(text: str, region: str, pointer: str) -> Reading:
+    """Whom a look-up means: a number, or one of those that a doubtful number may be.
 
     Raises:
-        InvalidRequest: it is none; ``pointer`` is named.
+        InvalidRequest: it is nobody's; ``pointer`` is named.
     """
-    try:
-        return parse_number(text, region)
-    except InvalidNumber as error:
-        raise InvalidRequest(FieldError(pointer, "invalid_number", str(error))) from error
+    reading = read_number(text, region)
+    if not reading.people:
+        raise InvalidRequest(FieldError(pointer, "invalid_number", reading.fault))
+    return reading
 
 
 def make_page(

@@ -184,11 +184,10 @@ class SendDoor:
 
 
 def _spell(number: str, *, international: bool) -> Sequence[str]:
-    """How a receiver may be meant: Kannel's clients often leave out the plus of an international number."""
-    if not number.isdigit() or number.startswith("0"):
+    """How a receiver is meant: an account may say that its numbers begin with a country code, plus or none."""
+    if not international or not number.isdigit() or number.startswith("0"):
         return (number,)
-    full = f"+{number}"
-    return (full, number) if international else (number, full)
+    return (f"+{number}", number)
 
 
 def _plan(wanted: Wanted, reference_bits: int) -> Plan | None:

@@ -176,6 +176,8 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
     """A number that wants no marketing.
 
     Args:
+        number: E.164, or digits whose country is not clear, as they came.
+        readings: for which numbers it holds, ``number`` first where it is one of them.
         source: ``inbound`` (the person wrote), ``api`` or ``cli``.
         keyword: the word they used, if they wrote.
     """
@@ -185,6 +187,7 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
     keyword: str | None = None
     reason: str | None = None
     created_at: datetime
+    readings: tuple[str, ...] = ()
 
 
 class Scope(StrEnum):

@@ -67,8 +67,8 @@ class Reading(NamedTuple):
     Args:
         number: in its one spelling, E.164 or the digits of a short code; None when it is doubtful, or none at all.
         spelling: ``number``, or else what it is kept as: its digits, or the text as it came.
-        people: every number that it may be, the likeliest first.
-        aliases: other spellings of the same people in older stores.
+        people: every number that it may be, the likeliest first; none when nobody has it.
+        aliases: other spellings of the same people, in older stores and some networks.
         fault: why ``number`` is None, and what to write; never repeats the number.
     """
 
@@ -79,9 +79,14 @@ class Reading(NamedTuple):
     fault: str = ""
 
     @property
-    def all_spellings(self) -> tuple[str, ...]:
-        """Under all of these the person may be known, this spelling included."""
-        return tuple(dict.fromkeys((self.spelling, *self.people, *self.aliases)))
+    def readings(self) -> tuple[str, ...]:
+        """For which numbers an opt-out holds; a name stands for itself."""
+        return (*self.people, *self.aliases) or (self.spelling,)
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Under which the person may stand in the store."""
+        return tuple(dict.fromkeys((self.spelling, *self.readings)))
 
 
 def parse_number(text: str, region: str) -> str:
@@ -135,11 +140,11 @@ def _read(text: str, region: str) -> Reading:
         return Reading(text, text, (text,))
     compact = _BETWEEN.sub("", text.translate(_NARROW))
     if not compact:
-        return Reading(None, text, (text,) if text else (), fault=_EMPTY)
+        return Reading(None, text, fault=_EMPTY)
     if len(compact) > _MAX_CHARS or not re.fullmatch(r"\+?[0-9]+", compact):
-        return Reading(None, text, (text,), fault=_NO_DIGITS)
+        return Reading(None, text, fault=_NO_DIGITS)
     if _FROM_A_SPREADSHEET.fullmatch(text.translate(_NARROW).strip()):
-        return Reading(None, text, (text,), fault=_SPREADSHEET)
+        return Reading(None, text, fault=_SPREADSHEET)
     if _SHORT_CODE.fullmatch(compact) or (region == "CN" and _SERVICE_NUMBER.fullmatch(compact)):
         return Reading(compact, compact, (compact,))
     if compact.startswith("+"):
@@ -169,7 +174,7 @@ def _read_marked(compact: str, region: str) -> Reading:
         return Reading(None, compact, people, fault=_PLUS_BEFORE_SHORT_CODE)
     if marked.grade is Grade.POSSIBLE:
         return _certain(marked)
-    return Reading(None, compact, (compact,), fault=_why_impossible(digits, region))
+    return Reading(None, compact, fault=_why_impossible(digits, region))
 
 
 def _read_dialled_abroad(compact: str, region: str) -> Reading:
@@ -178,7 +183,7 @@ def _read_dialled_abroad(compact: str, region: str) -> Reading:
     if dialled.grade > marked.grade:
         marked, dialled = dialled, marked
     if marked.grade is Grade.NONE:
-        return Reading(None, compact, (compact,), fault=_why_impossible(compact.lstrip("0"), region))
+        return Reading(None, compact, fault=_why_impossible(compact.lstrip("0"), region))
     if dialled.grade is Grade.VALID and dialled.number != marked.number:
         return _doubtful(compact, (marked, dialled), _two_meanings(marked, dialled))
     return _certain(marked)
@@ -189,7 +194,7 @@ def _read_bare(compact: str, region: str) -> Reading:
     national = read_national(compact, region)
     if compact.startswith("0"):
         if national.grade is Grade.NONE:
-            return Reading(None, compact, (compact,), fault=_why_impossible(compact, region))
+            return Reading(None, compact, fault=_why_impossible(compact, region))
         return _certain(national)
     abroad = read_international(compact)
     if national.grade is Grade.VALID and national.usual:
@@ -202,7 +207,7 @@ def _read_bare(compact: str, region: str) -> Reading:
         if one.grade is Grade.VALID or (one is national and one.grade and not other.grade):
             return _certain(one)
     if not (abroad.grade or national.grade):
-        return Reading(None, compact, (compact,), fault=_why_impossible(compact, region))
+        return Reading(None, compact, fault=_why_impossible(compact, region))
     fault = f"no number of region {region}, nor surely one of another country; write it with + and the country code"
     return _doubtful(compact, (abroad, national), fault)
 

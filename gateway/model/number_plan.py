@@ -18,6 +18,8 @@ from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberType, Validation
 _CHINA = 86
 _CHINESE = re.compile(r"1[3-9][0-9]{9}|14[0-4][0-9]{8,10}")
 """Mobiles, whichever range the regulator opens next, and the longer numbers of things (140 to 144)."""
+_AMERICAN = re.compile(r"1[2-9][0-9]{2}[2-9][0-9]{6}")
+"""What North America's plan can give out, whichever area code it opens next: with a plus it is no other number."""
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 _MEXICAN_OF_OLD = re.compile(r"521([0-9]{10})")
 """Until 2019 a Mexican mobile had a 1 behind the country code; some networks still write it."""
@@ -100,7 +102,7 @@ def read_national(digits: str, region: str) -> Candidate:
 def may_be_bare(digits: str, region: str) -> bool:
     """Whether digits that follow a plus may be a mobile of ``region`` without its country code; quick, never misses."""
     if region == "CN":
-        return _CHINESE.fullmatch(digits) is not None
+        return _CHINESE.fullmatch(digits) is not None and not _AMERICAN.fullmatch(digits)
     return any(len(digits) in lengths and form.fullmatch(digits) for lengths, form in _mobiles(region))
 
 

@@ -16,11 +16,11 @@ from gateway.errors import InvalidRequest
 from gateway.ids import InboundId, make_id
 from gateway.model.events import make_event
 from gateway.model.message import InboundMessage, Keyword, Suppression
-from gateway.model.msisdn import parse_address
+from gateway.model.msisdn import Reading, parse_address, read_number
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.drafts import save_draft
 from gateway.pipeline.lane import Lane
-from gateway.pipeline.verbs import record_opt_in, record_opt_out
+from gateway.pipeline.optouts import is_opted_out, record_opt_in, record_opt_out
 from gateway.policy.optout import Keywords, find_keyword
 from gateway.store.inbound import (
     PartSet,
@@ -37,7 +37,6 @@ from gateway.store.inbound import (
 )
 from gateway.store.messages import find_latest_sent
 from gateway.store.ports import Store, Tx
-from gateway.store.suppressions import find_suppression
 from gateway.telemetry.metrics import Metrics, labeled
 
 _log = PacedLog(__name__, most=100)
@@ -146,16 +145,16 @@ class Inbox:
         return n
 
     def _stored(self, lane: Lane, part: InboundPart, now: datetime) -> StoredPart:
-        sender = parse_address(part.sender, self._region)
         concat = part.concat
-        recipient = part.recipient or lane.number
+        recipient = parse_address(part.recipient, self._region) if part.recipient else lane.number
         key = None
         if concat is not None:
-            key = f"{lane.name}|{sender}|{recipient or ''}|{concat.width}|{concat.reference}|{concat.total}"
+            sender, to = parse_address(part.sender, self._region), part.recipient or lane.number or ""
+            key = f"{lane.name}|{sender}|{to}|{concat.width}|{concat.reference}|{concat.total}"
         return StoredPart(
             id=make_id(),
             channel=lane.name,
-            sender=sender,
+            sender=part.sender,  # as it came: what else it may mean can't be told from its one spelling
             recipient=recipient,
             encoding=part.encoding.value,
             payload=part.payload,
@@ -173,9 +172,11 @@ class Inbox:
         complete = len(parts) == first.total
         joined = _join(parts)
         found = self._find_keyword(joined, complete=complete)
+        reading = read_number(first.sender, self._region)
+        answered = await find_latest_sent(tx, reading.spellings, first.channel)
         message = InboundMessage(
             id=InboundId(make_id()),
-            sender=first.sender,
+            sender=reading.number or first.sender,
             recipient=first.recipient,
             channel=first.channel,
             text=joined.text,
@@ -186,12 +187,12 @@ class Inbox:
             received_at=truncate_ms(self._clock.now()),
             network_time=first.network_time,
             keyword=found[0] if found else None,
-            in_reply_to=await find_latest_sent(tx, first.sender, first.channel),
+            in_reply_to=answered.id if answered else None,
         )
         await save_inbound(tx, message)
         await finish_part(tx, first, message.id)
         tx.record(make_event("inbound.received", message.received_at, message.id, message))
-        return _News(1, await self._answer(tx, message, found))
+        return _News(1, await self._answer(tx, message, reading, found))
 
     async def _amend(self, tx: Tx, inbound_id: str, parts: Sequence[StoredPart]) -> _News:
         """Put a late part into the message that was given out without it."""
@@ -212,44 +213,54 @@ class Inbox:
         await update_inbound(tx, message)
         await finish_part(tx, parts[0], message.id)
         tx.record(make_event("inbound.updated", truncate_ms(self._clock.now()), message.id, message))
-        return _News(0, await self._answer(tx, message, found))
+        reading = read_number(parts[0].sender, self._region)
+        return _News(0, await self._answer(tx, message, reading, found))
 
     def _find_keyword(self, joined: Joined, *, complete: bool) -> tuple[Keyword, str] | None:
         """What a whole text asks; a piece of one may look like a keyword by chance."""
         return find_keyword(joined.text, self._policy.keywords) if joined.text and complete else None
 
-    async def _obey(self, tx: Tx, message: InboundMessage, found: tuple[Keyword, str]) -> str:
+    async def _obey(
+        self, tx: Tx, message: InboundMessage, reading: Reading, found: tuple[Keyword, str]
+    ) -> str:
         """Do what a keyword asks; the text to send back, empty for none (also when nothing changed)."""
         keyword, word = found
         match keyword:
             case Keyword.OPT_OUT:
-                if await find_suppression(tx, message.sender):
+                if await is_opted_out(tx, reading):
                     return ""
                 suppression = Suppression(
-                    number=message.sender,
+                    number=reading.spelling,
                     source="inbound",
                     keyword=word,
                     created_at=message.received_at,
                 )
-                await record_opt_out(tx, suppression)
+                await record_opt_out(tx, suppression, reading)
                 return self._policy.opt_out_reply
             case Keyword.OPT_IN:
-                changed = await record_opt_in(tx, self._clock, message.sender, "inbound")
+                changed = await record_opt_in(tx, self._clock, reading, "inbound")
                 return self._policy.opt_in_reply if changed else ""
             case Keyword.HELP:
                 return self._policy.help_reply
 
-    async def _answer(self, tx: Tx, message: InboundMessage, found: tuple[Keyword, str] | None) -> bool:
+    async def _answer(
+        self, tx: Tx, message: InboundMessage, reading: Reading, found: tuple[Keyword, str] | None
+    ) -> bool:
         """Obey a keyword; whether an answer was queued.
 
-        It goes by the channel that the keyword came by; by the default group where that one is a receiver.
+        It goes by the channel that the keyword came by; by the default group where that one is a receiver. A sender
+        whose number is doubtful is answered if we wrote to one of the numbers that it may be.
         """
-        text = await self._obey(tx, message, found) if found else ""
+        text = await self._obey(tx, message, reading, found) if found else ""
         if not text:
             return False
+        recipient = reading.number
+        if recipient is None and message.in_reply_to is not None:
+            replied = await find_latest_sent(tx, reading.people, message.channel)
+            recipient = replied.recipient if replied else None
         for channel in (message.channel, None):
             try:
-                draft = self._intake.draft_own(message.sender, text, channel=channel)
+                draft = self._intake.draft_own(recipient or message.sender, text, channel=channel)
             except InvalidRequest:
                 continue
             await save_draft(tx, draft)

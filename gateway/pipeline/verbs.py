@@ -1,4 +1,4 @@
-"""What people may do to a message and to the opt-out list, besides sending."""
+"""What people may do to a message, besides sending it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import msgspec
 
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict, NotFound
-from gateway.model.events import make_event, message_event
+from gateway.model.events import message_event
 from gateway.model.lifecycle import CANCELABLE, RESENDABLE, check_transition
-from gateway.model.message import Message, MessageStatus, SegmentStatus, Suppression
+from gateway.model.message import Message, MessageStatus, SegmentStatus
 from gateway.routing.rules import channel_queue
 from gateway.store.messages import find_message, load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import save_segments, save_state
-from gateway.store.suppressions import delete_suppression, find_suppression, save_suppression
 
 
 async def cancel_message(store: Store, clock: Clock, message_id: str) -> Message:
@@ -93,44 +92,6 @@ async def resend_message(
         return queued
 
     return await store.write(op)
-
-
-async def opt_out(
-    store: Store,
-    clock: Clock,
-    number: str,
-    *,
-    source: str,
-    reason: str | None = None,
-) -> Suppression:
-    """Put a number on the opt-out list; the entry that stands there afterwards."""
-    suppression = Suppression(
-        number=number, source=source, reason=reason, created_at=truncate_ms(clock.now())
-    )
-    return await store.write(lambda tx: record_opt_out(tx, suppression))
-
-
-async def record_opt_out(tx: Tx, suppression: Suppression) -> Suppression:
-    """`opt_out` inside another operation; an earlier entry stays."""
-    if await save_suppression(tx, suppression):
-        tx.record(
-            make_event("subscription.opted_out", suppression.created_at, suppression.number, suppression)
-        )
-    return await find_suppression(tx, suppression.number) or suppression
-
-
-async def opt_in(store: Store, clock: Clock, number: str, *, source: str) -> bool:
-    """Take a number off the opt-out list; False when it was not there."""
-    return await store.write(lambda tx: record_opt_in(tx, clock, number, source))
-
-
-async def record_opt_in(tx: Tx, clock: Clock, number: str, source: str) -> bool:
-    """`opt_in` inside another operation."""
-    if not await delete_suppression(tx, number):
-        return False
-    data = {"number": number, "source": source}
-    tx.record(make_event("subscription.opted_in", clock.now(), number, data))
-    return True
 
 
 async def _existing(tx: Tx, message_id: str) -> Message:

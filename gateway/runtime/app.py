@@ -18,6 +18,7 @@ from gateway.pipeline.inbound import Inbox, KeywordPolicy
 from gateway.pipeline.inquiry import Inquiry
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.late import LateResults
+from gateway.pipeline.optouts import read_older_entries
 from gateway.pipeline.publish import DeliveryLog
 from gateway.pipeline.receipts import Receipts, save_accounts
 from gateway.pipeline.retry import OnUncertain, RetryPolicy
@@ -141,6 +142,7 @@ class Gateway:
             OSError: the address of the API is taken, or the delivery log can't be written.
         """
         await self._delivery_log.open()
+        await read_older_entries(self.store, self._settings.numbers.region)
         await self._sweeper.recover()
         await self._budgets.restore(self._lanes)
         await self.store.write(lambda tx: save_accounts(tx, self._lanes))

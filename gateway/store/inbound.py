@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
 from gateway.clock import format_ms, parse_instant, parse_ms
@@ -164,23 +165,28 @@ async def find_inbound(tx: Tx, inbound_id: str) -> InboundMessage | None:
 async def list_inbound(
     tx: Tx,
     *,
-    sender: str | None = None,
-    recipient: str | None = None,
+    senders: Collection[str] | None = None,
+    recipients: Collection[str] | None = None,
     since: datetime | None = None,
     limit: int,
     before: str | None = None,
 ) -> list[InboundMessage]:
-    """Inbound messages newest first, those with a smaller id than ``before``."""
-    clauses: dict[str, Any] = {
-        "id < ?": before,
-        "sender = ?": sender,
-        "recipient = ?": recipient,
-        "received_at >= ?": format_ms(since),
-    }
-    asked = {clause: value for clause, value in clauses.items() if value is not None}
+    """Inbound messages newest first, those with a smaller id than ``before``.
+
+    Args:
+        senders, recipients: as stored, any of them; None for all.
+    """
+    asked: dict[str, list[Any]] = {}
+    if before is not None:
+        asked["id < ?"] = [before]
+    if since is not None:
+        asked["received_at >= ?"] = [format_ms(since)]
+    for column, wanted in (("sender", senders), ("recipient", recipients)):
+        if wanted is not None:
+            asked[f"{column} IN ({','.join('?' * len(wanted))})"] = list(wanted)
     where = f"WHERE {' AND '.join(asked)}" if asked else ""
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM inbound {where} ORDER BY id DESC LIMIT ?", [*asked.values(), limit]
+        f"SELECT {_COLUMNS} FROM inbound {where} ORDER BY id DESC LIMIT ?", [*chain(*asked.values()), limit]
     )
     return [_inbound(row) for row in rows]
 

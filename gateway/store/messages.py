@@ -6,9 +6,10 @@ What happens between claim and receipt is in `gateway.store.queue`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -41,12 +42,12 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What a listing of messages is narrowed to; None means all.
 
     Args:
-        to: recipient as stored.
+        to: recipients as stored, any of them.
         since, until: creation time, both inclusive.
     """
 
     status: str | None = None
-    to: str | None = None
+    to: Collection[str] | None = None
     tag: str | None = None
     channel: str | None = None
     reference: str | None = None
@@ -115,7 +116,6 @@ async def list_messages(tx: Tx, query: MessageFilter, *, limit: int, before: str
     clauses = {
         "m.id < ?": before,
         "m.status = ?": query.status,
-        "m.recipient = ?": query.to,
         "m.channel = ?": query.channel,
         "m.reference = ?": query.reference,
         "m.batch_id = ?": query.batch,
@@ -123,10 +123,12 @@ async def list_messages(tx: Tx, query: MessageFilter, *, limit: int, before: str
         "m.created_at >= ?": format_ms(query.since),
         "m.created_at <= ?": format_ms(query.until),
     }
-    asked = {clause: value for clause, value in clauses.items() if value is not None}
+    asked: dict[str, list[Any]] = {clause: [value] for clause, value in clauses.items() if value is not None}
+    if query.to is not None:
+        asked[f"m.recipient IN ({_marks(query.to)})"] = list(query.to)
     where = f"WHERE {' AND '.join(asked)}" if asked else ""
     sql = f"SELECT {MESSAGE_COLUMNS} FROM messages m {where} ORDER BY m.id DESC LIMIT ?"
-    return [parse_message(row) for row in await tx.fetch(sql, [*asked.values(), limit])]
+    return [parse_message(row) for row in await tx.fetch(sql, [*chain(*asked.values()), limit])]
 
 
 _COUNT_OPEN = (
@@ -147,14 +149,24 @@ async def count_open(tx: Tx) -> dict[str, int]:
     return counted
 
 
-async def find_latest_sent(tx: Tx, recipient: str, channel: str) -> MessageId | None:
-    """The latest message to ``recipient`` that went out by ``channel``: what a reply answers."""
-    rows = await tx.fetch(
-        "SELECT id FROM messages WHERE recipient = ? AND channel = ? AND sent_at IS NOT NULL"
-        " ORDER BY id DESC LIMIT 1",
-        (recipient, channel),
-    )
-    return MessageId(rows[0][0]) if rows else None
+class Sent(NamedTuple):
+    """A message that went out."""
+
+    id: MessageId
+    recipient: str
+
+
+async def find_latest_sent(tx: Tx, recipients: Collection[str], channel: str) -> Sent | None:
+    """The latest message to one of ``recipients`` that went out by ``channel``: what a reply answers."""
+    found: list[Sent] = []
+    for recipient in recipients:
+        rows = await tx.fetch(
+            "SELECT id, recipient FROM messages WHERE recipient = ? AND channel = ? AND sent_at IS NOT NULL"
+            " ORDER BY id DESC LIMIT 1",
+            (recipient, channel),
+        )
+        found += [Sent(MessageId(row[0]), row[1]) for row in rows]
+    return max(found, default=None)
 
 
 def _tag_pattern(tag: str | None) -> str | None:
@@ -164,7 +176,7 @@ def _tag_pattern(tag: str | None) -> str | None:
     return "%" + quoted.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
 
 
-def _marks(values: Sequence[object]) -> str:
+def _marks(values: Collection[object]) -> str:
     return ",".join("?" * len(values))
 
 

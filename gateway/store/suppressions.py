@@ -1,30 +1,47 @@
-"""The suppression (opt-out) list."""
+"""The suppression (opt-out) list.
+
+``suppressions`` has an entry for each opt-out, ``suppression_readings`` the numbers for which each entry holds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
+import msgspec
+
 from gateway.clock import format_ms, parse_instant
 from gateway.model.message import Suppression
 from gateway.store.ports import Row, Tx
 
-_COLUMNS = "number, source, keyword, reason, created_at"
+_COLUMNS = "s.number, s.source, s.keyword, s.reason, s.created_at"
 
 
 async def find_suppression(tx: Tx, number: str) -> Suppression | None:
-    """The entry of one number."""
-    rows = await tx.fetch(f"SELECT {_COLUMNS} FROM suppressions WHERE number = ?", (number,))
-    return _suppression(rows[0]) if rows else None
+    """The entry that bears this number, in the spelling in which it was put on the list."""
+    found = await tx.fetch(f"SELECT {_COLUMNS} FROM suppressions s WHERE s.number = ?", (number,))
+    return (await _with_readings(tx, found))[0] if found else None
+
+
+async def find_covering(tx: Tx, reading: str) -> list[Suppression]:
+    """The entries that hold for a number, whatever they bear, oldest first."""
+    return await _with_readings(
+        tx,
+        await tx.fetch(
+            f"SELECT {_COLUMNS} FROM suppressions s JOIN suppression_readings r ON r.number = s.number"
+            " WHERE r.reading = ? ORDER BY s.created_at, s.number",
+            (reading,),
+        ),
+    )
 
 
 async def list_suppressions(tx: Tx, *, limit: int, after: str | None) -> list[Suppression]:
     """Entries by number, those greater than ``after``."""
-    sql = f"SELECT {_COLUMNS} FROM suppressions WHERE number > ? ORDER BY number LIMIT ?"
-    return [_suppression(row) for row in await tx.fetch(sql, (after or "", limit))]
+    sql = f"SELECT {_COLUMNS} FROM suppressions s WHERE s.number > ? ORDER BY s.number LIMIT ?"
+    return await _with_readings(tx, await tx.fetch(sql, (after or "", limit)))
 
 
 async def find_suppressed(tx: Tx, numbers: Collection[str]) -> set[str]:
-    """Which of ``numbers`` are on the list."""
+    """For which of ``numbers`` some entry holds."""
     if not numbers:
         return set()
     found: set[str] = set()
@@ -34,15 +51,17 @@ async def find_suppressed(tx: Tx, numbers: Collection[str]) -> set[str]:
         marks = ",".join("?" * len(chunk))
         found.update(
             row[0]
-            for row in await tx.fetch(f"SELECT number FROM suppressions WHERE number IN ({marks})", chunk)
+            for row in await tx.fetch(
+                f"SELECT reading FROM suppression_readings WHERE reading IN ({marks})", chunk
+            )
         )
     return found
 
 
 async def save_suppression(tx: Tx, suppression: Suppression) -> bool:
-    """Put a number on the list; False when it was there (the first entry stays)."""
+    """Put a number on the list; False when its entry was there and held for as much (the first entry stays)."""
     n_changed = await tx.execute(
-        "INSERT INTO suppressions (number, source, keyword, reason, created_at) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO suppressions (number, source, keyword, reason, created_at, is_read) VALUES (?, ?, ?, ?, ?, 1)"
         " ON CONFLICT (number) DO NOTHING",
         (
             suppression.number,
@@ -52,12 +71,62 @@ async def save_suppression(tx: Tx, suppression: Suppression) -> bool:
             format_ms(suppression.created_at),
         ),
     )
+    for reading in suppression.readings or (suppression.number,):
+        n_changed += await _save_reading(tx, reading, suppression.number)
     return n_changed > 0
 
 
 async def delete_suppression(tx: Tx, number: str) -> bool:
-    """Take a number off the list; False when it was not there."""
+    """Take an entry off the list; False when it was not there."""
+    await tx.execute("DELETE FROM suppression_readings WHERE number = ?", (number,))
     return await tx.execute("DELETE FROM suppressions WHERE number = ?", (number,)) > 0
+
+
+async def delete_reading(tx: Tx, reading: str, number: str) -> None:
+    """Let an entry hold for one number less."""
+    await tx.execute(
+        "DELETE FROM suppression_readings WHERE reading = ? AND number = ?",
+        (reading, number),
+    )
+
+
+async def find_unread(tx: Tx, limit: int) -> list[str]:
+    """Entries of older versions whose other readings were not looked up yet."""
+    return [
+        row[0]
+        for row in await tx.fetch("SELECT number FROM suppressions WHERE is_read = 0 LIMIT ?", (limit,))
+    ]
+
+
+async def save_readings(tx: Tx, number: str, readings: Collection[str]) -> None:
+    """Let an entry hold for these numbers, too: it is read now."""
+    for reading in readings:
+        await _save_reading(tx, reading, number)
+    await tx.execute("UPDATE suppressions SET is_read = 1 WHERE number = ?", (number,))
+
+
+async def _save_reading(tx: Tx, reading: str, number: str) -> int:
+    return await tx.execute(
+        "INSERT INTO suppression_readings (reading, number) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (reading, number),
+    )
+
+
+async def _with_readings(tx: Tx, rows: Collection[Row]) -> list[Suppression]:
+    entries = {row[0]: _suppression(row) for row in rows}
+    for start in range(0, len(entries), 500):
+        chunk = list(entries)[start : start + 500]
+        marks = ",".join("?" * len(chunk))
+        found: dict[str, list[str]] = {}
+        for number, reading in await tx.fetch(
+            f"SELECT number, reading FROM suppression_readings WHERE number IN ({marks})", chunk
+        ):
+            found.setdefault(number, []).append(reading)
+        for number, readings in found.items():
+            # What it bears comes first.
+            ordered = tuple(sorted(readings, key=lambda one: (one != number, one)))
+            entries[number] = msgspec.structs.replace(entries[number], readings=ordered)
+    return list(entries.values())
 
 
 def _suppression(row: Row) -> Suppression:

@@ -243,8 +243,8 @@ async def test_inbound_messages_are_listed_newest_first_and_narrowed(store: Sqli
         await store.write(partial(save_inbound, message=message))
     assert await store.read(lambda tx: find_inbound(tx, first.id)) == first
     assert await store.read(lambda tx: list_inbound(tx, limit=5)) == [second, first]
-    assert await store.read(lambda tx: list_inbound(tx, limit=5, sender="10010")) == [first]
-    assert await store.read(lambda tx: list_inbound(tx, limit=5, recipient="10690000")) == [second]
+    assert await store.read(lambda tx: list_inbound(tx, limit=5, senders=["10010"])) == [first]
+    assert await store.read(lambda tx: list_inbound(tx, limit=5, recipients=["10690000"])) == [second]
     assert await store.read(lambda tx: list_inbound(tx, limit=5, before=second.id)) == [first]
     assert await store.read(lambda tx: list_inbound(tx, limit=5, since=AT + timedelta(seconds=1))) == []
 

@@ -1,0 +1,117 @@
+"""The opt-out list by persons: an opt-out holds for every number that its writer may have.
+
+Nobody can say of some numbers whose they are: ``16012345678`` is a mobile in Germany and one in America. When in
+doubt, nothing is sent.
+"""
+
+from __future__ import annotations
+
+from gateway.clock import Clock, truncate_ms
+from gateway.model.events import make_event
+from gateway.model.message import Suppression
+from gateway.model.msisdn import Reading, read_number
+from gateway.store.ports import Store, Tx
+from gateway.store.suppressions import (
+    delete_reading,
+    delete_suppression,
+    find_covering,
+    find_suppressed,
+    find_suppression,
+    find_unread,
+    save_readings,
+    save_suppression,
+)
+
+_READ_AT_ONCE = 500
+
+
+async def is_opted_out(tx: Tx, reading: Reading) -> bool:
+    """Whether every number that may be meant is on the list already."""
+    people = set(reading.people or reading.readings)
+    return await find_suppressed(tx, people) == people
+
+
+async def find_entry(tx: Tx, reading: Reading) -> Suppression | None:
+    """The entry that stops marketing to a number: the one that bears it, else the oldest that holds for it."""
+    entry = await find_suppression(tx, reading.spelling)
+    if entry is None and (person := _person(reading)) is not None:
+        entry = next(iter(await find_covering(tx, person)), None)
+    return entry
+
+
+async def opt_out(
+    store: Store, clock: Clock, reading: Reading, *, source: str, reason: str | None = None
+) -> tuple[Suppression, bool]:
+    """Put a number on the opt-out list; the entry that stands there afterwards, and whether it is new."""
+
+    async def op(tx: Tx) -> tuple[Suppression, bool]:
+        before = await find_suppression(tx, reading.spelling)
+        at = truncate_ms(clock.now())
+        wanted = Suppression(number=reading.spelling, source=source, reason=reason, created_at=at)
+        return await record_opt_out(tx, wanted, reading), before is None
+
+    return await store.write(op)
+
+
+async def record_opt_out(tx: Tx, suppression: Suppression, reading: Reading) -> Suppression:
+    """`opt_out` inside another operation; an earlier entry stays.
+
+    Args:
+        suppression: bears the reading's spelling.
+    """
+    wanted = Suppression(
+        number=suppression.number,
+        source=suppression.source,
+        keyword=suppression.keyword,
+        reason=suppression.reason,
+        created_at=suppression.created_at,
+        readings=reading.readings,
+    )
+    if await save_suppression(tx, wanted):
+        tx.record(make_event("subscription.opted_out", wanted.created_at, wanted.number, wanted))
+    return await find_suppression(tx, wanted.number) or wanted
+
+
+async def opt_in(store: Store, clock: Clock, reading: Reading, *, source: str) -> bool:
+    """Take a number off the opt-out list; False when it was not there."""
+    return await store.write(lambda tx: record_opt_in(tx, clock, reading, source))
+
+
+async def record_opt_in(tx: Tx, clock: Clock, reading: Reading, source: str) -> bool:
+    """`opt_in` inside another operation.
+
+    It undoes what an opt-out in the same spelling did. Entries in other spellings let go of the person, where it is
+    clear who that is, and go on to hold for others.
+    """
+    removed = await delete_suppression(tx, reading.spelling)
+    if (person := _person(reading)) is not None:
+        mine = {person, *reading.aliases}
+        for entry in await find_covering(tx, person):
+            if mine.issuperset(entry.readings):
+                await delete_suppression(tx, entry.number)
+            else:
+                for one in mine:
+                    await delete_reading(tx, one, entry.number)
+            removed = True
+    if removed:
+        data = {"number": reading.spelling, "source": source}
+        tx.record(make_event("subscription.opted_in", clock.now(), reading.spelling, data))
+    return removed
+
+
+async def read_older_entries(store: Store, region: str) -> None:
+    """Let entries of older versions hold for every reading of their numbers, too."""
+
+    async def op(tx: Tx) -> int:
+        numbers = await find_unread(tx, _READ_AT_ONCE)
+        for number in numbers:
+            await save_readings(tx, number, read_number(number, region).readings)
+        return len(numbers)
+
+    while await store.write(op):
+        pass
+
+
+def _person(reading: Reading) -> str | None:
+    """Whose number it is, where that is clear."""
+    return reading.number or (reading.people[0] if len(reading.people) == 1 else None)
