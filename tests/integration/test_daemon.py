@@ -21,7 +21,6 @@ import aiohttp
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.pipeline.verbs import opt_out
 from gateway.runtime.daemon import STOP_DEADLINE_S
 from gateway.runtime.settings import DEFAULT_CONFIG
 from gateway.runtime.signals import SAME_SIGNAL_S
@@ -30,6 +29,7 @@ from gateway.store.engine_sqlite import SqliteStore
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
 from tests.support.daemon import COMMAND, Daemon, free_port, smpp_toml, until
+from tests.support.optouts import opt_out
 from tests.support.peers import need_peer
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]

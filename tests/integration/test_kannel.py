@@ -11,7 +11,6 @@ import pytest
 from drivers.codec.segment import Reserve
 from gateway.errors import StoreFull
 from gateway.model.message import MessageStatus
-from gateway.pipeline.verbs import opt_out
 from gateway.policy.text import TextRules
 from gateway.runtime.kannel_settings import KannelAccountSettings
 from gateway.runtime.secrets import Secret
@@ -20,6 +19,7 @@ from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE
 from tests.support.kannel_calls import ACCEPTED, OTHER, TO, call, dlr, send
 from tests.support.kannel_rig import KannelRig, open_kannel_rig
+from tests.support.optouts import opt_out
 
 pytestmark = pytest.mark.integration
 

@@ -22,10 +22,10 @@ from gateway.pipeline.accept import (
 )
 from gateway.pipeline.drafts import AcceptedMessage
 from gateway.pipeline.sweep import KEEP_ANSWERS
-from gateway.pipeline.verbs import opt_out
 from gateway.store.messages import MessageFilter, list_messages
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE, START, Rig, ScriptedChannel, running
+from tests.support.optouts import opt_out
 
 pytestmark = pytest.mark.integration
 

@@ -18,7 +18,6 @@ from gateway.model.request import MessageRequest
 from gateway.pipeline.drafts import AcceptedMessage
 from gateway.pipeline.schedule import Scheduler
 from gateway.pipeline.turns import AHEAD_S, LATE_S, AnswerTimes
-from gateway.pipeline.verbs import opt_out
 from gateway.routing.budgets import Budget, Quota
 from gateway.routing.channel import ChannelState
 from gateway.routing.periods import Period
@@ -29,6 +28,7 @@ from gateway.store.messages import find_message
 from tests.support.eventually import eventually
 from tests.support.fake_driver import DEADLINE_S, ScriptedDriver, refused
 from tests.support.gateway import Rig, ScriptedChannel, running
+from tests.support.optouts import opt_out
 from tests.support.smsc_peer import SmscPeer
 
 pytestmark = pytest.mark.integration

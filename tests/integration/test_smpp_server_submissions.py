@@ -185,7 +185,7 @@ async def test_a_source_address_goes_out_where_the_account_has_a_right_to_it(tmp
 
 
 async def test_marketing_of_an_account_heeds_opt_outs(tmp_path):
-    from gateway.pipeline.verbs import opt_out
+    from tests.support.optouts import opt_out
 
     async with (
         serving(tmp_path / "db", account(category=Category.MARKETING)) as served,

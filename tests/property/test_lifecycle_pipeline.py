@@ -17,10 +17,11 @@ from gateway.model.lifecycle import RESENDABLE, TERMINAL, TRANSITIONS
 from gateway.model.message import Message
 from gateway.model.message import MessageStatus as M
 from gateway.pipeline.retry import RetryPolicy
-from gateway.pipeline.verbs import cancel_message, opt_in, opt_out, resend_message
+from gateway.pipeline.verbs import cancel_message, resend_message
 from gateway.store.messages import MessageFilter, list_messages
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import START, ManualClock, Rig, ScriptedChannel, receipt, running
+from tests.support.optouts import opt_in, opt_out
 
 pytestmark = pytest.mark.property
 

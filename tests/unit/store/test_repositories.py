@@ -172,12 +172,12 @@ async def test_a_listing_can_be_narrowed(store: SqliteStore):
     await save(store, make_message(), wanted, make_message())
     for asked in (
         {"status": "sent"},
-        {"to": "10010"},
+        {"to": ["10010"]},
         {"channel": "a"},
         {"reference": "r"},
         {"batch": "b"},
         {"since": AT + timedelta(hours=1)},
-        {"status": "sent", "to": "10010", "until": AT + timedelta(hours=1)},
+        {"status": "sent", "to": ["10010"], "until": AT + timedelta(hours=1)},
     ):
         assert await listed(store, **asked) == [wanted.id]
     assert await listed(store, status="sent", to="10011") == []

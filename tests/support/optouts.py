@@ -1,0 +1,22 @@
+"""Opt-outs and opt-ins as an operator's, of numbers in their one spelling."""
+
+from __future__ import annotations
+
+from gateway.clock import Clock
+from gateway.model.message import Suppression
+from gateway.model.msisdn import read_number
+from gateway.pipeline import optouts
+from gateway.store.ports import Store
+
+
+async def opt_out(
+    store: Store, clock: Clock, number: str, *, source: str, reason: str | None = None, region: str = "CN"
+) -> Suppression:
+    """Put a number on the list; its entry."""
+    reading = read_number(number, region)
+    return (await optouts.opt_out(store, clock, reading, source=source, reason=reason))[0]
+
+
+async def opt_in(store: Store, clock: Clock, number: str, *, source: str, region: str = "CN") -> bool:
+    """Take a number off the list; whether it was there."""
+    return await optouts.opt_in(store, clock, read_number(number, region), source=source)
