@@ -12,6 +12,7 @@ from drivers.smpp.server import BindKind
 from gateway.esme.passwords import PasswordHash
 from gateway.ids import KeyId
 from gateway.model.message import ApiKey, Category, InboundMessage, Scope
+from gateway.model.msisdn import spell_own
 
 ALL_BINDS: Final = frozenset(BindKind)
 
@@ -76,9 +77,9 @@ class EsmeAccount:
 
     def gets(self, inbound: InboundMessage) -> bool:
         """Whether an inbound message is for it: by the number it was sent to, or by its channel."""
-        recipient = inbound.recipient or ""
+        numbers = spell_own(inbound.recipient or "")
         return any(
-            inbound.channel == one or fnmatchcase(recipient, one) or fnmatchcase(recipient, f"+{one}")
+            inbound.channel == one or any(fnmatchcase(number, one) for number in numbers)
             for one in self.inbound
         )
 

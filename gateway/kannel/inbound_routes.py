@@ -16,6 +16,7 @@ from drivers.codec.segment import plan_segments
 from drivers.errors import EncodeError
 from gateway.kannel.escapes import Facts, expand
 from gateway.model.message import InboundMessage
+from gateway.model.msisdn import spell_own
 
 CODING_OF = {"gsm7": 0, "binary": 1, "ucs2": 2}
 _DCS_OF = {"gsm7": 0x00, "binary": 0x04, "ucs2": 0x08}
@@ -49,7 +50,7 @@ class InboundRoute:
         """Whether the message is for this route."""
         if self.channels and message.channel not in self.channels:
             return False
-        if self.numbers and not _same_number(message.recipient, self.numbers):
+        if self.numbers and spell_own(message.recipient or "").isdisjoint(self.numbers):
             return False
         return not self.keywords or _first_word(message.text) in {word.casefold() for word in self.keywords}
 
@@ -149,11 +150,6 @@ def _header_value(address: str) -> str:
 def _first_word(text: str | None) -> str:
     words = (text or "").split(maxsplit=1)
     return words[0].casefold() if words else ""
-
-
-def _same_number(recipient: str | None, numbers: Sequence[str]) -> bool:
-    """A network may write our own number with or without its plus."""
-    return (recipient or "").lstrip("+") in {number.lstrip("+") for number in numbers}
 
 
 class _Text(HTMLParser):

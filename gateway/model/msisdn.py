@@ -23,6 +23,7 @@ from gateway.model.number_plan import (
     read_as_before,
     read_international,
     read_national,
+    spell_nationally,
 )
 
 _SHORT_CODE = re.compile(r"[0-9]{3,6}")
@@ -108,6 +109,14 @@ def parse_number(text: str, region: str) -> str:
     if reading.number is None:
         raise InvalidNumber(reading.fault)
     return reading.number
+
+
+@lru_cache(maxsize=1_000)
+def spell_own(address: str) -> frozenset[str]:
+    """How a config may write an address of ours that a message came to: in full, without plus, nationally."""
+    if address.startswith("+"):
+        return frozenset({address, address[1:], *spell_nationally(address)})
+    return frozenset({address, f"+{address}"} if address else {""})
 
 
 def parse_address(text: str, region: str) -> str:

@@ -100,9 +100,12 @@ def read_national(digits: str, region: str) -> Candidate:
 
 
 def may_be_bare(digits: str, region: str) -> bool:
-    """Whether digits that follow a plus may be a mobile of ``region`` without its country code; quick, never misses."""
+    """Whether digits that follow a plus may be a number of ``region`` that has none; quick, never misses one.
+
+    Mobiles without country code, and of China also service numbers.
+    """
     if region == "CN":
-        return _CHINESE.fullmatch(digits) is not None and not _AMERICAN.fullmatch(digits)
+        return digits.startswith("10") or bool(_CHINESE.fullmatch(digits) and not _AMERICAN.fullmatch(digits))
     return any(len(digits) in lengths and form.fullmatch(digits) for lengths, form in _mobiles(region))
 
 
@@ -112,6 +115,16 @@ def read_as_before(digits: str, region: str) -> str | None:
     if number is None or not phonenumbers.is_possible_number(number):
         return None
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def spell_nationally(number: str) -> tuple[str, ...]:
+    """How people of its country dial an E.164 number, with and without the prefix of calls in the country."""
+    parsed = _parse(number, None)
+    if parsed is None:
+        return ()
+    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+    dialled = "".join(char for char in str(written) if char.isdecimal())
+    return str(phonenumbers.national_significant_number(parsed)), dialled
 
 
 def is_country_code(digits: str) -> bool:

@@ -47,7 +47,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     status: str | None = None
-    to: Collection[str] | None = None
+    to: tuple[str, ...] | None = None
     tag: str | None = None
     channel: str | None = None
     reference: str | None = None

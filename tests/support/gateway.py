@@ -102,6 +102,7 @@ class Rig:
         clock: ManualClock,
         traces: Path,
         text: TextRules,
+        region: str,
     ) -> None:
         self.store, self.clock, self.policy = store, clock, policy
         self.lanes = {
@@ -125,9 +126,9 @@ class Rig:
         wake = self.scheduler.wake
         groups = {c.driver.channel_id: c.groups for c in channels if c.driver.capacity}
         plain = {c.driver.channel_id for c in channels if not c.takes_parameters}
-        settings = IntakeSettings("CN", groups, 72 * 3_600, text, without_parameters=plain)
+        settings = IntakeSettings(region, groups, 72 * 3_600, text, without_parameters=plain)
         self.intake = Intake(store, clock, settings, wake)
-        self.inbox = Inbox(store, clock, self.intake, KEYWORDS, "CN", metrics)
+        self.inbox = Inbox(store, clock, self.intake, KEYWORDS, region, metrics)
         self.receipts = Receipts(store, clock, metrics)
         late = LateResults(store, clock, policy)
         self.budgets = Budgets(store, clock)
@@ -269,12 +270,13 @@ async def running(
     clock: ManualClock | None = None,
     started: bool = True,
     text: TextRules = DEFAULT_RULES,
+    region: str = "CN",
 ) -> AsyncIterator[Rig]:
     """A rig on a store file, stopped and closed at the end."""
     store = await SqliteStore.open(path)
     wrapped = [c if isinstance(c, ScriptedChannel) else ScriptedChannel(driver=c) for c in channels]
     traces = path.with_name(path.name + ".traces")
-    rig = Rig(store, wrapped, policy or RetryPolicy(), clock or ManualClock(), traces, text)
+    rig = Rig(store, wrapped, policy or RetryPolicy(), clock or ManualClock(), traces, text, region)
     try:
         if started:
             await rig.start()

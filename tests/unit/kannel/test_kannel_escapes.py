@@ -192,6 +192,12 @@ def test_which_route_takes_a_message(fields: dict[str, object], takes: bool):
     assert route(**fields).takes(inbound()) is takes
 
 
+@pytest.mark.parametrize("configured", ["+8613800138000", "8613800138000", "13800138000"])
+def test_our_number_may_be_configured_as_it_is_usually_written(configured: str):
+    assert route(numbers=(configured,)).takes(inbound(recipient="+8613800138000"))
+    assert not route(numbers=(configured,)).takes(inbound(recipient="+8613800138001"))
+
+
 def test_the_first_route_takes_it():
     routes = [route(name="a", keywords=("x",)), route(name="b"), route(name="c")]
     chosen = choose_route(routes, inbound())

@@ -180,7 +180,7 @@ async def test_a_listing_can_be_narrowed(store: SqliteStore):
         {"status": "sent", "to": ["10010"], "until": AT + timedelta(hours=1)},
     ):
         assert await listed(store, **asked) == [wanted.id]
-    assert await listed(store, status="sent", to="10011") == []
+    assert await listed(store, status="sent", to=["10011"]) == []
 
 
 @pytest.mark.parametrize("tag", ["spring", "100%", "a_b", "!", '"', "\\", "退订", "a,b"])
