@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -93,6 +94,57 @@ async def test_number_is_put_on_the_list_once_and_taken_off_once(rig):
     assert (await rig.call("DELETE", path)) == (204, None)
     assert (await rig.call("DELETE", path))[0] == 404
     assert (await rig.call("GET", path))[0] == 404
+
+
+async def test_a_doubtful_number_is_listed_for_everybody_whose_it_may_be(rig):
+    path = "/v1/suppressions/37121234567"
+    status, entry = await rig.call("PUT", path)
+    assert (status, entry["number"]) == (201, "37121234567")
+    assert entry["readings"] == ["+37121234567", "+8637121234567"]
+    assert (await rig.call("GET", path)) == (200, entry)
+    assert (await rig.call("GET", "/v1/suppressions/+37121234567")) == (200, entry)
+    assert (await rig.call("PUT", path)) == (200, entry)
+    assert [item["number"] for item in (await rig.call("GET", "/v1/suppressions"))[1]["items"]] == [
+        "37121234567"
+    ]
+    for number in entry["readings"]:
+        assert (await rig.send(number, category="marketing"))["status"] == "blocked"
+    assert (await rig.call("DELETE", path)) == (204, None)
+    for number in entry["readings"]:
+        assert (await rig.send(number, category="marketing"))["status"] == "queued"
+
+
+async def test_what_wrote_to_us_by_name_can_be_looked_for_and_taken_off(rig):
+    assert (await rig.call("GET", "/v1/suppressions/HONGYAN"))[0] == 404
+    assert (await rig.call("DELETE", "/v1/suppressions/HONGYAN"))[0] == 404
+    assert (await rig.call("PUT", "/v1/suppressions/HONGYAN"))[0] == 422
+    assert (await rig.call("GET", "/v1/suppressions/12"))[0] == 422
+
+
+async def test_a_doubtful_recipient_is_refused_and_told_how_to_be_written(rig):
+    status, problem = await rig.call("POST", "/v1/messages", json={"to": "37121234567", "text": "hi"})
+    assert (status, problem["errors"][0]["code"]) == (422, "invalid_number")
+    assert "+371 or +86" in problem["errors"][0]["detail"]
+    status, batch = await rig.call(
+        "POST", "/v1/messages/batch", json={"to": ["37121234567", "447911123456"], "text": "hi"}
+    )
+    assert [one["index"] for one in batch["rejected"]] == [0]
+    assert [one["to"] for one in batch["messages"]] == ["+447911123456"]
+
+
+@pytest.mark.parametrize("asked", ["+447911123456", "447911123456", "00447911123456"])
+async def test_a_look_up_finds_a_number_however_it_is_written(rig, asked):
+    message = await rig.send("+447911123456")
+    await rig.send("+8613800138000")
+    status, found = await rig.call("GET", f"/v1/messages?to={quote(asked)}")
+    assert (status, [item["id"] for item in found["items"]]) == (200, [message["id"]])
+
+
+async def test_a_look_up_of_a_doubtful_number_looks_for_all_that_it_may_be(rig):
+    sent = [await rig.send(number) for number in ("+37121234567", "+8637121234567", "+8613800138000")]
+    _, found = await rig.call("GET", "/v1/messages?to=37121234567")
+    assert {item["id"] for item in found["items"]} == {message["id"] for message in sent[:2]}
+    assert (await rig.call("GET", "/v1/messages?to=12"))[0] == 422
 
 
 async def test_list_of_numbers_is_paged_in_order(rig):

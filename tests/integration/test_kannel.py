@@ -82,6 +82,13 @@ async def test_international_numbers_need_no_plus_where_the_account_says_so(tmp_
         assert found == ["+447700900123", PHONE, OTHER, "10086"]
 
 
+async def test_numbers_of_other_countries_are_read_as_everywhere(kannel: KannelRig):
+    for number in ("447911123456", "8613800138000", "13900139000", "37121234567+10086"):
+        await send(kannel, "text=hi", to=number)
+    found = [message.recipient for message in await kannel.messages()]
+    assert found == ["+447911123456", PHONE, OTHER, "10086"], "a doubtful one is left out"
+
+
 @pytest.mark.parametrize(
     ("query", "encoding", "segments"),
     [

@@ -17,6 +17,7 @@ from drivers.smpp.wire.receipt import parse_receipt
 from gateway.model.message import Category
 from tests.support.esme import connected_esme
 from tests.support.gateway import PHONE
+from tests.support.optouts import opt_out
 from tests.support.smpp_application import LONG, accepted, account, owed, parts_of, serving, submit
 
 pytestmark = pytest.mark.integration
@@ -184,9 +185,35 @@ async def test_a_source_address_goes_out_where_the_account_has_a_right_to_it(tmp
         assert served.driver.submitted[0].sender == shown
 
 
-async def test_marketing_of_an_account_heeds_opt_outs(tmp_path):
-    from tests.support.optouts import opt_out
+@pytest.mark.parametrize(
+    ("ton", "npi", "address", "recipient"),
+    [
+        (1, 1, "447911123456", "+447911123456"),
+        (1, 1, "00447911123456", "+447911123456"),
+        (0, 0, "447911123456", "+447911123456"),
+        (0, 1, "00447911123456", "+447911123456"),
+        (0, 0, "+447911123456", "+447911123456"),
+        (0, 0, "13800138000", "+8613800138000"),
+        (2, 1, "13800138000", "+8613800138000"),
+        (0, 0, "8613800138000", "+8613800138000"),
+        (3, 1, "10086", "10086"),
+        (0, 0, "37121234567", None),  # a Latvian mobile, or one in Zhengzhou
+        (1, 1, "13800138000", None),  # the type contradicts the digits
+        (1, 1, "10086", None),
+        (0, 0, "138001380001", None),
+    ],
+)
+async def test_a_destination_is_read_by_its_type_and_its_digits(tmp_path, ton, npi, address, recipient):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        body = submit(dest_addr_ton=ton, dest_addr_npi=npi, destination_addr=address)
+        if recipient is None:
+            assert (await esme.ask(body)).command_status == CommandStatus.RINVDSTADR
+        else:
+            assert (await served.rig.message(await accepted(esme, body))).recipient == recipient
 
+
+async def test_marketing_of_an_account_heeds_opt_outs(tmp_path):
     async with (
         serving(tmp_path / "db", account(category=Category.MARKETING)) as served,
         connected_esme(served.port) as esme,
