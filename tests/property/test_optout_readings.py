@@ -58,7 +58,7 @@ def written(draw: st.DrawFn) -> Written:
     return Written(full, draw(st.sampled_from(forms)), region)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(written())
 def test_every_spelling_of_a_number_may_mean_that_number(one: Written):
     reading = read_number(one.spelling, one.region)
@@ -66,6 +66,7 @@ def test_every_spelling_of_a_number_may_mean_that_number(one: Written):
     assert reading.number in {None, *reading.people}
 
 
+@settings(deadline=None)
 @given(written(), st.sampled_from(REGIONS))
 def test_who_is_meant_does_not_depend_on_the_order_of_what_was_read_before(one: Written, region: str):
     first = read_number(one.spelling, one.region)
