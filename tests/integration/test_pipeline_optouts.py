@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from drivers.codec.gsm7 import encode_gsm7
 from gateway.model.message import Suppression
 from gateway.model.msisdn import read_number
 from gateway.pipeline.optouts import find_entry, read_older_entries
+from gateway.store.ports import Tx
 from gateway.store.suppressions import find_suppressed, list_suppressions
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import OPT_OUT_REPLY, START, Rig, running
@@ -186,7 +188,7 @@ async def test_a_second_stop_after_start_of_one_holds_for_both_again(tmp_path: P
 async def test_entries_of_older_versions_hold_for_the_right_number(tmp_path: Path):
     async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig:
         for number in (UK_OF_OLD, "33612345678", "+8613800138000", "HONGYAN"):
-            await rig.store.write(lambda tx, number=number: _as_before(tx, number))
+            await rig.store.write(partial(_as_before, number=number))
         assert not await is_stopped(rig, UK)
         await read_older_entries(rig.store, "CN")
         for number in (UK, UK_OF_OLD, "+33612345678", "+8613800138000"):
@@ -208,7 +210,7 @@ async def test_entries_of_older_versions_hold_for_the_right_number(tmp_path: Pat
         assert not await is_stopped(rig, UK), "what was taken off does not come back with the next start"
 
 
-async def _as_before(tx, number: str) -> None:
+async def _as_before(tx: Tx, number: str) -> None:
     """What migration 0013 finds in a store of version 0.1, and leaves."""
     at = int(START.timestamp() * 1_000)
     await tx.execute(
