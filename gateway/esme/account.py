@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -12,7 +13,6 @@ from drivers.smpp.server import BindKind
 from gateway.esme.passwords import PasswordHash
 from gateway.ids import KeyId
 from gateway.model.message import ApiKey, Category, InboundMessage, Scope
-from gateway.model.msisdn import spell_own
 
 ALL_BINDS: Final = frozenset(BindKind)
 
@@ -75,9 +75,12 @@ class EsmeAccount:
         """The channel group of a submission: the one its source address names, else the first."""
         return source if source in self.groups else self.groups[0]
 
-    def gets(self, inbound: InboundMessage) -> bool:
-        """Whether an inbound message is for it: by the number it was sent to, or by its channel."""
-        numbers = spell_own(inbound.recipient or "")
+    def gets(self, inbound: InboundMessage, numbers: Collection[str]) -> bool:
+        """Whether an inbound message is for it: by the number it was sent to, or by its channel.
+
+        Args:
+            numbers: the spellings of the number it was sent to, as `gateway.model.msisdn.spell_own` finds them.
+        """
         return any(
             inbound.channel == one or any(fnmatchcase(number, one) for number in numbers)
             for one in self.inbound

@@ -21,6 +21,7 @@ from gateway.esme.receipts import make_receipt
 from gateway.model.events import Event
 from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import InboundMessage, MessageStatus
+from gateway.model.msisdn import spell_own
 from gateway.pipeline.publish import hand_events
 from gateway.store.esme import EsmeSubmit, close_submits, load_submits
 from gateway.store.esme_outbox import NewDelivery, load_place, save_deliveries, save_place
@@ -127,8 +128,9 @@ class Collector:
 
     def _add_inbound(self, made: _Made, event: Event) -> None:
         inbound = _read_inbound(event.data)
+        numbers = spell_own(inbound.recipient or "")
         for account in self._accounts.values():
-            if account.gets(inbound):
+            if account.gets(inbound, numbers):
                 for body in make_deliveries(inbound, latin_1=account.latin_1):
                     _add(made, account.system_id, body, event)
 

@@ -14,6 +14,7 @@ from gateway.kannel.inbound_routes import InboundRoute, OutCall, choose_route, p
 from gateway.kannel.reports import DLR_OF, Wish, complete_receipt, plan_report
 from gateway.model.events import Event
 from gateway.model.message import InboundMessage
+from gateway.model.msisdn import spell_own
 from gateway.pipeline.publish import hand_events
 from gateway.store.events import last_seq
 from gateway.store.inbound import find_inbound
@@ -107,7 +108,7 @@ class Follower:
             self._wake()
 
     def _inbound_call(self, message: InboundMessage, now: datetime) -> StoredCall | None:
-        route = choose_route(self._routes, message)
+        route = choose_route(self._routes, message, spell_own(message.recipient or ""))
         if route is None:
             return None
         return _store(message.id, plan_inbound(message, route), now, route=route.name)

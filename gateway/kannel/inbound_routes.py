@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
@@ -16,7 +16,6 @@ from drivers.codec.segment import plan_segments
 from drivers.errors import EncodeError
 from gateway.kannel.escapes import Facts, expand
 from gateway.model.message import InboundMessage
-from gateway.model.msisdn import spell_own
 
 CODING_OF = {"gsm7": 0, "binary": 1, "ucs2": 2}
 _DCS_OF = {"gsm7": 0x00, "binary": 0x04, "ucs2": 0x08}
@@ -46,11 +45,15 @@ class InboundRoute:
     reply: bool = True
     max_segments: int = 1
 
-    def takes(self, message: InboundMessage) -> bool:
-        """Whether the message is for this route."""
+    def takes(self, message: InboundMessage, numbers: Collection[str]) -> bool:
+        """Whether the message is for this route.
+
+        Args:
+            numbers: the spellings of the number it was sent to, as `gateway.model.msisdn.spell_own` finds them.
+        """
         if self.channels and message.channel not in self.channels:
             return False
-        if self.numbers and spell_own(message.recipient or "").isdisjoint(self.numbers):
+        if self.numbers and not any(number in numbers for number in self.numbers):
             return False
         return not self.keywords or _first_word(message.text) in {word.casefold() for word in self.keywords}
 
@@ -64,9 +67,11 @@ class OutCall(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
 
 
-def choose_route(routes: Sequence[InboundRoute], message: InboundMessage) -> InboundRoute | None:
-    """The first route that takes the message."""
-    return next((route for route in routes if route.takes(message)), None)
+def choose_route(
+    routes: Sequence[InboundRoute], message: InboundMessage, numbers: Collection[str]
+) -> InboundRoute | None:
+    """The first route that takes the message, which came to one of our ``numbers``, in all its spellings."""
+    return next((route for route in routes if route.takes(message, numbers)), None)
 
 
 def plan_inbound(message: InboundMessage, route: InboundRoute) -> OutCall:

@@ -14,6 +14,7 @@ from gateway.kannel.inbound_routes import InboundRoute, choose_route, cut_text, 
 from gateway.kannel.reports import Wish, plan_report
 from gateway.model.events import Event, MessageEvent
 from gateway.model.message import InboundMessage
+from gateway.model.msisdn import spell_own
 
 pytestmark = pytest.mark.unit
 
@@ -189,21 +190,21 @@ def route(**fields: Any) -> InboundRoute:
     ],
 )
 def test_which_route_takes_a_message(fields: dict[str, object], takes: bool):
-    assert route(**fields).takes(inbound()) is takes
+    assert route(**fields).takes(inbound(), spell_own("10690000")) is takes
 
 
 @pytest.mark.parametrize("configured", ["+8613800138000", "8613800138000", "13800138000"])
 def test_our_number_may_be_configured_as_it_is_usually_written(configured: str):
-    assert route(numbers=(configured,)).takes(inbound(recipient="+8613800138000"))
-    assert not route(numbers=(configured,)).takes(inbound(recipient="+8613800138001"))
+    assert route(numbers=(configured,)).takes(inbound(), spell_own("+8613800138000"))
+    assert not route(numbers=(configured,)).takes(inbound(), spell_own("+8613800138001"))
 
 
 def test_the_first_route_takes_it():
     routes = [route(name="a", keywords=("x",)), route(name="b"), route(name="c")]
-    chosen = choose_route(routes, inbound())
+    chosen = choose_route(routes, inbound(), ())
     assert chosen is not None
     assert chosen.name == "b"
-    assert choose_route(routes[:1], inbound(text=None)) is None
+    assert choose_route(routes[:1], inbound(text=None), ()) is None
 
 
 def test_a_get_has_it_all_in_the_url():
