@@ -137,6 +137,19 @@ def read_submission(body: Submission, now: datetime, *, latin_1: bool = False) -
     )
 
 
+def count_destinations(body: Submission) -> int:
+    """How many messages a submission asks for."""
+    return max(1, len(body.dest_addresses)) if isinstance(body, SubmitMulti) else 1
+
+
+def find_concat(body: Submission) -> Concat | None:
+    """What a submission says of concatenation; None also where that can't be read."""
+    try:
+        return _split_header(body, _content(body))[2]
+    except Refusal:
+        return None
+
+
 def _vendors(tlvs: tuple[Tlv, ...]) -> tuple[Tlv, ...]:
     """Those that we pass on; a law may ask for them, so none is left out in silence."""
     own = tuple({tag: (tag, value) for tag, value in tlvs if tag in _VENDOR_TAGS}.values())

@@ -9,9 +9,10 @@ from drivers.paced_log import PacedLog
 from drivers.smpp.server import BindRequest, ServerBind
 from drivers.smpp.session import RequestReceived
 from drivers.smpp.wire.constants import CommandStatus
+from gateway.esme.allowance import AccountState
 from gateway.esme.courier import Courier
 from gateway.esme.door import Doorkeeper
-from gateway.esme.session import AccountState, EsmeSession
+from gateway.esme.session import EsmeSession
 
 _log = PacedLog(__name__, most=100)
 

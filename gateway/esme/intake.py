@@ -6,6 +6,7 @@ and goes out by itself when they don't come.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -41,6 +42,8 @@ _log = PacedLog(__name__, most=100)
 PART_WAIT: Final = timedelta(seconds=60)
 """How long a part waits for the next one of its text."""
 _STALE_AT_ONCE: Final = 100
+_PREPARED_AT_ONCE: Final = 25
+"""Messages that are prepared in one turn of the event loop."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Submitted).decode
@@ -93,14 +96,24 @@ class Submissions:
             StoreError: nothing was stored.
         """
         now = truncate_ms(self._clock.now())
-        works = [self._prepare(account, submitted, now) for submitted in submissions]
+        works: list[_Work | Refusal] = []
+        n_prepared = 0
+        for submitted in submissions:
+            works.append(self._prepare(account, submitted, now))
+            n_prepared += len(submitted.destinations)
+            if n_prepared >= _PREPARED_AT_ONCE:
+                n_prepared = 0
+                await asyncio.sleep(0)
         ready = [work for work in works if isinstance(work, _Work)]
+        told: dict[str, Told] = {}
         if ready:
-            joined = await self._store.write(lambda tx: self._save(tx, account, ready, now))
+            joined, told = await self._store.write(lambda tx: self._save(tx, account, ready, now))
             self._intake.announce()
             for parts in joined:
                 self._note_joined(parts)
-        return [work.told if isinstance(work, _Work) else work for work in works]
+        return [
+            told.get(work.told.message_id, work.told) if isinstance(work, _Work) else work for work in works
+        ]
 
     async def give_out_stale(self, accounts: Mapping[str, EsmeAccount]) -> int:
         """Send parts by themselves whose others did not come in time; how many texts that concerns."""
@@ -200,22 +213,37 @@ class Submissions:
 
     async def _save(
         self, tx: Tx, account: EsmeAccount, works: Sequence[_Work], now: datetime
-    ) -> list[list[EsmePart]]:
-        """Returns the texts that were joined, as their parts."""
+    ) -> tuple[list[list[EsmePart]], dict[str, Told]]:
+        """Returns the texts that were joined, as their parts; and what is told of parts that wait already, by id."""
         await save_drafts(tx, [draft for work in works for draft in work.drafts])
-        await save_submits(tx, [submit for work in works for submit in work.submits])
-        taken = [
-            await self._take_part(tx, account, work.part, now) for work in works if work.part is not None
-        ]
-        return [parts for parts in taken if parts]
+        await save_submits(tx, [submit for work in works if work.part is None for submit in work.submits])
+        joined: list[list[EsmePart]] = []
+        told: dict[str, Told] = {}
+        for work in works:
+            if work.part is not None:
+                taken = await self._take_part(tx, account, work, now)
+                if isinstance(taken, EsmePart):
+                    told[work.told.message_id] = Told(taken.repeats or taken.told_id, 0)
+                elif taken:
+                    joined.append(taken)
+        return joined, told
 
-    async def _take_part(self, tx: Tx, account: EsmeAccount, part: EsmePart, now: datetime) -> list[EsmePart]:
-        """Returns the parts that it made whole; none while others are missing."""
+    async def _take_part(
+        self, tx: Tx, account: EsmeAccount, work: _Work, now: datetime
+    ) -> list[EsmePart] | EsmePart:
+        """Returns the parts that it made whole, none while others are missing; or the same part that waits already."""
+        part = work.part
+        assert part is not None
         waiting = await load_parts(tx, part.concat_key)
-        if any(other.part == part.part and not _same(other, part) for other in waiting):
-            # The application uses the reference again: what waited under it will never be whole.
-            await self._give_out(tx, account, waiting)
-            waiting = []
+        for other in waiting:
+            if other.part == part.part:
+                if _same(other, part):
+                    return other
+                # The application uses the reference again: what waited under it will never be whole.
+                await self._give_out(tx, account, waiting)
+                waiting = []
+                break
+        await save_submits(tx, work.submits)
         await save_part(tx, part)
         waiting.append(part)
         by_number = {one.part: one for one in waiting}

@@ -18,13 +18,14 @@ from drivers.smpp.session import SessionTimers
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.esme.account import EsmeAccount
+from gateway.esme.allowance import AccountState
 from gateway.esme.collector import Collector
 from gateway.esme.courier import Courier
 from gateway.esme.door import Doorkeeper
 from gateway.esme.host import EsmeHost
 from gateway.esme.intake import Submissions
 from gateway.esme.requests import Requests
-from gateway.esme.session import AccountState, EsmeSession
+from gateway.esme.session import EsmeSession
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.recall import TakeBack
 from gateway.store.esme import count_waiting, forget_submits

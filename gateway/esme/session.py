@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from drivers.paced_log import PacedLog
-from drivers.pacing import TokenBucket
 from drivers.smpp.server import BindKind, ServerBind
-from drivers.smpp.server_submit import Refusal, Submission, Submitted, read_submission
+from drivers.smpp.server_submit import (
+    Refusal,
+    Submission,
+    Submitted,
+    count_destinations,
+    read_submission,
+)
 from drivers.smpp.session import RequestReceived
 from drivers.smpp.session_rules import RESPONSE_BODY
 from drivers.smpp.wire.constants import RESPONSE_BIT, CommandStatus
@@ -36,7 +40,7 @@ from drivers.smpp.wire.pdus import (
 )
 from gateway.clock import Clock
 from gateway.errors import StoreError
-from gateway.esme.account import EsmeAccount
+from gateway.esme.allowance import AccountState
 from gateway.esme.intake import Submissions, Told
 from gateway.esme.requests import Requests
 from gateway.esme.submit import status_for
@@ -45,30 +49,11 @@ _log = PacedLog(__name__, most=100)
 
 _BATCH: Final = 500
 _MOST_ADDRESS_CHARS: Final = 20
-_BURST_S: Final = 1.0
+_YIELD_EVERY: Final = 50
+"""Messages that are read in one turn of the event loop."""
 
 Count = Callable[[str, str], None]
 """(system_id, name of a status)."""
-
-
-@dataclass(slots=True)
-class AccountState:
-    """What the binds of one account share.
-
-    Args:
-        waiting: messages that the network does not have yet.
-    """
-
-    account: EsmeAccount
-    bucket: TokenBucket | None
-    waiting: int = 0
-    n_binds: int = 0
-
-    @classmethod
-    def of(cls, account: EsmeAccount, now: float) -> AccountState:
-        """As it begins."""
-        rate = account.rate_per_s
-        return cls(account, None if rate is None else TokenBucket(rate, max(1.0, rate * _BURST_S), now))
 
 
 class EsmeSession:
@@ -96,8 +81,8 @@ class EsmeSession:
         self._clock = clock
         self._count = count
         self._queue: deque[RequestReceived] = deque()
-        # By identity: an application may use a sequence number twice.
-        self._unanswered: set[int] = set()
+        # By identity, as an application may use a sequence number twice; with how many messages each asks for.
+        self._unanswered: dict[int, int] = {}
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -111,7 +96,9 @@ class EsmeSession:
         if refusal is not None:
             self._respond(request, _response_to(request.body), refusal)
             return
-        self._unanswered.add(id(request))
+        n = count_destinations(request.body) if isinstance(request.body, Submission) else 0
+        self._unanswered[id(request)] = n
+        self._state.in_hand += n
         self._idle.clear()
         self._queue.append(request)
         self._news.set()
@@ -122,7 +109,8 @@ class EsmeSession:
 
     def close(self) -> None:
         """The connection is gone. What is being stored is counted and goes out; the rest was never answered."""
-        self._queue.clear()
+        while self._queue:
+            self._release(self._queue.popleft())
         self._closed = True
         self._news.set()
         self._idle.set()
@@ -136,15 +124,13 @@ class EsmeSession:
             return None
         if self._bind.kind is BindKind.RECEIVER:
             return CommandStatus.RINVBNDSTS  # SMPP lets receivers send data_sm; ours have no such right
-        state = self._state
-        if state.waiting >= state.account.max_waiting:
-            return CommandStatus.RMSGQFUL
-        if state.bucket is not None:
-            now = self._clock.monotonic()
-            if not state.bucket.available(now):
-                return CommandStatus.RTHROTTLED
-            state.bucket.take(1, now)
-        return None
+        return self._state.refuse(body, self._clock.monotonic())
+
+    def _release(self, request: RequestReceived) -> bool:
+        """It is answered now, or never will be; whether it still was to be."""
+        n = self._unanswered.pop(id(request), None)
+        self._state.in_hand -= n or 0
+        return n is not None
 
     async def _work(self) -> None:
         while not self._closed:
@@ -174,10 +160,14 @@ class EsmeSession:
             self._idle.set()
 
     def _gather(self) -> list[RequestReceived]:
-        """The next request; or all submissions up to the next request of another kind."""
+        """The next request; or all submissions up to the next request of another kind, of so many messages."""
         gathered = [self._queue.popleft()]
         if isinstance(gathered[0].body, Submission):
-            while self._queue and len(gathered) < _BATCH and isinstance(self._queue[0].body, Submission):
+            room = _BATCH - self._unanswered[id(gathered[0])]
+            while self._queue and isinstance(self._queue[0].body, Submission):
+                room -= self._unanswered[id(self._queue[0])]
+                if room < 0:
+                    break
                 gathered.append(self._queue.popleft())
         return gathered
 
@@ -212,9 +202,11 @@ class EsmeSession:
     async def _serve_submissions(self, gathered: list[RequestReceived]) -> None:
         read: list[tuple[RequestReceived, Submitted]] = []
         now = self._clock.now()
-        for request in gathered:
+        for n, request in enumerate(gathered, 1):
             body = request.body
             assert isinstance(body, Submission)
+            if not n % _YIELD_EVERY:
+                await asyncio.sleep(0)
             try:
                 read.append((request, read_submission(body, now, latin_1=self._state.account.latin_1)))
             except Refusal as refusal:
@@ -242,8 +234,7 @@ class EsmeSession:
 
     def _answer(self, request: RequestReceived, body: Body, status: CommandStatus) -> None:
         """Answer what was taken, once."""
-        if id(request) in self._unanswered:
-            self._unanswered.discard(id(request))
+        if self._release(request):
             self._respond(request, body, status)
 
     def _respond(self, request: RequestReceived, body: Body, status: CommandStatus) -> None:

@@ -73,11 +73,12 @@ async def save_part(tx: Tx, part: StoredPart) -> bool:
 
 
 async def find_open_sets(tx: Tx, concat_key: str, lacking: int) -> list[PartSet]:
-    """Sets under a key in which the part ``lacking`` is missing, oldest first."""
+    """Sets under a key in which the part ``lacking`` is missing, oldest first; of the newest `_MOST_SETS` sets."""
     rows = await tx.fetch(
         "SELECT set_id, max(inbound_id), max(network_time), max(received_at) FROM inbound_parts"
-        " WHERE concat_key = ? GROUP BY set_id HAVING max(part = ?) = 0 ORDER BY min(id)",
-        (concat_key, lacking),
+        f" WHERE concat_key = ? AND set_id IN ({_NEWEST_SETS}) GROUP BY set_id"
+        " HAVING max(part = ?) = 0 ORDER BY min(id)",
+        (concat_key, concat_key, _MOST_SETS, lacking),
     )
     return [_part_set(row) for row in rows]
 
@@ -90,35 +91,36 @@ async def load_set(tx: Tx, set_id: str) -> list[StoredPart]:
 
 
 async def find_stale_sets(tx: Tx, before: datetime, limit: int, concat_key: str | None = None) -> list[str]:
-    """Sets that wait and whose newest part came before ``before``; of all keys, or of one."""
+    """Sets that wait and whose newest part came before ``before``; of all keys, or of the newest sets of one."""
+    of_key = "" if concat_key is None else f" AND concat_key = ? AND set_id IN ({_NEWEST_SETS})"
     rows = await tx.fetch(
-        "SELECT set_id FROM inbound_parts WHERE inbound_id IS NULL AND set_id IS NOT NULL"
-        f"{'' if concat_key is None else ' AND concat_key = ?'}"
+        f"SELECT set_id FROM inbound_parts WHERE inbound_id IS NULL AND set_id IS NOT NULL{of_key}"
         " GROUP BY set_id HAVING max(received_at) < ? ORDER BY min(id) LIMIT ?",
-        (*(() if concat_key is None else (concat_key,)), format_ms(before), limit),
+        (*(() if concat_key is None else (concat_key, concat_key, _MOST_SETS)), format_ms(before), limit),
     )
     return [row[0] for row in rows]
 
 
 async def find_repeated(tx: Tx, parts: Sequence[StoredPart]) -> str | None:
-    """The message that holds every part of a waiting set, number, time and content: the set repeats a piece of it."""
+    """The message that holds every part of a waiting set, number, time and content: the set repeats a piece of it.
+
+    Looks at the parts of sets that began before this one, the newest `_MOST_COMPARED` of them.
+    """
     first = parts[0]
     rows = await tx.fetch(
-        f"{_SELECT_PARTS} WHERE concat_key = ? AND inbound_id IS NOT NULL ORDER BY id DESC LIMIT ?",
-        (first.concat_key, _MOST_COMPARED),
-    )
-    known: dict[str | None, set[tuple[object, ...]]] = {}
-    for row in rows:
-        part = _part(row)
-        known.setdefault(part.set_id, set()).add(_content(part))
+        "SELECT set_id, inbound_id FROM (SELECT set_id, inbound_id, part, network_time, encoding, payload"
+        " FROM inbound_parts WHERE concat_key = ? AND set_id < ? ORDER BY set_id DESC LIMIT ?)"
+        " WHERE inbound_id IS NOT NULL AND part = ? AND coalesce(network_time, 0) = ? AND encoding = ?"
+        " AND payload = ? LIMIT ?",
+        (
+            first.concat_key, first.set_id, _MOST_COMPARED, first.part, format_ms(first.network_time) or 0,
+            first.encoding, first.payload, _MOST_CANDIDATES,
+        ),
+    )  # fmt: skip
     wanted = {_content(part) for part in parts}
-    for set_id, contents in known.items():
-        if wanted <= contents:
-            found = await tx.fetch(
-                "SELECT inbound_id FROM inbound_parts WHERE set_id = ? AND inbound_id IS NOT NULL LIMIT 1",
-                (set_id,),
-            )
-            return str(found[0][0])
+    for set_id, inbound_id in rows:
+        if wanted <= {_content(part) for part in await load_set(tx, set_id)}:
+            return str(inbound_id)
     return None
 
 
@@ -196,8 +198,14 @@ _PART_COLUMNS = (
     " dedupe_key, set_id"
 )
 _SELECT_PARTS = f"SELECT {_PART_COLUMNS} FROM inbound_parts"
-_MOST_COMPARED = 1_000
-"""Parts under one key that a set is compared with; far more than a network repeats."""
+# The three bounds keep what a part costs from growing with how many came before it under its key.
+_MOST_SETS = 100
+"""Sets under one key that a part may belong to: of one sender with one reference, within hours."""
+_MOST_COMPARED = 300
+"""Parts under one key that a set is compared with; the longest message has 255."""
+_MOST_CANDIDATES = 10
+_NEWEST_SETS = "SELECT DISTINCT set_id FROM inbound_parts WHERE concat_key = ? ORDER BY set_id DESC LIMIT ?"
+"""A set is called by the id of its first part, so the newest come last."""
 
 
 def _content(part: StoredPart) -> tuple[object, ...]:

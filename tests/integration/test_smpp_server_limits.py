@@ -10,11 +10,13 @@ import pytest
 from drivers.errors import SmppStatusError
 from drivers.smpp import server
 from drivers.smpp.wire.constants import CommandStatus, MessageState
+from drivers.smpp.wire.fields import SmeAddress
 from drivers.smpp.wire.pdus import (
     BindTransmitter,
     CancelSm,
     QuerySm,
     ReplaceSm,
+    SubmitMulti,
     UnbindResp,
 )
 from drivers.smpp.wire.receipt import parse_receipt
@@ -58,6 +60,29 @@ async def test_more_than_the_rate_is_throttled_until_time_has_passed(tmp_path):
         assert statuses == [0, 0, 0, CommandStatus.RTHROTTLED]
         served.rig.clock.advance(1.0)
         assert (await esme.ask(submit())).command_status == 0
+
+
+async def test_submit_multi_counts_as_what_it_asks_for(tmp_path):
+    both = tuple(SmeAddress(1, 1, f"861380013800{n}") for n in range(3))
+    async with serving(tmp_path / "db", account(rate_per_s=2)) as served, connected_esme(served.port) as esme:
+        await esme.bind(BindTransmitter)
+        many = SubmitMulti(dest_addresses=both, short_message=b"hello")
+        assert (await esme.ask(many)).command_status == 0
+        served.rig.clock.advance(0.9)
+        assert (await esme.ask(submit())).command_status == CommandStatus.RTHROTTLED
+        served.rig.clock.advance(0.2)
+        assert (await esme.ask(submit())).command_status == 0
+        assert served.service._states["hongyan"].in_hand == 0
+
+
+async def test_nothing_is_in_hand_of_an_application_that_has_gone(tmp_path):
+    async with serving(tmp_path / "db") as served:
+        async with connected_esme(served.port) as esme:
+            await esme.bind(BindTransmitter)
+            for _ in range(80):
+                esme.send(submit())
+        await eventually(lambda: not any(served.service._host.n_binds.values()))
+        await eventually(lambda: served.service._states["hongyan"].in_hand == 0)
 
 
 async def test_a_backlog_beyond_its_limit_is_refused_until_the_network_takes_some(tmp_path):

@@ -154,3 +154,29 @@ async def test_a_whole_text_under_the_same_reference_is_another_message_however_
         receipts = [parse_receipt((await esme.take_delivery()).short_message) for _ in range(2 * len(parts))]
         assert Counter(r.message_id for r in receipts) == Counter(first + second)
         assert (await served.rig.store.read(count_waiting)) == {}
+
+
+async def test_a_part_that_waits_already_is_told_the_same_id_again_and_is_not_kept_twice(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        first, *rest = parts_of(LONG)
+        assert len({await accepted(esme, first) for _ in range(200)}) == 1
+        assert await served.rig.store.read(count_waiting) == {"hongyan": 1}
+        assert served.service._states["hongyan"].waiting == 1
+        for part in rest:
+            await accepted(esme, part)
+        await served.driver.until_submitted(1 + len(rest))
+        (message,) = await all_messages(served)
+        assert message.text == LONG
+
+
+async def test_a_part_that_waits_already_comes_again_in_one_piece_with_itself(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        first, *rest = parts_of(LONG)
+        for body in (first, first, *rest, *rest):
+            esme.send(body)
+        answers = [await esme.receive() for _ in range(2 * len(rest) + 2)]
+        assert {answer.command_status for answer in answers} == {0}
+        await served.driver.until_submitted(1 + len(rest))
+        assert len(await all_messages(served)) == 1
