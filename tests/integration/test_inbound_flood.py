@@ -22,7 +22,7 @@ class Steps:
 
     def __init__(self, rig: Rig) -> None:
         self.n = 0
-        rig.store._db.set_progress_handler(self._note, _EVERY)  # type: ignore[attr-defined]
+        rig.store._db.set_progress_handler(self._note, _EVERY)
 
     def _note(self) -> int:
         self.n += _EVERY

@@ -16,6 +16,8 @@ from drivers.base import (
     Refused,
     Uncertain,
 )
+from drivers.smpp.config import SmppConfig
+from drivers.smpp.driver import SmppDriver
 from drivers.smpp.session import PduRejected, UnknownResponse
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandStatus, Tag
@@ -28,6 +30,8 @@ from drivers.smpp.wire.pdus import (
     Unbind,
     UnbindResp,
 )
+from tests.support.recording_sink import RecordingSink
+from tests.support.running import running_driver
 from tests.support.smpp_driver import bound, running
 from tests.support.smsc_peer import SmscPeer
 
@@ -152,6 +156,30 @@ async def test_lost_framing_costs_the_link_and_the_driver_binds_again():
         run.peer.link.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await run.sink.wait_for(lambda: len(run.sink.of(ChannelUp)) == 2)
         assert "HTTP" in run.sink.of(ChannelDown)[0].fault.detail
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (encode_pdu(GenericNack(), 0, CommandStatus.RINVBNDSTS), "ESME_RINVBNDSTS"),
+        (b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n", "speaks HTTP, not SMPP"),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "speaks SSH, not SMPP"),
+    ],
+)
+async def test_what_answers_a_bind_without_granting_it_is_told_in_words(answer, words):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1_000)
+        writer.write(answer)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        sink = RecordingSink()
+        config = SmppConfig(name="a", host="127.0.0.1", port=port, system_id="a", password="b")
+        async with running_driver(SmppDriver(config), sink):
+            await sink.wait_for(lambda: sink.of(ChannelDown))
+        assert words in sink.of(ChannelDown)[0].fault.detail
 
 
 async def test_enquire_link_is_answered():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from drivers.smpp.wire.constants import CommandStatus
@@ -17,7 +19,7 @@ def multi(n: int) -> SubmitMulti:
     return SubmitMulti(dest_addresses=tuple(SmeAddress(1, 1, f"86138001380{i:02}") for i in range(n)))
 
 
-def state(**rights: object) -> AccountState:
+def state(**rights: Any) -> AccountState:
     return AccountState.of(account(**rights), 0.0)
 
 

@@ -24,10 +24,12 @@ from drivers.smpp.wire.fields import DistributionList, SmeAddress, UnsuccessSme,
 from drivers.smpp.wire.layouts import MANDATORY_FIELDS
 from drivers.smpp.wire.pdus import (
     BindTransceiver,
+    DataSm,
     DeliverSm,
     EnquireLink,
     Outbind,
     Pdu,
+    ReplaceSm,
     SubmitMulti,
     SubmitMultiResp,
     SubmitSm,
@@ -265,3 +267,27 @@ def test_names_are_the_specifications():
     assert status_name(0x400) == "0x00000400"
     assert command_name(0x80000004) == "submit_sm_resp"
     assert command_name(0x99) == "0x00000099"
+
+
+@pytest.mark.parametrize("n_nuls", [1, 2, 3])
+@pytest.mark.parametrize(
+    "body",
+    [
+        SubmitSm(short_message=b"hello"),
+        SubmitSm(short_message=b"hello", tlvs=((0x0204, b"\0\1"),)),
+        SubmitMulti(dest_addresses=(SmeAddress(1, 1, "1"),), short_message=b"hello"),
+        DataSm(tlvs=((0x0424, b"hello"),)),
+        ReplaceSm(short_message=b"hello"),
+        DeliverSm(short_message=b"hello"),
+    ],
+)
+def test_nuls_behind_the_last_field_are_none(body, n_nuls):
+    octets = encode_pdu(body, 1)
+    octets = (len(octets) + n_nuls).to_bytes(4, "big") + octets[4:] + bytes(n_nuls)
+    assert decode_pdu(octets).body == body
+
+
+def test_other_octets_behind_the_last_field_are_refused():
+    octets = encode_pdu(SubmitSm(short_message=b"hello"), 1)
+    with pytest.raises(DecodeError):
+        decode_pdu((len(octets) + 2).to_bytes(4, "big") + octets[4:] + b"\0x")

@@ -9,6 +9,7 @@ from msgspec.structs import astuple
 
 from drivers.errors import LocalProtocolError
 from drivers.smpp.session import (
+    MOST_BEFORE_BIND,
     NotificationReceived,
     PduRejected,
     RequestReceived,
@@ -346,3 +347,68 @@ def test_a_session_without_work_ends_when_so_asked():
     [event] = esme.tick(100.0)
     assert isinstance(event, SessionFailed)
     assert event.code == "inactive"
+
+
+# ---- peers that mean something else
+
+
+def test_a_nack_without_a_number_answers_the_bind_that_waits():
+    esme = Session(Role.ESME, now=0.0)
+    number = esme.request(BindTransceiver(), 0.0)
+    [event] = esme.receive_data(encode_pdu(GenericNack(), 0, CommandStatus.RINVBNDSTS), 0.0)
+    assert event == ResponseReceived(
+        number, CommandId.BIND_TRANSCEIVER, CommandStatus.RINVBNDSTS, GenericNack()
+    )
+
+
+def test_a_nack_without_a_number_means_no_request_in_particular_once_bound():
+    esme, _ = bound_pair()
+    number = esme.request(SubmitSm(), 0.0)
+    [event] = esme.receive_data(encode_pdu(GenericNack(), 0, CommandStatus.RINVCMDLEN), 0.0)
+    assert event == UnknownResponse(0, CommandId.GENERIC_NACK, CommandStatus.RINVCMDLEN)
+    [event] = esme.receive_data(encode_pdu(SubmitSmResp(message_id="1"), number), 0.0)
+    assert isinstance(event, ResponseReceived)
+
+
+@pytest.mark.parametrize(
+    ("octets", "name"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP"),
+        (b"POST /v1/messages HTTP/1.1\r\n", "HTTP"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
+        (b"220 mail.example.com ESMTP\r\n", "SMTP"),
+        (bytes.fromhex("160301020001000001fc0303") + bytes(8), "TLS"),
+        (b"Please log in first:\r\n", "plain text"),
+    ],
+)
+@pytest.mark.parametrize("role", list(Role))
+def test_who_speaks_another_protocol_is_told_by_its_name(role, octets, name):
+    session = Session(role, now=0.0)
+    [event] = session.receive_data(octets, 0.0)
+    assert isinstance(event, SessionFailed)
+    assert name in event.reason
+
+
+def test_what_follows_a_bind_in_one_segment_is_taken_as_from_a_bound_peer():
+    esme = Session(Role.ESME, now=0.0)
+    number = esme.request(BindTransceiver(), 0.0)
+    octets = encode_pdu(BindTransceiverResp(), number) + encode_pdu(DeliverSm(), 7)
+    granted, delivery = esme.receive_data(octets, 0.0)
+    assert isinstance(granted, ResponseReceived)
+    assert delivery == RequestReceived(7, DeliverSm())
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_who_says_much_and_does_not_bind_is_shown_out(role):
+    session = Session(role, now=0.0)
+    octets = encode_pdu(EnquireLink(), 1)
+    assert session.receive_data(octets * MOST_BEFORE_BIND, 0.0) == []
+    [event] = session.receive_data(octets * 1_000, 0.0)
+    assert isinstance(event, SessionFailed)
+    assert event.code == "too_much_before_bind"
+
+
+def test_who_is_bound_may_say_as_much_as_he_likes():
+    esme, _ = bound_pair()
+    assert esme.receive_data(encode_pdu(EnquireLink(), 1) * 1_000, 0.0) == []
