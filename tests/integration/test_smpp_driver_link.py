@@ -178,7 +178,7 @@ async def test_what_answers_a_bind_without_granting_it_is_told_in_words(answer, 
         sink = RecordingSink()
         config = SmppConfig(name="a", host="127.0.0.1", port=port, system_id="a", password="b")
         async with running_driver(SmppDriver(config), sink):
-            await sink.wait_for(lambda: sink.of(ChannelDown))
+            await sink.wait_for(lambda: bool(sink.of(ChannelDown)))
         assert words in sink.of(ChannelDown)[0].fault.detail
 
 
