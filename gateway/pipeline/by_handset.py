@@ -9,6 +9,7 @@ import dataclasses
 from datetime import datetime, timedelta
 
 from drivers.base import Receipt
+from gateway.model.msisdn import read_number
 from gateway.pipeline.dialects import AS_GIVEN
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.matching import Found, same_handset
@@ -30,7 +31,7 @@ UNNAMED_FOR = timedelta(days=3)
 """How long a segment is looked for by its handset alone."""
 
 
-async def turn_round(tx: Tx, lane: Lane, receipt: Receipt) -> Receipt:
+async def turn_round(tx: Tx, lane: Lane, receipt: Receipt, region: str) -> Receipt:
     """The receipt with the handset as its recipient: some SMSCs leave both addresses as the message had them.
 
     The handset is the one of the two that messages went to. Our own number on the channel is never taken for it.
@@ -39,7 +40,7 @@ async def turn_round(tx: Tx, lane: Lane, receipt: Receipt) -> Receipt:
     if source is None or other is None or _is_number_of(lane, other):
         return receipt
     if _is_number_of(lane, source) or (
-        not await was_sent_to(tx, _spell(source)) and await was_sent_to(tx, _spell(other))
+        not await was_sent_to(tx, _spell(source, region)) and await was_sent_to(tx, _spell(other, region))
     ):
         return dataclasses.replace(receipt, recipient=other, other=source)
     return receipt
@@ -49,7 +50,7 @@ def _is_number_of(lane: Lane, address: str) -> bool:
     return lane.number is not None and lane.number.lstrip("+0") == address.lstrip("+0")
 
 
-async def is_ours(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> bool:
+async def is_ours(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: datetime) -> bool:
     """Whether what may be a report or a text of a person speaks of a message to the one who is named as its handset.
 
     One that gives an id must give that of such a message, unless the id of one is still to come. One that gives none is
@@ -57,7 +58,7 @@ async def is_ours(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> bool:
     """
     if receipt.recipient is None:
         return False
-    recipients = _spell(receipt.recipient)
+    recipients = _spell(receipt.recipient, region)
     since = now - UNNAMED_FOR
     if any([await is_sending_to(tx, lane.name, recipient, beside="") for recipient in recipients]):
         return True
@@ -75,11 +76,11 @@ async def is_ours(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> bool:
     )
 
 
-async def find_nameless(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> Match | Found:
+async def find_nameless(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: datetime) -> Match | Found:
     """The one message to the handset that the network took without naming it; of its parts, the first that waits."""
     if receipt.recipient is None:
         return Found.NOTHING
-    recipients = _spell(receipt.recipient)
+    recipients = _spell(receipt.recipient, region)
     found = await find_unnamed_to(tx, lane.name, recipients, now - UNNAMED_FOR)
     waiting = await find_open_to(tx, lane.name, recipients, now - UNNAMED_FOR)
     # One that was named waits, too: who knows under what name it is reported.
@@ -102,11 +103,11 @@ async def find_cut(tx: Tx, lane: Lane, receipt: Receipt) -> Match | None:
     return None
 
 
-async def find_unnamed(tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> Match | Found:
+async def find_unnamed(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: datetime) -> Match | Found:
     """The one segment that waits for a receipt from this handset; with two of them nobody can say which."""
     if receipt.recipient is None:
         return Found.NOTHING
-    found = await find_open_to(tx, lane.name, _spell(receipt.recipient), now - UNNAMED_FOR)
+    found = await find_open_to(tx, lane.name, _spell(receipt.recipient, region), now - UNNAMED_FOR)
     return found[0] if len(found) == 1 else Found.NOTHING
 
 
@@ -115,5 +116,6 @@ def full_number(reported: str) -> str:
     return f"+{reported.lstrip('+').removeprefix('00')}"
 
 
-def _spell(reported: str) -> tuple[str, str]:
-    return (reported, full_number(reported))
+def _spell(reported: str, region: str) -> tuple[str, ...]:
+    """How the store may spell a handset that a carrier wrote in full, or as people of the region write it."""
+    return tuple(dict.fromkeys((reported, full_number(reported), *read_number(reported, region).people)))

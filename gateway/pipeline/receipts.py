@@ -77,12 +77,17 @@ def _early(receipt: Receipt, receipt_id: str) -> EarlyReceipt:
 
 
 class Receipts:
-    """Takes receipts of all channels."""
+    """Takes receipts of all channels.
 
-    def __init__(self, store: Store, clock: Clock, metrics: Metrics) -> None:
+    Args:
+        region: how national numbers of handsets are read.
+    """
+
+    def __init__(self, store: Store, clock: Clock, metrics: Metrics, region: str) -> None:
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        self._region = region
         self._dialects = Dialects()
         self._odd: Counter[str] = Counter()
 
@@ -157,8 +162,8 @@ class Receipts:
     async def _apply(self, tx: Tx, lane: Lane, receipt: Receipt) -> _Heard:
         """Settle, keep or pass by one receipt."""
         now = truncate_ms(self._clock.now())
-        receipt = await turn_round(tx, lane, receipt)
-        if receipt.otherwise is not None and not await is_ours(tx, lane, receipt, now):
+        receipt = await turn_round(tx, lane, receipt, self._region)
+        if receipt.otherwise is not None and not await is_ours(tx, lane, receipt, self._region, now):
             return _Heard(taken=False)
         match = await self._find(tx, lane, receipt, now)
         if match is Found.REPEAT and lane.kind != "modem":
@@ -222,10 +227,10 @@ class Receipts:
         if receipt.state in IN_BETWEEN and (by_sim or not receipt.references):
             return Found.NOTHING
         if not receipt.references:
-            return await find_unnamed(tx, lane, receipt, now)
+            return await find_unnamed(tx, lane, receipt, self._region, now)
         match = find_segment(named, await find_uncertain(tx, lane.name), receipt, now, by_sim=by_sim)
         if not by_sim and match is Found.NOTHING:
-            match = await find_nameless(tx, lane, receipt, now)
+            match = await find_nameless(tx, lane, receipt, self._region, now)
         elif isinstance(match, Match) and await find_unnamed_to(
             tx, lane.name, (match.recipient,), now - UNNAMED_FOR
         ):

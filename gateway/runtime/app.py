@@ -74,7 +74,7 @@ class Gateway:
         wake = self._scheduler.wake
         self.intake = Intake(store, clock, _intake_settings(settings), wake)
         inbox = Inbox(store, clock, self.intake, _keyword_policy(settings), settings.numbers.region, metrics)
-        receipts = Receipts(store, clock, metrics)
+        receipts = Receipts(store, clock, metrics, settings.numbers.region)
         late = LateResults(store, clock, policy)
         sessions = UssdSessions(clock)
         self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy, wake=wake)

@@ -200,6 +200,28 @@ async def test_a_message_without_an_id_is_settled_by_the_receipt_from_its_handse
         assert await kept(rig) == []
 
 
+@pytest.mark.parametrize(
+    ("region", "to", "reported"),
+    [
+        ("CN", PHONE, "13800138000"),
+        ("CN", PHONE, "8613800138000"),
+        ("CN", "+447911123456", "447911123456"),
+        ("GB", "+447911123456", "07911123456"),
+        ("DE", "+16012345678", "16012345678"),
+        ("DE", "+4916012345678", "16012345678"),
+    ],
+)
+async def test_a_receipt_without_an_id_finds_its_handset_in_every_spelling(
+    tmp_path: Path, region: str, to: str, reported: str
+):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver, region=region) as rig:
+        message = await sent_as(rig, driver, "abc", to=to)
+        other = await sent_as(rig, driver, "abd", to="+33612345678")
+        await driver.report(receipt(to=reported))
+        assert await status_of(rig, message, other) == ["delivered", "sent"]
+
+
 async def test_the_receipt_may_be_faster_than_an_answer_without_an_id(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:

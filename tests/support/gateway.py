@@ -129,7 +129,7 @@ class Rig:
         settings = IntakeSettings(region, groups, 72 * 3_600, text, without_parameters=plain)
         self.intake = Intake(store, clock, settings, wake)
         self.inbox = Inbox(store, clock, self.intake, KEYWORDS, region, metrics)
-        self.receipts = Receipts(store, clock, metrics)
+        self.receipts = Receipts(store, clock, metrics, region)
         late = LateResults(store, clock, policy)
         self.budgets = Budgets(store, clock)
         self.sweeper = Sweeper(store, clock, self.inbox, instance=instance, policy=policy, wake=wake)
