@@ -48,14 +48,16 @@ def add(
 ) -> None:
     """Put a number on the list.
 
-    Marketing that waits for it already won't go out either.
+    Marketing that waits for it already won't go out either. Of digits that may be one of two numbers, both are on it.
     """
     body = {"reason": reason} if reason else {}
     entry = Api(url, key).call("PUT", path_of("suppressions", number), body)
     if as_json:
         print_json(entry)
     else:
-        print(f"{entry['number']}  on the list since {local_time(entry['created_at'])}")
+        others = [number for number in entry["readings"] if number != entry["number"]]
+        also = f", and for {' and '.join(others)}" if others else ""
+        print(f"{entry['number']}  on the list since {local_time(entry['created_at'])}{also}")
 
 
 def remove(number: Number, url: Url = DEFAULT_URL, key: Key = "") -> None:

@@ -42,6 +42,7 @@ from gateway.runtime.forms import (
     whole_number,
 )
 from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings, kannel_faults
+from gateway.runtime.number_settings import check_numbers
 from gateway.runtime.reader import read_table
 from gateway.runtime.secrets import Secret
 from gateway.runtime.stick_settings import StickSettings
@@ -309,6 +310,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         channels = {channel.name: channel.groups for channel in self.channels}
         yield from kannel_faults(self.kannel_accounts, self.mo_routes, channels)
         yield from check_accounts(self.smpp_server, self.smpp_accounts)
+        yield from check_numbers(
+            self.numbers.region,
+            [modem.number for modem in self.modems],
+            [bind.source_address for bind in self.smpp],
+            self.smpp_accounts,
+            self.kannel_accounts,
+            self.mo_routes,
+            names=channels,
+        )
         meaning: dict[str, str] = {}
         for key, words in (("opt_out", self.opt_out), ("opt_in", self.opt_in), ("help", self.help)):
             for word in words.keywords:

@@ -187,6 +187,9 @@ async def test_the_suppression_list(cli: Cli) -> None:
     assert (await cli("suppress", "remove", "+8613900139000")).code == 0
     gone = await cli("suppress", "remove", "13900139000")
     assert (gone.code, "not on the list" in gone.err) == (1, True)
+    doubtful = await cli("suppress", "add", "37121234567")
+    assert "and for +37121234567 and +8637121234567" in doubtful.out
+    assert (await cli("suppress", "remove", "37121234567")).code == 0
     bad = await cli("suppress", "add", "not a number")
     assert (bad.code, bad.out) == (1, "")
 

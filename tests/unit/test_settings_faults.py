@@ -66,6 +66,52 @@ BAD = {
         '[log]\nlevel = "verbose"\n',
         'FILE:log.level: "verbose" is not known; write one of debug, info, warning, error',
     ),
+    "own number that is a national one behind a plus": (
+        '[[modems]]\nname = "a"\nport = "/dev/x"\nnumber = "+13800138000"\n',
+        (
+            "FILE:modems[0].number: with + in front this is no number that exists; "
+            "if it is a number of region CN, write +86 in front"
+        ),
+    ),
+    "own number of no country": (
+        '[[modems]]\nname = "a"\nport = "/dev/x"\nnumber = "+999123456789"\n',
+        (
+            "FILE:modems[0].number: begins with no country code; "
+            'write it with plus and country code: "+8613800138000"'
+        ),
+    ),
+    "source address with a plus before a service number": (
+        '[[smpp]]\nname = "a"\nhost = "h"\nsystem_id = "s"\npassword = "p"\nsource_address = "+106900001234"\n',
+        (
+            "FILE:smpp[0].source_address: too short for + in front; "
+            "write a short code or service number without it"
+        ),
+    ),
+    "source address with spaces": (
+        '[[smpp]]\nname = "a"\nhost = "h"\nsystem_id = "s"\npassword = "p"\nsource_address = "1069 0000"\n',
+        'FILE:smpp[0].source_address: "1069 0000" has signs between its digits; write the digits alone',
+    ),
+    "number of ours that none can be": (
+        '[[mo_routes]]\nname = "a"\nget_url = "http://h/"\nnumbers = ["0086 138 0013 8000"]\n',
+        (
+            'FILE:mo_routes[0].numbers: "0086 138 0013 8000" fits no number as we keep them; '
+            'write it as "+8613800138000" or "10690000"'
+        ),
+    ),
+    "pattern where none is taken": (
+        '[[mo_routes]]\nname = "a"\nget_url = "http://h/"\nnumbers = ["1069*"]\n',
+        (
+            'FILE:mo_routes[0].numbers: "1069*" is a pattern, which none is compared with here; '
+            'write whole numbers: "10690000"'
+        ),
+    ),
+    "sender that none can be": (
+        '[[kannel_accounts]]\nusername = "u"\npassword = "p"\nsenders = ["1069-0000"]\n',
+        (
+            'FILE:kannel_accounts[0].senders: "1069-0000" has signs between its digits and fits no sender; '
+            'write it as "10690000" or "1069*"'
+        ),
+    ),
     "flag in quotes": (
         '[log]\nmask_numbers = "yes"\n',
         'FILE:log.mask_numbers: "yes" is neither true nor false; write one of them, without quotes',
