@@ -132,19 +132,26 @@ class AtError(DeviceError):
 
 
 class CmeError(DeviceError):
-    """``+CME ERROR: <code>`` (3GPP TS 27.007 9.2); -1 when the code was not a number."""
+    """``+CME ERROR: <code>`` (3GPP TS 27.007 9.2).
+
+    Args:
+        code: the number; -1 when the stick gave words that nobody knows.
+        detail: the stick's words, fit to be shown.
+    """
 
     def __init__(self, code: int, detail: str = "") -> None:
-        super().__init__(f"+CME ERROR: {code}{f' {detail}' if detail else ''}")
+        super().__init__(_numbered("+CME ERROR", code, detail))
         self.code = code
+        self.detail = detail
 
 
 class CmsError(DeviceError):
-    """``+CMS ERROR: <code>`` (3GPP TS 27.005 3.2.5); -1 when the code was not a number."""
+    """``+CMS ERROR: <code>`` (3GPP TS 27.005 3.2.5); ``code`` and ``detail`` as those of `CmeError`."""
 
     def __init__(self, code: int, detail: str = "") -> None:
-        super().__init__(f"+CMS ERROR: {code}{f' {detail}' if detail else ''}")
+        super().__init__(_numbered("+CMS ERROR", code, detail))
         self.code = code
+        self.detail = detail
 
 
 class SmppStatusError(DeviceError):
@@ -153,3 +160,7 @@ class SmppStatusError(DeviceError):
     def __init__(self, command_status: int) -> None:
         super().__init__(f"command_status 0x{command_status:08x}")
         self.command_status = command_status
+
+
+def _numbered(family: str, code: int, words: str) -> str:
+    return f"{family}: {' '.join(filter(None, ('' if code < 0 else str(code), words)))}"

@@ -27,11 +27,11 @@ from drivers.at.events import (
     TimedOut,
 )
 from drivers.at.request import EchoReturned, Request
+from drivers.at.stray import StrayLog
 from drivers.at.transaction import AtDialogue
 from drivers.at.transport import open_serial
 from drivers.at.unsolicited import Urc
 from drivers.errors import DriverError, LocalProtocolError, WireLost, WireTimeout
-from drivers.paced_log import PacedLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,8 +83,7 @@ class AtPort:
         trace: Trace | None = None,
         doubt: Doubt | None = None,
     ) -> None:
-        self._name = name
-        self._log = PacedLog(__name__)
+        self._strays = StrayLog(name)
         self._on_silence = on_silence
         self._on_stray = on_stray
         self._silent = False
@@ -317,6 +316,7 @@ class AtPort:
         for event in events:
             match event:
                 case Urc():
+                    self._strays.note_others(event.line)
                     self._on_urc(event)
                 case PayloadDue():
                     assert self._current is not None
@@ -329,12 +329,13 @@ class AtPort:
                     assert isinstance(command.owner, Request)
                     command.owner.end_late(lines, final)
                 case TimedOut(after_s, lines):
+                    self._strays.note_others(*lines)
                     self._note_silence(silent=True)
                     self._fail_current(partial(_timeout_of, after_s, lines))
                 case EchoBack():
                     self._fail_current(lambda _command: EchoReturned())
                 case Stray(line):
-                    self._log.info("%s: stray line %s", self._name, _name_of(line))
+                    self._strays.note(line)
                     if self._on_stray is not None:
                         self._on_stray(line)
                 case Hung():
@@ -371,9 +372,3 @@ class AtPort:
 
 def _timeout_of(after_s: float, lines: tuple[str, ...], command: Command) -> WireTimeout:
     return WireTimeout(command.label, after_s, lines)
-
-
-def _name_of(line: str) -> str:
-    """What a log may show of a line: the rest may hold a number or a text."""
-    head, colon, _ = line.partition(":")
-    return head if colon and head[:1] in "+^*" else f"of {len(line)} characters"

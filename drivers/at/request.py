@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from drivers.at.result_codes import FinalResult, ResultKind
+from drivers.at.trace import mask_words
 from drivers.errors import AtError, CmeError, CmsError, DriverError, RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -84,6 +85,6 @@ def _error_of(final: FinalResult) -> AtError | CmeError | CmsError | None:
         case ResultKind.ERROR:
             return AtError(final.detail)
         case ResultKind.CME:
-            return CmeError(final.code, final.detail)
+            return CmeError(final.code, mask_words(final.detail))
         case ResultKind.CMS:
-            return CmsError(final.code, final.detail)
+            return CmsError(final.code, mask_words(final.detail))

@@ -16,6 +16,10 @@ Lines = tuple[str, ...]
 
 _MEMORIES = re.compile(r"\(([^()]*)\)|([A-Z][A-Z_]{1,3})")
 _MEMORY = re.compile(r"[A-Z][A-Z_]{1,3}")
+_QUOTED_FIELD = re.compile(r'\s*"((?:(?!,\s*").)*?)"\s*(,|$)', re.DOTALL)
+"""What looks like the start of the next field is not part of this one, so its own quote was not closed."""
+_BARE_FIELD = re.compile(r"([^,]*)(,|$)")
+_HEX_FIELD = re.compile(r"[0-9A-Fa-f]+")
 _DIGITS = re.compile(r"[0-9]{14,22}F?", re.IGNORECASE)
 
 HOME, SEARCHING, DENIED, ROAMING = 1, 2, 3, 5
@@ -33,6 +37,8 @@ REGISTRATION_NAMES = {
     10: "roaming_csfb_not_preferred",
 }
 """``<stat>`` of ``+CREG`` (3GPP TS 27.007 7.2)."""
+_NUMERIC = "2"
+"""``<format>`` of ``+COPS``: the operator's number."""
 REGISTERED = frozenset({HOME, ROAMING, 6, 7, 9, 10})
 ROAMING_STATES = frozenset({ROAMING, 7, 10})
 
@@ -75,19 +81,33 @@ class StorageUse:
 def split_fields(text: str) -> list[str]:
     """Split comma-separated fields, at least one; commas within quotes stay, the quotes go.
 
+    A quote that is never closed, or never opened, is none: its field ends at the next comma.
+
     >>> split_fields('0,0,"China, Mobile",7')
     ['0', '0', 'China, Mobile', '7']
+    >>> split_fields('0,0,"China Mobile,7')
+    ['0', '0', 'China Mobile', '7']
     """
-    fields = [""]
-    quoted = False
-    for char in text:
-        if char == '"':
-            quoted = not quoted
-        elif char == "," and not quoted:
-            fields.append("")
-        else:
-            fields[-1] += char
-    return [field.strip() for field in fields]
+    fields, at = [], 0
+    while True:
+        match = _QUOTED_FIELD.match(text, at) or _BARE_FIELD.match(text, at)
+        assert match is not None
+        fields.append(match[1].replace('"', "").strip())
+        at = match.end()
+        if not match[2]:
+            return fields
+
+
+def read_te_text(text: str) -> str:
+    """A field that the stick may have spelled in UCS2, because another program left AT+CSCS so; total.
+
+    >>> read_te_text("002B0038003600310033")
+    '+8613'
+    """
+    if len(text) < 8 or len(text) % 4 or not _HEX_FIELD.fullmatch(text):
+        return text
+    told = bytes.fromhex(text).decode("utf-16-be", "replace")
+    return told if told.isprintable() and "\ufffd" not in told else text
 
 
 def find_fields(lines: Iterable[str], prefix: str) -> list[str] | None:
@@ -180,7 +200,9 @@ def parse_registration(lines: Lines) -> int | None:
 def parse_cops(lines: Lines) -> str | None:
     """The operator's name, or its number, from ``+COPS: <mode>,<format>,<oper>``; None when there is none."""
     fields = find_fields(lines, "+COPS:")
-    return fields[2] or None if fields and len(fields) >= 3 else None
+    if not fields or len(fields) < 3 or not fields[2]:
+        return None
+    return fields[2] if fields[1] == _NUMERIC else read_te_text(fields[2])
 
 
 def parse_cpin(lines: Lines) -> str | None:
@@ -204,10 +226,11 @@ def parse_cfun(lines: Lines) -> int | None:
 def parse_csca(lines: Lines) -> str | None:
     """The service centre's number from ``+CSCA: <sca>,<tosca>``; None when the SIM has none (27.005 3.3.1)."""
     fields = find_fields(lines, "+CSCA:")
-    if not fields or not fields[0].strip("+"):
+    number = _read_number(fields[0]) if fields else ""
+    if not fields or not number.strip("+"):
         return None
-    international = len(fields) > 1 and fields[1] == "145" and not fields[0].startswith("+")
-    return f"+{fields[0]}" if international else fields[0]
+    international = len(fields) > 1 and fields[1] == "145" and not number.startswith("+")
+    return f"+{number}" if international else number
 
 
 def parse_cnum(lines: Lines) -> str | None:
@@ -215,7 +238,7 @@ def parse_cnum(lines: Lines) -> str | None:
     for line in lines:
         fields = find_fields((line,), "+CNUM:")
         if fields and len(fields) >= 2 and fields[1]:
-            return fields[1]
+            return _read_number(fields[1])
     return None
 
 
@@ -263,6 +286,11 @@ def parse_text(lines: Lines) -> str | None:
     head, colon, rest = lines[0].partition(":")
     text = rest if colon and head.startswith("+") else lines[0]
     return text.strip().strip('"') or None
+
+
+def _read_number(text: str) -> str:
+    told = read_te_text(text)
+    return told if told.removeprefix("+").isdecimal() and told.isascii() else text
 
 
 def _read_stored(index: int, fields: list[str], body: str) -> StoredPdu:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from drivers.at.error_words import cme_code, cms_code
+
 
 class ResultKind(StrEnum):
     """What a final result code says."""
@@ -26,8 +28,9 @@ class FinalResult:
 
     Args:
         kind: its family.
-        code: the number behind ``+CME ERROR:`` or ``+CMS ERROR:``; -1 when a text stood there, 0 for the others.
-        detail: that text, or the line of a bare error.
+        code: the number behind ``+CME ERROR:`` or ``+CMS ERROR:``, also where it is told in words; -1 for words that
+            nobody knows, 0 for the others.
+        detail: those words, or the line of a bare error.
     """
 
     kind: ResultKind
@@ -46,8 +49,9 @@ _EXACT = {
     "OPERATION NOT SUPPORTED": ResultKind.ERROR,
 }
 
-_EXTENDED = re.compile(r"\+(CME|CMS) ERROR: ?(.*)")
-_NUMBER = re.compile(r"[0-9]{1,5}")
+_EXTENDED = re.compile(r"\+(CME|CMS) ERROR ?: *(.*)", re.IGNORECASE)
+_NUMBERED = re.compile(r"([0-9]{1,5})(?:[^0-9](.*))?")
+"""Some sticks say both: ``310 (SIM not inserted)``."""
 
 
 def parse_final(line: str) -> FinalResult | None:
@@ -63,6 +67,8 @@ def parse_final(line: str) -> FinalResult | None:
         return None
     family = ResultKind(match[1].lower())
     rest = match[2].strip()
-    if _NUMBER.fullmatch(rest):
-        return FinalResult(kind=family, code=int(rest))
-    return FinalResult(kind=family, code=-1, detail=rest)
+    numbered = _NUMBERED.fullmatch(rest)
+    if numbered is not None:
+        return FinalResult(kind=family, code=int(numbered[1]), detail=(numbered[2] or "").strip(' "(),:-'))
+    code = cms_code(rest) if family is ResultKind.CMS else cme_code(rest)
+    return FinalResult(kind=family, code=-1 if code is None else code, detail=rest)

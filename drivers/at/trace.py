@@ -31,6 +31,9 @@ _TEXT_HEADS = ("+CMT:", "+CMGR:", "+CMGL:", "+CDS:", "+CBM:", "+CUSD:")
 _LONG_HEX = re.compile(r"[0-9A-Fa-f]{16,}")
 _NUMBER = re.compile(r"(?<![0-9])([0-9]{3})([0-9]{3,})")
 _QUOTED = re.compile(r'"([^"]*)("?)')
+_NO_TEXT = re.compile(r"[+^*][A-Z]{2}|OK$|ERROR$|AT(?:[+^*&$%#!]|[DEHIVZ][0-9]?$|$)")
+"""So begins what ends a text; a text may have lines that are nearly like it."""
+_SHOWN = 60
 _SECRETS = re.compile(r"AT\+(?:CPIN|CLCK|CPWD|CUSD)\b", re.IGNORECASE)
 
 
@@ -80,7 +83,7 @@ class Mask:
             return line
         if bare.startswith(_TEXT_HEADS):
             self._in_text = True
-        elif bare[:1] in "+^*" or bare in {"OK", "ERROR"} or bare.upper().startswith("AT"):
+        elif _NO_TEXT.match(bare):
             self._in_text = False
         elif self._in_text:
             return _hide_all(line)
@@ -88,6 +91,19 @@ class Mask:
             line = _QUOTED.sub(lambda match: f'"{_hide_all(match[1])}{match[2]}', line)
         line = _LONG_HEX.sub(lambda match: "0" * len(match[0]), line)
         return _NUMBER.sub(lambda match: match[1] + "0" * len(match[2]), line)
+
+
+def mask_words(words: str) -> str:
+    """What a stick says, fit for a log and for people: in one line, short, without numbers and quoted texts.
+
+    >>> mask_words('SIM "Bob" of 13800138000 is busy')
+    'SIM "xxx" of 00000000000 is busy'
+    """
+    words = _QUOTED.sub(lambda match: f'"{_hide_all(match[1])}{match[2]}', words)
+    words = _LONG_HEX.sub(lambda match: "0" * len(match[0]), words)
+    words = re.sub(r"[0-9]{4,}", lambda match: "0" * len(match[0]), words)
+    words = "".join(char if char.isprintable() else "?" for char in words)
+    return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}..."
 
 
 def _hide_all(text: str) -> str:

@@ -173,8 +173,9 @@ class BringUp:
         except WireTimeout as error:
             raise _Failed(_too_slow(name, error.after_s)) from None
         except DeviceError as error:
-            logger.warning("%s: bring-up: %s failed: %s; %s", self._channel, name, error, REMEDIES[name])
-            raise _Failed(classify_error(error)) from None
+            fault = classify_error(error)
+            logger.warning("%s: bring-up: %s failed: %s: %s", self._channel, name, error, fault.detail)
+            raise _Failed(fault) from None
         logger.info("%s: bring-up: %s done after %.1f s", self._channel, name, _now() - began)
         return found
 

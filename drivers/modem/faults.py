@@ -175,6 +175,22 @@ CME_FAULTS: dict[int, tuple[FaultKind, str]] = {
 }
 """``+CME ERROR`` codes."""
 
+_NO_SIM, _BAD_SIM = "put a SIM in, or check that it sits well", "try the SIM in a telephone"
+_PIN, _PUK = "set pin to the SIM's PIN", "open the SIM in a telephone with its PUK"
+_NO_NETWORK = "check antenna and signal, and that the SIM is active and paid for"
+_OPERATOR, _ROOM = "ask the operator what this SIM may do", "delete messages from the SIM and the stick"
+_REMEDIES = {
+    "cms_8": _OPERATOR, "cms_10": _OPERATOR, "cms_29": _OPERATOR, "cms_30": _OPERATOR, "cms_50": _OPERATOR,
+    "cms_69": _OPERATOR, "cms_193": _OPERATOR, "cme_62": _OPERATOR, "cme_103": _OPERATOR, "cme_106": _OPERATOR,
+    "cms_310": _NO_SIM, "cme_10": _NO_SIM, "cms_313": _BAD_SIM, "cme_13": _BAD_SIM,
+    "cms_311": _PIN, "cme_11": _PIN, "cms_316": _PUK, "cme_12": _PUK,
+    "cms_314": "it may be starting", "cme_14": "it may be starting",
+    "cms_208": _ROOM, "cms_322": _ROOM, "cme_20": _ROOM,
+    "cms_330": 'set smsc = "+..." to the operator\'s service centre',
+    "cms_331": _NO_NETWORK, "cme_30": _NO_NETWORK, "cme_32": _NO_NETWORK,
+}  # fmt: skip
+"""What a person can do, where the error says what is wrong."""
+
 SIM_GONE = frozenset({"cms_310", "cms_311", "cms_313", "cms_316", "cme_10", "cme_11", "cme_12", "cme_13"})
 """Faults after which the stick must be brought up again: it lost its SIM or has restarted."""
 
@@ -188,27 +204,51 @@ def is_busy(error: DriverError) -> bool:
     return isinstance(error, CmeError | CmsError) and error.code in _BUSY
 
 
-def classify_cms(code: int) -> Fault:
-    """The fault for a ``+CMS ERROR`` code; total."""
-    kind, detail = CMS_FAULTS.get(code, (_TEMPORARY, "error unknown to the specifications"))
-    return Fault(kind=kind, code="cms_unknown" if code < 0 else f"cms_{code}", detail=_sentence(detail))
+def classify_cms(code: int, words: str = "") -> Fault:
+    """The fault for a ``+CMS ERROR``; total.
+
+    Args:
+        code: the number; -1 for words that nobody knows.
+        words: the stick's own, fit to be shown.
+    """
+    return _classify("cms", CMS_FAULTS, code, words)
 
 
-def classify_cme(code: int) -> Fault:
-    """The fault for a ``+CME ERROR`` code; total."""
-    kind, detail = CME_FAULTS.get(code, (_TEMPORARY, "error unknown to the specifications"))
-    return Fault(kind=kind, code="cme_unknown" if code < 0 else f"cme_{code}", detail=_sentence(detail))
+def classify_cme(code: int, words: str = "") -> Fault:
+    """The fault for a ``+CME ERROR``; total. Its arguments are those of `classify_cms`."""
+    return _classify("cme", CME_FAULTS, code, words)
+
+
+def _classify(family: str, table: dict[int, tuple[FaultKind, str]], code: int, words: str) -> Fault:
+    kind, detail = table.get(code, (_TEMPORARY, _unknown(code, words)))
+    name = f"{family}_{'unknown' if code < 0 else code}"
+    remedy = _REMEDIES.get(name)
+    return Fault(kind=kind, code=name, detail=_sentence(f"{detail}; {remedy}" if remedy else detail))
+
+
+def _unknown(code: int, words: str) -> str:
+    """What can be said of an error that stands in no table: the stick's own words, if it has any."""
+    number = "an error without a number" if code < 0 else f"error {code}"
+    return (
+        f'the stick says "{words}" ({number})'
+        if words
+        else f"the stick gave {number}, which only its maker knows"
+    )
 
 
 def classify_error(error: DriverError) -> Fault:
     """The fault for anything that `drivers.at.port` raises; total."""
     match error:
         case CmsError():
-            return classify_cms(error.code)
+            return classify_cms(error.code, error.detail)
         case CmeError():
-            return classify_cme(error.code)
+            return classify_cme(error.code, error.detail)
         case AtError():
-            return Fault(kind=_TEMPORARY, code="at_error", detail="The stick answered ERROR without a code.")
+            is_bare = str(error) in {"", "ERROR"}
+            detail = _sentence(
+                "the stick answered ERROR without a code" if is_bare else f'the stick says "{error}"'
+            )
+            return Fault(kind=_TEMPORARY, code="at_error", detail=detail)
         case WireLost():
             return Fault(kind=_CHANNEL, code="link_lost", detail=_sentence(str(error)))
         case WireTimeout():

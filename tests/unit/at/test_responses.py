@@ -146,6 +146,33 @@ def test_news_ahead_of_the_answer_do_not_count(news):
 def test_operator():
     assert responses.parse_cops(('+COPS: 0,0,"CHINA MOBILE",7',)) == "CHINA MOBILE"
     assert responses.parse_cops(("+COPS: 0",)) is None
+    assert responses.parse_cops(('+COPS: 0,2,"46000000",7',)) == "46000000"
+    assert responses.parse_cops(('+COPS: 0,0,"4E2D56FD79FB52A8",7',)) == "中国移动"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['+COPS: 0,0,"CHINA MOBILE,7', '+COPS: 0,0,CHINA MOBILE",7', "+COPS: 0,0,CHINA MOBILE,7",
+     '+COPS: 0,0, "CHINA MOBILE" ,7', '+COPS: 0,0,"CHINA MOBILE', '+COPS: 0,0,"CHINA "MOBILE"",7'],
+)  # fmt: skip
+def test_operator_in_quotes_that_do_not_match(line):
+    assert responses.parse_cops((line,)) == "CHINA MOBILE"
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ('+CSCA: "+8613800138500",145', "+8613800138500"),
+        ('+CSCA: "8613800138500",145', "+8613800138500"),
+        ('+CSCA: "002B0038003600310033003800300030003100330038003500300030",145', "+8613800138500"),
+        ('+CSCA: "0038003600310033003800300030003100330038003500300030",145', "+8613800138500"),
+        ('+CSCA: "8613800138500000",129', "8613800138500000"),
+        ('+CSCA: "+8613800138500,145', "+8613800138500"),
+        ('+CSCA: "",129', None),
+    ],
+)
+def test_service_centre(line, number):
+    assert responses.parse_csca((line,)) == number
 
 
 @pytest.mark.parametrize(
@@ -165,6 +192,14 @@ def test_own_number():
     assert responses.parse_cnum(('+CNUM: "","+8613800138000",145',)) == "+8613800138000"
     assert responses.parse_cnum(('+CNUM: "","",129', '+CNUM: ,"13800138000",129')) == "13800138000"
     assert responses.parse_cnum(()) is None
+    for line in (
+        '+CNUM: "Own,"+8613800138000",145',
+        '+CNUM: "Own","+8613800138000,145',
+        '+CNUM: ,"+8613800138000,145',
+        '+CNUM: "Bob "the" man","+8613800138000",145',
+        '+CNUM: "Own","002B0038003600310033003800300030003100330038003000300030",145',
+    ):
+        assert responses.parse_cnum((line,)) == "+8613800138000"
 
 
 def test_storage_choices():

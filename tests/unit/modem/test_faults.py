@@ -2,9 +2,11 @@
 
 import pytest
 
+from drivers.at.error_words import cme_code, cms_code
+from drivers.at.result_codes import ResultKind, parse_final
 from drivers.base import FaultKind
 from drivers.errors import AtError, CmeError, CmsError, LocalProtocolError, WireLost, WireRefused, WireTimeout
-from drivers.modem.faults import CME_FAULTS, CMS_FAULTS, classify_cme, classify_cms, classify_error
+from drivers.modem.faults import CME_FAULTS, CMS_FAULTS, classify_cme, classify_cms, classify_error, is_busy
 
 pytestmark = pytest.mark.unit
 
@@ -63,6 +65,62 @@ def test_an_error_in_words_has_a_code_of_its_own():
 
 
 @pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (CmsError(-1, "Odd thing"), 'The stick says "Odd thing" (an error without a number).'),
+        (CmeError(777, "Odd thing"), 'The stick says "Odd thing" (error 777).'),
+        (CmsError(350), "The stick gave error 350, which only its maker knows."),
+        (CmeError(-1), "The stick gave an error without a number, which only its maker knows."),
+        (AtError("COMMAND NOT SUPPORT"), 'The stick says "COMMAND NOT SUPPORT".'),
+        (AtError("ERROR"), "The stick answered ERROR without a code."),
+    ],
+)
+def test_what_no_table_knows_is_told_in_the_sticks_own_words(error, detail):
+    assert classify_error(error).detail == detail
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (CmsError(310), "put a SIM in"),
+        (CmeError(13), "in a telephone"),
+        (CmeError(14), "starting"),
+        (CmsError(331), "antenna"),
+        (CmsError(330), "set smsc"),
+        (CmeError(12), "PUK"),
+    ],
+)
+def test_a_remedy_fits_the_error(error, remedy):
+    assert remedy in classify_error(error).detail
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "kind"),
+    [
+        ("+CMS ERROR: SIM not inserted", "cms_310", FaultKind.CHANNEL),
+        ("+CME ERROR: (U)SIM PUK required", "cme_12", FaultKind.CONFIG),
+        ("+CMS ERROR: Unassigned (unallocated) number", "cms_1", FaultKind.PERMANENT),
+        ("+CMS ERROR: SMSC address unknown", "cms_330", FaultKind.CHANNEL),
+        ("+CMS ERROR: MS not registered", "cms_331", FaultKind.CHANNEL),
+        ("+CMS ERROR: congestion", "cms_42", FaultKind.THROTTLED),
+    ],
+)
+def test_words_ask_for_the_same_reaction_as_their_number(line, code, kind):
+    final = parse_final(line)
+    assert final is not None
+    fault = (classify_cms if final.kind is ResultKind.CMS else classify_cme)(final.code, final.detail)
+    assert (fault.code, fault.kind) == (code, kind)
+
+
+@pytest.mark.parametrize("words", ["SIM busy", "sim not ready", "Protocol stack busy.", "SMS not ready"])
+@pytest.mark.parametrize("family", ["CME", "CMS"])
+def test_a_stick_that_is_busy_may_say_so_in_words(family, words):
+    final = parse_final(f"+{family} ERROR: {words}")
+    assert final is not None
+    assert is_busy(CmeError(final.code) if family == "CME" else CmsError(final.code))
+
+
+@pytest.mark.parametrize(
     ("error", "kind", "code"),
     [
         (CmsError(38), FaultKind.TEMPORARY, "cms_38"),
@@ -77,3 +135,9 @@ def test_an_error_in_words_has_a_code_of_its_own():
 def test_reaction_to_everything_a_port_raises(error, kind, code):
     fault = classify_error(error)
     assert (fault.kind, fault.code) == (kind, code)
+
+
+@pytest.mark.parametrize(("table", "code_of"), [(CMS_FAULTS, cms_code), (CME_FAULTS, cme_code)])
+def test_our_own_words_for_a_code_are_not_another_codes(table, code_of):
+    for code, (_, detail) in table.items():
+        assert code_of(detail) in {None, code}

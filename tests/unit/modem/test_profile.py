@@ -31,6 +31,32 @@ def test_all_that_come_with_us_are_readable_and_are_those_in_config() -> None:
         ("2c7c:9999", (), "quectel-ec25"),
         ("1a86:7523", ("SIM800 R14.18",), "sim800"),
         ("1a86:7523", ("Quectel_Ltd", "Quectel_M26", "Revision: M26FBR03A02"), "quectel-m26"),
+        *[
+            (None, ("Quectel", model, f"Revision: {model}ELAR04A05M4G"), "quectel-ec25")
+            for model in (
+                "EG06",
+                "EC25",
+                "EP06",
+                "EM06",
+                "EG12",
+                "EG25",
+                "EG915",
+                "BG96",
+                "RM500Q",
+                "UC20",
+                "EC800",
+            )
+        ],
+        (None, ("Quectel", "EG06"), "quectel-ec25"),
+        *[
+            (None, ("Quectel_Ltd", f"Quectel_{model}"), "quectel-m26")
+            for model in ("M10", "M66", "M95", "MC60")
+        ],
+        (None, ("Sierra Wireless, Incorporated", "EM7455"), "sierra"),
+        (None, ("SIMCOM INCORPORATED", "SIMCOM_SIM7070"), "sim7600"),
+        (None, ("SIMCOM INCORPORATED", "SIM800L"), "sim800"),
+        (None, ("Telit", "ME910C1"), "telit"),
+        (None, ("Cinterion", "PHS8-P"), "cinterion"),
         ("12d1:1001", ("Manufacturer: huawei", "Model: E173"), "huawei"),
         ("1199:9071", ("Manufacturer: Sierra Wireless, Incorporated", "Model: MC7455"), "sierra"),
         (None, (), "generic"),
