@@ -6,6 +6,7 @@ their machine has in memory.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -87,3 +88,37 @@ def _is_little(even: bytes) -> bool:
         c == "\ufffd" or (unicodedata.category(c) in _NOBODY_WRITES and c not in _LINE_ENDS)
         for c in even.decode(LITTLE, "replace")
     )
+
+
+def find_plain_ascii(octets: bytes) -> str | None:
+    """A text of one octet a character that came under the number of UCS-2; None where it may be UCS-2.
+
+    An odd number of octets is none. An even one is taken for ASCII only where it is of letters, digits, blanks and
+    stops, long enough not to be so by chance, and read as UCS-2 would have characters that are not common.
+
+    >>> find_plain_ascii(b"YES"), find_plain_ascii(b"STOP SMS"), find_plain_ascii("你好".encode("utf-16-be"))
+    ('YES', 'STOP SMS', None)
+    """
+    text = octets.rstrip(b"\0\r\n ").decode("latin-1")
+    if len(octets) % 2 and len(text) == len(octets) and text.isascii() and text.isprintable():
+        return text
+    if len(text) < _LEAST_EVEN or not _PLAIN.fullmatch(text):
+        return None
+    return None if is_common(octets[: len(octets) & ~1].decode(BIG, "replace")) else text
+
+
+_LEAST_EVEN: Final = 8
+_PLAIN: Final = re.compile(r"[A-Za-z0-9 .,:;!?'\r\n-]+")
+
+
+def is_common(text: str) -> bool:
+    """Whether each character is of the first level of GB 2312 or of Big5, which hold what people write."""
+    return any(_is_of_level(text, codec, last) for codec, last in (("gb2312", 0xD7), ("big5", 0xC6)))
+
+
+def _is_of_level(text: str, codec: str, last: int) -> bool:
+    try:
+        octets = text.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return max(octets[::2], default=0) <= last

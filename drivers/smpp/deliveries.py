@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from drivers.base import EventSink, InboundPart, Receipt
 from drivers.smpp.alphabet import PLAIN, TextPlan
 from drivers.smpp.connection import SmppConnection
+from drivers.smpp.evidence import is_labelled
 from drivers.smpp.inbound import USUAL_RECEIPTS, Delivery, ReceiptRules, decode_delivery
 from drivers.smpp.incidents import Incidents
 from drivers.smpp.session import RequestReceived
@@ -140,6 +141,8 @@ class Deliveries:
                     self._incidents.note_nameless_receipt()
                 if not event.understood:
                     self._incidents.note_odd_receipt(event.word)
+            elif is_labelled(body.esm_class):
+                self._incidents.note_labelled_text()
             await self._sink.handle(event)
             # A report may come as often as it likes.
             if isinstance(event, InboundPart) or event.otherwise is not None:

@@ -9,6 +9,7 @@ Spec: SMPP 3.4 4.6.1, 4.7.1, 5.2.12, 5.3.2.12, 5.3.2.35, appendix B.
 
 from __future__ import annotations
 
+import re
 from enum import Enum, Flag, auto
 from typing import Final, NamedTuple
 
@@ -31,7 +32,11 @@ class Sign(Flag):
     BODY = auto()
     """The text names an id and a state, by keys or by their places."""
     TRACE = auto()
-    """The text names one of them, or is nothing but the word for a state."""
+    """The text names an id, or a state that is known, or is nothing but the word for a state."""
+    WORDS = auto()
+    """The text speaks of deliveries."""
+    MASKED = auto()
+    """The source address has digits hidden: no person can be answered there."""
     EMPTY = auto()
     """There is no text."""
 
@@ -58,10 +63,10 @@ _PARAMETER: Final = Sign.ID | Sign.STATE
 _ORDER: Final = (
     # esm_class says so, and something else bears it out.
     _Rule(Sign.LABEL, _PARAMETER | Sign.BODY | Sign.TRACE | Sign.EMPTY, Verdict.REPORT),
-    # esm_class alone says so: it may stand on all that this SMSC delivers.
-    _Rule(Sign.LABEL, _NONE, Verdict.PERHAPS),
+    # esm_class may stand on all that this SMSC delivers: without more than words beside it, it decides nothing.
+    _Rule(Sign.LABEL | Sign.WORDS, _NONE, Verdict.PERHAPS),
     # esm_class does not say so, and two other things do.
-    _Rule(Sign.BODY, _PARAMETER, Verdict.REPORT),
+    _Rule(Sign.BODY, _PARAMETER | Sign.MASKED, Verdict.REPORT),
     _Rule(Sign.STATE | Sign.EMPTY, _NONE, Verdict.REPORT),
     # One thing alone says so. A person can write the text of a receipt.
     _Rule(_PARAMETER, _NONE, Verdict.PERHAPS),
@@ -85,19 +90,32 @@ def is_on_the_way(esm_class: int) -> bool:
     return bool(esm_class & c.ESM_TYPE_INTERMEDIATE) and is_labelled(esm_class)
 
 
-def find_signs(esm_class: int, tlvs: tuple[Tlv, ...], content: bytes, text: DeliveryReceipt) -> Sign:
+def find_signs(
+    esm_class: int, source_addr: str, tlvs: tuple[Tlv, ...], content: bytes, text: DeliveryReceipt
+) -> Sign:
     """What is seen in a delivery.
 
     Args:
         content: its text as it came.
         text: the same, read as a receipt.
     """
+    known = find_state(text.stat) is not None
     signs = Sign.LABEL if is_labelled(esm_class) else _NONE
     signs |= Sign.ID if (find_tlv(tlvs, Tag.RECEIPTED_MESSAGE_ID) or b"").strip(b"\0 ") else _NONE
     signs |= Sign.STATE if find_tlv(tlvs, Tag.MESSAGE_STATE) else _NONE
     signs |= Sign.BODY if text.message_id and text.stat else _NONE
-    signs |= Sign.TRACE if text.message_id or text.stat or _is_state(content) else _NONE
+    signs |= Sign.TRACE if text.message_id or known or _is_state(content) else _NONE
+    signs |= Sign.WORDS if text.stat or _WORDS.search(content) else _NONE
+    signs |= Sign.MASKED if _MASK.search(source_addr) else _NONE
     return signs | (_NONE if content.strip(b"\0 \r\n\t") else Sign.EMPTY)
+
+
+_WORDS: Final = re.compile(
+    rb"deliver|message|\bsms|\bdlr|status|report|fail|expired|reject|\bn?ack\b|submitted|handset|recipient"
+    rb"|subscriber|network|\berror",
+    re.IGNORECASE,
+)
+_MASK: Final = re.compile(r"[*#]{2}|[xX]{3}")
 
 
 def decide(signs: Sign) -> Verdict:

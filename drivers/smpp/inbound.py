@@ -70,7 +70,7 @@ def decode_delivery(
     """What an SMSC delivers: reports, or a person's part; total. `drivers.smpp.evidence` tells them apart."""
     content = _content(body)
     reports = tuple(parse_receipts(content))
-    verdict = decide(find_signs(body.esm_class, body.tlvs, content, reports[0]))
+    verdict = decide(find_signs(body.esm_class, body.source_addr, body.tlvs, content, reports[0]))
     if verdict is Verdict.TEXT:
         return (decode_part(body, texts),)
     # Nobody writes several receipts into one text but an SMSC.

@@ -36,6 +36,7 @@ class Incidents:
         rejected_pdus: PDUs of the peer that could not be read or were not allowed.
         failed_deliveries: deliveries that we could not store and left with the SMSC.
         nameless_receipts: receipts that name neither a message nor a handset.
+        labelled_texts: texts of people that the SMSC says are receipts.
         odd_receipts: receipts whose state is said in no way that is known.
     """
 
@@ -49,6 +50,7 @@ class Incidents:
         self.failed_deliveries = 0
         self.nameless_receipts = 0
         self.odd_receipts = 0
+        self.labelled_texts = 0
         self._odd_words: set[str] = set()
 
     def note(self, event: UnknownResponse | PduRejected | NotificationReceived) -> None:
@@ -96,6 +98,15 @@ class Incidents:
         if self.nameless_receipts == 1:
             self._log.warning(
                 "%s: a receipt names neither a message nor a handset; kept for an operator, as are those to come",
+                self._channel,
+            )
+
+    def note_labelled_text(self) -> None:
+        """A person's text whose esm_class says that it is a receipt."""
+        self.labelled_texts += 1
+        if self.labelled_texts == 1:
+            _log.warning(
+                "%s: esm_class says receipt, and nothing in the text does: taken as a text, as are those to come",
                 self._channel,
             )
 

@@ -116,6 +116,11 @@ def read_submission(body: Submission, now: datetime, *, latin_1: bool = False) -
     udh, content, concat, joinable = _split_header(body, content)
     data_coding = _alphabet(body.data_coding, content, latin_1=latin_1)
     encoding, payload, flash = decode_content(data_coding, content)
+    if encoding is Encoding.UCS2 and len(payload) % 2 and concat is None:
+        # Half of a character, or all read one octet off; parts may be cut in the middle of one.
+        if payload[-1]:
+            raise Refusal(CommandStatus.RINVMSGLEN, "an odd number of octets is no UCS-2")
+        payload = payload[:-1]
     destinations, unserved = _destinations(body)
     schedule_at, expires_at = _times(body, now)
     return Submitted(

@@ -12,7 +12,7 @@ from typing import Final
 from drivers.base import Encoding, OutboundSegment
 from drivers.codec.dcs import decode_dcs
 from drivers.codec.text import to_plain
-from drivers.codec.ucs2 import tidy_ucs2
+from drivers.codec.ucs2 import BIG, find_plain_ascii, tidy_ucs2
 from drivers.smpp.alphabet import PLAIN, TextPlan, decode_default, encode_content
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import Npi, Ton
@@ -34,6 +34,10 @@ _PYTHON_CODECS: Final = {
 }
 _PRIORITY_FLAG: Final = (0, 0, 0, 0, 0, 0, 1, 1, 2, 3)
 """By our priority 0..9; the ordinary 5 is the network's ordinary 0."""
+
+
+MAX_ADDRESS_CHARS: Final = 20
+"""Of submit_sm and deliver_sm; data_sm may bring longer ones, and some applications do so in submit_sm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +128,8 @@ def decode_content(
         encoding, content = decode_default(content, udh, texts)
         encoding, content = to_plain(encoding, content, udh)
     elif encoding is Encoding.UCS2:
-        content = tidy_ucs2(content)
+        plain = None if udh else find_plain_ascii(content)
+        content = tidy_ucs2(content) if plain is None else plain.encode(BIG)
     return encoding, content, flash
 
 

@@ -9,6 +9,7 @@ import re
 from datetime import datetime
 from typing import Final
 
+from drivers.smpp.text import MAX_ADDRESS_CHARS
 from drivers.smpp.times import format_receipt_date
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import MessageState, Tag
@@ -39,8 +40,6 @@ _STATE_BY_ERROR: Final = {
 }
 _ONLY_FAILURE: Final = 0x02
 _ONLY_SUCCESS: Final = 0x03
-_MOST_ADDRESS_CHARS: Final = 20
-"""Of deliver_sm; data_sm may bring longer ones, and some applications do so in submit_sm."""
 _NO_ERROR: Final = "000"
 _SOME_ERROR: Final = "255"
 """The network, or we ourselves, gave no number of three digits."""
@@ -101,10 +100,10 @@ def make_receipt(
         # The receipt comes from where the message went.
         source_addr_ton=destination.ton,
         source_addr_npi=destination.npi,
-        source_addr=destination.address[:_MOST_ADDRESS_CHARS],
+        source_addr=destination.address[:MAX_ADDRESS_CHARS],
         dest_addr_ton=source.ton,
         dest_addr_npi=source.npi,
-        destination_addr=source.address[:_MOST_ADDRESS_CHARS],
+        destination_addr=source.address[:MAX_ADDRESS_CHARS],
         esm_class=c.ESM_TYPE_INTERMEDIATE if intermediate else c.ESM_TYPE_RECEIPT,
         short_message=format_receipt(text),
         tlvs=(

@@ -12,6 +12,7 @@ from drivers.codec.reassembly import decode_run
 from drivers.codec.segment import MAX_UD_OCTETS, Plan, PlannedSegment, decode_payload
 from drivers.codec.text import decode_text, to_plain
 from drivers.smpp.server_submit import Refusal, Submitted, WireAddress
+from drivers.smpp.text import MAX_ADDRESS_CHARS
 from drivers.smpp.wire.constants import CommandStatus
 from gateway.errors import GatewayError, InvalidRequest, QuotaExceeded
 from gateway.esme.account import EsmeAccount
@@ -52,6 +53,8 @@ def check_source(account: EsmeAccount, source: WireAddress) -> None:
     named = source.address in account.groups
     if not (named or account.may_send_as(source.number) or account.may_send_as(source.address)):
         raise Refusal(CommandStatus.RINVSRCADR, "the account may not send as this source address")
+    if account.senders and not named and len(source.address) > MAX_ADDRESS_CHARS:
+        raise Refusal(CommandStatus.RINVSRCADR, "the source address is longer than a carrier can be told")
 
 
 def is_part(account: EsmeAccount, submitted: Submitted) -> bool:

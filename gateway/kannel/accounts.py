@@ -57,8 +57,14 @@ class KannelAccount:
     def source_for(self, wanted: str | None) -> str | None:
         """What handsets see as sender of a message with this ``from``; None for the channel's own."""
         source = wanted or self.default_sender
-        may = _SOURCE.fullmatch(source) and any(fnmatchcase(source, one) for one in self.senders)
-        return source if may else None
+        return source if self._may_send_as(source) and _SOURCE.fullmatch(source) else None
+
+    def can_send_as(self, wanted: str | None) -> bool:
+        """Whether a ``from`` that this account may use is one that can be sent at all."""
+        return not wanted or not self._may_send_as(wanted) or _SOURCE.fullmatch(wanted) is not None
+
+    def _may_send_as(self, source: str) -> bool:
+        return any(fnmatchcase(source, one) for one in self.senders)
 
 
 class KannelAccounts:

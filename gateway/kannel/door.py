@@ -17,7 +17,16 @@ from gateway.errors import InvalidRequest, QuotaExceeded, StoreError
 from gateway.ids import KeyId
 from gateway.kannel.accounts import KannelAccount, KannelAccounts
 from gateway.kannel.entrance import Entrance
-from gateway.kannel.parameters import BAD_BODY, BAD_DEFERRED, BAD_UDH, DENIED, Refused, Wanted, read_wanted
+from gateway.kannel.parameters import (
+    BAD_BODY,
+    BAD_DEFERRED,
+    BAD_SENDER,
+    BAD_UDH,
+    DENIED,
+    Refused,
+    Wanted,
+    read_wanted,
+)
 from gateway.kannel.reports import Wish
 from gateway.model.message import ApiKey, MessageStatus, Scope
 from gateway.model.request import MessageRequest
@@ -99,6 +108,8 @@ class SendDoor:
         """A message for each receiver; those that are no numbers are left out, as Kannel does."""
         if len(wanted.to) > _MAX_RECEIVERS:
             raise Refused(f"More than {_MAX_RECEIVERS} receivers, rejected")
+        if not account.can_send_as(wanted.sender):
+            raise Refused(BAD_SENDER)
         plan = _plan(wanted, self._intake.reference_bits)
         request = self._request(account, wanted)
         key = ApiKey(

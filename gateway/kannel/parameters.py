@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from drivers.codec.ucs2 import BIG, tidy_ucs2
+
 MAX_ACCOUNT_CHARS = 64
 MAX_UDH_OCTETS = 140
 MAX_URL_CHARS = 2_000
 _FAR = 10**8
 """Minutes; more than two hundred years."""
 
+BAD_SENDER = "Sender can't be sent, rejected"
 DENIED = "Number(s) has/have been denied by white- and/or black-lists."
 BAD_BODY = "Charset or body misformed, rejected"
 BAD_UDH = "UDH field misformed, rejected"
@@ -213,9 +216,9 @@ def _decode(octets: bytes, named: bytes, coding: int | None, otherwise: str) -> 
             codec = codecs.lookup(_CHARSET_ALIASES.get(name, name)).name
             if codec.replace("-", "_") in _NO_CHARSETS:
                 raise Refused(BAD_BODY)
-            return octets.decode(codec)
+            return (tidy_ucs2(octets) if codec == BIG else octets).decode(codec)
         if coding == 2:
-            return octets.decode("utf-16-be")
+            return tidy_ucs2(octets).decode(BIG)
     except (LookupError, UnicodeError, ValueError):
         raise Refused(BAD_BODY) from None
     try:

@@ -21,7 +21,7 @@ from gateway.pipeline.accept import Intake
 from gateway.pipeline.drafts import save_draft
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.optouts import is_opted_out, record_opt_in, record_opt_out
-from gateway.policy.optout import Keywords, find_keyword
+from gateway.policy.optout import Keywords, find_keyword, find_mislabelled
 from gateway.store.inbound import (
     PartSet,
     StoredPart,
@@ -218,7 +218,12 @@ class Inbox:
 
     def _find_keyword(self, joined: Joined, *, complete: bool) -> tuple[Keyword, str] | None:
         """What a whole text asks; a piece of one may look like a keyword by chance."""
-        return find_keyword(joined.text, self._policy.keywords) if joined.text and complete else None
+        if not joined.text or not complete:
+            return None
+        found = find_keyword(joined.text, self._policy.keywords)
+        if found is None and joined.encoding is Encoding.UCS2:
+            return find_mislabelled(joined.text, self._policy.keywords)
+        return found
 
     async def _obey(
         self, tx: Tx, message: InboundMessage, reading: Reading, found: tuple[Keyword, str]

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from drivers.codec.ucs2 import is_common
 from gateway.model.message import Category, Keyword
 
 _LEADS = ("回复", "回")
@@ -93,6 +94,23 @@ def find_keyword(text: str, keywords: Keywords) -> tuple[Keyword, str] | None:
         if form in keywords.help:
             return Keyword.HELP, form
     return None
+
+
+def find_mislabelled(text: str, keywords: Keywords) -> tuple[Keyword, str] | None:
+    """The opt-out word that a text of UCS-2 is when its octets are read as ASCII; None for any other text.
+
+    Some carriers copy the number of the alphabet from the message that a person answers. When in doubt, we do not send.
+
+    >>> find_mislabelled("協佐", Keywords.of(["STOP"], []))
+    (<Keyword.OPT_OUT: 'opt_out'>, 'stop')
+    """
+    octets = text.encode("utf-16-be", "replace")
+    if not (octets.isascii() and octets.isalnum()):
+        return None
+    if len(text) == 1 and is_common(text):
+        return None  # it may well be meant: NO is 乏
+    found = find_keyword(octets.decode("ascii"), keywords)
+    return found if found is not None and found[0] is Keyword.OPT_OUT else None
 
 
 def is_stopped(category: Category, *, suppressed: bool) -> bool:

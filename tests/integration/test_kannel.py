@@ -63,6 +63,15 @@ async def test_the_sender_is_the_clients_where_its_account_allows_that(tmp_path:
         assert [segment.sender for segment in kannel.driver.submitted] == ["Shop", "10691", None, "1069"]
 
 
+@pytest.mark.parametrize("sender", ["%E5%95%86%E5%BA%97", "1" * 21, "A" * 21, "Caf%C3%A9"])
+async def test_a_sender_that_can_not_be_sent_is_refused_and_not_left_out(tmp_path: Path, sender: str):
+    account = KannelAccountSettings(username="app", password=Secret("pw"), senders=("*",))
+    async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1"), accounts=(account,)) as kannel:
+        status, words = await call(kannel, f"username=app&password=pw&to={TO}&text=hi&from={sender}")
+        assert (status, words) == (400, "Sender can't be sent, rejected")
+        assert await kannel.messages() == []
+
+
 async def test_several_receivers_get_a_message_each_once(kannel: KannelRig):
     await send(kannel, "text=hi", to="13800138000+%2B8613800138000+8613900139000+nonsense+10086")
     assert [m.recipient for m in await kannel.messages()] == [PHONE, OTHER, "10086"]

@@ -161,6 +161,7 @@ async def test_schedule_validity_and_priority_are_kept(tmp_path):
         ({"data_coding": 4, "short_message": bytes(141)}, CommandStatus.RINVMSGLEN),
         ({"esm_class": c.ESM_UDHI, "short_message": b"\xffx"}, CommandStatus.RINVESMCLASS),
         ({"source_addr": "BANK"}, CommandStatus.RINVSRCADR),
+        ({"data_coding": 8, "short_message": b"\x90\x00\x8b"}, CommandStatus.RINVMSGLEN),
         ({"tlvs": ((0x1400, bytes(256)),)}, CommandStatus.RINVPARLEN),
         ({"tlvs": tuple((tag, b"") for tag in range(0x1400, 0x1411))}, CommandStatus.ROPTPARNOTALLWD),
     ],

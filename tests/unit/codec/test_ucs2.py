@@ -6,7 +6,7 @@ import pytest
 
 from drivers.base import Encoding
 from drivers.codec.segment import decode_payload
-from drivers.codec.ucs2 import tidy_ucs2
+from drivers.codec.ucs2 import find_plain_ascii, is_common, tidy_ucs2
 from drivers.modem.received import event_of
 from drivers.smpp.text import decode_content
 
@@ -58,6 +58,25 @@ def test_the_other_order_is_seen_without_a_mark_where_only_it_makes_a_text(text)
 )
 def test_an_odd_octet_is_padding_or_shown(octets, text):
     assert decode_payload(Encoding.UCS2, bytes.fromhex(octets)) == text
+
+
+@pytest.mark.parametrize("text", ["T", "YES", "STOP SMS", "Hello, world", "hello", "Where are you? 42"])
+def test_ascii_under_the_number_of_ucs2_is_ascii(text):
+    assert decode_content(8, text.encode())[1].decode("utf-16-be") == text
+
+
+def test_common_words_that_are_ascii_by_chance_stay_what_they_are():
+    """Of each two, three and four characters that are letters and digits by chance, at two octets a character."""
+    common = [c for c in map(chr, range(0x4E00, 0x9FA6)) if is_common(c)]
+    by_chance = [
+        c for c in common if all(chr(o).isascii() and chr(o).isalnum() for o in c.encode("utf-16-be"))
+    ]
+    assert len(by_chance) > 100
+    for n in (1, 2, 3, 4, 7):
+        for start in range(0, len(by_chance) - n, n):
+            octets = "".join(by_chance[start : start + n]).encode("utf-16-be")
+            if is_common(octets.decode("utf-16-be")):
+                assert find_plain_ascii(octets) is None
 
 
 def test_both_wires_read_marks():

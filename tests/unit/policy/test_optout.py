@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from gateway.model.message import Category, Keyword
-from gateway.policy.optout import Keywords, find_fault, find_keyword, fold_word, is_stopped
+from gateway.policy.optout import Keywords, find_fault, find_keyword, find_mislabelled, fold_word, is_stopped
 
 pytestmark = pytest.mark.unit
 
-WORDS = Keywords.of(["TD", "T", "退订", "STOP"], ["START", "YES"], ["HELP"])
+WORDS = Keywords.of(["TD", "T", "退订", "STOP", "NO"], ["START", "YES"], ["HELP"])
 
 
 @pytest.mark.parametrize(
@@ -127,3 +127,21 @@ def test_a_word_that_a_text_can_be_has_no_fault(word: str, said: str):
 def test_a_word_that_no_text_can_be_has_one(word: str):
     assert find_keyword(word, Keywords.of([word], [])) is None
     assert find_fault(word) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("協佐", "stop"),
+        ("呄", "td"),
+        ("乏", None),
+        ("退订", None),
+        ("你好", None),
+        ("STOP", None),
+        ("䡅䱐", None),
+        ("", None),
+    ],
+)
+def test_an_opt_out_holds_under_the_number_of_another_alphabet(text, word):
+    found = find_mislabelled(text, WORDS)
+    assert found == (None if word is None else (Keyword.OPT_OUT, word))

@@ -45,9 +45,14 @@ def verdict(text: bytes, *, esm_class: int = 0, tlvs: tuple[tuple[int, bytes], .
         (b"", {"esm_class": 0x04}, "report"),
         (b"ACK/", {"esm_class": 0x04, "tlvs": (ID,)}, "report"),
         (b"ACK/", {"esm_class": 0x04, "tlvs": (STATE,)}, "report"),
+        # The bit, and words.
+        (b"Your message was not delivered", {"esm_class": 0x04}, "perhaps"),
+        (b"ACK/", {"esm_class": 0x04}, "perhaps"),
+        (b"status: it went well", {"esm_class": 0x04}, "perhaps"),
         # The bit alone.
-        (b"TD", {"esm_class": 0x04}, "perhaps"),
-        ("退订".encode("utf-16-be"), {"esm_class": 0x04}, "perhaps"),
+        (b"TD", {"esm_class": 0x04}, "text"),
+        (b"see you", {"esm_class": 0x04}, "text"),
+        ("退订".encode("utf-16-be"), {"esm_class": 0x04}, "text"),
         # No bit, and two other things.
         (FULL, {"tlvs": (ID,)}, "report"),
         (FULL, {"tlvs": (STATE,)}, "report"),
@@ -85,10 +90,14 @@ def test_several_receipts_in_one_text_are_an_smscs_without_the_bit():
     assert [isinstance(event, Receipt) and event.otherwise is None for event in events] == [True, True]
 
 
+def test_no_person_writes_from_a_masked_number():
+    [event] = decode_delivery(DeliverSm(source_addr="86139****000", short_message=FULL))
+    assert isinstance(event, Receipt)
+    assert event.otherwise is None
+
+
 def test_what_may_be_a_text_brings_the_text_along():
-    [receipt] = decode_delivery(
-        DeliverSm(esm_class=4, source_addr_ton=1, source_addr="861", short_message=b"TD")
-    )
+    [receipt] = decode_delivery(DeliverSm(source_addr_ton=1, source_addr="861", short_message=FULL))
     assert isinstance(receipt, Receipt)
     assert receipt.otherwise is not None
-    assert (receipt.otherwise.sender, receipt.otherwise.payload) == ("+861", b"TD")
+    assert (receipt.otherwise.sender, receipt.otherwise.payload) == ("+861", FULL)
