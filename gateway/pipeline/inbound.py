@@ -21,7 +21,7 @@ from gateway.pipeline.accept import Intake
 from gateway.pipeline.drafts import save_draft
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.optouts import is_opted_out, record_opt_in, record_opt_out
-from gateway.policy.optout import Keywords, find_keyword, find_mislabelled
+from gateway.policy.optout import Keywords, find_keyword, find_mislabelled, read_mislabelled
 from gateway.store.inbound import (
     PartSet,
     StoredPart,
@@ -106,10 +106,10 @@ class Inbox:
         labeled(self._metrics.inbound, lane.name).inc(news.messages)
         return news.answered
 
-    def is_keyword(self, part: InboundPart) -> bool:
+    def is_keyword(self, lane: Lane, part: InboundPart) -> bool:
         """Whether a part is a whole text that asks something of us."""
-        joined = join_parts([Part(1, part.encoding, part.payload)], 1)
-        return part.concat is None and self._find_keyword(joined, complete=True) is not None
+        stored = self._stored(lane, part, self._clock.now())
+        return part.concat is None and self._read([stored], complete=True)[1] is not None
 
     async def give_out_stale(self) -> int:
         """Give out messages whose missing parts did not come in time; how many."""
@@ -170,8 +170,7 @@ class Inbox:
         """Give out the message that parts make, whole or not."""
         first = parts[0]
         complete = len(parts) == first.total
-        joined = _join(parts)
-        found = self._find_keyword(joined, complete=complete)
+        joined, found = self._read(parts, complete=complete)
         reading = read_number(first.sender, self._region)
         answered = await find_latest_sent(tx, reading.spellings, first.channel)
         message = InboundMessage(
@@ -199,9 +198,8 @@ class Inbox:
         message = await find_inbound(tx, inbound_id)
         if message is None:  # it was removed; what is known is news again
             return await self._finish(tx, parts)
-        joined = _join(parts)
         complete = len(parts) == message.parts
-        found = self._find_keyword(joined, complete=complete)
+        joined, found = self._read(parts, complete=complete)
         message = msgspec.structs.replace(
             message,
             text=joined.text,
@@ -216,14 +214,19 @@ class Inbox:
         reading = read_number(parts[0].sender, self._region)
         return _News(0, await self._answer(tx, message, reading, found))
 
-    def _find_keyword(self, joined: Joined, *, complete: bool) -> tuple[Keyword, str] | None:
-        """What a whole text asks; a piece of one may look like a keyword by chance."""
+    def _read(
+        self, parts: Sequence[StoredPart], *, complete: bool
+    ) -> tuple[Joined, tuple[Keyword, str] | None]:
+        """The text that parts make, and what it asks if it is whole: a piece may look like a keyword by chance."""
+        joined = _join(parts)
         if not joined.text or not complete:
-            return None
+            return joined, None
         found = find_keyword(joined.text, self._policy.keywords)
         if found is None and joined.encoding is Encoding.UCS2:
-            return find_mislabelled(joined.text, self._policy.keywords)
-        return found
+            found = find_mislabelled(joined.text, self._policy.keywords)
+            if found is not None:
+                joined = joined._replace(text=read_mislabelled(joined.text))
+        return joined, found
 
     async def _obey(
         self, tx: Tx, message: InboundMessage, reading: Reading, found: tuple[Keyword, str]

@@ -104,13 +104,17 @@ def find_mislabelled(text: str, keywords: Keywords) -> tuple[Keyword, str] | Non
     >>> find_mislabelled("協佐", Keywords.of(["STOP"], []))
     (<Keyword.OPT_OUT: 'opt_out'>, 'stop')
     """
-    octets = text.encode("utf-16-be", "replace")
-    if not (octets.isascii() and octets.isalnum()):
-        return None
-    if len(text) == 1 and is_common(text):
-        return None  # it may well be meant: NO is 乏
-    found = find_keyword(octets.decode("ascii"), keywords)
+    plain = read_mislabelled(text)
+    if not plain.isalnum() or (len(text) == 1 and is_common(text)):
+        return None  # one character may well be meant: NO is 乏
+    found = find_keyword(plain, keywords)
     return found if found is not None and found[0] is Keyword.OPT_OUT else None
+
+
+def read_mislabelled(text: str) -> str:
+    """A text of UCS-2 as if its octets were ASCII; empty if they can't be."""
+    octets = text.encode("utf-16-be", "replace")
+    return octets.decode("ascii") if octets.isascii() else ""
 
 
 def is_stopped(category: Category, *, suppressed: bool) -> bool:

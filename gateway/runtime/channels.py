@@ -77,7 +77,7 @@ class LaneSink:
         match event:
             case Receipt(otherwise=part):
                 # A keyword is a person's, whatever the wire says of it.
-                is_keyword = part is not None and self._inbox.is_keyword(part)
+                is_keyword = part is not None and self._inbox.is_keyword(self._lane, part)
                 if is_keyword or not await self._receipts.handle(self._lane, event):
                     assert part is not None  # only what may be a text is left
                     await self._take_part(part)

@@ -29,7 +29,7 @@ _OCTETS: Final[dict[str, Callable[[bytes], bytes]]] = {
 }
 _ENVELOPES: Final = {"says_ucs2", "in_payload", "no_label", "unturned", "masked"}
 _OWN_WORDS: Final = {
-    "DELIVRD": "Delivered to handset",
+    "DELIVRD": "Successfully delivered",
     "UNDELIV": "FAILED",
     "REJECTD": "Rejected by operator",
     "EXPIRED": "TIMEOUT",

@@ -331,3 +331,11 @@ async def test_what_waits_for_a_marketing_slot_when_the_opt_out_comes_is_blocked
         await driver.report(single("TD"))
         await rig.advance(3_600.0)
         await rig.until_status(message, "blocked")
+
+
+async def test_an_opt_out_under_the_number_of_ucs2_holds_and_is_shown_as_it_was_meant(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(InboundPart(sender=PHONE, encoding=Encoding.UCS2, payload=b"STOP"))
+        [message] = await rig.inbound()
+        assert (message.text, message.keyword) == ("STOP", "opt_out")

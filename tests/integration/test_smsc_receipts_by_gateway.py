@@ -12,7 +12,7 @@ from tests.support.smsc_side import open_side
 pytestmark = pytest.mark.integration
 
 DIALECTS = [
-    "says_ucs2",
+    "says_ucs2+no_tlv",
     "says_ucs2+packed+no_tlv",
     "wide+no_tlv",
     "wide_swapped+no_tlv+says_ucs2",

@@ -317,7 +317,21 @@ def state_of(
     number = find_int_tlv(tlvs, Tag.MESSAGE_STATE)
     if number is not None and number in _STATES:
         return MessageState(number)
-    return find_state(receipt.stat, receipt.err) if receipt.stat else None
+    return find_state(receipt.stat, receipt.err, arrived=_arrived(receipt)) if receipt.stat else None
+
+
+def _arrived(receipt: DeliveryReceipt) -> bool | None:
+    """What the counts say; None where they are left out, or of zeros as some carriers always write them."""
+    counts = receipt.submitted, receipt.delivered
+    if not all(count.isascii() and count.isdecimal() for count in counts):
+        return None
+    submitted, delivered = int(counts[0][:_MOST_DIGITS]), int(counts[1][:_MOST_DIGITS])
+    if not submitted or 0 < delivered < submitted:
+        return None
+    return delivered > 0
+
+
+_MOST_DIGITS: Final = 3
 
 
 def parse_receipt_date(text: str, zone: tzinfo) -> datetime | None:

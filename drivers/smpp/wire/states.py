@@ -56,6 +56,7 @@ _OWN_WORD: Final = {state: words.split(maxsplit=1)[0] for state, words in _WORDS
 _OWN_WORDS: Final = frozenset(_OWN_WORD.values())
 _NO_ERROR: Final = re.compile(r"0*")
 _STATES: Final = frozenset(map(int, MessageState))
+_MOST_DIGITS: Final = 3
 
 BARE_WORDS: Final = tuple(
     sorted(
@@ -93,21 +94,26 @@ def is_own_word(word: str) -> bool:
     return word.upper() in _OWN_WORDS
 
 
-def find_state(word: str, err: str = "") -> MessageState | None:
+def find_state(word: str, err: str = "", *, arrived: bool | None = None) -> MessageState | None:
     """The state that a word or a number of a receipt means; None for one that is in no table.
 
     Args:
         word: as spelled.
-        err: the receipt's error, as spelled: a state of zeros means success only where no error stands beside it.
+        err: the receipt's error, as spelled.
+        arrived: what the receipt's counts say: all arrived, or none did; None where they say nothing.
 
-    Numbers are those of ``message_state``. 0 is none of SMPP 3.4's; carriers who write it mean that nothing went wrong.
+    Numbers are those of ``message_state``, but for two of which carriers mean other things. 0 is none of SMPP 3.4's:
+    it is success where neither an error nor the counts speak against it. 1 is success where the counts say so, too.
 
     >>> find_state("delivered"), find_state("2"), find_state("000", "027")
     (<MessageState.DELIVERED: 2>, <MessageState.DELIVERED: 2>, None)
     """
     if not (word.isascii() and word.isdecimal()):
         return _STATE_BY_WORD.get(fold_state(word))
-    if not word.strip("0"):
-        return MessageState.DELIVERED if _NO_ERROR.fullmatch(err) else None
-    number = int(word) if len(word) <= 3 else -1
+    number = int(word) if len(word) <= _MOST_DIGITS else -1
+    without_error = _NO_ERROR.fullmatch(err) is not None
+    if number == 0:
+        return MessageState.DELIVERED if without_error and arrived is not False else None
+    if number == 1 and without_error and arrived:
+        return MessageState.DELIVERED
     return MessageState(number) if number in _STATES else None

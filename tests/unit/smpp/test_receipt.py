@@ -314,6 +314,23 @@ def test_states_mean_what_the_driver_contract_says(stat, state, rest):
     assert receipt.state is state
 
 
+@pytest.mark.parametrize(
+    ("counts", "stat", "state"),
+    [
+        ("sub:001 dlvrd:001", "1", ReceiptState.DELIVERED),
+        ("sub:001 dlvrd:000", "1", ReceiptState.ENROUTE),
+        ("sub:000 dlvrd:000", "1", ReceiptState.ENROUTE),
+        ("sub:001 dlvrd:001", "0", ReceiptState.DELIVERED),
+        ("sub:001 dlvrd:000", "0", ReceiptState.UNKNOWN),
+        ("sub:000 dlvrd:000", "000", ReceiptState.DELIVERED),
+        ("sub:x dlvrd:", "0", ReceiptState.DELIVERED),
+    ],
+)
+def test_the_counts_tell_what_an_ambiguous_number_means(counts, stat, state):
+    body = DeliverSm(esm_class=4, short_message=f"id:7 {counts} stat:{stat} err:000".encode())
+    assert decode_receipt(body).state is state
+
+
 def test_a_state_of_zeros_is_no_success_where_an_error_stands_beside_it():
     receipt = decode_receipt(DeliverSm(esm_class=4, short_message=b"id:7 stat:000 err:027"))
     assert (receipt.state, receipt.understood) == (ReceiptState.UNKNOWN, False)
