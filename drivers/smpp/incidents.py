@@ -105,7 +105,7 @@ class Incidents:
         """A person's text whose esm_class says that it is a receipt."""
         self.labelled_texts += 1
         if self.labelled_texts == 1:
-            _log.warning(
+            self._log.warning(
                 "%s: esm_class says receipt, and nothing in the text does: taken as a text, as are those to come",
                 self._channel,
             )
