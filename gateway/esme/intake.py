@@ -15,7 +15,7 @@ import msgspec
 
 from drivers.paced_log import PacedLog
 from drivers.smpp.server_submit import Refusal, Submitted, WireAddress
-from drivers.smpp.wire.constants import CommandStatus
+from drivers.smpp.wire.constants import CommandStatus, Ton
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import InvalidRequest
 from gateway.esme.account import EsmeAccount
@@ -198,7 +198,9 @@ class Submissions:
     ) -> Draft:
         request, plan = prepare(account, submitted, destination, now)
         try:
-            draft = self._intake.draft(request, key=self._key(account), plan=plan, now=now)
+            draft = self._intake.draft(
+                request, key=self._key(account), plan=plan, now=now, national=destination.ton == Ton.NATIONAL
+            )
         except InvalidRequest as error:
             raise Refusal(status_for(error), error.errors[0].code) from None
         return _with_source(account, draft, submitted)
@@ -252,7 +254,8 @@ class Submissions:
         parts = [_decode(by_number[number].content) for number in sorted(by_number)]
         request, _ = prepare_joined(account, parts, now)
         try:
-            draft = self._intake.draft(request, key=self._key(account), now=now)
+            national = parts[0].destinations[0].ton == Ton.NATIONAL
+            draft = self._intake.draft(request, key=self._key(account), now=now, national=national)
         except InvalidRequest:  # together they are no text that can be sent; each alone is
             await self._give_out(tx, account, waiting)
             return []

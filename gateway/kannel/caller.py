@@ -25,6 +25,7 @@ from gateway.pipeline.accept import Intake
 from gateway.pipeline.drafts import Draft, save_drafts
 from gateway.store.inbound import find_inbound
 from gateway.store.kannel import StoredCall, delay_call, drop_call, find_next_due, load_due_calls
+from gateway.store.messages import find_message
 from gateway.store.ports import Store, Tx
 
 MAX_AT_ONCE = 32
@@ -208,16 +209,29 @@ class Caller:
             return None
         text = read_reply(answer.content_type, answer.body, route.max_segments)
         message = await self._store.read(lambda tx: find_inbound(tx, call.subject)) if text else None
-        return self._draft(message, text, self._clock.now()) if message is not None else None
+        if message is None:
+            return None
+        people = [message.sender]
+        if (replied := message.in_reply_to) is not None:  # whose number is doubtful is whom we wrote to
+            sent = await self._store.read(lambda tx: find_message(tx, replied))
+            people += [sent.recipient] if sent is not None else []
+        return self._draft(message, people, text, self._clock.now())
 
-    def _draft(self, message: InboundMessage, text: str, now: datetime) -> Draft | None:
-        """The answer by the channel that the question came by; by the default group where that one can't send."""
-        for channel in (message.channel, None):
-            try:
-                request = MessageRequest(to=message.sender, text=text, channel=channel)
-                return self._intake.draft(request, key=None, now=now)
-            except InvalidRequest:
-                continue
+    def _draft(
+        self, message: InboundMessage, people: Sequence[str], text: str, now: datetime
+    ) -> Draft | None:
+        """The answer by the channel that the question came by; by the default group where that one can't send.
+
+        Args:
+            people: to the first of them that can be sent to.
+        """
+        for recipient in people:
+            for channel in (message.channel, None):
+                try:
+                    request = MessageRequest(to=recipient, text=text, channel=channel)
+                    return self._intake.draft(request, key=None, now=now)
+                except InvalidRequest:
+                    continue
         _log.info("no answer to an inbound message on %s: its sender can't receive", message.channel)
         return None
 

@@ -90,12 +90,13 @@ class Reading(NamedTuple):
         return tuple(dict.fromkeys((self.spelling, *self.readings)))
 
 
-def parse_number(text: str, region: str) -> str:
+def parse_number(text: str, region: str, *, national: bool = False) -> str:
     """A recipient in its one spelling inside the product.
 
     Args:
         text: as a person or program wrote it: ``+86 138 0013 8000``, ``0086138...``, ``13800138000``.
         region: ISO 3166 code that decides how national numbers are read.
+        national: whoever wrote it says that it is a national number: that settles a doubt, and nothing else.
 
     Returns:
         E.164 with ``+``, or the digits of a short code or Chinese service number.
@@ -106,9 +107,16 @@ def parse_number(text: str, region: str) -> str:
     if (number := _read_at_once(text, region)) is not None:
         return number
     reading = _read(text, region)
-    if reading.number is None:
-        raise InvalidNumber(reading.fault)
-    return reading.number
+    if reading.number is not None:
+        return reading.number
+    own = f"+{country_code(region)}"
+    if (
+        national
+        and not text.startswith("+")
+        and (meant := [one for one in reading.people if one.startswith(own)])
+    ):
+        return meant[0]
+    raise InvalidNumber(reading.fault)
 
 
 @lru_cache(maxsize=1_000)

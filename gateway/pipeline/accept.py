@@ -244,6 +244,7 @@ class Intake:
         key: ApiKey | None,
         plan: Plan | None = None,
         now: datetime | None = None,
+        national: bool = False,
     ) -> Draft:
         """A message that is ready to be stored inside another operation: `save_drafts`, then `announce`.
 
@@ -252,11 +253,12 @@ class Intake:
             plan: what goes on the wire, exactly, where the sender makes segments of his own; ``request`` then
                 has the header that belongs to them.
             now: when it came; None for now.
+            national: the sender says that the recipient's number is a national one, where that is doubtful.
 
         Raises:
             InvalidRequest: each fault with its pointer.
         """
-        return self._draft(request, now or self._clock.now(), key, None, plan)
+        return self._draft(request, now or self._clock.now(), key, None, plan, national=national)
 
     def announce(self) -> None:
         """Drafts were committed: wake who sends."""
@@ -278,9 +280,11 @@ class Intake:
         key: ApiKey | None,
         batch_id: BatchId | None,
         plan: Plan | None = None,
+        *,
+        national: bool = False,
     ) -> Draft:
         errors: list[FieldError] = []
-        recipient = self._read_recipient(request.to, errors)
+        recipient = self._read_recipient(request.to, errors, national=national)
         queue = choose_queue(self._settings.channels, channel=request.channel, sender=request.sender)
         if queue is None:
             errors.append(_no_channel(request))
@@ -336,9 +340,9 @@ class Intake:
             for name, groups in self._settings.channels.items()
         )
 
-    def _read_recipient(self, number: str, errors: list[FieldError]) -> str:
+    def _read_recipient(self, number: str, errors: list[FieldError], *, national: bool = False) -> str:
         try:
-            return parse_number(number, self._settings.region)
+            return parse_number(number, self._settings.region, national=national)
         except InvalidNumber as exc:
             errors.append(FieldError("/to", "invalid_number", str(exc)))
             return ""

@@ -59,6 +59,23 @@ async def test_no_text_is_no_answer(tmp_path: Path, app: Application, answer: we
         assert await kannel.messages() == []
 
 
+@pytest.mark.parametrize("sender", ["+13800138000", "13800138000"])
+async def test_who_writes_under_a_doubtful_number_is_answered_where_we_wrote_to_him(
+    tmp_path: Path, app: Application, sender: str
+):
+    app.answers += [web.Response(text="who are you?"), web.Response(text="谢谢")]
+    async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1"), routes=(votes(app),)) as kannel:
+        await kannel.rig.until_status(await kannel.rig.send(PHONE), "sent")
+        await kannel.driver.report(text_part("投票 7", sender="+13900139000"))  # nobody whom we wrote to
+        await kannel.rig.until(lambda: len(app.calls) == 1)
+        await kannel.rig.until(lambda: no_calls(kannel))
+        await kannel.driver.report(text_part("投票 7", sender=sender))
+        await kannel.rig.until(lambda: len(app.calls) == 2)
+        await kannel.rig.until(lambda: no_calls(kannel))
+        found = [(message.recipient, message.text) for message in await kannel.messages()]
+        assert found == [(PHONE, "hello"), (PHONE, "谢谢")]
+
+
 async def test_an_answer_to_who_cannot_receive_is_dropped(tmp_path: Path, app: Application):
     app.answers.append(web.Response(text="hello"))
     async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1"), routes=(votes(app),)) as kannel:

@@ -199,6 +199,9 @@ async def test_a_source_address_goes_out_where_the_account_has_a_right_to_it(tmp
         (0, 0, "8613800138000", "+8613800138000"),
         (3, 1, "10086", "10086"),
         (0, 0, "37121234567", None),  # a Latvian mobile, or one in Zhengzhou
+        (2, 1, "37121234567", "+8637121234567"),
+        (1, 1, "37121234567", "+37121234567"),
+        (2, 1, "447700900123", None),
         (1, 1, "13800138000", None),  # the type contradicts the digits
         (1, 1, "10086", None),
         (0, 0, "138001380001", None),

@@ -49,6 +49,8 @@ SENT = make(to="+8613800138000", status="sent", channel="sim-1", reference="r", 
         (EventQuery(status=MessageStatus.SENT), True),
         (EventQuery(status=MessageStatus.FAILED), False),
         (EventQuery(to="138 0013 8000"), True),
+        (EventQuery(to="8613800138000"), True),
+        (EventQuery(to="+13800138000"), True),  # doubtful: whoever it may be
         (EventQuery(to="13800138001"), False),
         (EventQuery(tag="y"), True),
         (EventQuery(tag="z"), False),
