@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from drivers.base import Receipt
 from gateway.model.msisdn import read_number
@@ -31,19 +32,33 @@ UNNAMED_FOR = timedelta(days=3)
 """How long a segment is looked for by its handset alone."""
 
 
-async def turn_round(tx: Tx, lane: Lane, receipt: Receipt, region: str) -> Receipt:
-    """The receipt with the handset as its recipient: some SMSCs leave both addresses as the message had them.
+class Faced(NamedTuple):
+    """A receipt with the handset as its recipient.
 
-    The handset is the one of the two that messages went to. Our own number on the channel is never taken for it.
+    Args:
+        sure: that it is the handset; else the receipt's id must name the segment.
+    """
+
+    receipt: Receipt
+    sure: bool = True
+
+
+async def turn_round(tx: Tx, lane: Lane, receipt: Receipt, region: str) -> Faced:
+    """Find the handset: some SMSCs leave both addresses as the message had them.
+
+    Our own number on the channel is never taken for the handset. Where it is neither address, the handset is the one
+    that messages went to, if they went to but one of the two. That is likely and not sure: somebody else's receipt on
+    our account may come to a number of ours that was sent something.
     """
     source, other = receipt.recipient, receipt.other
     if source is None or other is None or _is_number_of(lane, other):
-        return receipt
-    if _is_number_of(lane, source) or (
-        not await was_sent_to(tx, _spell(source, region)) and await was_sent_to(tx, _spell(other, region))
-    ):
-        return dataclasses.replace(receipt, recipient=other, other=source)
-    return receipt
+        return Faced(receipt)
+    turned = dataclasses.replace(receipt, recipient=other, other=source)
+    if _is_number_of(lane, source):
+        return Faced(turned)
+    if not await was_sent_to(tx, _spell(source, region)) and await was_sent_to(tx, _spell(other, region)):
+        return Faced(turned, sure=False)
+    return Faced(receipt)
 
 
 def _is_number_of(lane: Lane, address: str) -> bool:
@@ -53,26 +68,28 @@ def _is_number_of(lane: Lane, address: str) -> bool:
 async def is_ours(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: datetime) -> bool:
     """Whether what may be a report or a text of a person speaks of a message to the one who is named as its handset.
 
-    One that gives an id must give that of such a message, unless the id of one is still to come. One that gives none is
-    a report only where a message waits for one; what it says is then for people to read.
+    One that gives an id must give that of such a message, unless it is understood and the id of one is still to come.
+    One that gives none is a report only where a message waits for one; what it says is then for people to read.
     """
     if receipt.recipient is None:
         return False
     recipients = _spell(receipt.recipient, region)
     since = now - UNNAMED_FOR
-    if any([await is_sending_to(tx, lane.name, recipient, beside="") for recipient in recipients]):
-        return True
+    is_sending = any([await is_sending_to(tx, lane.name, recipient, beside="") for recipient in recipients])
     if not receipt.references:
-        return bool(await find_open_to(tx, lane.name, recipients, since))
-    candidates = (
-        await find_by_reference(tx, lane.name, receipt.references),
-        await find_unnamed_to(tx, lane.name, recipients, since),
-        await find_uncertain(tx, lane.name),
-    )
-    return any(
-        same_handset(match.recipient, receipt.recipient, strict=True)
-        for matches in candidates
-        for match in matches
+        return is_sending or bool(await find_open_to(tx, lane.name, recipients, since))
+
+    def is_his(match: Match) -> bool:
+        return same_handset(match.recipient, receipt.recipient, strict=True)
+
+    if any(map(is_his, await find_by_reference(tx, lane.name, receipt.references))):
+        return True
+    if not receipt.understood:
+        return False
+    return (
+        is_sending
+        or bool(await find_unnamed_to(tx, lane.name, recipients, since))
+        or any(map(is_his, await find_uncertain(tx, lane.name)))
     )
 
 
@@ -83,12 +100,9 @@ async def find_nameless(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: 
     recipients = _spell(receipt.recipient, region)
     found = await find_unnamed_to(tx, lane.name, recipients, now - UNNAMED_FOR)
     waiting = await find_open_to(tx, lane.name, recipients, now - UNNAMED_FOR)
-    # One that was named waits, too: who knows under what name it is reported.
-    return (
-        found[0]
-        if found and {match.message_id for match in waiting} == {found[0].message_id}
-        else Found.NOTHING
-    )
+    if not found or any(match.message_id != found[0].message_id for match in waiting):
+        return Found.NOTHING  # one that was named waits, too: who knows under what name it is reported
+    return found[0]
 
 
 async def find_cut(tx: Tx, lane: Lane, receipt: Receipt) -> Match | None:

@@ -162,10 +162,10 @@ class Receipts:
     async def _apply(self, tx: Tx, lane: Lane, receipt: Receipt) -> _Heard:
         """Settle, keep or pass by one receipt."""
         now = truncate_ms(self._clock.now())
-        receipt = await turn_round(tx, lane, receipt, self._region)
+        receipt, sure = await turn_round(tx, lane, receipt, self._region)
         if receipt.otherwise is not None and not await is_ours(tx, lane, receipt, self._region, now):
             return _Heard(taken=False)
-        match = await self._find(tx, lane, receipt, now)
+        match = await self._find(tx, lane, receipt, now, by_handset=sure)
         if match is Found.REPEAT and lane.kind != "modem":
             return _Heard()
         early = _early(receipt, make_id())
@@ -209,8 +209,14 @@ class Receipts:
             tx, early, channel=lane.name, references=references, received_at=now, certain=certain
         )
 
-    async def _find(self, tx: Tx, lane: Lane, receipt: Receipt, now: datetime) -> Match | Found:
-        """The segment that a receipt speaks of; the rarer the case, the later it is looked for."""
+    async def _find(
+        self, tx: Tx, lane: Lane, receipt: Receipt, now: datetime, *, by_handset: bool
+    ) -> Match | Found:
+        """The segment that a receipt speaks of; the rarer the case, the later it is looked for.
+
+        Args:
+            by_handset: the handset alone may tell which it is.
+        """
         by_sim = lane.kind == "modem"
         if not by_sim:
             await self._dialects.load(tx, lane.account)
@@ -224,7 +230,7 @@ class Receipts:
             return match
         if not by_sim and (cut := await find_cut(tx, lane, receipt)) is not None:
             return cut
-        if receipt.state in IN_BETWEEN and (by_sim or not receipt.references):
+        if not by_handset or (receipt.state in IN_BETWEEN and (by_sim or not receipt.references)):
             return Found.NOTHING
         if not receipt.references:
             return await find_unnamed(tx, lane, receipt, self._region, now)

@@ -144,15 +144,28 @@ def unturned(*spellings: tuple[str, str], to: str = PHONE, agreed: bool = False)
     )
 
 
-async def test_addresses_that_were_not_turned_round_are(tmp_path: Path):
+@pytest.mark.parametrize("number", [OURS, None])
+async def test_addresses_that_were_not_turned_round_are(tmp_path: Path, number: str | None):
     driver = ScriptedDriver("a")
-    async with running(tmp_path / "s.db", driver) as rig:
+    async with running(tmp_path / "s.db", ScriptedChannel(driver=driver, number=number)) as rig:
         other = await sent_as(rig, driver, "40", to=OTHER)
         message = await sent_as(rig, driver, "64")
         await driver.report(unturned(("100", "as-is"), ("64", "hex-to-decimal")))
         assert await status_of(rig, message, other) == ["delivered", "sent"]
-        await driver.report(unturned(to=OTHER))  # no id at all
-        assert await status_of(rig, other) == ["delivered"]
+        await driver.report(unturned(to=OTHER))  # no id at all: only where we know which number is ours
+        assert await status_of(rig, other) == ["delivered" if number else "sent"]
+
+
+async def test_a_strangers_receipt_to_a_number_of_ours_settles_no_message_to_it(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        driver.script.append(uncertain())
+        message = await rig.until_status(
+            await rig.send(), "uncertain"
+        )  # to a number of ours, as some do to try
+        for reference in ("xyz", ""):
+            await driver.report(replace(receipt(*reference.split(), to="447700900123"), other=PHONE))
+        assert await status_of(rig, message) == ["uncertain"]
 
 
 async def test_one_that_comes_early_is_kept_under_its_handset(tmp_path: Path):

@@ -127,6 +127,7 @@ class DeliveryReceipt:
 
 _BETWEEN: Final = " ,;|\"'{}<>\0\t\r\n"
 _DATES: Final = frozenset({"submit_date", "done_date"})
+_MOST_WORDS: Final = 8
 _LONGEST_WORD: Final = 40
 """Characters of a state that is spelled out."""
 
@@ -246,7 +247,7 @@ def _first_word(value: str) -> str:
 
 def _first_state(value: str) -> str:
     """As many words as make a known state; where they make none, all of them, for people to read."""
-    words = re.split(r"[ ,;|\t\r\n]+", value)
+    words = re.split(r"[ ,;|\t\r\n]+", value, maxsplit=_MOST_WORDS)[:_MOST_WORDS]
     for n in range(len(words), 1, -1):
         if find_state(" ".join(words[:n])) is not None:
             return " ".join(words[:n])
