@@ -5,12 +5,13 @@ Built on the standard library's client: aiohttp alone would take longer to load 
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, RemoteDisconnected
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
@@ -109,7 +110,7 @@ class Api:
             with wire:
                 octets = response.read()
         except (OSError, HTTPException) as error:
-            raise Failure(self.explain(error)) from None
+            raise Failure(self.explain(error, timeout_s)) from None
         return self._decode(response.status, octets)
 
     def stream(
@@ -155,27 +156,46 @@ class Api:
             raise ApiRefusal(status, value if isinstance(value, dict) else {})
         return value
 
-    def explain(self, error: OSError | HTTPException) -> str:
+    def explain(self, error: OSError | HTTPException, timeout_s: float = TIMEOUT_S) -> str:
         """Why there is no link, and what to do."""
+        where = self._where()
         match error:
             case ConnectionRefusedError():
                 return (
-                    f"nothing listens at {self._url}; start it with `hongyan serve`, or name the right --url"
+                    f"connection refused: nothing listens at {where}; "
+                    "start it with `hongyan serve`, or name the right --url"
                 )
+            case ssl.SSLCertVerificationError():
+                return (
+                    f"the certificate of {where} can't be trusted: {error.verify_message}; "
+                    "write the host's name as in the certificate, or name its issuer's file in SSL_CERT_FILE"
+                )
+            case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "RECORD_LAYER_FAILURE"):
+                return f"{where} does not speak TLS; write http:// in --url"
             case ssl.SSLError():
-                return (
-                    f"no secure link to {self._url}: {error.reason or error}; check --url and the certificate"
-                )
+                return f"no secure link to {where}: {(error.reason or str(error)).lower().replace('_', ' ')}"
             case socket.gaierror():
-                return f"there is no host {self._parts.hostname}; check --url"
-            case TimeoutError():
+                return f"no address is known for the host {self._parts.hostname}; check --url"
+            case TimeoutError() if error.errno != errno.ETIMEDOUT:
+                return f"{where} did not answer in {timeout_s:g} s; is it overloaded, or a firewall between?"
+            case RemoteDisconnected() | ConnectionResetError() | BrokenPipeError():
+                other = "http" if self._parts.scheme == "https" else "https"
                 return (
-                    f"{self._url} did not answer in {TIMEOUT_S:g} s; is it overloaded, or a firewall between?"
+                    f"{where} closed the connection without an answer; is the gateway stopping? "
+                    f"Does it speak {other}:// there?"
                 )
             case HTTPException():
-                return f"what answers at {self._url} does not speak HTTP; check --url (https?)"
+                return f"what answers at {where} does not speak HTTP; check host and port in --url"
             case _:
-                return f"no link to {self._url}: {error.strerror or error}; check --url"
+                return (
+                    f"no link to {where}: {error.strerror or error}; check --url and this machine's network"
+                )
+
+    def _where(self) -> str:
+        """Host and port, also where the address leaves the port out."""
+        host = self._parts.hostname or ""
+        port = self._parts.port or (443 if self._parts.scheme == "https" else 80)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _split(url: str) -> SplitResult | None:

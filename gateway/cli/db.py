@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,8 @@ import typer
 
 from gateway.cli.options import Config, example, make_app
 from gateway.cli.output import Failure
-from gateway.cli.serve import read_settings
+from gateway.cli.serve import read_store_url
+from gateway.files import why_unreadable
 
 
 def register(app: typer.Typer) -> None:
@@ -31,9 +33,9 @@ def migrate(config: Config = None) -> None:
     from gateway.runtime.stores import store_path  # noqa: PLC0415 - the store takes a while to load
     from gateway.store.migrate import migrate as run_migrations  # noqa: PLC0415
     from gateway.store.migrate import schema_version  # noqa: PLC0415
-    from gateway.store.sqlite_file import make_file  # noqa: PLC0415
+    from gateway.store.sqlite_file import make_file, why_unusable  # noqa: PLC0415
 
-    path = store_path(read_settings(config).store.url)
+    path = store_path(read_store_url(config))
     try:
         make_file(path)
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
@@ -41,7 +43,7 @@ def migrate(config: Config = None) -> None:
                 print(f"ran {name}")
             print(f"{path}  schema {schema_version(db)}")
     except (sqlite3.Error, OSError) as error:
-        raise Failure(f"cannot migrate {path}: {error}") from error
+        raise Failure(f"cannot migrate {path}: {why_unusable(path, error)}") from error
 
 
 def check(config: Config = None) -> None:
@@ -50,6 +52,7 @@ def check(config: Config = None) -> None:
     And whether its schema is this program's.
     """
     from gateway.store.migrate import load_migrations, schema_version  # noqa: PLC0415
+    from gateway.store.sqlite_file import why_unusable  # noqa: PLC0415
 
     path = find_store(config)
     newest = load_migrations()[-1][0]
@@ -61,7 +64,7 @@ def check(config: Config = None) -> None:
             ]
             version = schema_version(db)
     except sqlite3.Error as error:
-        raise Failure(f"{path} cannot be read: {error}; put a backup back") from error
+        raise Failure(f"cannot read {path}: {why_unusable(path, error, to_write=False)}") from error
     if version != newest:
         advice = "run hongyan db migrate" if version < newest else "install the newer hongyan"
         faults.append(f"the schema is {version}, this program's {newest}; {advice}")
@@ -79,29 +82,47 @@ def backup(
 
     The copy is a store of its own: put its path into store.url to use it.
     """
-    from gateway.store.sqlite_file import MODE  # noqa: PLC0415
+    from gateway.store.sqlite_file import MODE, why_unusable  # noqa: PLC0415
 
     path = find_store(config)
-    if file.exists():
+    if os.path.lexists(file):
         raise Failure(f"{file} exists; name a new file")
     partial = file.with_name(f"{file.name}.partial")  # under FILE's own name there is a whole copy or none
     try:
         partial.touch(mode=MODE)
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as copy:
+        with closing(_open_source(path)) as source, closing(sqlite3.connect(partial)) as copy:
             source.backup(copy)
         partial.rename(file)
     except (sqlite3.Error, OSError) as error:
-        raise Failure(f"cannot copy {path} to {file}: {error}") from error
+        raise Failure(f"cannot copy to {file}: {why_unusable(file, error)}") from error
     finally:
         partial.unlink(missing_ok=True)
     print(f"{file}  {file.stat().st_size} octets")
+
+
+def _open_source(path: Path) -> sqlite3.Connection:
+    """A connection that has read something: what fails later is the copy's fault."""
+    from gateway.store.sqlite_file import why_unusable  # noqa: PLC0415
+
+    try:
+        source = sqlite3.connect(path)
+        source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.Error as error:
+        raise Failure(f"cannot read {path}: {why_unusable(path, error)}") from error
+    return source
 
 
 def find_store(config: Path | None) -> Path:
     """The file of the store that the config names. Raises Failure where there is none: nothing is to be made."""
     from gateway.runtime.stores import store_path  # noqa: PLC0415
 
-    path = store_path(read_settings(config).store.url)
-    if not path.exists():
-        raise Failure(f"there is no store at {path}; `hongyan serve` makes it, or name the right --config")
+    path = store_path(read_store_url(config))
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise Failure(f"cannot read {path}: {why_unreadable(path, error)}") from error
+    except OSError:
+        raise Failure(
+            f"there is no store at {path}; `hongyan serve` makes it, or name the right --config"
+        ) from None
     return path

@@ -26,7 +26,7 @@ def doctor(config: Config = None) -> None:
     from gateway.runtime.sticks import find_sticks  # noqa: PLC0415
 
     try:
-        modems = load_settings(find_config(config)).modems
+        modems = load_settings(find_config(config), only=("modems",)).modems
     except SettingsErrors as faults:
         print(f"{faults}\nthe config has faults; what follows looks at the hardware only")
         modems = ()

@@ -11,7 +11,7 @@ import typer
 from gateway.cli.db import find_store
 from gateway.cli.options import Config, Json, example, make_app
 from gateway.cli.output import Failure, local_time, print_json, print_table, say
-from gateway.cli.serve import read_settings
+from gateway.cli.serve import read_store_url
 from gateway.model.message import ApiKey, Scope
 
 
@@ -36,7 +36,7 @@ def create(
     wanted = read_scopes(scopes)
     if not name.strip():
         raise typer.BadParameter("is empty", param_hint="--name")
-    url = read_settings(config).store.url
+    url = read_store_url(config)
     key, secret = asyncio.run(_create(url, name, wanted))
     if as_json:
         print_json({"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "secret": secret})

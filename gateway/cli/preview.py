@@ -55,7 +55,7 @@ def preview(
 
 
 def _load_rules(config: Path | None) -> TextRules:
-    return load_settings(config).text.rules() if config else DEFAULT_RULES
+    return load_settings(config, only=("text",)).text.rules() if config else DEFAULT_RULES
 
 
 def _show(preview: Preview) -> None:

@@ -27,9 +27,13 @@ def find_config(config: Path | None) -> Path | None:
     return config
 
 
-def read_settings(config: Path | None) -> Settings:
-    """The settings of the file that `find_config` finds. Raises SettingsErrors, which `main` shows line by line."""
-    return load_settings(find_config(config))
+def read_store_url(config: Path | None) -> str:
+    """The store that the config names; nothing else of it need be right, or readable to this user.
+
+    Raises:
+        SettingsErrors: which `main` shows line by line.
+    """
+    return load_settings(find_config(config), only=("store",)).store.url
 
 
 def serve(

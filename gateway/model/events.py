@@ -98,3 +98,27 @@ def message_event(
         word=word,
     )
     return Event(type=f"message.{status}", at=at, subject=message.id, data=_encode(data))
+
+
+class _Reached(msgspec.Struct, frozen=True):
+    """What `reached_status` reads of a `MessageEvent`."""
+
+    status: str
+    category: str
+    part: int | None = None
+
+
+_decode_reached = msgspec.json.Decoder(_Reached).decode
+
+
+def reached_status(event: Event) -> tuple[str, str] | None:
+    """Status and category of a message that has come to a status by this event.
+
+    None for other things than messages, and for further parts of a message that is on its way already.
+    """
+    if not event.type.startswith("message."):
+        return None
+    reached = _decode_reached(event.data)
+    if reached.status == "sending" and reached.part is not None and reached.part > 1:
+        return None
+    return reached.status, reached.category

@@ -12,6 +12,7 @@ from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
 from gateway.clock import Clock, SystemClock
 from gateway.ids import make_id
+from gateway.model.events import reached_status
 from gateway.pipeline.accept import Intake, IntakeSettings
 from gateway.pipeline.dispatch import Dispatcher
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
@@ -37,7 +38,7 @@ from gateway.runtime.tls import load_tls
 from gateway.runtime.traces import Traces
 from gateway.runtime.ussd import UssdSessions
 from gateway.store.engine_sqlite import CommitFigures, SqliteStore
-from gateway.telemetry.metrics import Metrics, make_metrics
+from gateway.telemetry.metrics import Metrics, labeled, make_metrics
 
 _log = logging.getLogger(__name__)
 
@@ -131,6 +132,9 @@ class Gateway:
         def observe(figures: CommitFigures) -> None:
             metrics.commit_operations.observe(figures.n_operations)
             metrics.commit_seconds.observe(figures.seconds)
+            for event in figures.events:
+                if (reached := reached_status(event)) is not None:
+                    labeled(metrics.messages, *reached).inc()
 
         store = await open_store(settings.store.url, exclusive=True, on_commit=observe)
         return cls(settings, store, clock or SystemClock(), metrics)

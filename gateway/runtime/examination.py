@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from drivers.at.responses import REGISTRATION_NAMES, ROAMING_STATES
@@ -19,11 +21,12 @@ from gateway.runtime.settings import ModemSettings
 from gateway.runtime.sticks import describe_stick, likely_port, profile_of
 
 WEAK_DBM = -105
+_DENIED = 3
+"""<stat> of +CREG (3GPP TS 27.007 7.2)."""
 _DEFAULT_BAUDRATE = 115_200
-_RULES = (
-    "`sudo cp systemd/70-hongyan-modems.rules /etc/udev/rules.d/ && sudo udevadm control --reload "
-    "&& sudo udevadm trigger`"
-)
+SYSFS_USB = Path("/sys/bus/usb/devices")
+_RULES = Path(__file__).parents[2] / "systemd" / "70-hongyan-modems.rules"
+"""There in a checkout of the source; not where only the package was installed."""
 
 
 class Finding(NamedTuple):
@@ -58,10 +61,11 @@ async def examine(sticks: Sequence[Stick], modems: Sequence[ModemSettings]) -> l
         findings += found
     checkups = [checkup for _, checkup in looks if checkup is not None]
     hidden = any(good for found, checkup in looks if checkup is None for good, _ in found)
+    silent = any(not good for found, checkup in looks if checkup is None for good, _ in found)
     for modem in modems:
         what = f"IMEI {modem.imei}" if modem.imei else f"a SIM that ends in {(modem.iccid or '')[-4:]}"
         if (modem.imei or modem.iccid) and not any(_is_who(modem, checkup) for checkup in checkups):
-            findings.append(_unseen(modem, what) if hidden else _missing(modem, what))
+            findings.append(_unseen(modem, what) if hidden else _missing(modem, what, silent=silent))
         if modem.usb and not any(stick.usb == modem.usb for stick in sticks):
             findings.append(_missing(modem, f"USB socket {modem.usb}"))
     return findings
@@ -70,9 +74,7 @@ async def examine(sticks: Sequence[Stick], modems: Sequence[ModemSettings]) -> l
 def examine_machine(sticks: Sequence[Stick], modems: Sequence[ModemSettings]) -> Iterator[Finding]:
     """What is plugged in and can't be used as it is, and who else may take it."""
     if not sticks and not any(modem.port for modem in modems):
-        yield Finding(
-            False, "no USB serial device is plugged in, as far as /sys/bus/usb/devices says; plug a modem in"
-        )
+        yield Finding(False, _no_sticks())
     for stick in sticks:
         if stick.only_storage:
             yield Finding(
@@ -86,7 +88,7 @@ def examine_machine(sticks: Sequence[Stick], modems: Sequence[ModemSettings]) ->
                 what = f"{describe_stick(stick)} at {likely_port(stick)}"
                 yield Finding(True, f"{what}: not known as a modem; left alone unless the config names it")
     if any(stick.is_modem for stick in sticks) and modem_manager_meddles():
-        yield Finding(False, f"ModemManager runs and talks between our commands; run {_RULES}")
+        yield Finding(False, f"ModemManager runs and talks between our commands; {_keep_away()}")
 
 
 def find_subjects(sticks: Sequence[Stick], modems: Sequence[ModemSettings]) -> Iterator[Subject]:
@@ -117,8 +119,8 @@ async def examine_port(
     if any(holder.is_ours for holder in map(find_holder, ports) if holder):
         return [Finding(True, f"{what}: in use by hongyan itself; see `hongyan channels`")], None
     if holder := find_holder(port):
-        advice = f"held by {holder.name} (process {holder.pid}); end it: `sudo kill {holder.pid}`"
-        return [Finding(False, f"{what}: {advice}")], None
+        remedy = _keep_away() if holder.name == "ModemManager" else holder.remedy
+        return [Finding(False, f"{what}: held by {holder.name} (process {holder.pid}); {remedy}")], None
     profile = profile_of(subject.stick) if subject.stick else GENERIC
     baudrate = modem.baudrate if modem else _DEFAULT_BAUDRATE
     checkup = None
@@ -128,14 +130,11 @@ async def examine_port(
             if checkup is not None:
                 break
     except PortBlocked as error:
-        return [
-            Finding(False, f"{what}: {error}; end the program that has it open: `sudo fuser -v {port}`")
-        ], None
+        return [Finding(False, f"{what}: {error}; {_unblock(error, port)}")], None
     except WireError as error:
         return [Finding(False, f"{what}: {error}; plug it in again")], None
     if checkup is None:
-        advice = "nothing answers AT; check port and baudrate, or plug it in again"
-        return [Finding(False, f"{what}: {advice}")], None
+        return [Finding(False, f"{what}: nothing answers AT{_wake_up(subject, ports)}")], None
     named = next((modem for modem in modems if _is_who(modem, checkup)), None)
     found = subject._replace(what=what.replace(subject.port, port), port=port, modem=modem or named)
     return list(judge(found, checkup)), checkup
@@ -146,6 +145,42 @@ def _ports_of(subject: Subject) -> list[str]:
     if subject.stick is None or (subject.modem is not None and subject.modem.port is not None):
         return [subject.port]
     return [subject.port, *(tty.path for tty in subject.stick.ttys if tty.path != subject.port)]
+
+
+def _no_sticks() -> str:
+    if not SYSFS_USB.is_dir():
+        return (
+            f"there is no {SYSFS_USB}: this machine has no USB, or does not show it to us (a container, a "
+            "virtual machine); hand the device through to it, or name a port in the config"
+        )
+    return f"no USB serial device is plugged in, as far as {SYSFS_USB} says; plug a modem in"
+
+
+def _keep_away() -> str:
+    """What keeps ModemManager from our modems: our rules where they are at hand, else its end."""
+    if _RULES.is_file():
+        return f"run `sudo cp {_RULES} /etc/udev/rules.d/ && sudo udevadm control --reload && sudo udevadm trigger`"
+    return (
+        "run `sudo systemctl disable --now ModemManager`; where something else needs it, install "
+        "systemd/70-hongyan-modems.rules of the source instead"
+    )
+
+
+def _unblock(error: PortBlocked, port: str) -> str:
+    """Busy is somebody else's doing; forbidden, though the file's rights allow it, is the system's."""
+    if getattr(error.__cause__, "errno", None) in {errno.EPERM, errno.EACCES}:
+        return "the system forbids it in spite of the file's rights; is this a container without that device?"
+    return f"another program has it open: `sudo fuser -v {port}` names it"
+
+
+def _wake_up(subject: Subject, ports: Sequence[str]) -> str:
+    """What to try with a port that is silent."""
+    if subject.stick is None or not subject.stick.is_modem:
+        return "; check that the modem has power, that the cable is the right one, and baudrate"
+    if len(ports) < len(subject.stick.ttys):
+        others = ", ".join(tty.path for tty in subject.stick.ttys if tty.path not in ports)
+        return f' at that port; the stick has others ({others}): write usb = "{subject.stick.usb}" instead of port'
+    return f" at {' or '.join(ports)}; plug it in again"
 
 
 def judge(subject: Subject, checkup: Checkup) -> Iterator[Finding]:
@@ -192,7 +227,16 @@ def _network_troubles(checkup: Checkup, modem: ModemSettings | None) -> Iterator
         yield "only a foreign network is there; write roaming = true into the config to use it"
     elif not may_send(status, roaming=True):
         name = REGISTRATION_NAMES.get(status, "unknown")
-        yield f"no network ({name}); check antenna and signal, and that the SIM is active and paid for"
+        yield f"no network ({name}); {_find_network(checkup)}"
+
+
+def _find_network(checkup: Checkup) -> str:
+    """A refusal is the SIM's matter, whatever the antenna; without a signal it is the antenna's."""
+    if checkup.registration == _DENIED:
+        return "the network refuses this SIM; ask its operator whether it is active and paid for"
+    if checkup.signal_dbm is None or checkup.signal_dbm < WEAK_DBM:
+        return "there is next to no signal; check the antenna, or move the modem"
+    return "the signal is good; wait a minute, then ask the operator whether the SIM is active and paid for"
 
 
 def _facts(checkup: Checkup) -> Iterator[str | None]:
@@ -226,5 +270,7 @@ def _unseen(modem: ModemSettings, what: str) -> Finding:
     return Finding(True, f"modem {modem.name} in the config: {what} was not looked for everywhere; {advice}")
 
 
-def _missing(modem: ModemSettings, what: str) -> Finding:
-    return Finding(False, f"modem {modem.name} in the config: no stick with {what} was found; plug it in")
+def _missing(modem: ModemSettings, what: str, *, silent: bool = False) -> Finding:
+    """What is not there; one of those that could not be asked may be it."""
+    advice = "mend what is said of the others first: it may be one of them" if silent else "plug it in"
+    return Finding(False, f"modem {modem.name} in the config: no stick with {what} was found; {advice}")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+from gateway.files import why_unreadable
 from gateway.routing.periods import ActiveHours
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -69,11 +70,6 @@ def show(value: object) -> str:
         return str(value).lower()
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def explain(error: OSError | ValueError) -> str:
-    """Why a path can't be opened; ValueError is what Python says to a NUL in it."""
-    return (isinstance(error, OSError) and error.strerror) or "there can be no such path"
 
 
 def parse_text(value: object) -> str:
@@ -252,9 +248,7 @@ def parse_file(value: object) -> Path:
     try:
         path.open("rb").close()
     except (OSError, ValueError) as error:
-        raise BadValue(
-            f"cannot read {path}: {explain(error)}; write the path of a file this user may read"
-        ) from None
+        raise BadValue(f"cannot read {path}: {why_unreadable(path, error)}") from None
     return path
 
 

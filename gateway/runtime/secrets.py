@@ -9,7 +9,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.runtime.forms import BadValue, explain
+from gateway.files import decode_text, why_unreadable
+from gateway.runtime.forms import BadValue
 
 FORMS = ("", "_file", "_env")
 """What may follow a secret's key: nothing (the value itself), ``_file`` or ``_env``."""
@@ -73,13 +74,13 @@ def read_secret(key: str, table: Mapping[str, object]) -> Secret | None:
 def _from_file(name: str, path: str) -> Secret:
     """One secret a file; the line end that editors add does not belong to it."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise BadValue(f"{path} ({name}) is not UTF-8 text; write the secret alone into it") from None
-    except (OSError, ValueError) as error:
-        raise BadValue(
-            f"cannot read {path} ({name}): {explain(error)}; make it readable to this user"
-        ) from None
+        text = decode_text(Path(path).read_bytes())
+    except OSError as error:
+        raise BadValue(f"cannot read {path} ({name}): {why_unreadable(Path(path), error)}") from None
+    except ValueError as error:
+        # Of the path, or of what is in the file.
+        reason = "there can be no such path" if "\0" in path else f"{error}; write the secret alone into it"
+        raise BadValue(f"{path} ({name}) {reason}") from None
     return _filled(text.rstrip("\r\n"), f"{path} ({name}) is empty; write the secret alone into it")
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.errors import GatewayError, SettingsError
+from gateway.files import decode_text, why_unreadable
 from gateway.policy.optout import find_fault, fold_word
 from gateway.runtime.carrier_link import CarrierLink
 from gateway.runtime.esme_settings import SmppAccountSettings, SmppServerSettings, check_accounts
@@ -327,30 +328,44 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     yield f"{key}.keywords", f"{word} stands in {other}.keywords too; write it in one of them"
 
 
-def load_settings(path: Path | None) -> Settings:
+def load_settings(path: Path | None, *, only: tuple[str, ...] = ()) -> Settings:
     """Read a config file.
 
     Args:
         path: the file; None for the embedded defaults, which need none.
+        only: tables to read. What stands in others may be wrong, and their secrets need not be readable. Empty for all.
 
     Raises:
         SettingsErrors: with every fault that was found.
     """
     if path is None:
         return Settings()
-    try:
-        document = msgspec.toml.decode(path.read_bytes())
-    except OSError as error:
-        reason = f"cannot read it: {error.strerror}; name a file that this user may read"
-        raise SettingsErrors(str(path), [SettingsError("", reason)]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsErrors(str(path), [SettingsError("", f"is not valid TOML: {error}")]) from None
+    document = _read_document(path)
+    if only:
+        document = {key: value for key, value in document.items() if key in only}
     faults: list[SettingsError] = []
     settings = read_table(Settings, document, "", faults)
     faults.extend(_shared_values(document))
     if settings is None or faults:
         raise SettingsErrors(str(path), faults)
     return settings
+
+
+def _read_document(path: Path) -> dict[str, object]:
+    try:
+        octets = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise SettingsErrors(
+            str(path), [SettingsError("", f"cannot read it: {why_unreadable(path, error)}")]
+        ) from None
+    try:
+        text = decode_text(octets)
+    except ValueError as error:
+        raise SettingsErrors(str(path), [SettingsError("", str(error))]) from None
+    try:
+        return dict(msgspec.toml.decode(text))
+    except msgspec.DecodeError as error:
+        raise SettingsErrors(str(path), [SettingsError("", f"is not valid TOML: {error}")]) from None
 
 
 def _shared_values(document: dict[str, object]) -> Iterator[SettingsError]:

@@ -79,10 +79,12 @@ class CommitFigures(NamedTuple):
     Args:
         n_operations: operations in the group.
         seconds: from BEGIN to the end of COMMIT.
+        events: what the timeline got by it, in order.
     """
 
     n_operations: int
     seconds: float
+    events: Sequence[Event] = ()
 
 
 class SqliteStore:
@@ -217,9 +219,9 @@ class SqliteStore:
                 await self._wake.wait()
                 continue
             group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
-            ended, last_seq, seconds = await loop.run_in_executor(self._writer, self._commit_group, group)
+            ended, last_seq, figures = await loop.run_in_executor(self._writer, self._commit_group, group)
             if self._on_commit is not None:
-                self._on_commit(CommitFigures(len(group), seconds))
+                self._on_commit(figures)
             if last_seq > self._last_seq:
                 self._last_seq = last_seq
                 self._committed.set_result(None)
@@ -234,19 +236,22 @@ class SqliteStore:
 
     # --- on the writer's thread ---
 
-    def _commit_group(self, group: list[_Waiting]) -> tuple[list[_Ended], int, float]:
+    def _commit_group(self, group: list[_Waiting]) -> tuple[list[_Ended], int, CommitFigures]:
         started = time.perf_counter()
+        events: Sequence[Event] = ()
         try:
-            ended, last_seq = self._run_group(group, guarded=False)
+            ended, last_seq, events = self._run_group(group, guarded=False)
         except Exception:  # noqa: BLE001 - one operation failed: run the group again, each in a savepoint
             try:
-                ended, last_seq = self._run_group(group, guarded=True)
+                ended, last_seq, events = self._run_group(group, guarded=True)
             except Exception as exc:  # noqa: BLE001 - the commit itself failed: every caller learns it
                 error = _translate(exc)
                 ended, last_seq = [_Ended(waiting.done, None, error) for waiting in group], 0
-        return ended, last_seq, time.perf_counter() - started
+        return ended, last_seq, CommitFigures(len(group), time.perf_counter() - started, events)
 
-    def _run_group(self, group: list[_Waiting], *, guarded: bool) -> tuple[list[_Ended], int]:
+    def _run_group(
+        self, group: list[_Waiting], *, guarded: bool
+    ) -> tuple[list[_Ended], int, Sequence[Event]]:
         db = self._db
         tx = SqliteTx(db)
         ended: list[_Ended] = []
@@ -269,7 +274,7 @@ class SqliteStore:
             if db.in_transaction:  # SQLite itself rolls back on some errors, a full disk among them
                 db.execute("ROLLBACK")
             raise
-        return ended, last_seq
+        return ended, last_seq, tx.events
 
     def _run_guarded(self, tx: SqliteTx, waiting: _Waiting) -> _Ended:
         n_events = len(tx.events)

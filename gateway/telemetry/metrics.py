@@ -34,7 +34,7 @@ class Metrics:
 
     Args:
         registry: holds them; nothing is registered globally.
-        messages: by ``status`` reached and ``category``.
+        messages: by ``status`` reached and ``category``; counted when that is committed.
         segments: by ``channel`` and ``outcome``: ``accepted``, ``uncertain`` or the kind of the fault.
         balance: what is left on the SIM, by ``channel``, as last told.
         channel_notices: what channels had to tell (recovery steps, a swapped SIM ...), by ``channel`` and ``code``.

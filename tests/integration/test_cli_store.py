@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -142,3 +147,95 @@ def test_check_prints_each_fault_with_its_file_and_key(tmp_path, capsys) -> None
     path.write_text('[http]\nlisten = "127.0.0.1:1"\n')
     assert main(["check", "--config", str(path)]) == 0
     assert f"{path}: good" in capsys.readouterr().out
+
+
+SECRETS = (
+    '[[modems]]\nname = "sim-1"\nport = "/dev/ttyUSB0"\npin_file = "/nowhere/pin"\n'
+    '[[smpp]]\nname = "a"\nhost = "h"\nsystem_id = "s"\npassword_env = "NOT_SET_HERE"\n'
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("keys", "create", "--name", "x"), ("keys", "list"), ("keys", "revoke", "shop"), ("db", "migrate"),
+     ("db", "check"), ("db", "backup", "COPY")],
+    ids=" ".join,
+)  # fmt: skip
+def test_the_store_is_reached_without_any_secret_of_the_config(config, tmp_path, capsys, words) -> None:
+    """Who makes a key or a copy need not be who may read the carriers' passwords."""
+    assert main(["keys", "create", "--name", "shop", "--config", config]) == 0
+    with Path(config).open("a") as file:
+        file.write(SECRETS)
+    words = [str(tmp_path / "copy.db") if word == "COPY" else word for word in words]
+    assert main([*words, "--config", config]) == 0, capsys.readouterr().err
+    assert main(["check", "--config", config]) == 1, "which is about all of it"
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """Not root, which may do all, and not the owner of what root has made."""
+    me = os.geteuid()
+    if me != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(me)
+
+
+@pytest.mark.parametrize("closed", ["the file", "its folder", "the config"])
+@pytest.mark.parametrize(
+    "words", [("db", "check"), ("db", "migrate"), ("db", "backup", "COPY"), ("keys", "list")], ids=" ".join
+)
+def test_without_permission_nobody_is_told_to_put_a_backup_back(capsys, words, closed) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o777)
+        config, database = place / "hongyan.toml", place / "var" / "hongyan.db"
+        config.write_text(f'[store]\nurl = "sqlite:///{database}"\n')
+        words = [f"{folder}/copy.db" if word == "COPY" else word for word in words]
+        assert main(["keys", "create", "--name", "shop", "--config", str(config)]) == 0
+        main([*words, "--config", str(config)])  # all that it needs is loaded now
+        (place / "copy.db").unlink(missing_ok=True)
+        what = {"the file": database, "its folder": database.parent, "the config": config}[closed]
+        what.chmod(0)
+        capsys.readouterr()
+        with somebody_else():
+            assert main([*words, "--config", str(config)]) == 1
+        what.chmod(0o700)
+        out, err = capsys.readouterr()
+    assert out == ""
+    assert "Permission denied" in err
+    assert f"belongs to {pwd.getpwuid(os.geteuid()).pw_name}:" in err
+    assert "backup back" not in err
+    assert "backup in its place" not in err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda db: db.write_text("this is no store, but somebody's notes" * 99), "it is no store"),
+        (lambda db: (db.unlink(), db.mkdir()), "it is a folder"),
+        (lambda db: db.with_name(db.name + "-wal").mkdir(), "cannot"),
+    ],
+)
+def test_what_is_no_store_is_called_what_it_is(config, database, capsys, spoil, words) -> None:
+    main(["db", "migrate", "--config", config])
+    spoil(database)
+    capsys.readouterr()
+    assert main(["db", "check", "--config", config]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_store_that_is_held_is_waited_for_and_told_of(config, database, capsys, monkeypatch) -> None:
+    main(["db", "migrate", "--config", config])
+    with sqlite3.connect(database, isolation_level=None) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr("gateway.store.sqlite_file.BUSY_TIMEOUT_S", 0.1)
+        capsys.readouterr()
+        assert main(["keys", "list", "--config", config]) == 1
+        assert "another process holds it; try again" in capsys.readouterr().err
+    other.close()

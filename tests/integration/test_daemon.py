@@ -203,7 +203,7 @@ async def test_a_config_that_is_not_there_exits_1(tmp_path) -> None:
         code, _, err = await ended(process)
     assert (code, err) == (
         1,
-        "gone.toml: cannot read it: No such file or directory; name a file that this user may read\n",
+        "gone.toml: cannot read it: No such file or directory; correct the path\n",
     )
 
 

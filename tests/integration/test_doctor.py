@@ -121,4 +121,4 @@ async def test_a_port_in_use_names_the_program(network):
             await process.communicate()
     assert not good
     assert f"(process {process.pid})" in line
-    assert "sudo kill" in line
+    assert f"end it: `kill {process.pid}`" in line, "it is this user's own"

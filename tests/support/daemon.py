@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,14 @@ class Daemon:
         assert self._http is not None
         async with self._http.request(method, self.base + path, **options) as answer:
             return answer.status, await _body(answer)
+
+    @asynccontextmanager
+    async def stream(self, path: str) -> AsyncIterator[aiohttp.StreamReader]:
+        """A call whose answer does not end by itself, open as long as the block."""
+        assert self._http is not None
+        async with self._http.get(self.base + path) as answer:
+            assert answer.status == 200
+            yield answer.content
 
     async def message(self, message_id: str) -> dict[str, Any]:
         status, message = await self.get(f"/v1/messages/{message_id}")

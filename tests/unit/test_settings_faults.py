@@ -41,10 +41,7 @@ BAD = {
     ),
     "certificate that is not there": (
         '[http]\ntls_cert = "/nowhere/x"\ntls_key = "/dev/null"\n',
-        (
-            "FILE:http.tls_cert: cannot read /nowhere/x: No such file or directory; "
-            "write the path of a file this user may read"
-        ),
+        ("FILE:http.tls_cert: cannot read /nowhere/x: No such file or directory; correct the path"),
     ),
     "certificate without key": (
         '[http]\ntls_cert = "/dev/null"\n',
@@ -289,7 +286,7 @@ BAD = {
         MODEM + 'pin_file = "/nowhere/pin"\n',
         (
             "FILE:modems[0].pin: cannot read /nowhere/pin (pin_file): No such file or directory; "
-            "make it readable to this user"
+            "correct the path"
         ),
     ),
     "empty PIN file": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import grp
 import os
 import re
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 from drivers.at.responses import StorageUse
 from drivers.modem.checkup import NO_SIM, Checkup
 from drivers.modem.usb import VENDORS, scan
+from gateway.runtime import examination
 from gateway.runtime.examination import Subject, examine, judge
 from gateway.runtime.first_start import describe_start, describe_sticks, find_command, with_sticks
-from gateway.runtime.obstacles import find_holder, modem_manager_meddles, why_closed
+from gateway.runtime.obstacles import explain_rights, find_holder, modem_manager_meddles, why_closed
 from gateway.runtime.secrets import Secret
 from gateway.runtime.settings import ModemSettings, Settings
 from gateway.runtime.sticks import likely_port, stable_path
@@ -124,8 +126,13 @@ def test_doctor_on_a_usable_stick_shows_who_and_where_it_is() -> None:
         ({"sim": None}, ("does not answer", "put it in again")),
         ({"sim": "PH-NET PIN"}, ("PH-NET PIN", "unlock")),
         ({"sim": "NOT READY"}, ("not ready", "try again")),
-        ({"registration": 2}, ("no network (searching)", "antenna")),
-        ({"registration": 3}, ("no network (denied)", "paid for")),
+        ({"registration": 2, "signal_dbm": None}, ("no network (searching)", "antenna")),
+        ({"registration": 2, "signal_dbm": -111}, ("no network (searching)", "antenna")),
+        (
+            {"registration": 2, "signal_dbm": -71},
+            ("no network (searching)", "the signal is good", "paid for"),
+        ),
+        ({"registration": 3, "signal_dbm": -111}, ("no network (denied)", "refuses this SIM", "paid for")),
         ({"has_smsc": False}, ("no service centre", 'smsc = "+..."')),
         ({"storage": StorageUse(name="SM", n_used=50, n_total=50)}, ("full (50 messages)", "hongyan serve")),
     ],
@@ -150,7 +157,11 @@ def examined(usb: FakeUsb, *modems: ModemSettings) -> list[tuple[bool, str]]:
     return [(good, line) for good, line in findings]
 
 
-def test_doctor_on_nothing_and_on_what_is_missing(usb: FakeUsb, tmp_path: Path) -> None:
+def test_doctor_on_nothing_and_on_what_is_missing(usb: FakeUsb, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(examination, "SYSFS_USB", tmp_path / "none")
+    ((good, line),) = examined(usb)
+    assert (good, "a container" in line, "plug" in line) == (False, True, False), line
+    monkeypatch.setattr(examination, "SYSFS_USB", tmp_path)
     ((good, line),) = examined(usb)
     assert (good, line.split(",")[0]) == (False, "no USB serial device is plugged in")
     gone = tmp_path / "ttyUSB7"
@@ -199,13 +210,51 @@ def test_a_port_that_another_program_holds_is_told_with_its_name(tmp_path: Path)
     assert not modem_manager_meddles(proc, (rules,))
 
 
-def test_doctor_on_a_port_that_belongs_to_another_group(tmp_path: Path, monkeypatch) -> None:
-    tty = tmp_path / "ttyUSB0"
-    tty.touch()
-    monkeypatch.setattr(os, "access", lambda *_: False)  # root may do all, so we ask as if we were not
-    assert re.fullmatch(
-        r"no permission; run `sudo usermod -aG \S+ \$USER` and log in again", why_closed(str(tty)) or ""
+def test_a_service_that_holds_a_port_is_stopped_and_not_killed(tmp_path: Path) -> None:
+    """systemd would start again what is only killed."""
+    port, proc = tmp_path / "ttyUSB0", tmp_path / "proc"
+    port.touch()
+    for cgroup, remedy in (
+        ("0::/system.slice/gpsd.service\n", "`sudo systemctl disable --now gpsd.service`"),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/tmux.scope\n", "`kill 17`"),
+    ):
+        (proc / "17/fd").mkdir(parents=True, exist_ok=True)
+        (proc / "17/fd/9").unlink(missing_ok=True)
+        (proc / "17/fd/9").symlink_to(port)
+        (proc / "17/cmdline").write_text("/usr/sbin/gpsd\0")
+        (proc / "17/cgroup").write_text(cgroup)
+        holder = find_holder(str(port), proc)
+        assert holder is not None
+        assert remedy in holder.remedy
+
+
+def _status(mode: int, uid: int, gid: int) -> os.stat_result:
+    return os.stat_result((0o020000 | mode, 0, 0, 1, uid, gid, 0, 0, 0, 0))
+
+
+def test_the_right_to_a_device_is_gained_by_whose_it_is(monkeypatch) -> None:
+    """Nobody is told to join root's group, or a group that may not use the device, or one that he is in already."""
+    dialout = grp.getgrnam("dialout").gr_gid
+    path = Path("/dev/ttyUSB0")
+    assert "`sudo usermod -aG dialout daemon` and log in again" in explain_rights(
+        path, _status(0o660, 0, dialout), "daemon"
     )
+    for mode, gid in ((0o600, 0), (0o660, 0), (0o600, dialout), (0o640, dialout)):
+        advice = explain_rights(path, _status(mode, 0, gid), "daemon")
+        assert "usermod -aG root" not in advice
+        assert "`sudo chgrp dialout /dev/ttyUSB0 && sudo chmod 660 /dev/ttyUSB0`" in advice
+    monkeypatch.setattr(os, "getgrouplist", lambda _user, _gid: [dialout])
+    advice = explain_rights(path, _status(0o660, 0, dialout), "daemon")
+    assert "log out and in again" in advice
+    assert "usermod" not in advice
+
+
+def test_what_is_no_serial_port_is_not_called_forbidden(tmp_path: Path) -> None:
+    assert why_closed(str(tmp_path)) == f"{tmp_path} is no serial port; correct port"
+    assert why_closed("/dev/null") is None
+    gone = tmp_path / "by-id"
+    gone.symlink_to(tmp_path / "ttyUSB9")
+    assert "plug the modem in" in (why_closed(str(gone)) or "")
 
 
 def test_a_stable_name_is_preferred(tmp_path: Path) -> None:

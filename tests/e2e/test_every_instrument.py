@@ -1,0 +1,189 @@
+"""One life of the real daemon, and every instrument that `/metrics` declares moves in it.
+
+The instruments are read from the running daemon. A new one makes this test fail until the life below makes it move,
+by what a user or the network does and never by the test itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.esme.passwords import hash_password
+from simulators.faults import Fault
+from tests.e2e.conftest import World
+from tests.support.daemon import Daemon, free_port, modem_toml, smpp_toml, until
+from tests.support.esme import connected_esme
+from tests.support.smpp_application import submit
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+PHONE = "+8613900139000"
+ABSENT = "+8613900139001"
+NOT_OURS = "hongyan_process_"
+"""Read from the kernel by the client library."""
+
+
+class Instruments:
+    """What `/metrics` has shown over a life: for each family and each of its samples the values that were seen."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._seen: dict[str, dict[tuple[str, str], set[float]]] = {}
+
+    async def look(self) -> None:
+        """Once."""
+        status, text = await self._daemon.get("/metrics")
+        assert status == 200
+        for family in text_string_to_metric_families(text):
+            if family.name.startswith(NOT_OURS) or family.name.endswith("_created"):
+                continue
+            samples = self._seen.setdefault(family.name, {})
+            for sample in family.samples:
+                # A child that comes to be begins at nothing.
+                values = samples.setdefault((sample.name, str(sorted(sample.labels.items()))), {0.0})
+                values.add(sample.value)
+
+    def still(self) -> set[str]:
+        """Families that never moved."""
+        return {name for name, samples in self._seen.items() if all(len(v) < 2 for v in samples.values())}
+
+    def total(self, sample: str, **labels: str) -> float:
+        """The greatest value of one sample."""
+        family = next(name for name in self._seen if sample.startswith(name))
+        return max(self._seen[family][sample, str(sorted(labels.items()))])
+
+
+@asynccontextmanager
+async def watched(daemon: Daemon) -> AsyncIterator[Instruments]:
+    """Look again and again while the life goes on: a gauge may rise and fall within moments."""
+    instruments = Instruments(daemon)
+
+    async def look_on() -> None:
+        while True:
+            await instruments.look()
+            await asyncio.sleep(0.02)
+
+    looking = asyncio.create_task(look_on())
+    try:
+        yield instruments
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+def _config(world: World, server_port: int) -> tuple[str, str]:
+    """A channel of each kind that can do all it can, and a door of each kind."""
+    modem = world.modems[0]
+    channels = modem_toml(
+        "sim", modem.port, number=f'"{modem.number}"', quota='"500/day"', groups='["sim"]',
+        balance_code='"*100#"', balance_pattern="'Balance ([0-9.]+)'",
+    ) + smpp_toml("smsc", world.smscs[0].port, query_after='"1s"')  # fmt: skip
+    doors = (
+        f'[[smpp_server]]\nlisten = "127.0.0.1:{server_port}"\n'
+        f'[[smpp_accounts]]\nsystem_id = "app"\npassword_hash = "{hash_password("secret")}"\n'
+        '[[kannel_accounts]]\nusername = "old"\npassword = "pw"\n'
+    )
+    return channels, doors
+
+
+async def _send(daemon: Daemon, to: str = PHONE, **fields: object) -> str:
+    status, message = await daemon.post("/v1/messages", {"to": to, "text": "hello", **fields})
+    assert status == 202, message
+    return str(message["id"])
+
+
+async def _live(world: World, daemon: Daemon, server_port: int) -> None:
+    """What a gateway meets, one thing after the other."""
+    now = asyncio.get_running_loop().time
+    smsc, modem = world.smscs[0], world.modems[0]
+    phone = world.network.add_handset(PHONE)
+
+    # Both channels deliver, in one segment and in several; someone follows.
+    async with daemon.stream("/v1/events"):
+        both = [await _send(daemon), await _send(daemon, sender="sim", text="你好" * 80, category="otp")]
+        await daemon.wait_status(both, {"delivered"})
+
+    # A receipt comes before the answer to its submit, and one never: that one is asked for.
+    smsc.plan.inject(Fault(kind="response_late", delay_s=1.0), now())
+    early = await _send(daemon)
+    await daemon.wait_status([early], {"delivered"})
+    smsc.plan.inject(Fault(kind="receipt_lost"), now())
+    lost = await _send(daemon)
+    await daemon.wait_status([lost], {"delivered"}, 60.0)
+
+    # A phone that can't be reached; a text that the network refuses for good; one that is called back.
+    world.network.set_unreachable(ABSENT)
+    await daemon.wait_status([await _send(daemon, to=ABSENT)], {"undelivered"})
+    smsc.plan.inject(Fault(kind="submit_error", code=0x0B), now())
+    await daemon.wait_status([await _send(daemon)], {"failed"})
+    later = await _send(daemon, schedule_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    status, _ = await daemon.post(f"/v1/messages/{later}/cancel")
+    assert status == 200
+
+    # An answer that never comes, and failures in series.
+    smsc.plan.inject(Fault(kind="submit_error", code=0x08, every=1, times=4), now())
+    troubled = [await _send(daemon, to=f"+861390013910{n}") for n in range(4)]
+    await daemon.wait_status(troubled, {"delivered"}, 60.0)
+
+    # People write: one wants no more, and gets no more.
+    await phone.send(modem.number, "TD")
+    await until(lambda: _refuses(daemon))
+    assert await _send(daemon, category="marketing")
+
+    # A stick comes back with a storage full of old messages.
+    modem.plan.inject(Fault(kind="storage_filled"), now())
+    modem.plan.inject(Fault(kind="disappear", lasts_s=0.2), now())
+    await until(lambda: _noticed(daemon))
+
+    # Applications by the other doors: one binds and takes its receipts late, one's address takes no call.
+    async with connected_esme(server_port) as app:
+        await app.bind(system_id="app")
+        await app.ask(submit())
+        await until(lambda: _shown(daemon, "hongyan_smpp_server_deliveries_pending", '{account="app"} 1.0'))
+        await app.take_delivery()
+    url = quote(f"http://127.0.0.1:{free_port()}/", safe="")
+    query = f"username=old&password=pw&to={quote(PHONE)}&text=hi&dlr-mask=31&dlr-url={url}"
+    assert (await daemon.get(f"/cgi-bin/sendsms?{query}"))[0] == 202
+    await until(lambda: _shown(daemon, "hongyan_kannel_calls_pending", " 1.0"))
+
+
+async def _refuses(daemon: Daemon) -> bool:
+    _, listed = await daemon.get("/v1/suppressions")
+    return [entry["number"] for entry in listed["items"]] == [PHONE]
+
+
+async def _noticed(daemon: Daemon) -> bool:
+    return await _shown(daemon, "hongyan_channel_notices_total", 'channel="sim"')
+
+
+async def _shown(daemon: Daemon, name: str, rest: str) -> bool:
+    _, text = await daemon.get("/metrics")
+    return any(line.startswith(name) and rest in line for line in text.splitlines())
+
+
+async def test_every_declared_instrument_moves_in_one_life(world: World, tmp_path: Path) -> None:
+    server_port = free_port()
+    daemon = world.make_daemon(*_config(world, server_port))
+    await daemon.start()
+    async with watched(daemon) as instruments:
+        await _live(world, daemon, server_port)
+        with contextlib.suppress(TimeoutError):
+            await until(lambda: not instruments.still(), 10.0)
+    assert instruments.still() == set(), "declared, and nothing that happened moved them"
+    total = instruments.total
+    assert total("hongyan_messages_total", status="delivered", category="otp") == 1
+    assert total("hongyan_messages_total", status="blocked", category="marketing") == 1
+    assert total("hongyan_messages_total", status="undelivered", category="transactional") == 1
+    assert total("hongyan_messages_total", status="canceled", category="transactional") == 1
+    assert total("hongyan_messages_total", status="sending", category="otp") == 1, "once, not once a segment"
+    assert total("hongyan_segments_total", channel="sim", outcome="accepted") > 1
+    assert await daemon.stop() == 0
