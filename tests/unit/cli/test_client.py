@@ -77,8 +77,8 @@ def test_a_list_is_walked_by_its_cursors(monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("http://127.0.0.1:1", "nothing listens at http://127.0.0.1:1; start it with `hongyan serve`"),
-        ("http://no-such-host.invalid", "there is no host no-such-host.invalid"),
+        ("http://127.0.0.1:1", "connection refused: nothing listens at 127.0.0.1:1; start it with `hongyan serve`"),
+        ("http://no-such-host.invalid", "no address is known for the host no-such-host.invalid"),
     ],
 )
 def test_no_gateway_is_a_failure_that_says_what_to_do(url, sentence, capsys) -> None:
