@@ -77,7 +77,10 @@ def test_a_list_is_walked_by_its_cursors(monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("http://127.0.0.1:1", "connection refused: nothing listens at 127.0.0.1:1; start it with `hongyan serve`"),
+        (
+            "http://127.0.0.1:1",
+            "connection refused: nothing listens at 127.0.0.1:1; start it with `hongyan serve`",
+        ),
         ("http://no-such-host.invalid", "no address is known for the host no-such-host.invalid"),
     ],
 )
