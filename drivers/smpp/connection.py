@@ -392,9 +392,7 @@ def _why_lost(exc: Exception | None) -> str:
     if isinstance(exc, ssl.SSLError) and exc.reason:
         # OpenSSL's name of it is the only part that a person can use: "tlsv13 alert certificate required".
         return f"TLS: {exc.reason.lower().replace('_', ' ')}"
-    if isinstance(exc, OSError) and exc.strerror:
-        return exc.strerror
-    return str(exc) if exc else "closed by the peer"
+    return (getattr(exc, "strerror", None) or str(exc)) if exc else "closed by the peer"
 
 
 _NOT_WRITTEN: Final = Unanswered("link_down", "the link is not up", written=False)
