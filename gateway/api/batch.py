@@ -17,12 +17,16 @@ from gateway.api.accepted import answer_accepted, read_idempotency
 from gateway.api.body import BATCH_MAX_OCTETS, decode_body, read_body, spoil_halves
 from gateway.api.context import Call
 from gateway.api.problem import Malformed
-from gateway.errors import InvalidRequest, RequestError
+from gateway.errors import FieldError, InvalidRequest, RequestError
 from gateway.model.request import MAX_BATCH, CommonFields, MessageRequest
 from gateway.pipeline.accept import Rejected
 
 Items = Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH)]
 Wanted = MessageRequest | Rejected
+_FORMS = (
+    'write {"messages": [{"to": "...", "text": "..."}, ...]}, '
+    'or {"to": ["...", ...], "text": "..."} for one text to many'
+)
 _BREATH = 500
 """Items read before other requests get their turn."""
 
@@ -79,6 +83,8 @@ async def _read_batch(body: bytes) -> list[Wanted]:
         fields = decode_body(_fields, body)
     if "messages" in fields:
         return await _read_items(decode_body(_listed, body).messages, lambda raw: decode_body(_message, raw))
+    if "to" not in fields:
+        raise InvalidRequest(FieldError("", "missing_field", _FORMS))
     common = decode_body(_fanned_out, body)
     shared = {name: getattr(common, name) for name in CommonFields.__struct_fields__}
     return await _read_items(common.to, lambda raw: MessageRequest(to=_read_recipient(raw), **shared))

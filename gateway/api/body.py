@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import Any, TypeVar
 
 import msgspec
@@ -76,12 +77,21 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> 
         # The decoder takes such a half for the end of the body.
         if any(escape["lone"] for escape in _ESCAPE.finditer(bytes(body))):
             raise Malformed(_HALF) from error
-        raise Malformed(f"the body is not valid JSON: {error}") from error
+        raise Malformed(_no_json(bytes(body), error)) from error
     except RecursionError as error:
         raise Malformed("the body is nested too deeply") from error
     except UnicodeDecodeError as error:
         what = f"the body is not UTF-8: wrong octet in a text, {error.reason}"
         raise BadEncoding(_HALF if _NO_UTF8 in bytes(body) else what) from error
+
+
+def _no_json(body: bytes, error: msgspec.DecodeError) -> str:
+    """What stands in place of JSON, as far as that can be told."""
+    if not body.strip():
+        return 'the body is empty; write a JSON object, such as {"to": "+8613900139000", "text": "hello"}'
+    if body.startswith(BOM_UTF8):
+        return "the body begins with a byte order mark; leave it out"
+    return f"the body is not valid JSON: {error}"
 
 
 def spoil_halves(body: bytes) -> bytes:

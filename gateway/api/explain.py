@@ -12,12 +12,29 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from gateway.errors import FieldError
-from gateway.model.request import END
+from gateway.model.request import PATTERN_WORDS
 
 _MAX_ECHO_CHARS = 40
 _PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _LOCATED = re.compile(r"(?s)(?P<what>.*?)(?: - at `(?:key` in `)?(?P<path>\$[^`]*)`)?")
-_END_AS_QUOTED = repr(END)[1:-1]
+_WRONG_TYPE = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<got>\w+)`")
+_LENGTH = re.compile(
+    r"Expected `(?P<kind>str|array|object)(?: \| null)?` of length (?P<sign>[<>=]=) (?P<n>\d+)"
+)
+_RANGE = re.compile(r"Expected `(?:int|float)(?: \| null)?` (?P<sign>[<>]=?) (?P<n>\S+)")
+_PATTERN = re.compile(r"(?s)Expected `str(?: \| null)?` matching regex (?P<quoted>.+)")
+_KINDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_SIGNS = {"<=": "at most", ">=": "at least", "==": "exactly", "<": "less than", ">": "more than"}
+_COUNTED = {"str": "characters", "array": "entries", "object": "entries"}
+_QUOTED_WORDS = {repr(pattern): words for pattern, words in PATTERN_WORDS.items()}
 _NAMED_FIELD = re.compile(r"(?s)Object (?P<fault>missing required|contains unknown) field `(?P<name>.*)`")
 
 _CODES = (
@@ -56,13 +73,37 @@ def explain(error: msgspec.ValidationError, shape: Any) -> FieldError:
             return FieldError(f"{pointer}/{escape(name)}", "missing_field", f"`{name}` is required")
         return FieldError(f"{pointer}/{escape(_clip(name))}", "unknown_field", unknown_name(name, fields))
     code = next((code for start, code in _CODES if text.startswith(start)), "invalid")
-    if code == "wrong_time":
-        text = "write a time with its zone, such as 2026-12-24T08:00:00+08:00"
-    elif code == "wrong_format":
-        text = text.replace(_END_AS_QUOTED, "$")
-    elif code == "unknown_value":
+    if code == "unknown_value":
         text = _list_values(fields.get(pointer.rpartition("/")[2])) or text
-    return FieldError(pointer, code, text)
+    return FieldError(pointer, code, _TIME if code == "wrong_time" else in_words(text))
+
+
+_TIME = "write a time with its zone, such as 2026-12-24T08:00:00+08:00"
+
+
+def in_words(complaint: str) -> str:
+    """A complaint of msgspec for people who know JSON, and neither Python nor regular expressions.
+
+    >>> in_words("Expected `str` of length <= 64")
+    'write at most 64 characters'
+    """
+    if found := _WRONG_TYPE.fullmatch(complaint):
+        wanted = [
+            kind for kind in found["wanted"].split(" | ") if kind != "null" or found["wanted"] == "null"
+        ]
+        if "datetime" in wanted:
+            return _TIME
+        kinds = " or ".join(_KINDS.get(kind, kind) for kind in wanted)
+        return f"write {kinds}, not {_KINDS.get(found['got'], found['got'])}"
+    if found := _LENGTH.fullmatch(complaint):
+        return f"write {_SIGNS[found['sign']]} {found['n']} {_COUNTED[found['kind']]}"
+    if found := _RANGE.fullmatch(complaint):
+        return f"write {_SIGNS[found['sign']]} {found['n']}"
+    if found := _PATTERN.fullmatch(complaint):
+        return _QUOTED_WORDS.get(
+            found["quoted"], "this is written in another form; GET /openapi.json says in which"
+        )
+    return complaint
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:

@@ -25,7 +25,7 @@ from gateway.model.message import (
     SegmentStatus,
     Suppression,
 )
-from gateway.model.request import END
+from gateway.model.request import UssdCode
 from gateway.routing.channel import ChannelSnapshot
 from gateway.routing.waiting import Reason
 
@@ -207,7 +207,7 @@ class SuppressionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class UssdRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A USSD code, such as ``*100#``, or the choice from a menu; quotes and control characters would end it."""
 
-    code: Annotated[str, Meta(min_length=1, max_length=182, pattern=rf'^[^"\x00-\x1f\x7f]*{END}')]
+    code: UssdCode
 
 
 class TraceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -48,7 +48,8 @@ def read_text(text: str) -> str:
     if text != "-":
         return text
     try:
-        return sys.stdin.read().rstrip("\n")
+        # A byte order mark, as some editors put before a text, would make it UCS-2.
+        return sys.stdin.read().removeprefix("\ufeff").rstrip("\n")
     except UnicodeDecodeError as error:
         detail = f"what stdin holds is not {error.encoding}; convert it first, such as by iconv"
         raise typer.BadParameter(detail, param_hint="TEXT") from None

@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli.options import Config, example
 from gateway.cli.output import Failure, say
+from gateway.files import why_unreadable
 from gateway.runtime.settings import DEFAULT_CONFIG, Settings, SettingsErrors, load_settings
 from gateway.runtime.tls import check_tls
 
@@ -74,8 +75,11 @@ def serve(
 def check(config: Config = None) -> None:
     """Validate the config file.
 
-    Names every fault and what to write instead.
+    Names every fault and what to write instead; exit 1 if there is one. Warnings name what hardly anybody means,
+    such as a password that all may read; they leave exit 0.
     """
+    from gateway.runtime.doubts import find_doubts  # noqa: PLC0415 - for this command only
+
     path = find_config(config)
     try:
         settings = load_settings(path)
@@ -83,14 +87,30 @@ def check(config: Config = None) -> None:
     except SettingsErrors as faults:
         print(faults)
         raise typer.Exit(1) from None
+    doubts = find_doubts(settings, path) if path else []
+    for doubt in doubts:
+        print(f"{path}:{doubt.key_path + ':' if doubt.key_path else ''} warning: {doubt.reason}")
     n_modems, n_smpp = len(settings.modems), len(settings.smpp)
-    print(f"{path or 'embedded defaults'}: good; {n_modems} modems, {n_smpp} SMPP accounts")
+    but = f"; {len(doubts)} warning{'s' * (len(doubts) > 1)}" if doubts else ""
+    print(f"{path or 'embedded defaults'}: good; {n_modems} modems, {n_smpp} SMPP accounts{but}")
 
 
 def _explain(error: OSError, settings: Settings) -> str:
-    if error.errno == errno.EADDRINUSE and error.filename is None:
-        return f"{settings.http.listen} is in use; stop what listens there, or write another http.listen"
-    if error.errno == errno.EACCES and error.filename is None:
-        return f"may not listen on {settings.http.listen}; write a port above 1023 as http.listen"
-    where = f"{error.filename}: " if error.filename else ""
-    return f"cannot start: {where}{error.strerror or error}"
+    """Why it can't start and what to do, by what is true of the address or the file."""
+    where = str(error.filename or settings.http.listen)
+    is_server = error.filename is None or where.startswith("smpp_server ")
+    if not is_server:
+        return f"cannot start: {where}: {why_unreadable(Path(where), error)}"
+    key = "smpp_server.listen" if error.filename else "http.listen"
+    where = where.removeprefix("smpp_server ")
+    match error:
+        case OSError(errno=int(code)) if code < 0:  # the resolver's own codes
+            return f"no address is known for the host of {where}; write an address of this machine as {key}"
+        case OSError(errno=errno.EADDRINUSE):
+            return f"{where} is in use; stop what listens there, or write another {key}"
+        case OSError(errno=errno.EACCES):
+            return f"may not listen on {where}; write a port above 1023 as {key}"
+        case OSError(errno=errno.EADDRNOTAVAIL):
+            return f"{where} is no address of this machine; write one of its own as {key}, such as 127.0.0.1"
+        case _:
+            return f"cannot start: {where}: {error.strerror or error}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -147,10 +146,8 @@ class EsmeService:
             try:
                 await server.start()
             except OSError as exc:
-                # asyncio's own sentence names the address, and so do we; only in this order.
-                raise OSError(
-                    exc.errno, os.strerror(exc.errno or 0), f"smpp_server {server.address}"
-                ) from exc
+                exc.filename = f"smpp_server {server.address}"  # for whoever tells what could not be opened
+                raise
 
     async def stop(self) -> None:
         """Unbind from everybody; what they are owed is kept."""

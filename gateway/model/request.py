@@ -21,9 +21,24 @@ IDEMPOTENCY_KEY_FORM = "1 to 255 printable ASCII characters, such as a UUID"
 END = r"$(?!\n)"
 """The end of a pattern: ``$`` alone lets a line feed follow, in Python though not in JSON Schema."""
 _HEX = f"^([0-9A-Fa-f]{{2}})*{END}"
+_TLV_TAG = f"^0x[0-9A-Fa-f]{{4}}{END}"
+_ENCODING = f"^(auto|gsm7|ucs2){END}"
+_HTTP = "^https?://"
+_USSD = rf'^[^"\x00-\x1f\x7f]*{END}'
+
+PATTERN_WORDS = {
+    _HEX: 'write octets in hex, two digits each, such as "00a1"',
+    _TLV_TAG: 'write a tag as 0x and four hex digits, such as "0x1401"',
+    _ENCODING: "write one of auto, gsm7, ucs2",
+    _HTTP: "write an address that begins with http:// or https://",
+    _USSD: "leave out quotes and control characters",
+}
+"""What each pattern asks for, to people."""
 
 Tag = Annotated[str, Meta(min_length=1, max_length=64)]
-TlvTag = Annotated[str, Meta(pattern=f"^0x[0-9A-Fa-f]{{4}}{END}")]
+UssdCode = Annotated[str, Meta(min_length=1, max_length=182, pattern=_USSD)]
+"""A USSD code or the choice from a menu."""
+TlvTag = Annotated[str, Meta(pattern=_TLV_TAG)]
 """Tag of an optional parameter of SMPP."""
 TlvValue = Annotated[str, Meta(max_length=510, pattern=_HEX)]
 """Its octets in hex."""
@@ -37,13 +52,13 @@ class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omi
     sender: Annotated[str, Meta(max_length=64)] | None = None
     channel: Annotated[str, Meta(max_length=64)] | None = None
     priority: Annotated[int, Meta(ge=0, le=9)] = 5
-    encoding: Annotated[str, Meta(pattern=f"^(auto|gsm7|ucs2){END}")] = "auto"
+    encoding: Annotated[str, Meta(pattern=_ENCODING)] = "auto"
     smart: bool | None = None
     flash: bool = False
     schedule_at: Annotated[datetime, Meta(tz=True)] | None = None
     valid_for: Annotated[int, Meta(ge=1, le=30 * 86_400)] | None = None
     report: bool = True
-    callback_url: Annotated[str, Meta(max_length=2_000, pattern="^https?://")] | None = None
+    callback_url: Annotated[str, Meta(max_length=2_000, pattern=_HTTP)] | None = None
     reference: Annotated[str, Meta(max_length=200)] | None = None
     tags: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
     data: Annotated[str, Meta(max_length=280, pattern=_HEX)] | None = None

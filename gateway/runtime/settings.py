@@ -340,7 +340,7 @@ def load_settings(path: Path | None, *, only: tuple[str, ...] = ()) -> Settings:
     """
     if path is None:
         return Settings()
-    document = _read_document(path)
+    document = read_document(path)
     if only:
         document = {key: value for key, value in document.items() if key in only}
     faults: list[SettingsError] = []
@@ -351,7 +351,12 @@ def load_settings(path: Path | None, *, only: tuple[str, ...] = ()) -> Settings:
     return settings
 
 
-def _read_document(path: Path) -> dict[str, object]:
+def read_document(path: Path) -> dict[str, object]:
+    """The file's tables as they stand there.
+
+    Raises:
+        SettingsErrors: it can't be read, or is no TOML.
+    """
     try:
         octets = path.read_bytes()
     except (OSError, ValueError) as error:

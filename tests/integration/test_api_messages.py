@@ -303,3 +303,12 @@ async def test_inbound_messages_are_listed_and_found(rig):
     assert (await rig.call("GET", f"/v1/inbound/{inbound.id}"))[1] == page["items"][0]
     assert (await rig.call("GET", "/v1/inbound?from=10086"))[1]["items"] == []
     assert (await rig.call("GET", f"/v1/inbound/{make_id()}"))[0] == 404
+
+
+@pytest.mark.parametrize("body", [{}, {"text": "hello"}])
+async def test_a_batch_of_neither_form_is_told_both(rig, body):
+    status, problem = await rig.call("POST", "/v1/messages/batch", json=body)
+    assert (status, problem["code"]) == (422, "invalid_request")
+    assert problem["detail"].startswith(
+        'write {"messages": [{"to": "...", "text": "..."}, ...]}, or {"to": ['
+    )

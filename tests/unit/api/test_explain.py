@@ -5,10 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from gateway.api.body import decode_body
 from gateway.api.explain import escape, explain, to_pointer
+from gateway.api.openapi import make_document
+from gateway.api.problem import Malformed
 from gateway.api.query import MessageQuery
+from gateway.api.routes import ROUTES
 from gateway.errors import FieldError
-from gateway.model.request import MessageRequest
+from gateway.model.request import END, PATTERN_WORDS, MessageRequest
 
 pytestmark = pytest.mark.unit
 
@@ -99,3 +103,60 @@ def test_unknown_value_lists_the_values():
 def test_unknown_value_of_an_optional_parameter_lists_the_values():
     fault = fault_of(b'{"status":"lost"}', MessageQuery)
     assert "write one of scheduled, queued" in fault.detail
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        ('"to":1', "write text, not a whole number"),
+        ('"to":null', "write text, not null"),
+        ('"valid_for":"2h"', "write a whole number, not text"),
+        ('"valid_for":0', "write at least 1"),
+        ('"priority":10', "write at most 9"),
+        ('"flash":"yes"', "write true or false, not text"),
+        ('"tags":"a"', "write a list, not text"),
+        ('"tags":["' + "a" * 65 + '"]', "write at most 64 characters"),
+        ('"tags":[' + ",".join(['"a"'] * 21) + "]", "write at most 20 entries"),
+        ('"callback_url":"ftp://x"', "write an address that begins with http:// or https://"),
+        ('"data":"0"', 'write octets in hex, two digits each, such as "00a1"'),
+        ('"smpp_tlvs":{"5":"00"}', 'write a tag as 0x and four hex digits, such as "0x1401"'),
+        ('"smpp_tlvs":{"0x0005":"0"}', 'write octets in hex, two digits each, such as "00a1"'),
+        ('"encoding":"utf8"', "write one of auto, gsm7, ucs2"),
+        ('"schedule_at":5', "write a time with its zone, such as 2026-12-24T08:00:00+08:00"),
+    ],
+)
+def test_complaints_are_in_words(rest: str, words: str):
+    to = "" if rest.startswith('"to"') else '"to":"1",'
+    assert fault_of(f"{{{to}{rest}}}".encode()).detail == words
+
+
+def test_every_pattern_of_the_api_has_its_words():
+    """Nobody is shown a regular expression."""
+    patterns = set()
+
+    def collect(value: object) -> None:
+        if isinstance(value, dict):
+            patterns.update([value["pattern"]] if isinstance(value.get("pattern"), str) else [])
+            for inner in value.values():
+                collect(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                collect(inner)
+
+    collect(make_document(ROUTES))
+    known = {pattern.replace(END, "$") for pattern in PATTERN_WORDS}
+    assert {pattern.replace(END, "$") for pattern in patterns} <= known
+    assert len(patterns) >= 4
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "the body is empty; write a JSON object"),
+        (b" \r\n", "the body is empty; write a JSON object"),
+        (b'\xef\xbb\xbf{"to":"1"}', "byte order mark; leave it out"),
+    ],
+)
+def test_what_is_no_json_is_called_what_it_is(body: bytes, words: str):
+    with pytest.raises(Malformed, match=words):
+        decode_body(msgspec.json.Decoder(MessageRequest), body)

@@ -1,0 +1,116 @@
+"""Errors of links name host and port, the cause and the next step; what developers read elsewhere is in words too."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from drivers.errors import WireLost
+from drivers.smpp.dial import connect
+from gateway.cli.main import main
+from tests.support.certificates import make_certificates
+from tests.support.daemon import free_port
+
+pytestmark = pytest.mark.integration
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def speak_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(10)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+    writer.close()
+
+
+async def speak_smpp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A generic_nack, as an SMSC answers what it can't read."""
+    await reader.read(16)
+    writer.write(bytes.fromhex("00000010800000000000000200000000"))
+    writer.close()
+
+
+@asynccontextmanager
+async def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def why_not_dialled(port: int, *, tls: bool, host: str = "127.0.0.1") -> str:
+    context = ssl.create_default_context() if tls else None
+    with pytest.raises(WireLost) as caught:
+        await connect(lambda: None, host=host, port=port, tls=context, timeout_s=10.0)  # type: ignore[arg-type, return-value]
+    return str(caught.value)
+
+
+async def test_a_carrier_that_is_not_there(unused_port: int) -> None:
+    why = await why_not_dialled(unused_port, tls=False)
+    assert why == (
+        f"connect to 127.0.0.1:{unused_port}: connection refused: nothing listens there; "
+        "check host and port, or ask the carrier"
+    )
+    assert f"127.0.0.1:{unused_port}: connection refused" in await why_not_dialled(unused_port, tls=True)
+    why = await why_not_dialled(2775, tls=False, host="no-such-host.invalid")
+    assert why.startswith("connect to no-such-host.invalid:2775: no address is known for that host; check")
+
+
+@pytest.mark.parametrize("talk", [hang_up, speak_http, speak_smpp])
+async def test_tls_to_a_port_without_it(talk: Talk) -> None:
+    async with listening(talk) as port:
+        why = await why_not_dialled(port, tls=True)
+    assert f"127.0.0.1:{port}: " in why
+    assert "does not speak TLS on this port; write its TLS port, or tls = false" in why
+
+
+async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
+    certificates = make_certificates(tmp_path)
+    async with listening(hang_up, certificates.server_context()) as port:
+        why = await why_not_dialled(port, tls=True)
+    assert "can't be trusted" in why
+    assert "tls_ca" in why
+
+
+@pytest.fixture
+def unused_port() -> int:
+    return free_port()
+
+
+async def _run(url: str, capsys: pytest.CaptureFixture[str]) -> str:
+    code = await asyncio.to_thread(main, ["messages", "--key", "k", "--url", url])
+    out, err = capsys.readouterr()
+    assert (code, out) == (1, "")
+    return err
+
+
+async def test_a_client_that_finds_something_else(tmp_path: Path, capsys) -> None:
+    certificates = make_certificates(tmp_path)
+    async with listening(speak_http) as port:
+        assert f"127.0.0.1:{port} does not speak TLS; write http:// in --url" in await _run(
+            f"https://127.0.0.1:{port}", capsys
+        )
+    async with listening(hang_up, certificates.server_context()) as port:
+        err = await _run(f"http://127.0.0.1:{port}", capsys)
+        assert f"127.0.0.1:{port} closed the connection without an answer" in err
+        assert "https://" in err
+        err = await _run(f"https://127.0.0.1:{port}", capsys)
+        assert f"the certificate of 127.0.0.1:{port} can't be trusted: " in err
+    async with listening(speak_smpp) as port:
+        err = await _run(f"http://127.0.0.1:{port}", capsys)
+        assert f"127.0.0.1:{port} does not speak HTTP; check host and port" in err
+
+
+async def test_the_port_is_named_also_where_the_address_leaves_it_out(capsys) -> None:
+    err = await _run("http://127.0.0.1", capsys)
+    assert "127.0.0.1:80" in err
