@@ -84,7 +84,7 @@ async def _read_batch(body: bytes) -> list[Wanted]:
     if "messages" in fields:
         return await _read_items(decode_body(_listed, body).messages, lambda raw: decode_body(_message, raw))
     if "to" not in fields:
-        raise InvalidRequest(FieldError("", "missing_field", _FORMS))
+        raise InvalidRequest(FieldError("/to", "missing_field", _FORMS))
     common = decode_body(_fanned_out, body)
     shared = {name: getattr(common, name) for name in CommonFields.__struct_fields__}
     return await _read_items(common.to, lambda raw: MessageRequest(to=_read_recipient(raw), **shared))

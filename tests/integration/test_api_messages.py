@@ -81,7 +81,7 @@ async def test_a_line_feed_behind_a_value_is_not_part_of_it(rig, field, value, p
     bad = {"to": "+8613800138000", "text": "x", field: value}
     status, problem = await rig.call("POST", "/v1/messages", json=bad)
     assert (status, problem["errors"][0]["pointer"]) == (422, pointer)
-    assert problem["errors"][0]["detail"].endswith("$'")
+    assert problem["errors"][0]["detail"].startswith("write "), "in words"
     good = {"to": "+8613800138000", "text": "x"}
     status, batch = await rig.call("POST", "/v1/messages/batch", json={"messages": [bad, good]})
     assert (status, batch["accepted"], len(batch["rejected"])) == (202, 1, 1)
