@@ -15,9 +15,9 @@ import msgspec
 
 from gateway.errors import SettingsError
 from gateway.runtime.forms import Listen
-from gateway.runtime.reader import table_kind
+from gateway.runtime.reader import read_document, table_kind
 from gateway.runtime.secrets import Secret, secret_keys
-from gateway.runtime.settings import Settings, read_document
+from gateway.runtime.settings import Settings
 from gateway.runtime.stores import store_path
 
 _DEFAULT_GROUP = "default"

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_args, get_origin, runtime_checkable
 
 import msgspec
 
 from gateway.errors import SettingsError
+from gateway.files import decode_text, why_unreadable
 from gateway.runtime.forms import BadValue, Form, show
 from gateway.runtime.secrets import Secret, read_secret, secret_keys
 
@@ -29,6 +31,23 @@ class Checked(Protocol):
     def faults(self) -> Iterator[tuple[str, str]]:
         """What does not fit: the key to blame, and what is wrong and what to write."""
         ...
+
+
+def read_document(path: Path) -> dict[str, object]:
+    """A file's tables as they stand there.
+
+    Raises:
+        SettingsError: it can't be read, or is no TOML.
+    """
+    try:
+        return dict(msgspec.toml.decode(decode_text(path.read_bytes())))
+    except msgspec.DecodeError as error:
+        reason = f"is not valid TOML: {error}"
+    except OSError as error:
+        reason = f"cannot read it: {why_unreadable(path, error)}"
+    except ValueError as error:
+        reason = f"cannot read it: {why_unreadable(path, error)}" if "\0" in str(path) else str(error)
+    raise SettingsError("", reason)
 
 
 def read_table(kind: type[S], value: object, path: str, faults: list[SettingsError]) -> S | None:

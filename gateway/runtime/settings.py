@@ -14,7 +14,6 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.errors import GatewayError, SettingsError
-from gateway.files import decode_text, why_unreadable
 from gateway.policy.optout import find_fault, fold_word
 from gateway.runtime.carrier_link import CarrierLink
 from gateway.runtime.esme_settings import SmppAccountSettings, SmppServerSettings, check_accounts
@@ -44,7 +43,7 @@ from gateway.runtime.forms import (
 )
 from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings, kannel_faults
 from gateway.runtime.number_settings import check_numbers
-from gateway.runtime.reader import read_table
+from gateway.runtime.reader import read_document, read_table
 from gateway.runtime.secrets import Secret
 from gateway.runtime.stick_settings import StickSettings
 from gateway.runtime.text_settings import TextSettings
@@ -340,7 +339,10 @@ def load_settings(path: Path | None, *, only: tuple[str, ...] = ()) -> Settings:
     """
     if path is None:
         return Settings()
-    document = read_document(path)
+    try:
+        document = read_document(path)
+    except SettingsError as error:
+        raise SettingsErrors(str(path), [error]) from None
     if only:
         document = {key: value for key, value in document.items() if key in only}
     faults: list[SettingsError] = []
@@ -349,28 +351,6 @@ def load_settings(path: Path | None, *, only: tuple[str, ...] = ()) -> Settings:
     if settings is None or faults:
         raise SettingsErrors(str(path), faults)
     return settings
-
-
-def read_document(path: Path) -> dict[str, object]:
-    """The file's tables as they stand there.
-
-    Raises:
-        SettingsErrors: it can't be read, or is no TOML.
-    """
-    try:
-        octets = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise SettingsErrors(
-            str(path), [SettingsError("", f"cannot read it: {why_unreadable(path, error)}")]
-        ) from None
-    try:
-        text = decode_text(octets)
-    except ValueError as error:
-        raise SettingsErrors(str(path), [SettingsError("", str(error))]) from None
-    try:
-        return dict(msgspec.toml.decode(text))
-    except msgspec.DecodeError as error:
-        raise SettingsErrors(str(path), [SettingsError("", f"is not valid TOML: {error}")]) from None
 
 
 def _shared_values(document: dict[str, object]) -> Iterator[SettingsError]:
