@@ -185,8 +185,7 @@ class AtDialogue:
 
     def take_output(self) -> bytes:
         """Octets to be written now; afterwards they are the caller's."""
-        octets = bytes(self._output)
-        self._output.clear()
+        octets, self._output = bytes(self._output), bytearray()
         return octets
 
     def _watch_for_glued_prompt(self, now: float) -> None:
@@ -236,8 +235,7 @@ class AtDialogue:
                 self._resync(now)
 
     def _resync(self, now: float) -> None:
-        self._command = None
-        self._expected = None
+        self._command = self._expected = None
         self._info = []
         self._guards_left = GUARD_TRIES
         self._settle_s = SETTLE_S
@@ -325,13 +323,18 @@ class AtDialogue:
                 return is_ok
             case Phase.PAYLOAD:
                 return not self._doubt.is_open(final.kind, now, or_twice=False)
+            case Phase.PROMPT if self._doubt.is_repeated(final, now):
+                self._says_finals_twice = True
+                return False
             case _:
                 assert self._command is not None
-                can_wait = self._phase is Phase.PROMPT or (is_ok and self._command.text.endswith("?"))
+                is_query = is_ok and self._command.text.endswith("?")
+                can_wait = self._phase is Phase.PROMPT or is_query or self._has_own_line()
                 return not (can_wait and self._may_be_anothers(final, now))
 
     def _may_be_anothers(self, final: FinalResult, now: float) -> bool:
-        return not self._has_own_line() and self._doubt.is_open(final.kind, now)
+        is_sure = final.kind is ResultKind.OK and self._has_own_line()
+        return not is_sure and self._doubt.is_open(final.kind, now)
 
     def _take_lone_final(self, final: FinalResult, line: str, now: float) -> None:
         if self._phase is Phase.IDLE:
@@ -377,14 +380,11 @@ class AtDialogue:
         self._doubt.answered(self._command, final, now, has_news=self._has_own_line())
         self._echo_is_back |= self._echoed and not self._echoes
         self._echoes = self._echoed
-        self._command = None
-        self._expected = None
+        self._command = self._expected = None
         self._info = []
         self._settle_s = TWICE_SETTLE_S
-        if self._says_finals_twice:
-            self._enter(Phase.SETTLE, now + self._settle_s)
-        else:
-            self._enter(Phase.IDLE, None)
+        deadline = now + self._settle_s if self._says_finals_twice else None
+        self._enter(Phase.IDLE if deadline is None else Phase.SETTLE, deadline)
 
     def _is_echo(self, line: str) -> bool:
         if self._command is None:

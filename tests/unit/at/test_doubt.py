@@ -236,6 +236,22 @@ def test_a_stick_that_says_finals_twice_is_waited_for():
     dialogue.start(Command(text="AT+CSQ"), 2.1)
 
 
+def test_a_refusal_that_is_said_twice_is_not_the_next_payloads():
+    dialogue = idle_dialogue()
+    send(dialogue, FIRST, 1.0)
+    assert dialogue.receive(b"+CMS ERROR: 38\r\n", 2.0) == [Answered((), REFUSED_38)]
+    dialogue.start(SECOND, 2.0)
+    assert dialogue.receive(b"+CMS ERROR: 38\r\n", 2.0) == [Stray("+CMS ERROR: 38")]
+    assert dialogue.receive(b"\r\n> ", 2.1) == [PayloadDue()]
+
+
+def test_an_answer_that_has_begun_is_not_ended_by_what_may_be_anothers():
+    dialogue = asked_dialogue()
+    dialogue.start(Command(text="AT+CMGR=1"), 1.0)
+    dialogue.receive(b"+CMGR: 0,,4\r\n0001\r\n+CME ERROR: 258\r\n", 2.0)
+    assert dialogue.receive(b"OK\r\n", 2.0)[0] == Answered(("+CMGR: 0,,4", "0001"), OK)
+
+
 def test_doubt_about_a_command_that_was_given_up_ends():
     dialogue = idle_dialogue()
     dialogue.start(Command(text="AT+COPS?", timeout_s=5), 0.0)
