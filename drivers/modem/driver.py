@@ -61,6 +61,7 @@ class ModemDriver(Driver):
         self._open_wire = open_wire
         self.trace = TraceSwitch()
         self._report: Report | None = None
+        self._late: LateAnswers | None = None
         self._session: Session | None = None
         self._draining = False
         self._ussd = UssdDesk()
@@ -89,7 +90,7 @@ class ModemDriver(Driver):
             await report.down(Fault(kind=FaultKind.CONFIG, code="bad_profile", detail=f"{error}."))
             return
         climber = Climber(self._config, report, finder, self._open_wire)
-        late = LateAnswers(self.channel_id, sink)
+        late = self._late = LateAnswers(self.channel_id, sink)
         parts = Parts(
             config=self._config,
             sink=sink,
@@ -127,7 +128,7 @@ class ModemDriver(Driver):
         """Send one segment and wait for the network's answer.
 
         Cancel: before the PDU nothing has happened; after it the exchange goes on by itself, its outcome
-        is logged, and the port takes no other command before its end.
+        is logged and reported as `LateResult`, and the port takes no other command before its end.
         """
         if self._draining:
             return _refuse("draining", "The channel takes nothing new.")
@@ -142,7 +143,8 @@ class ModemDriver(Driver):
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             if exchange.pdu_left:
-                task.add_done_callback(lambda done: self._log_orphan(segment, done))
+                exchange.is_abandoned = True
+                task.add_done_callback(lambda done: self._report_orphan(segment, done))
             else:
                 task.cancel()
             raise
@@ -171,10 +173,14 @@ class ModemDriver(Driver):
         maker = str(self._report.facts.get("manufacturer") or "")
         return await self._ussd.ask(self._session.outbound.port, code, timeout_s, maker=maker)
 
-    def _log_orphan(self, segment: OutboundSegment, done: asyncio.Task[SubmitResult]) -> None:
-        if not done.cancelled():
-            result = type(done.result()).__name__
-            logger.warning("%s: segment %s, nobody waiting: %s", self.channel_id, segment.segment_id, result)
+    def _report_orphan(self, segment: OutboundSegment, done: asyncio.Task[SubmitResult]) -> None:
+        if done.cancelled():
+            return
+        result = done.result()
+        name = type(result).__name__
+        logger.warning("%s: segment %s, nobody waiting: %s", self.channel_id, segment.segment_id, name)
+        if self._late is not None:
+            self._late.take(segment, result, abandoned=True)
 
 
 async def _send(exchange: Exchange, session: Session) -> SubmitResult:

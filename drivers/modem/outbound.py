@@ -52,7 +52,7 @@ class Outbound:
         channel: str,
         answer_timeout_s: float,
         prompt_timeout_s: float,
-        on_late: Callable[[OutboundSegment, SubmitResult], None],
+        on_late: Callable[[OutboundSegment, SubmitResult, bool], None],
     ) -> None:
         self._port = port
         self._on_late = on_late
@@ -140,7 +140,11 @@ class Pdu:
 
 
 class Exchange:
-    """The sending of one segment."""
+    """The sending of one segment.
+
+    Attributes:
+        is_abandoned: nobody waits for its outcome any more.
+    """
 
     def __init__(
         self,
@@ -148,9 +152,10 @@ class Exchange:
         segment: OutboundSegment,
         *,
         channel: str,
-        on_late: Callable[[OutboundSegment, SubmitResult], None],
+        on_late: Callable[[OutboundSegment, SubmitResult, bool], None],
     ) -> None:
         self._outbound = outbound
+        self.is_abandoned = False
         self._on_late = on_late
         self._segment = segment
         self._channel = channel
@@ -182,7 +187,8 @@ class Exchange:
 
     def _take_late(self, lines: tuple[str, ...], error: DriverError | None) -> None:
         """The stick has answered after all; nobody waits for it any more."""
-        self._on_late(self._segment, _accepted(lines) if error is None else self._judge(error))
+        result = _accepted(lines) if error is None else self._judge(error)
+        self._on_late(self._segment, result, self.is_abandoned)
 
     def _judge(self, error: DriverError) -> SubmitResult:
         logger.info("%s: segment %s: %s", self._channel, self._segment.segment_id, error)

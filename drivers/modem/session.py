@@ -154,9 +154,9 @@ class Session:
         elif self._vitals.is_unwell:
             self._complain(_UNANSWERED)
 
-    def _note_late(self, segment: OutboundSegment, result: SubmitResult) -> None:
+    def _note_late(self, segment: OutboundSegment, result: SubmitResult, abandoned: bool) -> None:
         self._vitals.note_late(result)
-        self._parts.late.take(segment, result)
+        self._parts.late.take(segment, result, abandoned=abandoned)
 
     def _heed_stop(self) -> None:
         # Before Python 3.13 a task group that fails while its task is being cancelled forgets that.

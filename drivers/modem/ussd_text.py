@@ -12,13 +12,14 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 
-from drivers.at.responses import parse_int, split_fields
+from drivers.at.responses import parse_int
 from drivers.codec.gsm7 import decode_gsm7
 from drivers.codec.septets import unpack_ussd
 
 PREFIX = "+CUSD:"
-_QUOTED = re.compile(r'\s*([0-9]+)\s*,\s*"(.*)"\s*(?:,\s*([0-9]*)\s*)?', re.DOTALL)
-"""The text may hold quotes and commas of its own: the last quote ends it."""
+_FIELDS = re.compile(r"\s*([0-9]*)\s*(?:,(.*))?", re.DOTALL)
+_SCHEME = re.compile(r",\s*(?:[0-9]{1,3})?\s*$")
+"""Behind the text; the text may hold quotes and commas of its own."""
 _HEX = re.compile(r"[0-9A-Fa-f]{4,}")
 _LANGUAGE = re.compile(r"[a-z]{2}\r")
 _WITH_LANGUAGE = 0x10
@@ -51,12 +52,16 @@ class Said:
 
 def parse_cusd(line: str) -> Said:
     """Take a line apart; line breaks within the text stay."""
-    rest = line.removeprefix(PREFIX)
-    match = _QUOTED.fullmatch(rest)
-    if match is not None:
-        return Said(parse_int(match[1]), match[2], parse_int(match[3] or ""))
-    fields = [*split_fields(rest), "", ""]
-    return Said(parse_int(fields[0]), fields[1], parse_int(fields[2]))
+    match = _FIELDS.fullmatch(line.removeprefix(PREFIX))
+    if match is None:
+        return Said(None, "", None)
+    text = (match[2] or "").strip()
+    scheme = _SCHEME.search(text)
+    if scheme is not None:
+        text = text[: scheme.start()].rstrip()
+    if text.startswith('"'):
+        text = text[1:].removesuffix('"')
+    return Said(parse_int(match[1]), text, parse_int(scheme[0].strip(" ,")) if scheme else None)
 
 
 def read_text(text: str, dcs: int | None, *, asked_ucs2: bool = False, packs: bool = False) -> str:
@@ -68,6 +73,9 @@ def read_text(text: str, dcs: int | None, *, asked_ucs2: bool = False, packs: bo
         asked_ucs2: the stick was told to spell texts in UCS2, and obeyed.
         packs: this maker's sticks give packed septets.
     """
+    digits = text.replace("\n", "")  # a stick may break a long line of them
+    if digits != text and _HEX.fullmatch(digits) and not digits.isdigit():
+        text = digits
     if not _HEX.fullmatch(text):
         return _from_gsm_codes(text)
     octets = bytes.fromhex(text[: len(text) // 2 * 2])  # a text that was cut short may end within an octet

@@ -78,6 +78,15 @@ async def test_the_late_refusal_of_a_ussd_code_is_not_the_segments(modem, driver
     assert isinstance(refused.value, CmeError) is refusal.startswith("+CME")
 
 
+async def test_what_became_of_a_segment_that_nobody_waits_for_any_more_is_told(modem, driver, sink):
+    sending = await send_unanswered(modem, driver)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    modem.say("+CMGS: 7", "OK")
+    late = await sink.wait_for_event(LateResult)
+    assert (late.segment_id, late.result, late.abandoned) == ("s-1", Accepted(reference="7"), True)
+
+
 async def test_a_command_that_was_broken_off_behind_the_pdu_is_uncertain(modem, driver):
     modem.answers.append(("ABORTED",))
     result = await driver.submit(segment())

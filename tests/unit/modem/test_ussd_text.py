@@ -74,6 +74,8 @@ def test_a_number_in_hex_is_that_number(spelled):
         ("", ""),
         ("ABC", "ABC"),
         (ucs2("Balance")[:-2], "Balanc"),
+        (f"{ucs2('Balance')}\n{ucs2(' 42.00')}", "Balance 42.00"),
+        ("1000\n2000", "1000\n2000"),
     ],
 )
 def test_a_text_as_it_is(text, expected):
@@ -94,8 +96,11 @@ def test_the_language_before_a_text_is_not_part_of_it():
         ("+CUSD: 2", Said(2, "", None)),
         ("+CUSD: 4,", Said(4, "", None)),
         ("+CUSD: 0,42.00,15", Said(0, "42.00", 15)),
-        ('+CUSD: 0,"cut', Said(0, "cut", None)),
+        ("+CUSD: 0,Balance 5,00 EUR,15", Said(0, "Balance 5,00 EUR", 15)),
+        ('+CUSD: 0,"cut, short', Said(0, "cut, short", None)),
+        ('+CUSD: 0,"5,00 EUR","x",15', Said(0, '5,00 EUR","x', 15)),
         ("+CUSD: ?", Said(None, "", None)),
+        ("+CUSD: ,", Said(None, "", None)),
     ],
 )
 def test_lines_are_taken_apart(line, said):
