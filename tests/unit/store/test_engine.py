@@ -297,6 +297,11 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path):
         await SqliteStore.open(tmp_path / "s.db")
 
 
+def test_no_two_migrations_have_one_number():
+    numbers = [number for number, _, _ in load_migrations()]
+    assert len(set(numbers)) == len(numbers), "the second would never run on a store that had the first"
+
+
 async def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     broken = [
         *load_migrations(),
