@@ -1,7 +1,8 @@
 """What the number plans of the world say of digits: whether they are a number, and how people there write it. Pure.
 
 The plans are those of phonenumberslite. They lag behind what regulators give out, so what they don't know is only
-less likely, never impossible; of Chinese numbers, which are most of ours, the ranges stand here.
+less likely, never impossible. Of Chinese numbers, which are most of ours, the ranges stand here. So does the form of
+North America's: ten digits in an area code that the plan does not know yet must not look like another country.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from phonenumbers import PhoneMetadata, PhoneNumber, PhoneNumberType, Validation
 _CHINA = 86
 _CHINESE = re.compile(r"1[3-9][0-9]{9}|14[0-4][0-9]{8,10}")
 """Mobiles, whichever range the regulator opens next, and the longer numbers of things (140 to 144)."""
+_AMERICA = 1
 _AMERICAN = re.compile(r"1[2-9][0-9]{2}[2-9][0-9]{6}")
 """What North America's plan can give out, whichever area code it opens next: with a plus it is no other number."""
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
@@ -92,6 +94,8 @@ def read_national(digits: str, region: str) -> Candidate:
     if found.number == f"+{digits}":
         return NOTHING  # it begins with the country code: that is no national writing
     bare = phonenumbers.national_significant_number(number)
+    if number.country_code == _AMERICA and _AMERICAN.fullmatch(f"1{bare}"):
+        return found._replace(grade=Grade.VALID, mobile=True)
     if digits == bare and not digits.startswith("0"):
         if number.country_code == _CHINA and found.grade is Grade.POSSIBLE:
             return found._replace(grade=Grade.NONE)  # the plan takes any digits there

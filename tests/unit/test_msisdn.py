@@ -168,6 +168,13 @@ def test_no_chinese_number_is_refused_for_a_range_that_the_plan_does_not_know(nu
         assert parse_number(spelling, "CN") == f"+86{national}"
 
 
+@pytest.mark.parametrize("area", ["555", "656", "235", "983", "470"])
+def test_ten_digits_are_a_number_of_ones_own_in_north_america(area: str):
+    for region in ("US", "CA"):
+        for spelling in (f"{area}2345678", f"({area}) 234-5678", f"1{area}2345678", f"+1{area}2345678"):
+            assert parse_number(spelling, region) == f"+1{area}2345678"
+
+
 @pytest.mark.parametrize(
     ("text", "region", "people", "says"),
     [
