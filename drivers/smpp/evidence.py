@@ -90,6 +90,22 @@ def is_on_the_way(esm_class: int) -> bool:
     return bool(esm_class & c.ESM_TYPE_INTERMEDIATE) and is_labelled(esm_class)
 
 
+def may_be_report(esm_class: int, tlvs: tuple[Tlv, ...], content: bytes) -> bool:
+    """A quick look, for most deliveries are plain texts: whether the signs are worth looking for.
+
+    Without the label and a parameter a report needs a text of an id and a state.
+    """
+    if is_labelled(esm_class) or any(tag in _PARAMETER_TAGS for tag, _ in tlvs):
+        return True
+    plain = content.replace(b"\0", b"").lower()
+    return (b"id" in plain and b"stat" in plain) or plain.count(b",") >= _LEAST_COMMAS
+
+
+_PARAMETER_TAGS: Final = frozenset({int(Tag.RECEIPTED_MESSAGE_ID), int(Tag.MESSAGE_STATE)})
+_LEAST_COMMAS: Final = 6
+"""Of a report whose values have no keys."""
+
+
 def find_signs(
     esm_class: int, source_addr: str, tlvs: tuple[Tlv, ...], content: bytes, text: DeliveryReceipt
 ) -> Sign:
@@ -99,6 +115,8 @@ def find_signs(
         content: its text as it came.
         text: the same, read as a receipt.
     """
+    if text.message_id and is_labelled(esm_class):
+        return Sign.LABEL | Sign.TRACE  # nearly all are: the first row holds
     known = find_state(text.stat) is not None
     signs = Sign.LABEL if is_labelled(esm_class) else _NONE
     signs |= Sign.ID if (find_tlv(tlvs, Tag.RECEIPTED_MESSAGE_ID) or b"").strip(b"\0 ") else _NONE

@@ -13,7 +13,7 @@ from drivers.base import MOST_OCTETS, Concat, Encoding, InboundPart, Receipt, Re
 from drivers.codec.udh import decode_udh
 from drivers.errors import DecodeError
 from drivers.smpp.alphabet import PLAIN, TextPlan
-from drivers.smpp.evidence import Verdict, decide, find_signs, is_on_the_way
+from drivers.smpp.evidence import Verdict, decide, find_signs, is_on_the_way, may_be_report
 from drivers.smpp.text import decode_address, decode_content
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import MessageState, Tag
@@ -69,6 +69,8 @@ def decode_delivery(
 ) -> tuple[Receipt | InboundPart, ...]:
     """What an SMSC delivers: reports, or a person's part; total. `drivers.smpp.evidence` tells them apart."""
     content = _content(body)
+    if not may_be_report(body.esm_class, body.tlvs, content):
+        return (decode_part(body, texts),)
     reports = tuple(parse_receipts(content))
     verdict = decide(find_signs(body.esm_class, body.source_addr, body.tlvs, content, reports[0]))
     if verdict is Verdict.TEXT:

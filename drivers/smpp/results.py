@@ -24,7 +24,7 @@ def result_of(answer: Answer) -> SubmitResult:
             return Uncertain(code=code, detail=detail)
         case ResponseReceived(command_status=0, body=SubmitSmResp(message_id=message_id, tlvs=tlvs)):
             congestion = find_int_tlv(tlvs, Tag.CONGESTION_STATE) if tlvs else None
-            return Accepted(reference=message_id or None, congestion=congestion)
+            return Accepted(reference=message_id.strip() or None, congestion=congestion)
         case ResponseReceived(command_status=0):
             return Uncertain(code="answer_unreadable", detail="The SMSC's answer is no submit_sm_resp.")
         case ResponseReceived(command_status=status):

@@ -53,7 +53,7 @@ _STATE_BY_WORD: Final = {
     word.replace("_", ""): state for state, words in _WORDS.items() for word in words.split()
 }
 _OWN_WORD: Final = {state: words.split(maxsplit=1)[0] for state, words in _WORDS.items()}
-_OWN_WORDS: Final = frozenset(_OWN_WORD.values())
+_STATE_BY_OWN_WORD: Final = {word: state for state, word in _OWN_WORD.items()}
 _NO_ERROR: Final = re.compile(r"0*")
 _STATES: Final = frozenset(map(int, MessageState))
 _MOST_DIGITS: Final = 3
@@ -91,7 +91,7 @@ def word_of(state: MessageState) -> str:
 
 def is_own_word(word: str) -> bool:
     """Whether it is the specification's own spelling."""
-    return word.upper() in _OWN_WORDS
+    return word.upper() in _STATE_BY_OWN_WORD
 
 
 def find_state(word: str, err: str = "", *, arrived: bool | None = None) -> MessageState | None:
@@ -108,8 +108,9 @@ def find_state(word: str, err: str = "", *, arrived: bool | None = None) -> Mess
     >>> find_state("delivered"), find_state("2"), find_state("000", "027")
     (<MessageState.DELIVERED: 2>, <MessageState.DELIVERED: 2>, None)
     """
-    if not (word.isascii() and word.isdecimal()):
-        return _STATE_BY_WORD.get(fold_state(word))
+    usual = _STATE_BY_OWN_WORD.get(word)
+    if usual is not None or not (word.isascii() and word.isdecimal()):
+        return usual if usual is not None else _STATE_BY_WORD.get(fold_state(word))
     number = int(word) if len(word) <= _MOST_DIGITS else -1
     without_error = _NO_ERROR.fullmatch(err) is not None
     if number == 0:
