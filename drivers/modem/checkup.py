@@ -20,7 +20,8 @@ from drivers.at.responses import (
 )
 from drivers.at.transport import open_serial
 from drivers.errors import CmeError, CmsError, DeviceError, WireTimeout
-from drivers.modem.bringup import read_registration, try_request
+from drivers.modem.asking import try_request
+from drivers.modem.bringup import read_registration
 from drivers.modem.profile import GENERIC
 
 if TYPE_CHECKING:

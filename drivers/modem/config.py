@@ -26,6 +26,7 @@ class ModemConfig:
         number: the SIM's own, E.164.
         smsc: the service centre's number, E.164; None leaves what the SIM knows.
         roaming: whether segments may go out by a foreign network.
+        send_only: never read a storage, which silences some phones; what is handed over directly is still taken.
         hang_up_calls: end voice calls, which would keep the SIM busy.
         profile: name or path of the stick's profile; None to match by what it is.
         user_profiles: folder of profiles beside those that come with us.
@@ -47,6 +48,7 @@ class ModemConfig:
     number: str | None = None
     smsc: str | None = None
     roaming: bool = True
+    send_only: bool = False
     hang_up_calls: bool = False
     profile: str | None = None
     user_profiles: Path = USER_PROFILES

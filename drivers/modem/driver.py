@@ -136,7 +136,7 @@ class ModemDriver(Driver):
         if fault is not None or session is None or session.outbound is None:
             return Refused(fault=fault or LINK_DOWN)
         exchange = session.outbound.exchange(segment)
-        task = asyncio.create_task(_send(exchange, session))
+        task = asyncio.create_task(_send(exchange, session, report=segment.report))
         self._exchanges.add(task)
         task.add_done_callback(self._exchanges.discard)
         try:
@@ -183,9 +183,9 @@ class ModemDriver(Driver):
             self._late.take(segment, result, abandoned=True)
 
 
-async def _send(exchange: Exchange, session: Session) -> SubmitResult:
+async def _send(exchange: Exchange, session: Session, *, report: bool) -> SubmitResult:
     result = await exchange.run()
-    session.note(result)
+    session.note(result, report=report)
     return result
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from drivers.at.responses import (
     REGISTERED,
     REGISTRATION_NAMES,
-    parse_cmee,
     parse_cops,
     parse_cpms,
     parse_csq,
@@ -22,7 +22,9 @@ from drivers.at.responses import (
 )
 from drivers.base import Accepted, Fault, FaultKind, Refused, SubmitResult, Uncertain
 from drivers.errors import DriverError, WireTimeout
-from drivers.modem.bringup import read_registration, try_request
+from drivers.modem.asking import try_request
+from drivers.modem.bringup import INCOMING, read_registration
+from drivers.modem.restarts import Settings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,14 +32,15 @@ if TYPE_CHECKING:
     from drivers.at.port import AtPort
     from drivers.at.responses import StorageUse
 
-INCOMING = 2
-"""Place of the memory for new messages in AT+CPMS."""
 OPERATOR_TIMEOUT_S = 30.0
 """Sticks that search for a network answer AT+COPS? late."""
 SLOW_LOOKS = 3
 """Looks in a row without an answer, though AT is answered, before the stick counts as unwell."""
 BUSY_FACTOR = 10
-"""A stick that answers segments is alive; it is looked at so much less often then."""
+"""A stick that answers segments is alive: who it is and how its signal is are asked so much less often then. Whether it
+is still set up is asked all the same."""
+GLANCE_GAP_S = 5.0
+"""At least so long between two looks that something made us take at once."""
 UNANSWERED = 2
 """Segments in a row without the network's answer before the stick counts as unwell."""
 REMEMBERED = 20
@@ -61,10 +64,12 @@ class Health:
     operator: str | None
     storage: StorageUse | None = None
     """Of the memory for new messages."""
-    settings_lost: bool = False
-    """It tells errors without numbers again: it restarted unnoticed."""
+    settings: Settings = field(default_factory=Settings)
+    """What bring-up set, as it is now."""
     iccid: str | None = None
     """Of the SIM that is in it now."""
+    is_glance: bool = False
+    """Only the storage and the settings were asked for."""
 
     @property
     def in_service(self) -> bool:
@@ -133,13 +138,26 @@ async def look(port: AtPort, iccid_command: str | None = None) -> Health:
         iccid_command: to which it answers with the SIM's number; None when it does not.
     """
     iccid = None if iccid_command is None else parse_digits(await try_request(port, iccid_command) or ())
-    return Health(
+    signal_dbm = parse_csq(await try_request(port, "AT+CSQ") or ())
+    registration = await read_registration(port)
+    operator = parse_cops(await try_request(port, "AT+COPS?", timeout_s=OPERATOR_TIMEOUT_S) or ())
+    health = await glance(port)
+    return replace(
+        health,
         iccid=iccid,
-        signal_dbm=parse_csq(await try_request(port, "AT+CSQ") or ()),
-        registration=await read_registration(port),
-        operator=parse_cops(await try_request(port, "AT+COPS?", timeout_s=OPERATOR_TIMEOUT_S) or ()),
-        storage=parse_cpms(await try_request(port, "AT+CPMS?") or (), INCOMING),
-        settings_lost=parse_cmee(await try_request(port, "AT+CMEE?") or ()) == 0,
+        signal_dbm=signal_dbm,
+        registration=registration,
+        operator=operator,
+        is_glance=False,
+    )
+
+
+async def glance(port: AtPort) -> Health:
+    """Ask only whether the stick is still set up, and how full it is. Raises and Cancel as `look`."""
+    storage = parse_cpms(await try_request(port, "AT+CPMS?") or (), INCOMING)
+    settings = await read_settings(port, storage.name if storage else None)
+    return Health(
+        signal_dbm=None, registration=None, operator=None, storage=storage, settings=settings, is_glance=True
     )
 
 
@@ -149,13 +167,15 @@ async def watch(
     on_health: Callable[[Health], Awaitable[None]],
     last_sign: Callable[[], float],
     iccid_command: str | None = None,
+    soon: asyncio.Event | None = None,
 ) -> None:
     """Look at once and then every ``every_s`` seconds, until cancelled.
 
     Args:
         on_health: told of each look that was answered.
-        last_sign: when the stick last did its work, by the loop's clock; while that is recent, looks are rare.
+        last_sign: when the stick last did its work, by the loop's clock; while that is recent, it is only glanced at.
         iccid_command: as for `look`; when that alone is not answered any more, it is asked no more.
+        soon: set to have it glanced at without waiting.
 
     Raises:
         Unwell: AT is answered, and our questions are not, again and again.
@@ -164,23 +184,39 @@ async def watch(
     Cancel: as `AtPort.request`.
     """
     loop = asyncio.get_running_loop()
-    n_slow, looked = 0, -BUSY_FACTOR * every_s
+    soon = soon or asyncio.Event()
+    n_slow, looked, is_early = 0, -BUSY_FACTOR * every_s, False
     while True:
         now = loop.time()
         is_busy = now - last_sign() < every_s and now - looked < BUSY_FACTOR * every_s
-        if not is_busy or n_slow:
-            try:
-                health = await look(port, iccid_command)
-            except WireTimeout as error:
-                if n_slow and iccid_command and iccid_command.startswith(error.what):
-                    iccid_command = None  # it does all else, and segments need no more
-                n_slow += 1
-                if n_slow >= SLOW_LOOKS:
-                    raise Unwell(_unresponsive(error)) from None
+        try:
+            if (is_busy or is_early) and not n_slow:
+                health = await glance(port)
             else:
-                n_slow, looked = 0, now
-                await on_health(health)
-        await asyncio.sleep(every_s)
+                health = await look(port, iccid_command)
+                looked = now
+        except WireTimeout as error:
+            if n_slow and iccid_command and iccid_command.startswith(error.what):
+                iccid_command = None  # it does all else, and segments need no more
+            n_slow += 1
+            if n_slow >= SLOW_LOOKS:
+                raise Unwell(_unresponsive(error)) from None
+        else:
+            n_slow = 0
+            await on_health(health)
+        is_early = await _wait(soon, every_s)
+
+
+async def _wait(soon: asyncio.Event, every_s: float) -> bool:
+    """Until the next look; whether something hurried it."""
+    gap_s = min(GLANCE_GAP_S, every_s)
+    await asyncio.sleep(gap_s)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(every_s - gap_s):
+            await soon.wait()
+            soon.clear()
+            return True
+    return False
 
 
 def _unresponsive(error: WireTimeout) -> Fault:

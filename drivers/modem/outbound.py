@@ -20,7 +20,7 @@ from drivers.base import Accepted, Fault, FaultKind, OutboundSegment, Refused, S
 from drivers.codec.address import encode_sca
 from drivers.codec.tpdu import SmsSubmit, encode_submit
 from drivers.errors import AtError, CmeError, CmsError, DriverError, EncodeError, WireLost, WireTimeout
-from drivers.modem.bringup import try_request
+from drivers.modem.asking import try_request
 from drivers.modem.faults import CME_NETWORK_TIMEOUT, CMS_NETWORK_TIMEOUT, classify_error
 from drivers.paced_log import PacedLog
 

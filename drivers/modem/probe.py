@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from drivers.at.port import AtPort
 from drivers.at.responses import parse_digits
 from drivers.errors import DriverError
-from drivers.modem.bringup import try_request
+from drivers.modem.asking import try_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from drivers.base import Encoding, InboundPart, Receipt
+from drivers.base import Encoding, InboundKind, InboundPart, Receipt
 from drivers.codec.address import split_sca
+from drivers.codec.dcs import decode_dcs
 from drivers.codec.status import classify_tp_st
 from drivers.codec.text import to_plain
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, decode_incoming
 from drivers.codec.ucs2 import tidy_ucs2
+from drivers.codec.udh import decode_udh
 from drivers.errors import DecodeError
 from drivers.paced_log import PacedLog
 
@@ -21,6 +23,8 @@ logger = PacedLog(__name__, most=100)
 
 MAX_REPORTED = 1024
 """Unreadable messages that are remembered, so that each is reported once and not at every sweep."""
+_TYPE_0, _RETURN_CALL = 0x40, 0x5F
+"""TP-PID of silent messages, and of the older way to tell of a voicemail."""
 UNREADABLE = "unreadable"
 """The sender under which the octets of such a message go to the gateway."""
 
@@ -110,6 +114,7 @@ def event_of(tpdu: bytes) -> InboundPart | Receipt:
                 concat=pdu.concat,
                 flash=pdu.flash,
                 network_time=pdu.tp_scts,
+                kind=_kind_of(pdu),
                 dedupe_key=hashlib.sha256(tpdu).hexdigest(),
             )
         case SmsStatusReport() as pdu:
@@ -122,6 +127,22 @@ def event_of(tpdu: bytes) -> InboundPart | Receipt:
                 done_at=pdu.tp_dt,
                 accepted_at=pdu.tp_scts,
             )
+
+
+def _kind_of(pdu: SmsDeliver) -> InboundKind | None:
+    """Whether it is something else than a message of a person (3GPP TS 23.040 9.2.3.9, 23.038 4)."""
+    if pdu.tp_pid == _TYPE_0:
+        return InboundKind.SILENT
+    if (pdu.tp_dcs is not None and decode_dcs(pdu.tp_dcs).waiting is not None) or _has_indication(pdu):
+        return InboundKind.MESSAGE_WAITING
+    return InboundKind.MESSAGE_WAITING if pdu.tp_pid == _RETURN_CALL else None
+
+
+def _has_indication(pdu: SmsDeliver) -> bool:
+    try:
+        return bool(pdu.udh) and not pdu.udh_fault and bool(decode_udh(pdu.udh).indications)
+    except DecodeError:
+        return False
 
 
 def _strip_sca(pdu: bytes, n_octets: int) -> bytes:

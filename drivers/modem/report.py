@@ -37,6 +37,7 @@ class Report:
         self._sink = sink
         self._told_down: str | None = None
         self._told_up = False
+        self._ailments: dict[str, str] = {}
 
     async def up(self) -> None:
         """Segments may come from now on. Cancel: it may not have been told."""
@@ -44,7 +45,29 @@ class Report:
         self._told_down = None
         if not self._told_up:
             self._told_up = True
-            await deliver(self._sink, ChannelUp(), self._channel)
+            await self._tell_up()
+
+    async def ail(self, code: str, detail: str) -> None:
+        """Tell of what does not work though the channel is in service; it is shown until `heal`. Cancel: as `up`."""
+        if code not in self._ailments:
+            await self.notice(code, detail)
+        if self._ailments.get(code) != detail:
+            self._ailments[code] = detail
+            await self._tell_ailments()
+
+    async def heal(self, code: str) -> None:
+        """It works again. Cancel: as `up`."""
+        if self._ailments.pop(code, None) is not None:
+            await self._tell_ailments()
+
+    async def _tell_ailments(self) -> None:
+        if self._told_up and self.fault is None:
+            await self._tell_up()
+
+    async def _tell_up(self) -> None:
+        code, detail = next(iter(self._ailments)) if self._ailments else "", " ".join(self._ailments.values())
+        ailment = Fault(kind=FaultKind.CHANNEL, code=code, detail=detail) if code else None
+        await deliver(self._sink, ChannelUp(ailment=ailment), self._channel)
 
     async def down(self, fault: Fault) -> None:
         """No more segments, for this reason; told again only for another one. Cancel: as `up`."""

@@ -11,7 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from drivers.errors import WireError
-from drivers.modem.bringup import RADIO_TIMEOUT_S, try_request
+from drivers.modem.asking import try_request
+from drivers.modem.bringup import RADIO_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

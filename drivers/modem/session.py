@@ -17,18 +17,21 @@ from drivers.at.doubt import Doubt
 from drivers.at.port import AtPort, StickSilent
 from drivers.at.responses import parse_digits
 from drivers.at.transport import PortBlocked
-from drivers.at.unsolicited import RESTART_LINES
-from drivers.base import Fault, FaultKind, Refused, SubmitResult
+from drivers.base import Accepted, Fault, FaultKind, Refused, SubmitResult
 from drivers.errors import DriverError, WireLost, WireTimeout
-from drivers.modem.bringup import BringUp, Setup, may_send, not_registered, try_request
+from drivers.modem.asking import try_request
+from drivers.modem.bringup import BringUp, Setup, may_send, not_registered
+from drivers.modem.endings import first_unwell, worst
 from drivers.modem.faults import SIM_GONE, classify_error
 from drivers.modem.finder import StickTaken
-from drivers.modem.health import Health, Unwell, Vitals, watch
-from drivers.modem.inbound import Inbound
+from drivers.modem.habits import Habits
+from drivers.modem.health import Health, Unwell, Vitals, glance, watch
+from drivers.modem.inbound import Inbound, tell_unfinished
 from drivers.modem.outbound import Outbound
 from drivers.modem.probe import Who
 from drivers.modem.recovery import OVER_PORT, Step, Trouble
 from drivers.modem.report import LINK_DOWN, RESYNC, Report
+from drivers.modem.restarts import RESTARTED, is_restart, may_be_restart
 
 if TYPE_CHECKING:
     from drivers.at.trace import Trace
@@ -48,6 +51,10 @@ logger = logging.getLogger(__name__)
 _UNANSWERED = Fault(
     kind=FaultKind.CHANNEL, code="unanswered", detail="Nothing that is sent is answered any more."
 )
+_WITHOUT_NUMBER = frozenset({"at_error", "no_prompt", "cms_unknown", "cme_unknown"})
+_NO_CENTRE = frozenset({"cms_330"})
+RENEWALS = 3
+"""So often in a row settings are set again that don't stay; then the stick has its own way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +74,7 @@ class Parts:
         late: takes answers to segments whose `submit` is over.
         doubt: what the stick still owes when its port is opened anew.
         stopping: the driver is being cancelled.
+        habits: what was learnt of the stick.
     """
 
     config: ModemConfig
@@ -82,6 +90,7 @@ class Parts:
     late: LateAnswers
     doubt: Doubt = field(default_factory=Doubt)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    habits: Habits = field(default_factory=Habits)
 
 
 class Session:
@@ -103,7 +112,10 @@ class Session:
         self._is_silent = False
         self._complaint: Fault | None = None
         self._out_of_service_since: float | None = None
-        self._inbound = Inbound(parts.config, parts.sink, parts.report)
+        self._look_soon = asyncio.Event()
+        self._setup: Setup | None = None
+        self._n_renewed = 0
+        self._inbound = Inbound(parts.config, parts.sink, parts.report, parts.habits)
 
     async def run(self) -> Step | Fault:
         """Serve until it goes no further.
@@ -118,7 +130,7 @@ class Session:
             self._config.name,
             self._on_urc,
             on_silence=self._on_silence,
-            on_stray=self._inbound.on_stray,
+            on_stray=self._on_stray,
             command_timeout_s=self._config.timing.command_s,
             trace=parts.trace,
             doubt=parts.doubt,
@@ -143,11 +155,15 @@ class Session:
         if end is not None:
             return end
         assert errors is not None
-        return await self._end_of(_worst(errors))
+        return await self._end_of(worst(errors))
 
-    def note(self, result: SubmitResult) -> None:
-        """Learn from the outcome of a segment."""
+    def note(self, result: SubmitResult, *, report: bool = False) -> None:
+        """Learn from the outcome of a segment; ``report`` says whether one was asked for."""
         self._vitals.note(result)
+        if report and isinstance(result, Accepted):
+            self._inbound.note_sent()
+        if isinstance(result, Refused):
+            self._note_refusal(result.fault)
         if isinstance(result, Refused) and result.fault.code in SIM_GONE:
             # The stick lost its SIM or restarted unnoticed: only a new bring-up helps.
             self._complain(result.fault)
@@ -157,6 +173,13 @@ class Session:
     def _note_late(self, segment: OutboundSegment, result: SubmitResult, abandoned: bool) -> None:
         self._vitals.note_late(result)
         self._parts.late.take(segment, result, abandoned=abandoned)
+
+    def _note_refusal(self, fault: Fault) -> None:
+        if fault.code in _WITHOUT_NUMBER:  # as factory settings have it
+            self._look_soon.set()
+        if fault.code in _NO_CENTRE and self._setup is not None:
+            self._setup.messages.renew_centre()
+            self._inbound.wake()
 
     def _heed_stop(self) -> None:
         # Before Python 3.13 a task group that fails while its task is being cancelled forgets that.
@@ -215,10 +238,11 @@ class Session:
                         partial(self._note_health, setup),
                         lambda: outbound.last_answer,
                         setup.iccid_command,
+                        self._look_soon,
                     )
                 )
         except* Unwell as errors:
-            fault = _first_unwell(errors)
+            fault = first_unwell(errors)
         self._heed_stop()
         assert fault is not None
         return fault
@@ -231,6 +255,7 @@ class Session:
             self._config,
             pins=self._parts.pins,
             choose_profile=lambda answers: finder.choose_profile(place.usb_id, answers),
+            habits=self._parts.habits,
         ).run()
         if isinstance(outcome, Fault):
             raise Unwell(outcome)
@@ -251,8 +276,11 @@ class Session:
             imei=identity.imei,
             iccid=identity.iccid,
             number=self._config.number or identity.number,
-            smsc_known=setup.has_smsc,
+            smsc_known=setup.messages.has_smsc,
         )
+        self._parts.habits.note_stick(identity.imei)
+        self._setup = setup
+        await tell_unfinished(self._report, setup.messages)
         if identity.iccid is not None and self._parts.sims.note(self._config.name, identity.iccid):
             detail = f"The SIM was swapped; the one that ends in {identity.iccid[-4:]} is in the stick now."
             await self._report.notice("sim_swapped", detail)
@@ -266,10 +294,22 @@ class Session:
         self._report.fault = self._report.fault or LINK_DOWN
 
     def _on_urc(self, urc: Urc) -> None:
-        if urc.line in RESTART_LINES and self.outbound is not None:
-            self._port.wire_lost(f"the stick restarted: {urc.line}")
+        self._note_line(urc.line)
         self._inbound.on_urc(urc)
         self._parts.ussd.on_urc(urc)
+
+    def _on_stray(self, line: str) -> None:
+        self._note_line(line)
+        self._inbound.on_stray(line)
+
+    def _note_line(self, line: str) -> None:
+        """It may tell that the stick has restarted."""
+        if self.outbound is None:
+            return
+        if is_restart(line):
+            self._port.wire_lost(f"the stick restarted: {line[:20]}")
+        elif may_be_restart(line):
+            self._look_soon.set()
 
     def _on_silence(self, silent: bool) -> None:
         self._is_silent = silent
@@ -307,15 +347,36 @@ class Session:
             return parse_digits(await try_request(self._port, command) or ()) == iccid
         return False
 
-    async def _note_health(self, setup: Setup, health: Health) -> None:
-        if health.settings_lost and setup.numbers_errors:
+    async def _compare_settings(self, setup: Setup, health: Health) -> None:
+        """Is this still the session that was set up?"""
+        lost = setup.lost(health.settings)
+        if lost:  # a line may have been broken
+            lost &= setup.lost((await glance(self._port)).settings)
+        if lost & RESTARTED:
             raise WireLost("the stick restarted unnoticed", by_peer=True)
+        if not lost:
+            self._n_renewed = 0
+        elif self._n_renewed < RENEWALS:
+            self._n_renewed += 1
+            names = ", ".join(sorted(lost))
+            logger.warning(
+                "%s: the stick forgot what was set (%s); it is set again", self._config.name, names
+            )
+            setup.messages.renew()
+            self._inbound.wake()
+        else:
+            await setup.learn_settings(self._port)
+
+    async def _note_health(self, setup: Setup, health: Health) -> None:
+        await self._compare_settings(setup, health)
+        self._inbound.note_use(health.storage)
+        if health.is_glance:
+            return
         if health.iccid not in {None, setup.identity.iccid}:
             assert setup.iccid_command is not None  # it was asked a moment ago
             if await self._says_again(setup.iccid_command, health.iccid):
                 raise WireLost("another SIM is in the stick now", by_peer=True)
         await self._report.tell(**health.facts(), error_rate=self._vitals.error_rate)
-        self._inbound.note_use(health.storage)
         now = asyncio.get_running_loop().time()
         if health.registration is not None and not may_send(
             health.registration, roaming=self._config.roaming
@@ -329,26 +390,3 @@ class Session:
         elif self._out_of_service_since is not None:
             self._out_of_service_since = None
             await self._report.up()
-
-
-def _leaves(errors: BaseExceptionGroup[DriverError]) -> list[DriverError]:
-    leaves: list[DriverError] = []
-    for error in errors.exceptions:
-        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return leaves
-
-
-def _first_unwell(errors: BaseExceptionGroup[Unwell]) -> Fault:
-    leaf = _leaves(errors)[0]
-    assert isinstance(leaf, Unwell)
-    return leaf.fault
-
-
-def _worst(errors: BaseExceptionGroup[DriverError]) -> DriverError:
-    """The one that says most: a lost port makes others fail."""
-    leaves = _leaves(errors)
-    for kind in (StickTaken, WireLost):
-        for leaf in leaves:
-            if isinstance(leaf, kind):
-                return leaf
-    return leaves[0]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from drivers.at.responses import NO_STATUS
+from drivers.base import Receipt
 from drivers.errors import CmsError, DeviceError, DriverError, WireTimeout
 from drivers.modem.faults import is_busy
 from drivers.modem.received import unreadable_part
@@ -17,16 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from drivers.at.responses import StorageUse, StoredPdu
-    from drivers.base import DriverEvent, EventSink, InboundPart, Receipt
+    from drivers.base import DriverEvent, EventSink, InboundPart
+    from drivers.modem.announced import Announced
     from drivers.modem.received import PduReader
     from drivers.modem.report import Report
-    from drivers.modem.storage import StorageReader
+    from drivers.modem.storage import Found, StorageReader
 
 logger = PacedLog(__name__, most=100)
 
 MANY = 4
 """So many messages found by a sweep are deleted together."""
 CMS_INVALID_INDEX = 321
+MAX_SEEN = 512
+"""Messages that are remembered: what could not be deleted is found again, and was announced long ago."""
 
 _RECEIVED = frozenset({0, 1, NO_STATUS})
 _DRAFTS = frozenset({2, 3})
@@ -39,7 +44,12 @@ class StoredMessages:
     Args:
         channel: for logs.
         pdus: reads what is found.
+        announced: told of each message that was taken.
         on_room: called with the number of places of each storage that a sweep looks at.
+
+    Attributes:
+        unreadable: memories that hold what can't be read, or that the stick does not show at all.
+        n_receipts: status reports that were taken.
     """
 
     def __init__(
@@ -49,14 +59,20 @@ class StoredMessages:
         report: Report,
         *,
         pdus: PduReader,
+        announced: Announced,
         on_room: Callable[[int], None],
     ) -> None:
+        self.unreadable: set[str | None] = set()
+        self.n_receipts = 0
+        self._announced = announced
+        self._seen: OrderedDict[bytes | None, None] = OrderedDict()
         self._channel = channel
         self._sink = sink
         self._report = report
         self._pdus = pdus
         self._on_room = on_room
         self._told_full: set[str | None] = set()
+        self._hidden: dict[str | None, int] = {}
         self._deletes_read = True
         self._last_taken: set[bytes | None] = set()
 
@@ -76,18 +92,23 @@ class StoredMessages:
         for memory in memories or (None,):
             try:
                 use = await reader.use(memory)
-                entries = await reader.list_all(memory)
+                found = await reader.find_all(memory, use, self._announced.open_in(memory or ""))
             except (DeviceError, WireTimeout) as error:
-                logger.warning("%s: can't list storage %s: %s", self._channel, memory, error)
+                logger.warning("%s: can't read storage %s: %s", self._channel, memory, error)
                 well &= _is_final(error)
+                if _is_final(error):
+                    self.unreadable.add(memory)
                 continue
-            is_near_full = nearly_full(use)
+            entries, is_near_full = found.entries, nearly_full(use)
+            await self._tell_of_hidden(memory, found)
             if use is not None:
                 self._on_room(use.n_total)
                 await self._tell_of_room(memory, use)
             if memory is not None and len(entries) >= MANY:
                 well &= await self._take_together(entries, memory, reader)
-                entries = await reader.list_all(memory) if is_near_full else []
+                if not is_near_full:
+                    continue
+                entries = (await reader.find_all(memory, await reader.use(memory), [])).entries
             for entry in entries:
                 well &= await self._take(entry, memory, entry.index, reader, make_room=is_near_full)
         return well
@@ -97,20 +118,39 @@ class StoredMessages:
 
         Raises and Cancel: as `sweep`.
         """
-        return await self._take_together(await reader.list_all(memory), memory, reader)
+        found = await reader.find_all(memory, None, self._announced.open_in(memory))
+        return await self._take_together(found.entries, memory, reader)
 
     async def take_at(self, memory: str, index: int, reader: StorageReader) -> bool:
-        """Take what lies in one place; False when it was left. Raises WireLost. Cancel: as `sweep`."""
+        """Take what lies in one place; False when it was left. Raises WireLost. Cancel: as `sweep`.
+
+        What is not there was taken together with others before its turn came, or the stick named a wrong place.
+        """
         try:
             entry = await reader.read(memory, index)
         except CmsError as error:
-            # Taken together with others before its turn came.
             return error.code == CMS_INVALID_INDEX
         except (DeviceError, WireTimeout) as error:
             # The sweep may have been faster; if not, the next one finds it.
             logger.info("%s: can't read %s %d: %s", self._channel, memory, index, error)
-            return False
+            return _is_final(error)
         return entry is None or await self._take(entry, memory, index, reader)
+
+    async def _tell_of_hidden(self, memory: str | None, found: Found) -> None:
+        """Tell of what a storage counts and does not show; it may be a message."""
+        if not found.n_hidden:
+            self.unreadable.discard(memory)
+            self._hidden.pop(memory, None)
+        else:
+            self._hidden[memory] = found.n_hidden
+            if not found.entries:
+                self.unreadable.add(memory)
+        where = ", ".join(f"{name or 'messages'} {n}" for name, n in self._hidden.items())
+        if where:
+            detail = f"The stick counts messages in its storage that it does not show: {where}."
+            await self._report.ail("storage_unreadable", detail)
+        else:
+            await self._report.heal("storage_unreadable")
 
     async def _tell_of_room(self, memory: str | None, use: StorageUse) -> None:
         """Tell of a storage that is nearly full; again only when it has had room meanwhile."""
@@ -129,6 +169,9 @@ class StoredMessages:
         # All at once, in their order: so they share a commit.
         stored = await asyncio.gather(*(self._deliver(event) for event in events))
         taken = [entry for entry, is_stored in zip(entries, stored, strict=True) if is_stored]
+        for entry, event, is_stored in zip(entries, events, stored, strict=True):
+            if is_stored:
+                self._note_taken(entry.pdu, memory, entry.index, event)
         pdus = {entry.pdu for entry in taken}
         # A stick that ignores the flag shows the same messages again.
         self._deletes_read = self._deletes_read and pdus.isdisjoint(self._last_taken)
@@ -172,9 +215,25 @@ class StoredMessages:
         # Drafts only take up room.
         if event is None and not make_room:
             return True
-        if event is not None and not await deliver(self._sink, event, self._channel):
-            return False
+        if event is not None:
+            if not await deliver(self._sink, event, self._channel):
+                return False
+            self._note_taken(entry.pdu, memory, index, event)
         return await self._delete(reader, memory, index)
+
+    def _note_taken(
+        self, pdu: bytes | None, memory: str | None, index: int, event: DriverEvent | None
+    ) -> None:
+        if pdu in self._seen:
+            self._seen.move_to_end(pdu)
+            return
+        self._seen[pdu] = None
+        if len(self._seen) > MAX_SEEN:
+            self._seen.popitem(last=False)
+        is_report = isinstance(event, Receipt)
+        self.n_receipts += is_report
+        now = asyncio.get_running_loop().time()
+        self._announced.took(memory or "", index, now, is_report=is_report)
 
     def _read_quietly(self, entry: StoredPdu) -> InboundPart | Receipt | None:
         return self._pdus.read_quietly(entry.pdu, entry.n_octets) if entry.status in _RECEIVED else None

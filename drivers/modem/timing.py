@@ -16,6 +16,8 @@ class ModemTiming:
         registration_s: how long a network may be searched before the stick is started anew.
         sweep_s: between two sweeps of the message storage.
         sweep_after_failure_s: until the next sweep when something could not be stored.
+        sweep_soon_s: until the next sweep while sweeps find what the stick did not announce.
+        unfinished_s: until what the stick was not ready for is tried again, at first.
         backoff_s, backoff_cap_s: first and longest wait before the port is opened again.
         quarantine_s, quarantine_cap_s: first and longest rest when nothing has helped.
         calm_s: so long in service, and the next trouble is a new one.
@@ -30,6 +32,8 @@ class ModemTiming:
     registration_s: float = 180.0
     sweep_s: float = 180.0
     sweep_after_failure_s: float = 15.0
+    sweep_soon_s: float = 15.0
+    unfinished_s: float = 5.0
     backoff_s: float = 1.0
     backoff_cap_s: float = 60.0
     quarantine_s: float = 60.0

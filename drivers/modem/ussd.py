@@ -15,7 +15,7 @@ from drivers.at.unsolicited import Urc
 from drivers.codec.gsm7 import encode_gsm7
 from drivers.codec.septets import pack_ussd
 from drivers.errors import AtError, DriverError, EncodeError, WireTimeout
-from drivers.modem.bringup import try_request
+from drivers.modem.asking import try_request
 from drivers.modem.ussd_text import PREFIX, Said, parse_cusd, read_text
 
 if TYPE_CHECKING:

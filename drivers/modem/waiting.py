@@ -37,6 +37,11 @@ class WaitingReports:
     def __len__(self) -> int:
         return len(self._urcs)
 
+    @property
+    def limit(self) -> int:
+        """So many are read at once."""
+        return self._limit
+
     def add(self, urc: Urc, now: float) -> bool:
         """One was announced; whether that changes when they are due."""
         if not self._urcs:

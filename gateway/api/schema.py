@@ -152,7 +152,9 @@ class InboundOut(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         data: hex; null unless it is binary.
         complete: false while parts are missing; `[…]` stands for them in the text, and late ones still join it.
-        in_reply_to: the latest message sent to that number from that channel.
+        in_reply_to: the latest message sent to that number from that channel; null for what came days late.
+        kind: `message_waiting` (a voicemail's lamp, for one) or `silent` (type 0, which phones don't show); null for
+            an ordinary message.
     """
 
     id: str
@@ -168,6 +170,7 @@ class InboundOut(msgspec.Struct, frozen=True, kw_only=True):
     network_time: Instant | None
     keyword: Keyword | None
     in_reply_to: str | None
+    kind: str | None
 
 
 class MessagePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -288,6 +291,7 @@ def show_inbound(inbound: InboundMessage) -> InboundOut:
         network_time=inbound.network_time,
         keyword=inbound.keyword,
         in_reply_to=inbound.in_reply_to,
+        kind=inbound.kind,
     )
 
 

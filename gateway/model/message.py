@@ -155,6 +155,7 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True, rename={"sender"
         text: None for binary, which has ``data``.
         parts: how many parts it had.
         complete: False while parts are missing; late ones still join it.
+        kind: what it is when it is no message of a person (`drivers.base.InboundKind`).
     """
 
     id: InboundId
@@ -170,6 +171,7 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True, rename={"sender"
     network_time: datetime | None = None
     keyword: Keyword | None = None
     in_reply_to: MessageId | None = None
+    kind: str | None = None
 
 
 class Suppression(msgspec.Struct, frozen=True, kw_only=True):

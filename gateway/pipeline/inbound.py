@@ -45,6 +45,10 @@ PART_WAIT = timedelta(hours=1)
 """How long a message waits for its missing parts; then it is given out as it is, and late parts still join it."""
 
 
+REPLY_WITHIN = timedelta(days=3)
+"""What is older is obeyed, but nobody waits for an answer to it: a SIM that was in a phone for years is full of it."""
+
+
 class _News(NamedTuple):
     """What a part has brought.
 
@@ -164,6 +168,7 @@ class Inbox:
             network_time=part.network_time,
             received_at=now,
             dedupe_key=part.dedupe_key,
+            kind=part.kind,
         )
 
     async def _finish(self, tx: Tx, parts: Sequence[StoredPart]) -> _News:
@@ -172,7 +177,9 @@ class Inbox:
         complete = len(parts) == first.total
         joined, found = self._read(parts, complete=complete)
         reading = read_number(first.sender, self._region)
-        answered = await find_latest_sent(tx, reading.spellings, first.channel)
+        answered = None
+        if not first.kind and not _is_old(first.network_time, first.received_at):
+            answered = await find_latest_sent(tx, reading.spellings, first.channel)
         message = InboundMessage(
             id=InboundId(make_id()),
             sender=reading.number or first.sender,
@@ -187,6 +194,7 @@ class Inbox:
             network_time=first.network_time,
             keyword=found[0] if found else None,
             in_reply_to=answered.id if answered else None,
+            kind=first.kind,
         )
         await save_inbound(tx, message)
         await finish_part(tx, first, message.id)
@@ -245,6 +253,8 @@ class Inbox:
                 )
                 await record_opt_out(tx, suppression, reading)
                 return self._policy.opt_out_reply
+            case Keyword.OPT_IN if _is_old(message.network_time, message.received_at):
+                return ""  # they may have opted out since
             case Keyword.OPT_IN:
                 changed = await record_opt_in(tx, self._clock, reading, "inbound")
                 return self._policy.opt_in_reply if changed else ""
@@ -260,7 +270,7 @@ class Inbox:
         whose number is doubtful is answered if we wrote to one of the numbers that it may be.
         """
         text = await self._obey(tx, message, reading, found) if found else ""
-        if not text:
+        if not text or message.kind or _is_old(message.network_time, message.received_at):
             return False
         recipient = reading.number
         if recipient is None and message.in_reply_to is not None:
@@ -278,6 +288,11 @@ class Inbox:
             "no answer to a keyword on %s: its sender can't receive, or no channel sends", message.channel
         )
         return False
+
+
+def _is_old(network_time: datetime | None, now: datetime) -> bool:
+    """Whether the network took it so long ago that an answer would come out of nowhere."""
+    return network_time is not None and now - network_time > REPLY_WITHIN
 
 
 def _choose(part: StoredPart, sets: Sequence[PartSet]) -> PartSet | None:

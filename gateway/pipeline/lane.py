@@ -105,6 +105,10 @@ class Lane:
         self.state = state
         self._error = error
 
+    def set_ailment(self, error: str | None) -> None:
+        """What does not work though it is up; None when all does."""
+        self._error = error
+
     def forget_faults(self) -> None:
         """An operator says that it is mended: trust it."""
         self._cooldown, self._breaker = Cooldown(), Breaker()

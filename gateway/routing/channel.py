@@ -38,7 +38,7 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         breaker: ``open`` after failures in series, ``half_open`` while one message is tried.
         budgets: what it may send in the current day and month, and has sent.
         since: when ``state`` began.
-        error: why it is down or stopped.
+        error: why it is down or stopped; while it is up, what does not work all the same.
         sent, failed, uncertain, received: since the daemon started.
         facts: see `drivers.base.ChannelInfo`.
     """

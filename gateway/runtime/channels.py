@@ -96,15 +96,22 @@ class LaneSink:
                 self._lane.facts = {**self._lane.facts, **facts}
                 if isinstance(iccid := facts.get("iccid"), str):
                     await self._budgets.note_sim(self._lane, iccid)
-            case ChannelUp():
-                await self._change(ChannelState.UP, None)
-                self._wake()
+            case ChannelUp(ailment=ailment):
+                await self._come_up(ailment)
             case ChannelDown(fault=fault):
                 stopped = fault.kind is FaultKind.CONFIG
                 await self._change(
                     ChannelState.STOPPED if stopped else ChannelState.DOWN,
                     f"{fault.code}: {fault.detail}",
                 )
+
+    async def _come_up(self, ailment: Fault | None) -> None:
+        error = f"{ailment.code}: {ailment.detail}" if ailment else None
+        if self._lane.state is ChannelState.UP:  # only what ails it is news
+            self._lane.set_ailment(error)
+        else:
+            await self._change(ChannelState.UP, error)
+            self._wake()
 
     async def _take_part(self, part: InboundPart) -> None:
         if await self._inbox.handle(self._lane, part):
@@ -122,7 +129,7 @@ class LaneSink:
             "channel %s is %s%s",
             name,
             state,
-            f": {error}" * (not up),
+            f": {error}" if error else "",
         )
         data = {"name": name, "state": state.value, "error": error}
         await self._record("channel.up" if up else "channel.down", data)

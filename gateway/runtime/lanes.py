@@ -90,6 +90,7 @@ def _driver_config(channel: ChannelSettings) -> ModemConfig | SmppConfig:
         number=channel.number,
         smsc=channel.smsc,
         roaming=channel.roaming,
+        send_only=channel.send_only,
         hang_up_calls=channel.hang_up_calls,
         profile=channel.profile,
         answer_timeout_s=channel.answer_timeout_s,

@@ -79,6 +79,7 @@ class StickSettings(SimSettings, frozen=True, kw_only=True):
         baudrate: of a real serial line; USB sticks ignore it.
         smsc: the service centre's number, E.164; only where the SIM does not know it.
         roaming: send also by a foreign network.
+        send_only: never read the storage; for phones that reading silences.
         hang_up_calls: end voice calls at once.
         profile: name or path of the stick's profile; by itself it is chosen by what the stick is.
         recovery_command: program that cuts the stick's power for a moment, run when nothing else has helped.
@@ -94,6 +95,7 @@ class StickSettings(SimSettings, frozen=True, kw_only=True):
     baudrate: Annotated[int, Form(whole_number(300, 4_000_000))] = 115_200
     smsc: Number | None = None
     roaming: Flag = True
+    send_only: Flag = False
     hang_up_calls: Flag = False
     profile: Annotated[str, Form(parse_profile)] | None = None
     recovery_command: Annotated[tuple[str, ...], Form(parse_command)] = ()

@@ -14,7 +14,7 @@ from gateway.store.ports import Row, Tx
 
 _COLUMNS = (
     "id, sender, recipient, channel, text, data, encoding, parts, complete, received_at, network_time, keyword,"
-    " in_reply_to"
+    " in_reply_to, kind"
 )
 
 
@@ -27,6 +27,7 @@ class StoredPart(NamedTuple):
         part, total: 1..n and n; 1 and 1 without concatenation.
         dedupe_key: see `drivers.base.InboundPart`.
         set_id: equal for the parts of one message only; None for a message in one part.
+        kind: see `drivers.base.InboundPart`.
     """
 
     id: str
@@ -42,6 +43,7 @@ class StoredPart(NamedTuple):
     received_at: datetime
     dedupe_key: str | None
     set_id: str | None = None
+    kind: str | None = None
 
 
 class PartSet(NamedTuple):
@@ -61,12 +63,12 @@ class PartSet(NamedTuple):
 async def save_part(tx: Tx, part: StoredPart) -> bool:
     """Store one part; False when the same part was stored before."""
     n_changed = await tx.execute(
-        f"INSERT INTO inbound_parts ({_PART_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO inbound_parts ({_PART_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
         (
             part.id, part.channel, part.sender, part.recipient, part.encoding, part.payload, part.concat_key,
             part.part, part.total, format_ms(part.network_time), format_ms(part.received_at), part.dedupe_key,
-            part.set_id,
+            part.set_id, part.kind,
         ),
     )  # fmt: skip
     return n_changed > 0
@@ -141,11 +143,11 @@ async def forget_parts(tx: Tx, before: datetime) -> int:
 async def save_inbound(tx: Tx, message: InboundMessage) -> None:
     """Store a joined message."""
     await tx.execute(
-        f"INSERT INTO inbound ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO inbound ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             message.id, message.sender, message.recipient, message.channel, message.text, message.data,
             message.encoding, message.parts, int(message.complete), format_ms(message.received_at),
-            format_ms(message.network_time), message.keyword, message.in_reply_to,
+            format_ms(message.network_time), message.keyword, message.in_reply_to, message.kind,
         ),
     )  # fmt: skip
 
@@ -195,7 +197,7 @@ async def list_inbound(
 
 _PART_COLUMNS = (
     "id, channel, sender, recipient, encoding, payload, concat_key, part, total, network_time, received_at,"
-    " dedupe_key, set_id"
+    " dedupe_key, set_id, kind"
 )
 _SELECT_PARTS = f"SELECT {_PART_COLUMNS} FROM inbound_parts"
 # The three bounds keep what a part costs from growing with how many came before it under its key.
@@ -233,6 +235,7 @@ def _part(row: Row) -> StoredPart:
         received_at=received_at,
         dedupe_key=row[11],
         set_id=row[12],
+        kind=row[13],
     )
 
 
@@ -252,4 +255,5 @@ def _inbound(row: Row) -> InboundMessage:
         network_time=parse_ms(row[10]),
         keyword=None if row[11] is None else Keyword(row[11]),
         in_reply_to=None if row[12] is None else MessageId(row[12]),
+        kind=row[13],
     )

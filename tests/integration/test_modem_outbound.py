@@ -216,6 +216,7 @@ async def test_a_sim_that_is_gone_brings_the_stick_up_anew(modem, driver, sink):
 async def test_segments_behind_each_other_need_one_command_each(modem, driver):
     for _ in range(3):
         await driver.submit(segment())
+    await modem.wait_for_command("AT+CMEE?", times=2)  # the first look at the stick is over
     n_before = len(modem.commands)
     for _ in range(5):
         await driver.submit(segment())
@@ -226,7 +227,7 @@ async def test_after_a_pause_pdu_mode_is_set_again(modem, driver, monkeypatch):
     monkeypatch.setattr("drivers.modem.outbound.PDU_MODE_TRUST_S", 0.0)
     await driver.submit(segment())
     await driver.submit(segment())
-    relevant = [command[:7] for command in modem.commands if command.startswith(("AT+CMGF", "AT+CMGS"))]
+    relevant = [command[:7] for command in modem.commands if command.startswith(("AT+CMGF=", "AT+CMGS="))]
     assert relevant == ["AT+CMGF", "AT+CMGF", "AT+CMGS", "AT+CMGF", "AT+CMGS"]
 
 

@@ -78,7 +78,7 @@ async def test_what_can_not_be_deleted_is_not_swept_again_and_again(modem, sink)
     timing = replace(QUICK, sweep_after_failure_s=60.0)
     async with running(driver_for(modem, timing=timing, keepalive_s=0.01), sink):
         await sink.wait_until_up()
-        await modem.wait_for_command("AT+CPMS?", times=4)
+        await modem.wait_for_command("AT+CPMS?", times=12)
         n_sweeps = modem.commands.count("AT+CMGL=4")
         await modem.wait_for_command("AT+CPMS?", times=modem.commands.count("AT+CPMS?") + 10)
         assert modem.commands.count("AT+CMGL=4") <= n_sweeps + 2, "a sweep of a full storage lists it twice"
@@ -126,9 +126,13 @@ async def test_a_storage_that_stays_full_is_told_of_once(modem, sink):
     plain = modem._answer
     modem._answer = lambda c: modem.say("+CMS ERROR: 320") if c.startswith("AT+CMGD=") else plain(c)
     timing = replace(QUICK, sweep_after_failure_s=0.01)
+
+    def n_told() -> int:
+        return [notice.code for notice in sink.of(ChannelNotice)].count("storage_full")
+
     async with running(driver_for(modem, timing=timing), sink):
         await modem.wait_for_command("AT+CMGL=4", times=6)
-        assert [notice.code for notice in sink.of(ChannelNotice)] == ["storage_full"]
+        assert n_told() == 1
         modem._answer, modem.stored = plain, {}
         modem.replies["AT+CPMS?"] = ('+CPMS: "SM",0,10', "OK")
         for _ in range(2):  # one may be under way
@@ -136,7 +140,7 @@ async def test_a_storage_that_stays_full_is_told_of_once(modem, sink):
             await modem.wait_for_command("AT+CMGL=4", times=modem.commands.count("AT+CMGL=4") + 1)
         modem.replies["AT+CPMS?"] = ('+CPMS: "SM",9,10', "OK")
         modem.say("+CMTI: broken")
-        await eventually(lambda: len(sink.of(ChannelNotice)) == 2)
+        await eventually(lambda: n_told() == 2)
 
 
 async def test_a_stick_that_always_says_what_nobody_understands_is_swept_ever_more_rarely(modem, sink):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from drivers.base import Concat, Encoding, InboundPart
+from drivers.base import Concat, Encoding, InboundKind, InboundPart
 from drivers.codec.gsm7 import encode_gsm7
 from gateway.model.message import Keyword
+from gateway.store.suppressions import find_suppression
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import OPT_OUT_REPLY, PHONE, START, Rig, ScriptedChannel, running
 
@@ -75,6 +77,49 @@ async def test_a_reply_names_the_message_it_answers(tmp_path: Path):
         await rig.until_status(await rig.send(OTHER, channel="a"), "sent")
         await driver.report(single("thanks"))
         assert [m.in_reply_to for m in await rig.inbound()] == [latest.id]
+
+
+@pytest.mark.parametrize(("age", "n_answers"), [(timedelta(days=2), 1), (timedelta(days=730), 0)])
+async def test_an_opt_out_holds_however_old_it_is_and_is_answered_while_somebody_waits(
+    tmp_path: Path, age: timedelta, n_answers: int
+):
+    driver = ScriptedDriver("sim")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(replace(single("TD"), network_time=START - age))
+        (message,) = await rig.inbound()
+        assert message.keyword is Keyword.OPT_OUT
+        assert await rig.store.read(lambda tx: find_suppression(tx, PHONE))
+        assert len(await answers(driver, rig)) == n_answers
+
+
+async def test_an_opt_in_of_long_ago_lifts_nothing(tmp_path: Path):
+    driver = ScriptedDriver("sim")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await driver.report(single("TD"))
+        await driver.report(replace(single("START"), network_time=START - timedelta(days=700)))
+        assert await rig.store.read(lambda tx: find_suppression(tx, PHONE))
+        assert len(await answers(driver, rig)) == 1
+
+
+async def test_what_came_long_ago_is_no_reply_to_what_went_out_today(tmp_path: Path):
+    driver = ScriptedDriver("sim")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await rig.until_status(await rig.send(channel="sim"), "sent")
+        await driver.report(replace(single("see you at 8"), network_time=START - timedelta(days=700)))
+        assert [m.in_reply_to for m in await rig.inbound()] == [None]
+
+
+@pytest.mark.parametrize("kind", list(InboundKind))
+async def test_what_is_no_message_of_a_person_is_marked_and_gets_no_answer(tmp_path: Path, kind: InboundKind):
+    driver = ScriptedDriver("sim")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await rig.until_status(await rig.send(channel="sim"), "sent")
+        n_before = len(driver.recipients())
+        await driver.report(replace(single("help"), kind=kind))
+        await driver.report(single("a person's", sender=OTHER))
+        marked = {m.text: (m.kind, m.in_reply_to) for m in await rig.inbound()}
+        assert marked == {"help": (kind.value, None), "a person's": (None, None)}
+        assert len(await answers(driver, rig)) == n_before
 
 
 async def test_the_same_part_again_is_dropped(tmp_path: Path):
