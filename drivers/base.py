@@ -154,10 +154,8 @@ SubmitResult = Accepted | Refused | Uncertain
 class ChannelUp:
     """The channel can take segments now.
 
-    Told again when ``ailment`` changes.
-
     Args:
-        ailment: what does not work all the same, such as a storage that can't be read; None when all does.
+        ailment: what does not work all the same; told again when that changes.
     """
 
     ailment: Fault | None = None
@@ -253,15 +251,6 @@ MOST_OCTETS: Final = 512
 """Of a report that is kept as it came."""
 
 
-class InboundKind(StrEnum):
-    """What is no message of a person, and not to be answered as one."""
-
-    MESSAGE_WAITING = "message_waiting"
-    """It switches the lamp for voicemail, fax or e-mail."""
-    SILENT = "silent"
-    """Type 0: phones acknowledge it and show nothing; somebody looked whether this SIM is there."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundPart:
     """One received part, mobile-originated; the gateway joins parts.
@@ -274,7 +263,7 @@ class InboundPart:
         concat: None for a message in one part.
         flash: message class 0.
         network_time: the SMSC's timestamp; None if unreadable.
-        kind: what it is when it is no message of a person; None for an ordinary one.
+        kind: see `drivers.inbound_kind`; None for a message of a person.
         dedupe_key: equal for the same part received again (SIM storage read twice, network repeat);
             None when the wire gives nothing to tell by.
     """
@@ -286,7 +275,7 @@ class InboundPart:
     concat: Concat | None = None
     flash: bool = False
     network_time: datetime | None = None
-    kind: InboundKind | None = None
+    kind: str | None = None
     dedupe_key: str | None = None
 
 

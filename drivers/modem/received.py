@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from drivers.base import Encoding, InboundKind, InboundPart, Receipt
+from drivers.base import Encoding, InboundPart, Receipt
 from drivers.codec.address import split_sca
 from drivers.codec.dcs import decode_dcs
 from drivers.codec.status import classify_tp_st
@@ -14,6 +14,7 @@ from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, decode_incoming
 from drivers.codec.ucs2 import tidy_ucs2
 from drivers.codec.udh import decode_udh
 from drivers.errors import DecodeError
+from drivers.inbound_kind import InboundKind
 from drivers.paced_log import PacedLog
 
 if TYPE_CHECKING:

@@ -155,7 +155,7 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True, rename={"sender"
         text: None for binary, which has ``data``.
         parts: how many parts it had.
         complete: False while parts are missing; late ones still join it.
-        kind: what it is when it is no message of a person (`drivers.base.InboundKind`).
+        kind: what it is when it is no message of a person (`drivers.inbound_kind`).
     """
 
     id: InboundId

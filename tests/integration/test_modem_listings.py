@@ -13,6 +13,8 @@ from tests.support.modem_driver import QUICK, deliver_pdu, driver_for, report_pd
 from tests.support.scripted_modem import ScriptedModem, tpdu_octets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.recording_sink import RecordingSink
 
 pytestmark = pytest.mark.integration
@@ -25,13 +27,15 @@ class Memories:
 
     Attributes:
         stored: PDU in hex by memory and index.
-        listing: lines for the memory that is read; the test may replace it.
+        listing, reading: what is answered for the memory that is read; the test may replace them.
     """
 
     def __init__(self, modem: ScriptedModem, *names: str, size: int = 20) -> None:
         self.modem = modem
         self.stored: dict[str, dict[int, str]] = {name: {} for name in names}
         self.size = size
+        self.listing: Callable[[], tuple[str, ...]] = self._list
+        self.reading: Callable[[int], tuple[str, ...]] = self._read_one
         self.names = [names[0]] * 3
         quoted = ",".join(f'"{name}"' for name in names)
         modem.replies["AT+CPMS=?"] = (f"+CPMS: ({quoted}),({quoted}),({quoted})", "OK")
@@ -45,11 +49,11 @@ class Memories:
     def use(self) -> str:
         return "+CPMS: " + ",".join(f'"{name}",{len(self.stored[name])},{self.size}' for name in self.names)
 
-    def listing(self) -> tuple[str, ...]:
+    def _list(self) -> tuple[str, ...]:
         pairs = ((f"+CMGL: {index},1,,{tpdu_octets(pdu)}", pdu) for index, pdu in sorted(self.read.items()))
         return (*(line for pair in pairs for line in pair), "OK")
 
-    def reading(self, index: int) -> tuple[str, ...]:
+    def _read_one(self, index: int) -> tuple[str, ...]:
         pdu = self.read.get(index)
         return (f"+CMGR: 1,,{tpdu_octets(pdu)}", pdu, "OK") if pdu else ("+CMS ERROR: 321",)
 
@@ -135,6 +139,7 @@ async def test_reports_that_lie_elsewhere_than_announced_are_found_and_then_know
     async with running(driver_for(modem), sink):
         await sink.wait_until_up()
         await modem.wait_for_command("AT+CMGL=4", times=3)
+        n_commands = 0
         for _ in range(3):
             n_before, n_commands = len(sink.of(Receipt)), len(modem.commands)
             memories.stored[home] = {index: report_pdu(n_before + index) for index in range(n)}
@@ -227,7 +232,7 @@ async def test_a_memory_that_is_chosen_only_with_the_others_is_read(modem, sink)
         else:
             plain(command)
 
-    modem._answer = answer  # type: ignore[method-assign]
+    modem._answer = answer
     memories.stored["SR"] = {0: report_pdu(1)}
     async with running(driver_for(modem), sink):
         await sink.wait_for_event(Receipt)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import Concat, Encoding, InboundKind, InboundPart
+from drivers.base import Concat, Encoding, InboundPart
 from drivers.codec.gsm7 import encode_gsm7
+from drivers.inbound_kind import InboundKind
 from gateway.model.message import Keyword
 from gateway.store.suppressions import find_suppression
 from tests.support.fake_driver import ScriptedDriver

@@ -42,11 +42,9 @@ async def test_the_bind_comes_back_after_the_link_was_cut():
     async with bound() as run:
         run.peer.link.cut()
         await run.sink.wait_for(lambda: len(run.sink.of(ChannelUp)) == 2)
-        assert [type(event) for event in run.sink.handled if not isinstance(event, ChannelInfo)] == [
-            ChannelUp,
-            ChannelDown,
-            ChannelUp,
-        ]
+        expected: list[type] = [ChannelUp, ChannelDown, ChannelUp]
+        told = [type(event) for event in run.sink.handled if not isinstance(event, ChannelInfo)]
+        assert told == expected
         assert isinstance(await run.submit(), Accepted)
 
 

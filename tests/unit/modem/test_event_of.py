@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from drivers.base import Concat, Encoding, InboundKind, InboundPart
+from drivers.base import Concat, Encoding, InboundPart
 from drivers.codec.gsm7 import encode_gsm7
 from drivers.codec.national_tables import Language
 from drivers.codec.shifts import national_elements
 from drivers.codec.tpdu import SmsDeliver, encode_deliver
 from drivers.codec.udh import concat_element, encode_udh
+from drivers.inbound_kind import InboundKind
 from drivers.modem.received import event_of
 
 pytestmark = pytest.mark.unit
