@@ -15,10 +15,13 @@ from collections.abc import Callable
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
-BITE: Final = 4096
-"""Octets that are taken at once: of the smallest PDUs 256, which costs some milliseconds."""
+BITE: Final = 2048
+"""Octets that are taken at once: of the smallest PDUs 128, which cost a millisecond or more."""
 BITES_A_TURN: Final = 2.0
 """For all wires of a loop together."""
+NUISANCES: Final = 100
+NUISANCE_PAUSE_S: Final = 0.1
+"""After so many messages that could only be refused a wire is not read for so long."""
 _LEAST_SHARE: Final = 1 / 64
 """What the shortest bite counts as."""
 
@@ -111,6 +114,7 @@ class Inflow:
         self._in_line = False
         self._paused = False
         self._holds: dict[str, bool] = {}
+        self._n_nuisances = 0
 
     @property
     def held(self) -> bool:
@@ -148,6 +152,14 @@ class Inflow:
         """Undo a `hold`."""
         if self._holds.pop(why, None) is not None and not self._holds:
             self._stand_in_line()
+
+    def note_nuisance(self) -> None:
+        """What was taken could only be refused: who goes on like that is heard less often."""
+        self._n_nuisances += 1
+        if self._n_nuisances >= NUISANCES:
+            self._n_nuisances = 0
+            self.hold("nuisance")
+            asyncio.get_running_loop().call_later(NUISANCE_PAUSE_S, self.release, "nuisance")
 
     def finish(self) -> None:
         """The wire is gone: take the little that is left of it, unless nobody listens for good."""

@@ -206,13 +206,9 @@ class SmppConnection(asyncio.BufferedProtocol):
             self._session.postpone(deaf_s)
             self._inflow.release("deliveries")
 
-    def hold_for_login(self) -> None:
-        """Take no PDU until it is decided who the peer is; its going is noticed all the same."""
-        self._inflow.hold("login", listening=True)
-
-    def end_login(self) -> None:
-        """Undo `hold_for_login`; what the peer sent behind its bind is taken now."""
-        self._inflow.release("login")
+    def note_refused(self) -> None:
+        """A request could only be refused; a peer that goes on like that is heard less often."""
+        self._inflow.note_nuisance()
 
     def close(self, reason: str) -> None:
         """Write what is queued and close; `lost` follows."""
@@ -327,6 +323,7 @@ class SmppConnection(asyncio.BufferedProtocol):
                 self._on_request(self, event)
             case UnknownResponse() | PduRejected() | NotificationReceived():
                 self._incidents.note(event)
+                self._inflow.note_nuisance()
             case SessionFailed():
                 self._fail(event)
 

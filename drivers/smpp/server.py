@@ -104,6 +104,11 @@ class ServerBind:
         """
         self._connection.respond(request, body, command_status)
 
+    def refuse(self, request: RequestReceived, body: Body, command_status: int) -> None:
+        """Answer a request that came too early; who goes on like that is heard less often."""
+        self.respond(request, body, command_status)
+        self._connection.note_refused()
+
     async def deliver(self, body: DeliverSm) -> Answer:
         """Send a delivery and wait for its answer.
 
@@ -351,6 +356,14 @@ class _Accepted(SmppConnection):
         self.peer = self.origin = ""
         self.login: asyncio.Task[None] | None = None
         self.bind: ServerBind | None = None
+
+    def hold_for_login(self) -> None:
+        """Take no PDU until it is decided who the peer is; its going is noticed all the same."""
+        self._inflow.hold("login", listening=True)
+
+    def end_login(self) -> None:
+        """Undo `hold_for_login`; what the peer sent behind its bind is taken now."""
+        self._inflow.release("login")
 
     @property
     def waits_for_login(self) -> bool:

@@ -47,7 +47,7 @@ from gateway.esme.submit import status_for
 
 _log = PacedLog(__name__, most=100)
 
-_BATCH: Final = 500
+_BATCH: Final = 250
 _MOST_ADDRESS_CHARS: Final = 20
 _YIELD_EVERY: Final = 50
 """Messages that are read in one turn of the event loop."""
@@ -94,7 +94,8 @@ class EsmeSession:
         """Take one request, or refuse it at once."""
         refusal = self._overload(request.body)
         if refusal is not None:
-            self._respond(request, _response_to(request.body), refusal)
+            self._count_answer(request, refusal)
+            self._bind.refuse(request, _response_to(request.body), refusal)
             return
         n = count_destinations(request.body) if isinstance(request.body, Submission) else 0
         self._unanswered[id(request)] = n
@@ -238,9 +239,12 @@ class EsmeSession:
             self._respond(request, body, status)
 
     def _respond(self, request: RequestReceived, body: Body, status: CommandStatus) -> None:
+        self._count_answer(request, status)
+        self._bind.respond(request, body, status)
+
+    def _count_answer(self, request: RequestReceived, status: CommandStatus) -> None:
         if isinstance(request.body, Submission):
             self._count(self._bind.system_id, status.name)
-        self._bind.respond(request, body, status)
 
 
 def _tell(asked: Body, told: Told) -> Body:

@@ -124,14 +124,16 @@ def flood(
     return attack
 
 
-def guess(name: str, *, n: int, addresses: int = 1) -> Callable[[Ports, object], None]:
-    """Wrong passwords from one address or many."""
+def guess(
+    name: str, *, n: int, addresses: int = 1, patience_s: float = 30.0
+) -> Callable[[Ports, object], None]:
+    """Wrong passwords from one address or many, each given up after so long."""
 
     def attack(ports: Ports, _: object) -> None:
         def one(i: int) -> None:
             who = name or f"guess{i}"
             with opened(ports["smpp"], f"127.0.{1 + i % addresses if addresses > 1 else 0}.1") as sock:
-                sock.settimeout(30)
+                sock.settimeout(patience_s)
                 sock.sendall(bind(who, "wrong"))
                 drain(sock)
 
@@ -231,6 +233,7 @@ ATTACKERS: Final[dict[str, Attack]] = {
     "smpp-multi": (nothing, flood(MULTI, message(MANY, b"x" * 50), bound=True)),
     "smpp-idle": (nothing, idle(1_000)),
     "smpp-guess": (nothing, guess("shop", n=16)),
+    "smpp-guess-rude": (nothing, guess("shop", n=32, patience_s=0.3)),
     "smpp-guess-names": (nothing, guess("", n=16)),
     "smpp-guess-64": (nothing, guess("shop", n=64, addresses=64)),
     "kannel-guess": (nothing, guess_kannel),

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from drivers import inflow
 from drivers.at.port import AtPort
 from drivers.inflow import BITE, BITES_A_TURN
 from drivers.smpp.config import SmppConfig
@@ -47,6 +48,12 @@ MOST_A_TURN = int(BITE * (BITES_A_TURN + 1)) // HEADER
 MOST_LINES = 60
 UNKNOWN = bytes.fromhex("00000010 00000999 00000000 00000007")
 N_UNKNOWN = 40_000
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused again and again is read on all the same: the turns alone bound it."""
+    monkeypatch.setattr(inflow, "NUISANCES", 10**9)
 
 
 def on_uvloop(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -96,6 +103,7 @@ async def drain(reader: asyncio.StreamReader) -> None:
         pass
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("secure", [False, True])
 def test_a_bound_flood_gets_a_bounded_share_of_each_turn_and_of_the_log(secure, tmp_path, caplog):
     async def flood() -> None:
@@ -119,6 +127,7 @@ def _tls(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return made.server_context(), ours
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_an_application_is_answered_beside_a_flood():
     async def flood() -> None:
         async with serving() as (server, incidents), bound_peer(server.port) as (reader, writer):
@@ -150,6 +159,7 @@ def test_who_is_not_bound_may_say_little(octets, caplog):
     assert len(caplog.records) < MOST_LINES
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(
     "octets", [UNKNOWN, encode_pdu(SubmitSmResp(), 77), encode_pdu(DeliverSm(esm_class=4), 7)]
 )
@@ -214,6 +224,21 @@ def test_a_stick_that_talks_without_end_gets_a_bounded_share_of_each_turn_and_of
 
     on_uvloop(flood)
     assert len(caplog.records) < MOST_LINES
+
+
+def test_who_sends_what_can_only_be_refused_is_heard_less_and_less_to_the_harm_of_nobody(monkeypatch):
+    monkeypatch.setattr(inflow, "NUISANCE_PAUSE_S", 3_600.0)
+
+    async def flood() -> None:
+        async with serving() as (server, incidents), bound_peer(server.port) as (_, writer):
+            writer.write(UNKNOWN * N_UNKNOWN)
+            async with connected_esme(server.port) as honest:
+                await honest.bind()
+                for _ in range(50):
+                    await honest.ask(EnquireLink())
+            assert incidents.rejected_pdus == inflow.NUISANCES
+
+    on_uvloop(flood)
 
 
 # ---- one segment of TCP

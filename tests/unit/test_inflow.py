@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers import inflow
 from drivers.inflow import BITES_A_TURN, Inflow
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.unit
 
@@ -105,6 +107,17 @@ async def test_a_held_wire_is_read_on_only_until_a_bite_waits():
     await turn()
     assert wire.heard == [b"x" * BITE]
     assert wire.reading
+
+
+async def test_who_sends_what_can_only_be_refused_is_heard_less_often(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(inflow, "NUISANCE_PAUSE_S", 0.0)
+    wire = Wire()
+    for _ in range(inflow.NUISANCES):
+        assert not wire.inflow.held
+        wire.inflow.note_nuisance()
+    assert wire.inflow.held
+    assert not wire.reading
+    await eventually(lambda: wire.reading)
 
 
 async def test_the_rest_is_taken_when_the_wire_is_gone():
