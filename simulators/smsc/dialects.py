@@ -21,7 +21,7 @@ _IDS: Final[dict[str, Callable[[int], str]]] = {
     "padded": lambda number: f"{number:020d}",
     "padded_hex": lambda number: f"{number:016x}",
 }
-_FORMATS: Final = {"comma", "capitals", "seconds", "no_text", "no_tlv", "reordered", "own_words"}
+_FORMATS: Final = {"comma", "capitals", "seconds", "no_text", "no_tlv", "reordered", "own_words", "odd_words"}
 _OCTETS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "wide": lambda text: text.decode("latin-1").encode("utf-16-be"),
     "wide_swapped": lambda text: b"\xff\xfe" + text.decode("latin-1").encode("utf-16-le"),
@@ -34,13 +34,15 @@ _OWN_WORDS: Final = {
     "REJECTD": "Rejected by operator",
     "EXPIRED": "TIMEOUT",
 }
+_ODD_WORD: Final = "ZX:0148"
 
 WORDS: Final = frozenset(_IDS) | _FORMATS | _OCTETS.keys() | _ENVELOPES
 """Ids: ``decimal``, ``hex``, ``upper`` (hex in capitals), ``padded``, ``padded_hex``. Texts: ``comma`` between the
-fields, ``capitals`` (``ID:``, ``Text:``), ``seconds`` in dates, ``no_text``, ``reordered`` fields, ``own_words`` for
-the state; in UTF-16 (``wide``, or ``wide_swapped`` with a mark), or ``packed`` as GSM-7. ``no_tlv``: the text
-alone. ``says_ucs2``: data_coding 8, whatever the text is in. ``in_payload``: in that parameter. ``no_label``: esm_class
-0. ``unturned``: both addresses as the message had them; ``masked``: digits of the handset are hidden."""
+fields, ``capitals`` (``ID:``, ``Text:``), ``seconds`` in dates, ``no_text``, ``reordered`` fields, ``own_words`` or
+``odd_words`` (that nobody knows) for the state; in UTF-16 (``wide``, or ``wide_swapped`` with a mark), or ``packed`` as
+GSM-7. ``no_tlv``: the text alone. ``says_ucs2``: data_coding 8, whatever the text is in. ``in_payload``: in that
+parameter. ``no_label``: esm_class 0. ``unturned``: both addresses as the message had them; ``masked``: digits of the
+handset are hidden."""
 
 
 class UnknownWord(ValueError):
@@ -95,6 +97,8 @@ def spell_receipt(facts: ReceiptFacts, words: frozenset[str]) -> str:
     ]
     if "own_words" in words:
         fields[5] = ("stat", _OWN_WORDS.get(facts.stat, facts.stat))
+    if "odd_words" in words:
+        fields[5] = ("stat", _ODD_WORD)
     if "reordered" in words:
         fields = [fields[5], *fields[:5], fields[6]]
     if "no_text" not in words:

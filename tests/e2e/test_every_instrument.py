@@ -120,6 +120,10 @@ async def _live(world: World, daemon: Daemon, server_port: int) -> None:
     lost = await _send(daemon)
     await daemon.wait_status([lost], {"delivered"}, 60.0)
 
+    # A receipt whose word for the state nobody knows ends nothing: that one is asked for, too.
+    smsc.plan.inject(Fault(kind="receipt_dialect", text="odd_words+no_tlv"), now())
+    await daemon.wait_status([await _send(daemon)], {"delivered"}, 60.0)
+
     # A phone that can't be reached; a text that the network refuses for good; one that is called back.
     world.network.set_unreachable(ABSENT)
     await daemon.wait_status([await _send(daemon, to=ABSENT)], {"undelivered"})
