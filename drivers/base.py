@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NewType, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, NewType, Protocol
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -96,6 +96,26 @@ class FaultKind(StrEnum):
     """Stop the channel and call a person: trying again does harm."""
 
 
+class Blame(StrEnum):
+    """Whose a failure is, as far as its code tells."""
+
+    CHANNEL = "channel"
+    """No other segment would fare better on this channel now."""
+    SEGMENT = "segment"
+    """The segment's own, or its recipient's: the network works, and has judged this one."""
+    UNCLEAR = "unclear"
+    """The code is in use for both. Failures of several recipients tell."""
+
+
+_USUAL_BLAME = {
+    FaultKind.TEMPORARY: Blame.UNCLEAR,
+    FaultKind.THROTTLED: Blame.CHANNEL,
+    FaultKind.CHANNEL: Blame.CHANNEL,
+    FaultKind.PERMANENT: Blame.SEGMENT,
+    FaultKind.CONFIG: Blame.CHANNEL,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """Why a segment was refused or a channel is down.
@@ -105,12 +125,19 @@ class Fault:
         code: stable snake-case code, such as ``cms_38`` or ``smpp_0x58`` or ``link_down``.
         detail: one sentence for people; no number, text or secret.
         retry_after_s: seconds the peer asked us to wait, if it did.
+        blame: whose it is, where that is not what its kind says; see `whose`.
     """
 
     kind: FaultKind
     code: str
     detail: str
     retry_after_s: float | None = None
+    blame: Blame | None = None
+
+    @property
+    def whose(self) -> Blame:
+        """Whose failure it is."""
+        return _USUAL_BLAME[self.kind] if self.blame is None else self.blame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,10 +168,12 @@ class Uncertain:
     Args:
         code: stable snake-case code, such as ``answer_timeout`` or ``link_lost``.
         detail: one sentence for people.
+        blame: ``CHANNEL`` when the link died, which says nothing of the recipient.
     """
 
     code: str
     detail: str
+    blame: Blame = Blame.UNCLEAR
 
 
 SubmitResult = Accepted | Refused | Uncertain
@@ -359,40 +388,4 @@ class Driver(Protocol):
 
     async def drain(self, deadline: float) -> None:
         """Take no new submits and wait for those on the wire, until the loop's clock shows ``deadline``."""
-        ...
-
-
-# What a driver may be able to do besides, as its network allows; whoever wants it asks with isinstance. All of it
-# names a segment by the reference of its `Accepted`, and raises DriverError: `WireLost` and `WireTimeout` when no
-# answer came, so that nobody knows, another when the network said no.
-
-
-@runtime_checkable
-class TellsFate(Protocol):
-    """A driver whose network says, when asked, what became of a segment."""
-
-    async def query(self, reference: str, recipient: str, sender: str | None = None) -> Receipt:
-        """Ask; the answer is like a receipt of this one segment."""
-        ...
-
-
-@runtime_checkable
-class TakesBack(Protocol):
-    """A driver whose network can forget a segment that it has not delivered yet."""
-
-    async def cancel(self, reference: str, recipient: str, sender: str | None = None) -> None:
-        """Have it forgotten; returns when it is."""
-        ...
-
-
-@runtime_checkable
-class Rewrites(Protocol):
-    """A driver whose network can give a segment that it has not delivered yet another content."""
-
-    async def replace(self, reference: str, segment: OutboundSegment) -> None:
-        """Have it replaced; returns when it is.
-
-        Args:
-            segment: as it is to be: of the same sender and encoding as the one that is there, and without header.
-        """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 # Whole numbers all the way: floating seconds lose a millisecond now and then.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,6 +36,23 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds that never run backwards."""
         return time.monotonic()
+
+
+class Reading(NamedTuple):
+    """Both clocks at one moment: who decides by one must not wait by another.
+
+    Args:
+        monotonic: see `Clock.monotonic`.
+        wall: see `Clock.now`.
+    """
+
+    monotonic: float
+    wall: datetime
+
+
+def read(clock: Clock) -> Reading:
+    """Read both clocks."""
+    return Reading(clock.monotonic(), clock.now())
 
 
 def ahead_s(clock: Clock) -> float:

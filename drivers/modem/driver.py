@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from drivers.at.trace import TraceSwitch
 from drivers.at.transport import open_serial
-from drivers.base import Driver, EventSink, Fault, FaultKind, OutboundSegment, Refused, SubmitResult
+from drivers.base import Accepted, Driver, EventSink, Fault, FaultKind, OutboundSegment, Refused, SubmitResult
 from drivers.errors import WireLost
 from drivers.late import LateAnswers
 from drivers.modem.climber import Climber
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SEVERAL = 3
+"""Recipients whose messages failed before the stick is to blame for certain."""
+GENTLE = 2
 USSD_TIMEOUT_S = 30.0
 """Networks answer in a few seconds or not at all."""
 
@@ -64,6 +67,7 @@ class ModemDriver(Driver):
         self._late: LateAnswers | None = None
         self._session: Session | None = None
         self._draining = False
+        self._gentle_left = GENTLE
         self._ussd = UssdDesk()
         self._exchanges: set[asyncio.Task[SubmitResult]] = set()
 
@@ -136,7 +140,7 @@ class ModemDriver(Driver):
         if fault is not None or session is None or session.outbound is None:
             return Refused(fault=fault or LINK_DOWN)
         exchange = session.outbound.exchange(segment)
-        task = asyncio.create_task(_send(exchange, session, report=segment.report))
+        task = asyncio.create_task(self._send(exchange, session, report=segment.report))
         self._exchanges.add(task)
         task.add_done_callback(self._exchanges.discard)
         try:
@@ -148,6 +152,20 @@ class ModemDriver(Driver):
             else:
                 task.cancel()
             raise
+
+    def renew(self, fault: Fault, *, n_recipients: int) -> None:
+        """Have the recovery ladder climbed though the stick answers; see `drivers.abilities.Renews`.
+
+        The messages to a single recipient may get the two gentlest rungs until one is accepted, and no more: higher up
+        the stick is away for minutes, and what comes in with it.
+        """
+        if self._session is None or self._session.outbound is None:
+            return
+        if n_recipients < SEVERAL:
+            if not self._gentle_left:
+                return
+            self._gentle_left -= 1
+        self._session.renew(fault)
 
     async def drain(self, deadline: float) -> None:
         """Refuse new submits and wait for those on the wire.
@@ -173,6 +191,13 @@ class ModemDriver(Driver):
         maker = str(self._report.facts.get("manufacturer") or "")
         return await self._ussd.ask(self._session.outbound.port, code, timeout_s, maker=maker)
 
+    async def _send(self, exchange: Exchange, session: Session, *, report: bool) -> SubmitResult:
+        result = await exchange.run()
+        session.note(result, report=report)
+        if isinstance(result, Accepted):
+            self._gentle_left = GENTLE
+        return result
+
     def _report_orphan(self, segment: OutboundSegment, done: asyncio.Task[SubmitResult]) -> None:
         if done.cancelled():
             return
@@ -181,12 +206,6 @@ class ModemDriver(Driver):
         logger.warning("%s: segment %s, nobody waiting: %s", self.channel_id, segment.segment_id, name)
         if self._late is not None:
             self._late.take(segment, result, abandoned=True)
-
-
-async def _send(exchange: Exchange, session: Session, *, report: bool) -> SubmitResult:
-    result = await exchange.run()
-    session.note(result, report=report)
-    return result
 
 
 def _refuse(code: str, detail: str) -> Refused:

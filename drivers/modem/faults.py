@@ -6,7 +6,7 @@ channel may try again, and the attempt limit ends it.
 
 from __future__ import annotations
 
-from drivers.base import Fault, FaultKind
+from drivers.base import Blame, Fault, FaultKind
 from drivers.errors import AtError, CmeError, CmsError, DriverError, WireError, WireLost, WireTimeout
 
 _TEMPORARY = FaultKind.TEMPORARY
@@ -20,7 +20,7 @@ CMS_NETWORK_TIMEOUT, CME_NETWORK_TIMEOUT = 332, 31
 CMS_FAULTS: dict[int, tuple[FaultKind, str]] = {
     # RP-cause of the network, 3GPP TS 24.011 E-2.
     1: (_PERMANENT, "unassigned number"),
-    8: (_PERMANENT, "operator determined barring"),
+    8: (_CHANNEL, "operator determined barring"),  # of this SIM: it may not send
     10: (_CHANNEL, "call barred for this SIM"),
     11: (_TEMPORARY, "reserved"),
     17: (_TEMPORARY, "network failure"),
@@ -190,6 +190,17 @@ _REMEDIES = {
     "cms_331": _NO_NETWORK, "cme_30": _NO_NETWORK, "cme_32": _NO_NETWORK,
 }  # fmt: skip
 """What a person can do, where the error says what is wrong."""
+_BLAME = {
+    **{
+        f"cms_{code}": Blame.UNCLEAR
+        for code in (8, 10, 21, 28, 29, 30, 50, 69, 95, 96, 97, 99, 193, 300, 302, 303, 304, 305)
+    },
+    **{f"cme_{code}": Blame.UNCLEAR for code in (0, 3, 4, 50, 51, 62, 177)},
+    "cms_22": Blame.SEGMENT,
+    "cms_27": Blame.SEGMENT,
+}
+"""Where it is not what the kind says. The unclear ones come for one recipient from some networks, and for a SIM
+without credit or a stick without its settings from others. 22 and 27 are about the recipient though they may pass."""
 
 SIM_GONE = frozenset({"cms_310", "cms_311", "cms_313", "cms_316", "cme_10", "cme_11", "cme_12", "cme_13"})
 """Faults after which the stick must be brought up again: it lost its SIM or has restarted."""
@@ -223,7 +234,8 @@ def _classify(family: str, table: dict[int, tuple[FaultKind, str]], code: int, w
     kind, detail = table.get(code, (_TEMPORARY, _unknown(code, words)))
     name = f"{family}_{'unknown' if code < 0 else code}"
     remedy = _REMEDIES.get(name)
-    return Fault(kind=kind, code=name, detail=_sentence(f"{detail}; {remedy}" if remedy else detail))
+    sentence = _sentence(f"{detail}; {remedy}" if remedy else detail)
+    return Fault(kind=kind, code=name, detail=sentence, blame=_BLAME.get(name))
 
 
 def _unknown(code: int, words: str) -> str:

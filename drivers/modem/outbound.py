@@ -12,11 +12,12 @@ stick echoed the command, if it had not done so before: after a restart it echoe
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from drivers.at.request import EchoReturned
 from drivers.at.responses import parse_cmgs
-from drivers.base import Accepted, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
+from drivers.base import Accepted, Blame, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
 from drivers.codec.address import encode_sca
 from drivers.codec.tpdu import SmsSubmit, encode_submit
 from drivers.errors import AtError, CmeError, CmsError, DriverError, EncodeError, WireLost, WireTimeout
@@ -195,7 +196,8 @@ class Exchange:
         if self.pdu_left:
             match error:
                 case WireLost():
-                    return Uncertain(code="link_lost", detail="The link died before the network answered.")
+                    detail = "The link died before the network answered."
+                    return Uncertain(code="link_lost", detail=detail, blame=Blame.CHANNEL)
                 case WireTimeout():
                     return Uncertain(code="answer_timeout", detail="The network's answer did not come.")
                 case AtError() if str(error) == "ABORTED":
@@ -211,7 +213,8 @@ class Exchange:
         if fault.code == "at_error":
             # Before the PDU a bare ERROR says nothing of the segment, only that this stick won't prompt.
             fault = Fault(kind=FaultKind.CHANNEL, code="no_prompt", detail="The stick refused to prompt.")
-        return Refused(fault=fault)
+        # It has not seen the recipient yet, so it can't be the recipient's.
+        return Refused(fault=replace(fault, blame=Blame.CHANNEL))
 
 
 def _accepted(lines: tuple[str, ...]) -> Accepted:

@@ -181,6 +181,12 @@ class Session:
             self._setup.messages.renew_centre()
             self._inbound.wake()
 
+    def renew(self, fault: Fault) -> None:
+        """Everything that is sent fails, though the stick answers: end the service, and do something about it."""
+        if self._complaint is None:
+            detail = f"Everything that is sent fails, the last time with {fault.code}."
+            self._complain(Fault(kind=FaultKind.CHANNEL, code="nothing_sent", detail=detail))
+
     def _heed_stop(self) -> None:
         # Before Python 3.13 a task group that fails while its task is being cancelled forgets that.
         if self._parts.stopping.is_set():

@@ -29,6 +29,8 @@ OnDown = Callable[[Fault], Awaitable[None]]
 
 _UNBIND_S: Final = 1.0
 """Least time for the answer to unbind, and for the socket to close."""
+RENEWING: Final = "renewing"
+"""Code of the fault with which a bind goes down because a new session was asked for."""
 _STABLE_S: Final = 10.0
 """A session that lived this long was a good one: the next try is soon again."""
 
@@ -52,6 +54,18 @@ class Bind:
         self._deliveries = deliveries
         self._incidents = incidents
         self._on_late = on_late
+        self._worn: asyncio.Future[Fault] | None = None
+        self._worn_peer: Peer | None = None
+        self._reported: str | None = None
+
+    def renew(self, fault: Fault) -> None:
+        """End the session, though its link is well, and bind anew; at another host first if there is one.
+
+        Nothing happens while there is no session.
+        """
+        if self._worn is not None and not self._worn.done():
+            detail = f"Everything that is submitted fails, the last time with {fault.code}. A new session is opened."
+            self._worn.set_result(Fault(kind=FaultKind.CHANNEL, code=RENEWING, detail=detail))
 
     async def run(self, on_up: OnUp, on_down: OnDown) -> None:
         """Bind, serve, and bind again; returns only after a fault that a person must mend.
@@ -64,7 +78,7 @@ class Bind:
         """
         loop = asyncio.get_running_loop()
         backoff = Backoff(*self._config.backoff_s)
-        reported: str | None = None
+        self._reported = None
         while True:
             try:
                 connection, facts = await self._open()
@@ -75,14 +89,12 @@ class Bind:
             except WireError as error:
                 fault = _fault_of_wire(error)
             else:
-                reported = None
+                self._reported = None
                 bound_at = loop.time()
-                fault = await self._serve(connection, facts, on_up)
+                fault = await self._serve(connection, facts, on_up, on_down)
                 if loop.time() - bound_at >= _STABLE_S:
                     backoff.reset()
-            if fault.code != reported:
-                reported = fault.code
-                await on_down(fault)
+            await self._tell(fault, on_down)
             if fault.kind is FaultKind.CONFIG:
                 return
             await asyncio.sleep(backoff.next_s())
@@ -92,7 +104,8 @@ class Bind:
 
         A refusal that a person must mend is final: a wrong password at each host would only lock the account.
         """
-        *others, last = self._config.peers
+        *others, last = sorted(self._config.peers, key=lambda peer: peer == self._worn_peer)
+        self._worn_peer = None
         for peer in others:
             try:
                 return await self._open_at(peer)
@@ -123,14 +136,29 @@ class Bind:
             raise
         return connection, self._facts(peer, answer)
 
-    async def _serve(self, connection: SmppConnection, facts: Facts, on_up: OnUp) -> Fault:
-        """Keep the session until the link is gone."""
+    async def _serve(self, connection: SmppConnection, facts: Facts, on_up: OnUp, on_down: OnDown) -> Fault:
+        """Keep the session until the link is gone, or a new one is asked for."""
+        loop = asyncio.get_running_loop()
+        worn = self._worn = loop.create_future()
         try:
             await on_up(connection, facts)
-            await asyncio.wait([connection.lost])
+            await asyncio.wait([connection.lost, worn], return_when=asyncio.FIRST_COMPLETED)
+            if not connection.lost.done():
+                # Told first: while it waits for answers that may never come, others take what is queued. It waits as
+                # long as ever, because what is cut off would be of unknown fate.
+                await self._tell(worn.result(), on_down)
+                self._worn_peer = next((p for p in self._config.peers if str(p) == facts["peer"]), None)
+                connection.stop_accepting()
+                await connection.wait_idle(loop.time() + self._config.response_timeout_s)
         finally:
+            self._worn = None
             await self._part(connection)
-        return _fault_of_wire(connection.lost.result())
+        return worn.result() if worn.done() else _fault_of_wire(connection.lost.result())
+
+    async def _tell(self, fault: Fault, on_down: OnDown) -> None:
+        if fault.code != self._reported:
+            self._reported = fault.code
+            await on_down(fault)
 
     async def _part(self, connection: SmppConnection) -> None:
         """Finish what is in flight, unbind, and close; nothing to do when the link is gone already."""

@@ -23,7 +23,7 @@ from drivers.base import (
 )
 from drivers.errors import EncodeError, WireLost
 from drivers.late import LateAnswers
-from drivers.smpp.bind import Bind, Facts
+from drivers.smpp.bind import RENEWING, Bind, Facts
 from drivers.smpp.config import PAIR, SmppConfig
 from drivers.smpp.connection import SmppConnection
 from drivers.smpp.deliveries import Deliveries
@@ -54,6 +54,8 @@ class SmppDriver(Driver):
     def __init__(self, config: SmppConfig) -> None:
         self._config = config
         self._connection: SmppConnection | None = None
+        self._binds: list[Bind] = []
+        self._n_renewals = 0
         self._draining = False
         self.incidents = Incidents(config.name)
 
@@ -101,6 +103,11 @@ class SmppDriver(Driver):
         """Ask the SMSC to give a message another content; see `drivers.smpp.requests.replace`."""
         await replace(self._bound(), self._config, reference, segment)
 
+    def renew(self, fault: Fault, *, n_recipients: int) -> None:
+        """Unbind and bind anew, both halves of a pair; see `drivers.abilities.Renews`."""
+        for bind in self._binds:
+            bind.renew(fault)
+
     def _bound(self) -> SmppConnection:
         if self._connection is None or not self.capacity:
             raise WireLost("the bind is not up", by_peer=False)
@@ -141,16 +148,24 @@ class SmppDriver(Driver):
             await sink.handle(ChannelUp())
 
         async def down(fault: Fault) -> None:
+            self._connection = None
             await sink.handle(ChannelDown(fault=fault))
+            if fault.code == RENEWING:
+                self._n_renewals += 1
+                await sink.handle(ChannelInfo(facts={"renewals": self._n_renewals}))
+                await sink.handle(ChannelNotice(code="session_renewed", detail=fault.detail))
 
+        self._binds = [main]
         try:
             if pair:
                 receiver = Bind(config, "receiver", deliveries, self.incidents, take_late)
+                self._binds.append(receiver)
                 await _first_of(main.run(up, down), _run_receiver(receiver, sink))
             else:
                 await main.run(up, down)
         finally:
             self._connection = None
+            self._binds = []
             await late.finish()
             await deliveries.finish(asyncio.get_running_loop().time())
 

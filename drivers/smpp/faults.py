@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from drivers.base import Fault, FaultKind
+from drivers.base import Blame, Fault, FaultKind
 from drivers.smpp.wire.constants import CommandStatus as S
 from drivers.smpp.wire.constants import status_name
 
@@ -66,6 +66,8 @@ FAULT_BY_STATUS: Final[dict[S, tuple[FaultKind, str]]] = {
 }
 """Every status but success."""
 
+_RECIPIENTS: Final = frozenset({S.RX_T_APPN})
+"""Statuses that are about the recipient though they may pass."""
 _UNKNOWN: Final = (_TEMPORARY, "the SMSC answers with a status of its own")
 
 
@@ -77,7 +79,10 @@ def fault_for_status(command_status: int) -> Fault:
     """
     kind, detail = FAULT_BY_STATUS.get(_known(command_status), _UNKNOWN)
     return Fault(
-        kind=kind, code=status_code(command_status), detail=f"{detail} ({status_name(command_status)})"
+        kind=kind,
+        code=status_code(command_status),
+        detail=f"{detail} ({status_name(command_status)})",
+        blame=Blame.SEGMENT if _known(command_status) in _RECIPIENTS else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from drivers.base import Accepted, Fault, FaultKind, Refused, SubmitResult, Uncertain
+from drivers.base import Accepted, Blame, Fault, FaultKind, Refused, SubmitResult, Uncertain
 from drivers.smpp.connection import Answer, Unanswered
 from drivers.smpp.faults import fault_for_status
 from drivers.smpp.session import ResponseReceived
@@ -21,7 +21,8 @@ def result_of(answer: Answer) -> SubmitResult:
         case Unanswered(written=False):
             return Refused(fault=NOT_BOUND)
         case Unanswered(code=code, detail=detail):
-            return Uncertain(code=code, detail=detail)
+            blame = Blame.CHANNEL if code == "link_lost" else Blame.UNCLEAR
+            return Uncertain(code=code, detail=detail, blame=blame)
         case ResponseReceived(command_status=0, body=SubmitSmResp(message_id=message_id, tlvs=tlvs)):
             congestion = find_int_tlv(tlvs, Tag.CONGESTION_STATE) if tlvs else None
             return Accepted(reference=message_id.strip() or None, congestion=congestion)

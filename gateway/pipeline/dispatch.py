@@ -30,11 +30,12 @@ from gateway.model.message import Message, Segment, SegmentStatus
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.outbound import outbound_segment
 from gateway.pipeline.outcomes import Taken, record_all_accepted, record_refused
-from gateway.pipeline.retry import RetryPolicy, TryAgain, decide_retry
+from gateway.pipeline.retry import RetryPolicy, TryAgain, decide_retry, decide_setback
 from gateway.pipeline.schedule import Claim
 from gateway.policy.optout import is_stopped
+from gateway.routing.troubles import Troubles
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import disown
+from gateway.store.queue import disown, let_recipient_go
 from gateway.store.suppressions import find_suppressed
 from gateway.telemetry.metrics import Metrics, labeled
 
@@ -77,6 +78,7 @@ class Dispatcher:
 
     Args:
         release: called when a lane has finished a message; with True when it waits in the queue again.
+        troubles: the numbers whose messages fail.
     """
 
     def __init__(
@@ -86,12 +88,14 @@ class Dispatcher:
         policy: RetryPolicy,
         release: Callable[[Lane, bool], None],
         metrics: Metrics,
+        troubles: Troubles,
     ) -> None:
         self._store = store
         self._clock = clock
         self._policy = policy
         self._release = release
         self._metrics = metrics
+        self._troubles = troubles
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: set[Lane] = set()
         self._stopping = False
@@ -213,10 +217,18 @@ class Dispatcher:
                 following = await self._patiently(
                     lambda: self._store.write_jointly(record_all_accepted, taken)
                 )
+                if self._troubles.note_success(message.recipient):
+                    await self._patiently(
+                        lambda: self._store.write(lambda tx: let_recipient_go(tx, message.recipient))
+                    )
+                    self._release(lane, True)
                 return following, False
             case Refused() | Uncertain():
                 name = result.fault.kind.value if isinstance(result, Refused) else "uncertain"
                 labeled(self._metrics.segments, lane.name, name).inc()
+                if (setback := decide_setback(result)) is not None:
+                    asked_s = result.fault.retry_after_s if isinstance(result, Refused) else None
+                    self._troubles.note_setback(message.recipient, setback, self._clock.monotonic(), asked_s)
                 decision = decide_retry(self._policy, result, segment.attempts, random.random())
 
                 async def record(tx: Tx) -> None:

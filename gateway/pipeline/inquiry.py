@@ -13,7 +13,8 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from drivers.base import Receipt, TellsFate
+from drivers.abilities import TellsFate
+from drivers.base import Receipt
 from drivers.errors import DriverError, WireLost
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import StoreError

@@ -7,27 +7,37 @@ it is up.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from drivers.base import Accepted, Driver, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
+from drivers.abilities import Renews
+from drivers.base import (
+    Accepted,
+    Blame,
+    Driver,
+    Fault,
+    FaultKind,
+    OutboundSegment,
+    Refused,
+    SubmitResult,
+    Uncertain,
+)
 from drivers.paced_log import PacedLog
 from drivers.pacing import AdaptivePace, TokenBucket
-from gateway.clock import Clock
+from gateway.clock import Clock, Reading, read
 from gateway.pipeline.turns import Turn
 from gateway.routing.balancer import Taker
 from gateway.routing.budgets import Budget, Need
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing
-from gateway.routing.limits import Breaker, BreakerState, Cooldown
+from gateway.routing.limits import Breaker, BreakerState, Cooldown, Renewals
+from gateway.routing.room import Hold, Room, find_room
 from gateway.routing.rules import queues_of
 
 _log = PacedLog(__name__, most=100)
-_NEVER_S = 3_600.0
-"""Look again after an hour at the latest."""
 CONGESTED = 90
 """From here on a peer's own figure says that it is nearly congested (SMPP 5.0 4.8.4.18)."""
-_LEAST_S = 1.0
-"""And not more often for the sake of a budget: its periods are longer than the clock's steps."""
+_BUDGET_LEAST_S = 1.0
+"""Not more often for the sake of a budget: its periods are longer than the clock's steps."""
 
 
 class Lane:
@@ -79,6 +89,8 @@ class Lane:
         self._pace = AdaptivePace(clock.monotonic())
         self._cooldown = Cooldown()
         self._breaker = Breaker()
+        self._renewals = Renewals()
+        self._last_failure = ""
         self._turn = Turn(clock) if driver.capacity == 1 else None
         self.facts: dict[str, str | int | float | bool | None] = {}
         self.state = ChannelState.STARTING
@@ -86,6 +98,10 @@ class Lane:
         self.draining = False
         self._since: datetime = clock.now()
         self._error: str | None = None
+        self.stands_still: str | None = None
+        """What the watch over the queue says of it, while nothing moves that could."""
+        self.n_begun = 0
+        """Messages claimed for it since the daemon started."""
         self.sent = self.failed = self.uncertain = self.received = 0
 
     @property
@@ -111,33 +127,50 @@ class Lane:
 
     def forget_faults(self) -> None:
         """An operator says that it is mended: trust it."""
-        self._cooldown, self._breaker = Cooldown(), Breaker()
+        self._cooldown, self._breaker, self._renewals = Cooldown(), Breaker(), Renewals()
 
     def begin(self, message_id: str, need: Need) -> None:
         """A message was claimed for it; what that needs of the budget is kept back until `end`."""
         self._under_way[message_id] = need
+        self.n_begun += 1
 
     def end(self, message_id: str) -> None:
         """A claimed message needs it no longer."""
         self._under_way.pop(message_id, None)
 
-    def free(self, now: float) -> int:
-        """Messages it may be given now."""
+    @property
+    def recipients_under_way(self) -> Collection[str]:
+        """Of the messages claimed for it and not settled yet."""
+        return {need.recipient for need in self._under_way.values()}
+
+    def room(self, at: Reading) -> Room:
+        """Messages it may be given now; if none, when to ask again."""
+        return find_room(self._holds(at))
+
+    def _holds(self, at: Reading) -> Iterator[Hold]:
+        now = at.monotonic
+        if not self._is_open:
+            yield Hold("down", 0)
         in_flight = self.in_flight
-        room = self.driver.capacity - in_flight
-        if room == 0 and self.ahead_in_s(now) <= 0:
+        room, ahead_s = self.driver.capacity - in_flight, self.ahead_in_s(now)
+        if room == 0 and ahead_s <= 0:
             room = 1
-        if room <= 0 or not self._is_open or self._rests_s(now) > 0:
-            return 0
-        if self._breaker.state(now) is not BreakerState.CLOSED:
-            room = min(room, 1 - in_flight)
+        yield Hold("busy", room, ahead_s if ahead_s > 0 else math.inf)
+        if (left_s := self._cooldown.left_s(now)) > 0:
+            yield Hold("cooldown", 0, left_s)
+        match self._breaker.state(now):
+            case BreakerState.OPEN:
+                yield Hold("breaker", 0, self._breaker.left_s(now))
+            case BreakerState.HALF_OPEN:
+                yield Hold("breaker", 1 - in_flight)
+            case BreakerState.CLOSED:
+                pass
         if self._rate is not None:
-            room = min(room, self._rate.available(now))
+            yield Hold("rate", self._rate.available(now), self._rate.ready_in_s(now))
         if (borne := self._pace.available(now)) is not None:
-            room = min(room, borne)
-        if self.budget is not None and (left := self._left().left(self._clock.now())) is not None:
-            room = min(room, left)
-        return max(0, room)
+            yield Hold("pace", borne, self._pace.ready_in_s(now))
+        if self.budget is not None and (left := self._left(at.wall).left(at.wall)) is not None:
+            yield Hold("budget", left, self.budget_changes_in_s(at.wall))
 
     @property
     def _is_open(self) -> bool:
@@ -170,30 +203,20 @@ class Lane:
         if self._turn is not None:
             self._turn.give_back()
 
-    def taker(self, free: int) -> Taker:
+    def taker(self, free: int, at: Reading) -> Taker:
         """It with its room, for the balancer."""
-        takes_parameters = self._takes_parameters
+        taker = Taker(self.name, self.queues, free, takes_parameters=self._takes_parameters)
+        if self._breaker.until is not None:
+            taker = taker._replace(avoids=frozenset(self._breaker.suspects))
         if self.budget is None:
-            return Taker(self.name, self.queues, free, takes_parameters=takes_parameters)
-        budget = self._left()
-        urgent_only = budget.left(self._clock.now(), urgent=False) == 0
-        return Taker(self.name, self.queues, free, budget, urgent_only, takes_parameters)
+            return taker
+        budget = self._left(at.wall)
+        return taker._replace(budget=budget, urgent_only=budget.left(at.wall, urgent=False) == 0)
 
-    def ready_in_s(self, now: float) -> float:
-        """Seconds after which time alone may give it room; the rest wakes the scheduler by itself."""
-        if not self._is_open:
-            return _NEVER_S
-        if 0 < (ahead_s := self.ahead_in_s(now)) < _NEVER_S:
-            return ahead_s
-        rate_s = 0.0 if self._rate is None else self._rate.ready_in_s(now)
-        rests_s = max(self._rests_s(now), rate_s, self._pace.ready_in_s(now))
-        if rests_s > 0:
-            return min(rests_s, _NEVER_S)
-        wall = self._clock.now()
-        ready_at = self.budget.ready_at(wall) if self.budget is not None else None
-        return (
-            _NEVER_S if ready_at is None else min(_NEVER_S, max(_LEAST_S, (ready_at - wall).total_seconds()))
-        )
+    def budget_changes_in_s(self, wall: datetime) -> float:
+        """Seconds until its budget may admit what it refuses now; infinite without one."""
+        ready_at = None if self.budget is None else self._left(wall).ready_at(wall)
+        return math.inf if ready_at is None else max(_BUDGET_LEAST_S, (ready_at - wall).total_seconds())
 
     async def submit(self, segment: OutboundSegment) -> SubmitResult:
         """Hand one segment to the driver and keep the books of rate, budget, breaker and counters."""
@@ -210,12 +233,13 @@ class Lane:
                 self._cooldown = self._cooldown.after_success()
                 self._trust()
                 self._spend(segment)
-            case Uncertain(code=code):
+            case Uncertain(code=code, detail=detail):
                 self.uncertain += 1
                 self._spend(segment)  # it may have gone out
-                self._distrust(code)
+                fault = Fault(kind=FaultKind.CHANNEL, code=code, detail=detail)
+                self._distrust(fault, segment.recipient, lost=True)
             case Refused(fault=fault):
-                self._note_fault(fault)
+                self._note_fault(fault, segment.recipient)
         return result
 
     async def _submit(self, segment: OutboundSegment, now: float) -> SubmitResult:
@@ -231,41 +255,50 @@ class Lane:
         finally:
             turn.end(self._clock.monotonic(), accepted=accepted)
 
-    def _note_fault(self, fault: Fault) -> None:
-        match fault.kind:
-            case FaultKind.PERMANENT:
-                self.failed += 1
+    def _note_fault(self, fault: Fault, recipient: str) -> None:
+        if fault.kind is FaultKind.THROTTLED:
+            now = self._clock.monotonic()
+            self._cooldown = self._cooldown.after_fault(now, fault.retry_after_s)
+            self._pace.slow_down(now)
+            left_s = self._cooldown.left_s(now)
+            _log.info("channel %s is throttled for %.1f s: %s", self.name, left_s, fault.code)
+            return
+        self.failed += fault.kind is FaultKind.PERMANENT
+        match fault.whose:
+            case Blame.SEGMENT:
                 self._trust()
-            case FaultKind.TEMPORARY:
-                self._distrust(fault.code)
-            case FaultKind.CHANNEL | FaultKind.CONFIG:
-                self._distrust(fault.code, at_once=True, asked_s=fault.retry_after_s)
-            case FaultKind.THROTTLED:
-                now = self._clock.monotonic()
-                self._cooldown = self._cooldown.after_fault(now, fault.retry_after_s)
-                self._pace.slow_down(now)
-                left_s = self._cooldown.left_s(now)
-                _log.info("channel %s is throttled for %.1f s: %s", self.name, left_s, fault.code)
+            case Blame.UNCLEAR:
+                self._distrust(fault, recipient)
+            case Blame.CHANNEL:
+                self._distrust(fault, recipient, at_once=True)
+
+    def note_late_success(self) -> None:
+        """The network had taken a segment that was of unknown fate: the channel is slow, and not dead."""
+        self._trust()
 
     def _trust(self) -> None:
         if self._breaker.until is not None:
             _log.info("channel %s works again", self.name)
-        self._breaker = self._breaker.after_answer()
+        self._breaker, self._renewals = self._breaker.after_answer(), Renewals()
 
-    def _distrust(self, code: str, *, at_once: bool = False, asked_s: float | None = None) -> None:
-        now = self._clock.monotonic()
-        before, self._breaker = (
-            self._breaker,
-            self._breaker.after_failure(now, at_once=at_once, asked_s=asked_s),
-        )
+    def _distrust(self, fault: Fault, recipient: str, *, at_once: bool = False, lost: bool = False) -> None:
+        now, before = self._clock.monotonic(), self._breaker
+        asked_s = fault.retry_after_s if at_once else None
+        self._breaker = before.after_failure(now, recipient, at_once=at_once, lost=lost, asked_s=asked_s)
+        self._last_failure = f"{fault.code}: {fault.detail}"
         if self._breaker.openings > before.openings:
-            _log.info(
-                "channel %s rests %.1f s after %d failures in a row, the last %s",
+            _log.warning(
+                "channel %s rests %.1f s: %d failures in a row, of %d recipients, the last %s",
                 self.name,
                 self._breaker.left_s(now),
                 self._breaker.failures,
-                code,
+                len(self._breaker.suspects),
+                fault.code,
             )
+        if isinstance(self.driver, Renews) and self._is_open and self._renewals.is_due(self._breaker, now):
+            self._renewals = self._renewals.after_one(now)
+            _log.warning("channel %s is asked for a new session: %s", self.name, fault.code)
+            self.driver.renew(fault, n_recipients=len(self._breaker.suspects))
 
     def _rests_s(self, now: float) -> float:
         return max(self._cooldown.left_s(now), self._breaker.left_s(now))
@@ -274,29 +307,32 @@ class Lane:
         if self.budget is not None:
             self.budget = self.budget.take(Need(segment.recipient), self._clock.now())
 
-    def _left(self) -> Budget:
+    def _left(self, wall: datetime) -> Budget:
         """The budget with what is on the wire taken off."""
         assert self.budget is not None
-        left, now = self.budget, self._clock.now()
+        left = self.budget
         for need in self._under_way.values():
-            left = left.take(need, now)
+            left = left.take(need, wall)
         return left
 
     def standing(self) -> Standing:
         """The lane as one who asks why a message waits must see it."""
-        now, wall = self._clock.monotonic(), self._clock.now()
+        now, wall = at = read(self._clock)
         wait_s = max(0.0 if self._rate is None else self._rate.ready_in_s(now), self._pace.ready_in_s(now))
         return Standing(
-            snapshot=self.snapshot(),
+            snapshot=self._snapshot(at),
             queues=self.queues,
-            budget=None if self.budget is None else self._left(),
+            budget=None if self.budget is None else self._left(wall),
             takes_parameters=self._takes_parameters,
             paced_until=wall + timedelta(seconds=wait_s) if wait_s > 0 else None,
         )
 
     def snapshot(self) -> ChannelSnapshot:
         """The lane as operators see it."""
-        now, wall = self._clock.monotonic(), self._clock.now()
+        return self._snapshot(read(self._clock))
+
+    def _snapshot(self, at: Reading) -> ChannelSnapshot:
+        now, wall = at
         pace = self._pace.rate(now)
         state = self.state
         if state is not ChannelState.STOPPED and self.draining and self.in_flight:
@@ -317,10 +353,15 @@ class Lane:
             budgets=() if self.budget is None else self.budget.accounts(wall),
             number=self.number,
             since=self._since,
-            error=self._error,
+            error=self._error or self.stands_still or self._distrusted_because(now),
             sent=self.sent,
             failed=self.failed,
             uncertain=self.uncertain,
             received=self.received,
             facts=self.facts if pace is None else {**self.facts, "pace_per_s": round(pace, 1)},
         )
+
+    def _distrusted_because(self, now: float) -> str | None:
+        if self._breaker.state(now) is BreakerState.CLOSED:
+            return None
+        return f"{self._last_failure} ({self._breaker.failures} failures in a row)"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from drivers.base import FaultKind, Refused, Uncertain
+from drivers.base import Blame, FaultKind, Refused, Uncertain
+from gateway.routing.troubles import Setback
 
 
 class OnUncertain(StrEnum):
@@ -87,6 +88,24 @@ def decide_retry(policy: RetryPolicy, result: Refused | Uncertain, attempts: int
             return _next_attempt(policy, attempts, jitter, result.fault.retry_after_s)
         case FaultKind.THROTTLED | FaultKind.CHANNEL | FaultKind.CONFIG:
             return TryAgain(after_s=0.0, counted=False)
+
+
+def decide_setback(result: Refused | Uncertain) -> Setback | None:
+    """What a failure says of its recipient; None for nothing."""
+    if isinstance(result, Uncertain):
+        return Setback.REFUSED if result.blame is not Blame.CHANNEL else None
+    fault = result.fault
+    match fault.kind:
+        case FaultKind.THROTTLED:
+            return Setback.THROTTLED
+        case _ if fault.whose is Blame.CHANNEL:
+            return None
+        case FaultKind.CHANNEL | FaultKind.CONFIG:
+            return Setback.MISPLACED
+        case FaultKind.PERMANENT if fault.whose is Blame.SEGMENT:
+            return None
+        case FaultKind.PERMANENT | FaultKind.TEMPORARY:
+            return Setback.REFUSED
 
 
 def _next_attempt(

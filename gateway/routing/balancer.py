@@ -42,6 +42,7 @@ class Taker(NamedTuple):
         budget: what it may spend; None for channels without, which cost nothing here.
         urgent_only: only the reserve of its budget is left.
         takes_parameters: False for a bind that would have to drop a message's optional parameters (SMPP 3.3).
+        avoids: recipients that it takes only when it finds no others, because messages to them have just failed there.
     """
 
     name: str
@@ -50,10 +51,15 @@ class Taker(NamedTuple):
     budget: Budget | None = None
     urgent_only: bool = False
     takes_parameters: bool = True
+    avoids: frozenset[str] = frozenset()
 
 
 def choose_channels(
-    candidates: Iterable[Candidate], takers: Sequence[Taker], now: datetime | None = None
+    candidates: Iterable[Candidate],
+    takers: Sequence[Taker],
+    now: datetime | None = None,
+    *,
+    may_avoid: bool = False,
 ) -> dict[str, str]:
     """Give each message a channel: high priority first, then the oldest, each to the taker with the most room.
 
@@ -61,6 +67,7 @@ def choose_channels(
         candidates: in any order.
         takers: equals take turns by their order.
         now: for the budgets; may be None when no taker has one.
+        may_avoid: there may be more candidates: what a taker avoids it is not given at all.
 
     Returns:
         message id -> channel name, in the order of assignment; messages that found no room are absent.
@@ -68,24 +75,31 @@ def choose_channels(
     room = {taker.name: taker.free for taker in takers}
     budgets = {taker.name: taker.budget for taker in takers if taker.budget is not None}
     plain = {taker.name for taker in takers if not taker.takes_parameters}
+    avoids = {taker.name: taker.avoids for taker in takers if taker.avoids}
     serving: dict[str, list[str]] = {}
     for taker in takers:
         for queue in taker.queues:
             serving.setdefault(queue, []).append(taker.name)
     chosen: dict[str, str] = {}
-    for candidate in sorted(candidates, key=lambda c: (-c.priority, c.message_id)):
-        names: Sequence[str] = serving.get(candidate.queue, ())
-        if plain and candidate.has_parameters:
-            names = [n for n in names if n not in plain]
-        if budgets and now is not None:
-            need = candidate.need
-            names = [n for n in names if n not in budgets or budgets[n].admits(need, now)]
-        best = max(names, key=room.__getitem__, default=None)
-        if best is not None and room[best] > 0:
-            chosen[candidate.message_id] = best
-            room[best] -= 1
-            if best in budgets and now is not None:
-                budgets[best] = budgets[best].take(candidate.need, now)
+    waiting = sorted(candidates, key=lambda c: (-c.priority, c.message_id))
+    for choosy in (True, False) if avoids and not may_avoid else (bool(avoids),):
+        for candidate in waiting:
+            if candidate.message_id in chosen:
+                continue
+            names: Sequence[str] = serving.get(candidate.queue, ())
+            if plain and candidate.has_parameters:
+                names = [n for n in names if n not in plain]
+            if choosy:
+                names = [n for n in names if candidate.need.recipient not in avoids.get(n, ())]
+            if budgets and now is not None:
+                need = candidate.need
+                names = [n for n in names if n not in budgets or budgets[n].admits(need, now)]
+            best = max(names, key=room.__getitem__, default=None)
+            if best is not None and room[best] > 0:
+                chosen[candidate.message_id] = best
+                room[best] -= 1
+                if best in budgets and now is not None:
+                    budgets[best] = budgets[best].take(candidate.need, now)
     return chosen
 
 
@@ -106,5 +120,6 @@ def unfilled(takers: Iterable[Taker], chosen: Mapping[str, str]) -> list[Taker]:
     return [
         taker._replace(free=taker.free - given.get(taker.name, 0))
         for taker in takers
-        if (taker.budget is not None or not taker.takes_parameters) and given.get(taker.name, 0) < taker.free
+        if (taker.budget is not None or not taker.takes_parameters or taker.avoids)
+        and given.get(taker.name, 0) < taker.free
     ]

@@ -71,7 +71,9 @@ def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime)
     if waiting.status is not MessageStatus.QUEUED:
         return []
     if waiting.hidden_until is not None and waiting.hidden_until > now:
-        detail = f"It is tried again after a pause; the last time: {waiting.last_error or 'no answer'}."
+        detail = "Messages to its number failed; the number is left alone for a while."
+        if waiting.last_error is not None:
+            detail = f"It is tried again after a pause; the last time: {waiting.last_error}."
         return [Reason(code="retry_pause", detail=detail, until=waiting.hidden_until)]
     # A receiver has no capacity, and can do nothing about it.
     serving = [s for s in standings if waiting.queue in s.queues and s.snapshot.capacity]
@@ -87,9 +89,7 @@ def _explain_channel(standing: Standing, waiting: Waiting, now: datetime) -> lis
         Reason(code=code, detail=detail, channel=name, until=until)
         for code, detail, until in _holds(standing, waiting, now)
     ]
-    return found or [
-        Reason(code="turn", detail="The channel is free and takes it in its turn.", channel=name)
-    ]
+    return found or [Reason(code="turn", detail=_turn_detail(standing.snapshot), channel=name)]
 
 
 def _holds(standing: Standing, waiting: Waiting, now: datetime) -> Iterator[tuple[str, str, datetime | None]]:
@@ -99,15 +99,29 @@ def _holds(standing: Standing, waiting: Waiting, now: datetime) -> Iterator[tupl
     if snapshot.state is not ChannelState.UP:
         yield snapshot.state.value, _state_detail(snapshot), None
     if snapshot.cooldown_s > 0:
-        detail = "It failed in series and rests." if _is_broken(snapshot) else "It was asked to slow down."
+        detail = f"It failed in series and rests: {snapshot.error}." if _is_broken(snapshot) else _SLOW_DOWN
         yield "cooldown", detail, now + timedelta(seconds=snapshot.cooldown_s)
     if standing.budget is not None:
         yield from standing.budget.blocks(waiting.need, now)
     if standing.paced_until is not None:
-        yield "rate", f"Its rate is {snapshot.rate}.", standing.paced_until
+        pace = (
+            f"Its rate is {snapshot.rate}."
+            if snapshot.rate
+            else "It was asked to slow down, and finds its pace."
+        )
+        yield "rate", pace, standing.paced_until
     capacity = 1 if _is_broken(snapshot) else snapshot.capacity
     if snapshot.state is ChannelState.UP and snapshot.in_flight >= capacity:
         yield "busy", f"It is sending {snapshot.in_flight} of {capacity} at once.", None
+
+
+_SLOW_DOWN = "It was asked to slow down."
+
+
+def _turn_detail(snapshot: ChannelSnapshot) -> str:
+    if snapshot.error is not None:
+        return f"The channel is free, and it does not move: {snapshot.error}."
+    return "The channel is free and takes it in its turn."
 
 
 def _is_broken(snapshot: ChannelSnapshot) -> bool:

@@ -24,8 +24,10 @@ from gateway.pipeline.publish import DeliveryLog
 from gateway.pipeline.receipts import Receipts, save_accounts
 from gateway.pipeline.retry import OnUncertain, RetryPolicy
 from gateway.pipeline.schedule import Scheduler
+from gateway.pipeline.standstill import StandstillWatch
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
+from gateway.routing.troubles import Troubles
 from gateway.runtime.balance import BalanceQuery, BalanceWatch
 from gateway.runtime.budgets import Budgets
 from gateway.runtime.channels import Channels, LaneSink
@@ -70,8 +72,10 @@ class Gateway:
         instance = make_id()
         self._lanes = make_lanes(settings, clock)
         self._budgets = Budgets(store, clock)
-        self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics)
-        self._scheduler = Scheduler(store, clock, self._lanes, self._dispatcher.start, instance)
+        troubles = Troubles(policy.first_s, policy.cap_s)
+        self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles)
+        self._scheduler = Scheduler(store, clock, self._lanes, self._dispatcher.start, instance, troubles)
+        self._standstill = StandstillWatch(self._scheduler, self._lanes, store, clock, metrics)
         wake = self._scheduler.wake
         self.intake = Intake(store, clock, _intake_settings(settings), wake)
         inbox = Inbox(store, clock, self.intake, _keyword_policy(settings), settings.numbers.region, metrics)
@@ -154,6 +158,7 @@ class Gateway:
             ("delivery log", self._delivery_log.run()),
             ("scheduler", self._scheduler.run()),
             ("sweeper", self._sweeper.run()),
+            ("standstill watch", self._standstill.run()),
             ("budgets", self._budgets.run(self._lanes, self._scheduler.note_time)),
             *((f"inquiry {number}", inquiry.run()) for number, inquiry in enumerate(self._inquiries)),
             *((f"balance {number}", watch.run()) for number, watch in enumerate(self._balances)),

@@ -9,8 +9,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from drivers.abilities import TakesBack
 from drivers.at.trace import TraceFile
 from drivers.base import (
+    Accepted,
     ChannelDown,
     ChannelInfo,
     ChannelNotice,
@@ -21,7 +23,6 @@ from drivers.base import (
     InboundPart,
     LateResult,
     Receipt,
-    TakesBack,
 )
 from drivers.errors import DriverError
 from drivers.pacing import Backoff
@@ -84,8 +85,7 @@ class LaneSink:
             case InboundPart():
                 await self._take_part(event)
             case LateResult():
-                if await self._late.handle(self._lane, event):
-                    self._wake()
+                await self._take_late(event)
             case ChannelNotice(code=code, detail=detail):
                 if self._metrics is not None:
                     self._metrics.channel_notices.labels(self._lane.name, code).inc()
@@ -115,6 +115,13 @@ class LaneSink:
 
     async def _take_part(self, part: InboundPart) -> None:
         if await self._inbox.handle(self._lane, part):
+            self._wake()
+
+    async def _take_late(self, late: LateResult) -> None:
+        may_go = isinstance(late.result, Accepted)
+        if may_go:
+            self._lane.note_late_success()
+        if await self._late.handle(self._lane, late) or may_go:
             self._wake()
 
     async def _change(self, state: ChannelState, error: str | None) -> None:

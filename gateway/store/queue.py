@@ -6,7 +6,7 @@ of it can be on a wire; what is found in that state after a crash is therefore o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -54,14 +54,27 @@ _IN_ORDER = " ORDER BY priority DESC, id LIMIT ?"
 
 
 async def find_due(
-    tx: Tx, wanted: Mapping[str, int], now: datetime, *, urgent_only: bool = False
+    tx: Tx,
+    wanted: Mapping[str, int],
+    now: datetime,
+    *,
+    urgent_only: bool = False,
+    without: Collection[str] = (),
 ) -> list[Due]:
-    """The first due messages of each queue: by priority, then by age, at most ``wanted[queue]`` of each."""
+    """The first due messages of each queue: by priority, then by age, at most ``wanted[queue]`` of each.
+
+    Args:
+        wanted: queue -> how many.
+        now: for what is expired.
+        urgent_only: only those that may use a reserve.
+        without: recipients whose messages are passed over; a few.
+    """
     now_ms = format_ms(now) or 0
-    sql = _DUE + (_URGENT_ONLY if urgent_only else "") + _IN_ORDER
+    others = f" AND recipient NOT IN ({','.join('?' * len(without))})" if without else ""
+    sql = _DUE + (_URGENT_ONLY if urgent_only else "") + others + _IN_ORDER
     found = []
     for queue, limit in wanted.items():
-        for row in await tx.fetch(sql, (queue, limit)):
+        for row in await tx.fetch(sql, (queue, *without, limit)):
             category = Category(row[3])
             need = Need(row[2], row[5], category in URGENT)
             candidate = Candidate(row[0], row[1], queue, need, bool(row[6]))
@@ -164,6 +177,35 @@ async def find_hidden_due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, 
 async def unhide(tx: Tx, message_ids: Iterable[str]) -> None:
     """Let messages be claimed again."""
     await tx.execute_many("UPDATE messages SET hidden_until = NULL WHERE id = ?", [(i,) for i in message_ids])
+
+
+async def hold_recipient(
+    tx: Tx, recipient: str, now: datetime, until: datetime, *, urgent: bool, besides: str | None
+) -> None:
+    """Let no waiting message to a number be claimed for a while.
+
+    Args:
+        recipient: the number.
+        now: the instant; `end_misdated_pauses` goes by it.
+        until: the end of the pause.
+        urgent: whether it is urgent messages that wait, or all others.
+        besides: the id of a message that goes all the same.
+    """
+    kinds = _URGENT_ONLY if urgent else _URGENT_ONLY.replace(" IN ", " NOT IN ")
+    await tx.execute(
+        "UPDATE messages SET hidden_until = ?, updated_at = ? WHERE recipient = ? AND status = 'queued'"
+        f" AND hidden_until IS NULL AND id IS NOT ?{kinds}",
+        (format_ms(until), format_ms(now), recipient, besides),
+    )
+
+
+async def let_recipient_go(tx: Tx, recipient: str) -> None:
+    """End the pauses of all messages that wait for a number."""
+    await tx.execute(
+        "UPDATE messages SET hidden_until = NULL WHERE recipient = ? AND status = 'queued'"
+        " AND hidden_until IS NOT NULL",
+        (recipient,),
+    )
 
 
 async def end_misdated_pauses(tx: Tx, now: datetime, margin: timedelta) -> None:

@@ -38,6 +38,7 @@ class Metrics:
         segments: by ``channel`` and ``outcome``: ``accepted``, ``uncertain`` or the kind of the fault.
         balance: what is left on the SIM, by ``channel``, as last told.
         channel_notices: what channels had to tell (recovery steps, a swapped SIM ...), by ``channel`` and ``code``.
+        channel_standstills: times that messages could go on a ``channel`` and none did, for some seconds.
         receipts: delivery reports, by ``channel`` and ``state``.
         receipts_not_understood: those whose state is said in no way that is known, by ``channel``.
         inquiries: segments asked after, by ``channel`` and what the network answered: a state, or ``refused``.
@@ -55,6 +56,7 @@ class Metrics:
     segments: Counter
     balance: Gauge
     channel_notices: Counter
+    channel_standstills: Counter
     receipts: Counter
     receipts_not_understood: Counter
     inquiries: Counter
@@ -141,6 +143,11 @@ def make_metrics() -> Metrics:
         ),
         channel_notices=counter(
             "channel_notices_total", "What channels had to tell: recovery steps ...", "channel", "code"
+        ),
+        channel_standstills=counter(
+            "channel_standstills_total",
+            "Times that messages could go on a channel, and none did for some seconds.",
+            "channel",
         ),
         receipts=counter("receipts_total", "Delivery reports.", "channel", "state"),
         receipts_not_understood=counter(

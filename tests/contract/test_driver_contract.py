@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from drivers.abilities import Renews
 from drivers.base import (
     Accepted,
     ChannelDown,
     ChannelUp,
     Concat,
     Encoding,
+    Fault,
     FaultKind,
     InboundPart,
     OutboundSegment,
@@ -96,6 +98,24 @@ async def until(network: Network, condition: Callable[[], bool]) -> None:
 
 
 # ---- being up, and not ----
+
+
+@every_wire
+async def test_a_new_session_can_be_asked_for_at_any_time_and_serves(rig, sink):
+    driver: Any = rig.driver
+    assert isinstance(driver, Renews)
+    fault = Fault(kind=FaultKind.CHANNEL, code="refused", detail="As a test has it.")
+    driver.renew(fault, n_recipients=9)  # nothing is up yet
+    async with running_driver(rig.driver, sink):
+        await sink.wait_until_up()
+        for _ in range(2):
+            driver.renew(fault, n_recipients=9)
+        down = await sink.wait_for_event(ChannelDown)
+        assert down.fault.kind is FaultKind.CHANNEL
+        assert "refused" in down.fault.detail
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+        assert isinstance(await rig.driver.submit(segment()), Accepted)
+    assert len(sink.of(ChannelUp)) == 2
 
 
 @every_driver

@@ -8,7 +8,17 @@ from dataclasses import replace
 import pytest
 
 from drivers.at.transport import open_serial
-from drivers.base import Accepted, ChannelDown, ChannelInfo, ChannelNotice, ChannelUp, FaultKind, Uncertain
+from drivers.base import (
+    Accepted,
+    ChannelDown,
+    ChannelInfo,
+    ChannelNotice,
+    ChannelUp,
+    Fault,
+    FaultKind,
+    Refused,
+    Uncertain,
+)
 from drivers.modem.config import ModemConfig
 from drivers.modem.driver import ModemDriver
 from drivers.modem.pin import PinLedger
@@ -189,3 +199,32 @@ async def test_a_command_that_fails_or_is_missing_is_no_disaster(modem, sink, ca
     async with running(driver, sink):
         await sink.wait_for(lambda: "quarantine" in recoveries(sink))
     assert "recovery_command can't be run" in caplog.text
+
+
+async def test_a_stick_that_answers_at_and_refuses_every_segment_gets_help_when_it_is_asked_for(modem, sink):
+    modem.replies["ATZ"] = ("OK",)
+    driver = driver_for(modem, timing=HASTY)
+    async with running(driver, sink):
+        await sink.wait_until_up()
+        modem.answers.append(("+CMS ERROR: 500",))
+        refused = await driver.submit(segment())
+        assert isinstance(refused, Refused)
+        driver.renew(refused.fault, n_recipients=3)
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+        assert isinstance(await driver.submit(segment()), Accepted)
+    assert recoveries(sink) == ["soft_reset"]
+    assert "cms_500" in sink.of(ChannelDown)[0].fault.detail
+
+
+async def test_for_the_sake_of_one_recipient_it_gets_the_gentle_rungs_only(modem, sink):
+    modem.replies |= dict.fromkeys(("ATZ", "AT+CFUN=4", "AT+CFUN=1", "AT+CFUN=1,1"), ("OK",))
+    driver = driver_for(modem, timing=HASTY)
+    fault = Fault(kind=FaultKind.TEMPORARY, code="cms_38", detail="Network out of order.")
+    async with running(driver, sink):
+        for n in range(1, 6):
+            await sink.wait_for(lambda n=n: len(sink.of(ChannelUp)) >= min(n, 3))
+            driver.renew(fault, n_recipients=1)
+        assert recoveries(sink) == ["soft_reset", "radio_cycle"]
+        assert isinstance(await driver.submit(segment()), Accepted)
+        driver.renew(fault, n_recipients=1)
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 4)

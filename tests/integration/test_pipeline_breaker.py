@@ -22,11 +22,14 @@ def snapshot(rig: Rig, name: str = "a") -> ChannelSnapshot:
     return found
 
 
+NUMBERS = [f"+86138001390{n:02}" for n in range(30)]
+
+
 async def break_it(rig: Rig, driver: ScriptedDriver) -> None:
     """Let one message after the other end uncertain until the breaker opens."""
-    for _ in range(SERIES):
+    for number in NUMBERS[:SERIES]:
         driver.script.append(uncertain())
-        await rig.until_status(await rig.send(), "uncertain")
+        await rig.until_status(await rig.send(number), "uncertain")
         await rig.settled()
 
 
@@ -55,12 +58,14 @@ async def test_a_failed_trial_opens_it_for_longer(tmp_path: Path):
     async with running(tmp_path / "s.db", driver) as rig:
         await break_it(rig, driver)
         driver.script.append(uncertain())
-        tried, waiting = await rig.send(), await rig.send()
+        tried, waiting = await rig.send(NUMBERS[-1]), await rig.send(NUMBERS[-2])
         await rig.advance(1.0)
         await rig.until_status(tried, "uncertain")
         await rig.settled()
-        assert (snapshot(rig).breaker, snapshot(rig).cooldown_s) == ("open", 2.0)
-        await rig.advance(1.5)
+        assert (snapshot(rig).breaker, snapshot(rig).cooldown_s) == ("open", 4.0), (
+            "each trial costs a message"
+        )
+        await rig.advance(3.5)
         await rig.settled()
         assert (await rig.message(waiting.id)).status == "queued"
         await rig.advance(0.5)
@@ -71,7 +76,7 @@ async def test_temporary_refusals_in_series_open_it_and_the_others_go_on(tmp_pat
     bad, good = ScriptedDriver("a", capacity=1), ScriptedDriver("b", capacity=1)
     bad.script.extend([refused(FaultKind.TEMPORARY)] * SERIES)
     async with running(tmp_path / "s.db", bad, good, policy=RetryPolicy(first_s=5.0)) as rig:
-        refused_ones = [await rig.send(channel="a") for _ in range(SERIES)]
+        refused_ones = [await rig.send(number, channel="a") for number in NUMBERS[:SERIES]]
         await rig.settled()
         assert snapshot(rig).breaker == "open"
         messages = [await rig.send() for _ in range(4)]
@@ -87,8 +92,8 @@ async def test_a_number_that_is_refused_for_good_is_no_failure_of_the_channel(tm
     driver = ScriptedDriver("a", capacity=1)
     driver.script.extend([uncertain(), refused(FaultKind.PERMANENT)] * SERIES)
     async with running(tmp_path / "s.db", driver) as rig:
-        for _ in range(SERIES):
-            await rig.until_status(await rig.send(), "uncertain")
+        for number in NUMBERS[:SERIES]:
+            await rig.until_status(await rig.send(number), "uncertain")
             await rig.until_status(await rig.send(), "failed")
         assert snapshot(rig).breaker == "closed"
 

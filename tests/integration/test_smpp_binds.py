@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from drivers.abilities import Rewrites
 from drivers.base import (
     Accepted,
     ChannelDown,
@@ -22,7 +23,6 @@ from drivers.base import (
     Receipt,
     ReceiptState,
     Refused,
-    Rewrites,
     Uncertain,
 )
 from drivers.errors import EncodeError, SmppStatusError, WireLost, WireTimeout

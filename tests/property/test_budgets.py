@@ -12,7 +12,7 @@ from gateway.model.message import MessageStatus
 from gateway.routing.balancer import Candidate, Taker, choose_channels
 from gateway.routing.budgets import Budget, Need, Quota, RecipientCap
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing
-from gateway.routing.limits import COOLDOWN_CAP_S, SERIES, Breaker, BreakerState
+from gateway.routing.limits import LOST_CAP_S, SERIES, Breaker, BreakerState
 from gateway.routing.periods import Period
 from gateway.routing.waiting import Waiting, explain_wait
 
@@ -93,25 +93,37 @@ def test_a_waiting_message_always_has_a_reason(budget, need, in_flight):
     assert any(reason.code == "turn" for reason in reasons) == (budget.admits(need, NOW) and in_flight < 2)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["failure", "refusal", "answer", "up"]), st.floats(0.1, 100.0))))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["failure", "refusal", "lost", "answer", "up"]),
+            st.floats(0.1, 100.0),
+            st.sampled_from("abcdef"),
+        )
+    )
+)
 def test_a_breaker_opens_for_a_reason_rests_no_longer_than_its_cap_and_an_answer_closes_it(history):
-    breaker, now, in_a_row, refused = Breaker(), 100.0, 0, False
-    for what, pause_s in history:
+    failed: set[str] = set()
+    breaker, now, refused = Breaker(), 100.0, False
+    for what, pause_s, recipient in history:
         now += pause_s
         before = breaker.state(now)
         match what:
             case "answer":
-                breaker, in_a_row, refused = breaker.after_answer(), 0, False
+                breaker, failed, refused = breaker.after_answer(), set(), False
                 assert breaker.state(now) is BreakerState.CLOSED
             case "up":
                 breaker = breaker.after_up()
             case _:
-                breaker = breaker.after_failure(now, at_once=what == "refusal")
-                in_a_row, refused = in_a_row + 1, refused or what == "refusal"
-                assert breaker.state(now) is BreakerState.OPEN or before is BreakerState.CLOSED
+                at_once, is_new = what == "refusal", recipient not in failed
+                breaker = breaker.after_failure(now, recipient, at_once=at_once, lost=what == "lost")
+                failed.add(recipient)
+                refused = refused or at_once
+                reopened = breaker.state(now) is BreakerState.OPEN
+                assert reopened or before is BreakerState.CLOSED or not (is_new or at_once)
         if breaker.state(now) is not BreakerState.CLOSED:
-            assert refused or in_a_row >= SERIES
-        assert breaker.left_s(now) <= COOLDOWN_CAP_S + 1e-6  # of differences of large numbers
+            assert refused or len(failed) >= SERIES
+        assert breaker.left_s(now) <= LOST_CAP_S + 1e-6  # of differences of large numbers
 
 
 @given(budgets(), st.lists(needs, max_size=6), st.integers(0, 40))

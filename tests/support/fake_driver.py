@@ -9,6 +9,7 @@ from itertools import count
 
 from drivers.base import (
     Accepted,
+    Blame,
     ChannelDown,
     ChannelUp,
     Driver,
@@ -34,14 +35,17 @@ def accepted(reference: str | None) -> Accepted:
     return Accepted(reference=reference)
 
 
-def refused(kind: FaultKind, code: str = "refused", retry_after_s: float | None = None) -> Refused:
+def refused(
+    kind: FaultKind, code: str = "refused", retry_after_s: float | None = None, blame: Blame | None = None
+) -> Refused:
     """A refusal of one kind."""
-    return Refused(fault=Fault(kind=kind, code=code, detail="As scripted.", retry_after_s=retry_after_s))
+    fault = Fault(kind=kind, code=code, detail="As scripted.", retry_after_s=retry_after_s, blame=blame)
+    return Refused(fault=fault)
 
 
-def uncertain() -> Uncertain:
+def uncertain(code: str = "link_lost") -> Uncertain:
     """The link died with octets on the wire."""
-    return Uncertain(code="link_lost", detail="As scripted.")
+    return Uncertain(code=code, detail="As scripted.")
 
 
 class ScriptedDriver(Driver):
@@ -54,6 +58,8 @@ class ScriptedDriver(Driver):
 
     Attributes:
         script: steps for the submits to come, first one next.
+        verdicts: what submits to a number come to, for as long as it stands here; it comes before the script.
+        renewals: the faults with which a new session was asked for.
         submitted: every segment that was handed over, in order.
         early: events to report from inside the next submit, before its answer.
         is_up: the gateway has taken note that it is up.
@@ -61,6 +67,8 @@ class ScriptedDriver(Driver):
 
     def __init__(self, name: str, *, capacity: int = 10, first_reference: int = 1, wrap: int = 1_000_000):
         self.script: deque[Step] = deque()
+        self.verdicts: dict[str, SubmitResult] = {}
+        self.renewals: list[Fault] = []
         self.submitted: list[OutboundSegment] = []
         self.early: list[DriverEvent] = []
         self.is_up = False
@@ -94,7 +102,9 @@ class ScriptedDriver(Driver):
         """Play the next step; while held, the octets are on the wire and no answer comes."""
         self.submitted.append(segment)
         self._came.set()
-        step = self.script.popleft() if self.script else None
+        step: Step | None = self.verdicts.get(segment.recipient)
+        if step is None and self.script:
+            step = self.script.popleft()
         await self._open.wait()
         early, self.early = self.early, []
         for event in early:
@@ -105,6 +115,10 @@ class ScriptedDriver(Driver):
 
     async def drain(self, deadline: float) -> None:
         """Nothing to do."""
+
+    def renew(self, fault: Fault, *, n_recipients: int) -> None:
+        """Take note of it."""
+        self.renewals.append(fault)
 
     def hold(self) -> None:
         """Let no submit be answered until `release`."""

@@ -26,10 +26,12 @@ from gateway.pipeline.late import LateResults
 from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.retry import RetryPolicy
 from gateway.pipeline.schedule import Scheduler
+from gateway.pipeline.standstill import StandstillWatch
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.budgets import Budget
+from gateway.routing.troubles import Troubles
 from gateway.runtime.budgets import Budgets
 from gateway.runtime.channels import Channels, LaneSink
 from gateway.runtime.traces import Traces
@@ -121,8 +123,12 @@ class Rig:
         }
         metrics = make_metrics()
         instance = make_id()
-        self.dispatcher = Dispatcher(store, clock, policy, self._release, metrics)
-        self.scheduler = Scheduler(store, clock, list(self.lanes.values()), self.dispatcher.start, instance)
+        self.metrics = metrics
+        troubles = Troubles(policy.first_s, policy.cap_s)
+        lanes = list(self.lanes.values())
+        self.dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles)
+        self.scheduler = Scheduler(store, clock, lanes, self.dispatcher.start, instance, troubles)
+        self.watch = StandstillWatch(self.scheduler, lanes, store, clock, metrics)
         wake = self.scheduler.wake
         groups = {c.driver.channel_id: c.groups for c in channels if c.driver.capacity}
         plain = {c.driver.channel_id for c in channels if not c.takes_parameters}

@@ -10,6 +10,7 @@ import pytest
 
 from drivers.smpp.inbound import decode_receipts
 from drivers.smpp.wire.pdus import DeliverSm
+from gateway import clock
 from gateway.clock import SystemClock
 from gateway.runtime.carrier_rules import make_receipt_rules
 from gateway.runtime.lanes import make_lanes
@@ -68,7 +69,7 @@ def test_a_bind_of_smpp_3_3_takes_no_parameters(tmp_path: Path) -> None:
         msgspec.structs.replace(settings, store=StoreSettings(url=f"sqlite:///{tmp_path}/s.db")),
         SystemClock(),
     )
-    assert not lane.taker(1).takes_parameters
+    assert not lane.taker(1, clock.read(SystemClock())).takes_parameters
 
 
 @pytest.mark.parametrize("value", ["12", "true", '"16"', "16.0"])

@@ -4,7 +4,7 @@ import pytest
 
 from drivers.at.error_words import cme_code, cms_code
 from drivers.at.result_codes import ResultKind, parse_final
-from drivers.base import FaultKind
+from drivers.base import Blame, FaultKind
 from drivers.errors import AtError, CmeError, CmsError, LocalProtocolError, WireLost, WireRefused, WireTimeout
 from drivers.modem.faults import CME_FAULTS, CMS_FAULTS, classify_cme, classify_cms, classify_error, is_busy
 
@@ -141,3 +141,15 @@ def test_reaction_to_everything_a_port_raises(error, kind, code):
 def test_our_own_words_for_a_code_are_not_another_codes(table, code_of):
     for code, (_, detail) in table.items():
         assert code_of(detail) in {None, code}
+
+
+@pytest.mark.parametrize(
+    ("codes", "whose"),
+    [
+        ((1, 22, 27, 128, 195, 196), Blame.SEGMENT),
+        ((8, 10, 21, 28, 29, 30, 38, 41, 47, 50, 69, 127, 300, 302, 303, 304, 500, 999), Blame.UNCLEAR),
+        ((42, 192, 310, 311, 313, 316, 330, 331), Blame.CHANNEL),
+    ],
+)
+def test_the_code_tells_whose_a_refusal_is_or_leaves_it_to_several_recipients(codes, whose):
+    assert {code: classify_cms(code).whose for code in codes} == dict.fromkeys(codes, whose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.base import FaultKind
+from drivers.base import Blame, FaultKind
 from drivers.smpp.faults import FAULT_BY_STATUS, fault_for_bind, fault_for_status
 from drivers.smpp.wire.constants import CommandStatus, status_name
 
@@ -54,3 +54,16 @@ def test_a_bind_refused_for_now_is_tried_again(status):
 )
 def test_a_bind_refused_for_good_calls_a_person(status):
     assert fault_for_bind(status).kind is FaultKind.CONFIG
+
+
+@pytest.mark.parametrize(
+    ("statuses", "whose"),
+    [
+        ((CommandStatus.RINVDSTADR, CommandStatus.RX_T_APPN, CommandStatus.RINVMSGLEN), Blame.SEGMENT),
+        ((CommandStatus.RSYSERR, CommandStatus.RSUBMITFAIL, CommandStatus.RUNKNOWNERR, 0x401), Blame.UNCLEAR),
+        ((CommandStatus.RINVBNDSTS, CommandStatus.RALYBND, CommandStatus.RBINDFAIL), Blame.CHANNEL),
+        ((CommandStatus.RTHROTTLED, CommandStatus.RMSGQFUL, CommandStatus.RINVSYSID), Blame.CHANNEL),
+    ],
+)
+def test_the_status_tells_whose_a_refusal_is_or_leaves_it_to_several_recipients(statuses, whose):
+    assert {status: fault_for_status(status).whose for status in statuses} == dict.fromkeys(statuses, whose)

@@ -1,0 +1,80 @@
+"""Messages wait, a channel has room, and nothing moves: that is told, and the queue is looked at again."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from drivers.pacing import TokenBucket
+from gateway.pipeline.standstill import LOOK_S, STANDSTILL_S
+from tests.support.fake_driver import ScriptedDriver
+from tests.support.gateway import Rig, ScriptedChannel, running
+
+pytestmark = pytest.mark.integration
+
+
+def alarms(rig: Rig) -> float:
+    value = rig.metrics.registry.get_sample_value("hongyan_channel_standstills_total", {"channel": "a"})
+    return value or 0.0
+
+
+async def lose_the_wake_up(rig: Rig, monkeypatch) -> None:
+    """A message comes and nobody tells the scheduler."""
+    with monkeypatch.context() as lost:
+        lost.setattr(rig.intake, "_on_accepted", lambda: None)
+        await rig.send()
+
+
+async def look(rig: Rig, seconds: float) -> None:
+    for _ in range(round(seconds / LOOK_S)):
+        await rig.watch.look()
+        rig.clock.advance(LOOK_S)
+    await rig.watch.look()
+
+
+async def test_a_lost_wake_up_is_told_and_made_good(tmp_path: Path, monkeypatch, caplog):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await rig.settled()
+        await lose_the_wake_up(rig, monkeypatch)
+        monkeypatch.setattr(rig.scheduler, "wake", lambda: None)  # at first the cure does not work either
+        await look(rig, STANDSTILL_S)
+        assert driver.submitted == []
+        assert alarms(rig) == 1
+        [told] = [record for record in caplog.records if record.levelno == logging.ERROR]
+        assert "channel a stands still" in told.getMessage()
+        error = rig.lanes["a"].snapshot().error
+        assert error is not None
+        assert error.startswith("standstill")
+        assert [event.type for event in await rig.events("a")][-1] == "channel.notice"
+        monkeypatch.undo()
+        await look(rig, LOOK_S)
+        await driver.until_submitted(1)
+        await rig.settled()
+        await rig.watch.look()
+        assert rig.lanes["a"].snapshot().error is None
+        assert alarms(rig) == 1
+
+
+async def test_a_channel_that_may_not_send_does_not_stand_still(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    bucket = TokenBucket(1 / 3_600, 1.0, 1_000.0)
+    async with running(tmp_path / "s.db", ScriptedChannel(driver=driver, rate=bucket)) as rig:
+        for _ in range(3):
+            await rig.send()
+        await rig.settled()
+        await look(rig, 3 * STANDSTILL_S)
+        assert len(driver.submitted) == 1
+        assert alarms(rig) == 0
+
+
+async def test_a_channel_without_work_and_one_that_is_paused_do_not_stand_still(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await look(rig, 3 * STANDSTILL_S)
+        await rig.channels.pause("a")
+        await rig.send()
+        await look(rig, 3 * STANDSTILL_S)
+        assert alarms(rig) == 0
