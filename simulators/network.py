@@ -29,6 +29,12 @@ MAX_WAITING = 1_000
 (a message: with an UNDELIVERABLE receipt)."""
 
 
+_LEAST_DIGITS = 7
+"""Of a number by whose end somebody is meant."""
+_SHORT = 8
+"""Digits of numbers that have no country code."""
+
+
 class Network:
     """The operator.
 
@@ -81,6 +87,27 @@ class Network:
         if not isinstance(present, Handset):
             raise TypeError("this number belongs to a SIM or an ESME")
         return present
+
+    def find_handset(self, number: str) -> Handset:
+        """The handset with this number, also by the digits that it ends in; a new one where nobody has it.
+
+        Raises:
+            TypeError: the number belongs to a SIM or an ESME.
+        """
+        tail = _key(number).lstrip("0")
+        known = {**self._endpoints, **self._implicit}
+        for key, endpoint in known.items():
+            if isinstance(endpoint, Handset) and len(tail) >= _LEAST_DIGITS and key.endswith(tail):
+                return endpoint
+        return self.add_handset(number)
+
+    def numbers(self) -> list[str]:
+        """The numbers of SIMs and ESMEs."""
+        return [
+            f"+{key}" if len(key) > _SHORT else key
+            for key, endpoint in self._endpoints.items()
+            if not isinstance(endpoint, Handset)
+        ]
 
     def set_unreachable(self, number: str, *, unreachable: bool = True) -> None:
         """Make deliveries to this number fail with an UNDELIVERABLE receipt, or succeed again."""

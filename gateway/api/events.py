@@ -22,7 +22,7 @@ from gateway.api.schema import show_event
 from gateway.errors import FieldError, InvalidRequest, StoreError
 from gateway.model.events import Event
 from gateway.model.message import Scope
-from gateway.store.events import last_seq, load_events
+from gateway.store.events import last_seq, load_events, load_events_before
 
 HEARTBEAT_S = 15.0
 """A comment is sent after this long without a wanted event: proxies keep the connection, and we learn who left."""
@@ -30,6 +30,10 @@ MAX_STREAMS = 200
 _PAGE = 500
 _RETRY_MS = 2_000
 _STILL_HERE = b": still here\n\n"
+_CAUGHT_UP = b": caught up\n\n"
+"""Once, behind all that had happened when the stream was opened."""
+_MAX_PAGES_BACK = 200
+"""How far ``last`` looks for events that are wanted: 100,000 events."""
 _HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
@@ -85,21 +89,22 @@ async def stream_events(call: Call) -> web.StreamResponse:
     """Every state change and every inbound message, as server-sent events.
 
     `id` is the event's place in the timeline, `event` its type, `data` a JSON object of `type`, `timestamp` and
-    `data`. Without `Last-Event-ID` the stream begins now; with it, after that event.
+    `data`. Without `Last-Event-ID` the stream begins now; with it, after that event. `last=N` begins with the N newest
+    events that are wanted; a comment, `: caught up`, comes behind them.
     """
     query = read_query(call.request, EventQuery)
     keeps = make_filter(query, call.context.region)
     streams = call.request.app[STREAMS]
     if streams.n_open >= MAX_STREAMS:
         raise TooManyStreams(f"{MAX_STREAMS} streams are open; close one, or come back later")
-    after = await _read_start(call, query)
+    after = await _read_start(call, query, keeps)
     response = web.StreamResponse(headers=_HEADERS)
     streams.n_open += 1
     call.context.metrics.event_streams.set(streams.n_open)
     try:
         await response.prepare(call.request)
         await response.write(f"retry: {_RETRY_MS}\n: events after {after}\n\n".encode())
-        await _follow(call, streams, response, keeps, after)
+        await _follow(call, streams, response, keeps, after, tell_present=query.last > 0)
     except (ConnectionError, StoreError, Unauthorized, Forbidden):
         # Too late for a problem: the stream ends, and the client comes back and learns why, or does not.
         pass
@@ -110,7 +115,13 @@ async def stream_events(call: Call) -> web.StreamResponse:
 
 
 async def _follow(
-    call: Call, streams: Streams, response: web.StreamResponse, keeps: Keeps, after: int
+    call: Call,
+    streams: Streams,
+    response: web.StreamResponse,
+    keeps: Keeps,
+    after: int,
+    *,
+    tell_present: bool,
 ) -> None:
     store, now = call.context.store, asyncio.get_running_loop().time
     written_at = now()
@@ -125,6 +136,9 @@ async def _follow(
         if events:
             after = events[-1].seq
             continue
+        if tell_present:
+            tell_present = False
+            await response.write(_CAUGHT_UP)
         news = asyncio.ensure_future(store.wait_events(after))
         try:
             await streams.wait(news, max(0.0, written_at + streams.heartbeat_s - now()))
@@ -132,7 +146,7 @@ async def _follow(
             news.cancel()
 
 
-async def _read_start(call: Call, query: EventQuery) -> int:
+async def _read_start(call: Call, query: EventQuery, keeps: Keeps) -> int:
     """The ``seq`` after which the stream begins."""
     newest = await call.context.store.read(last_seq)
     header = call.request.headers.get("Last-Event-ID", "").strip()
@@ -141,8 +155,24 @@ async def _read_start(call: Call, query: EventQuery) -> int:
             detail = "give the `id` of the last event that came, or leave the header out"
             raise InvalidRequest(FieldError("Last-Event-ID", "wrong_format", detail))
         return min(int(header), newest)
+    if query.last and query.last_event_id is None:
+        return await _find_start(call, keeps, newest + 1, query.last)
     # Greater than the newest only if the store was put back to an older state: begin now, not in some future.
     return newest if query.last_event_id is None else min(query.last_event_id, newest)
+
+
+async def _find_start(call: Call, keeps: Keeps, before: int, n: int) -> int:
+    """The ``seq`` after which there are the last ``n`` events that are wanted, or those that are found."""
+    for _ in range(_MAX_PAGES_BACK):
+        events = await call.context.store.read(partial(load_events_before, before_seq=before, limit=_PAGE))
+        for event in events:
+            n -= keeps(event)
+            before = event.seq
+            if n == 0:
+                return before - 1
+        if len(events) < _PAGE:
+            break
+    return max(0, before - 1)
 
 
 def format_event(event: Event) -> bytes:

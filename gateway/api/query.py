@@ -66,7 +66,7 @@ class InboundQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which events; ``type`` may list several, joined by commas."""
+    """Which events; ``type`` may list several, joined by commas; ``last`` of the past come first."""
 
     status: MessageStatus | None = None
     to: str | None = None
@@ -76,6 +76,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     batch: str | None = None
     type: str | None = None
     last_event_id: Annotated[int, Meta(ge=0)] | None = None
+    last: Annotated[int, Meta(ge=0, le=1000)] = 0
 
 
 def read_query(request: web.Request, shape: type[Q]) -> Q:
@@ -97,7 +98,7 @@ def read_query(request: web.Request, shape: type[Q]) -> Q:
 
 
 def _read_value(name: str, value: str) -> str | int:
-    if name in {"limit", "last_event_id"}:
+    if name in {"limit", "last", "last_event_id"}:
         return int(value) if _INTEGER.fullmatch(value) else value
     # A plus sign that was not written as %2B arrives as a space: in numbers in front, in times before the zone.
     return _LOST_PLUS.sub("+", value) if name in {"to", "from", "since", "until"} else value

@@ -43,13 +43,13 @@ def channels(url: Url = DEFAULT_URL, key: Key = "", as_json: Json = False) -> No
         "name",
         "kind",
         "state",
-        "since",
-        "operator",
-        "signal",
         "load",
         "sent",
         "failed",
         "received",
+        "signal",
+        "operator",
+        "since",
         "error",
     )
     print_table(columns, [_row(each) for each in found])
@@ -118,13 +118,13 @@ def _row(snapshot: dict[str, Any]) -> tuple[object, ...]:
         snapshot["name"],
         snapshot["kind"],
         snapshot["state"],
-        local_time(snapshot["since"]),
-        facts.get("operator") or facts.get("peer"),
-        f"{signal} dBm" if signal is not None else None,
         f"{snapshot['in_flight']}/{snapshot['capacity']}",
         snapshot["sent"],
         snapshot["failed"],
         snapshot["received"],
+        f"{signal} dBm" if signal is not None else None,
+        facts.get("operator") or facts.get("peer"),
+        local_time(snapshot["since"]),
         snapshot["error"] or _rest(snapshot),
     )
 

@@ -115,8 +115,8 @@ class Api:
 
     def stream(
         self, path: str, last_event_id: str | None = None, **query: object
-    ) -> Iterator[ServerEvent | None]:
-        """Server-sent events until the gateway ends the stream; None first, once it is open, and for each comment.
+    ) -> Iterator[ServerEvent | str]:
+        """Server-sent events until the gateway ends the stream; a comment is its text, and "" comes first of all.
 
         Raises:
             ApiRefusal: the gateway said no.
@@ -129,7 +129,7 @@ class Api:
         with wire:
             if response.status != 200:
                 self._decode(response.status, response.read())
-            yield None
+            yield ""
             yield from parse_events(response)
 
     def _send(
@@ -198,6 +198,17 @@ class Api:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def need_channel(api: Api, name: str) -> None:
+    """Raises Failure when there is no channel of that name; the sentence names those that there are.
+
+    One that was taken out of the config is known as long as there are messages of it.
+    """
+    names = [channel["name"] for channel in api.get("/channels")["items"]]
+    if name not in names and not any(api.list("/messages", 1, channel=name)):
+        known = f"there are {', '.join(names)}" if names else "there are none"
+        raise Failure(f"there is no channel {name}; {known}")
+
+
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
@@ -226,8 +237,8 @@ def describe_problem(status: int, problem: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def parse_events(lines: Iterable[bytes]) -> Iterator[ServerEvent | None]:
-    """Server-sent events out of their lines; None for a comment.
+def parse_events(lines: Iterable[bytes]) -> Iterator[ServerEvent | str]:
+    """Server-sent events out of their lines; a comment as its text.
 
     Spec: WHATWG HTML 9.2.6.
     """
@@ -244,7 +255,7 @@ def parse_events(lines: Iterable[bytes]) -> Iterator[ServerEvent | None]:
         value = value.removeprefix(" ")
         match name:
             case "":
-                yield None
+                yield value
             case "id":
                 event_id = value
             case "event":

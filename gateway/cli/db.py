@@ -18,7 +18,7 @@ from gateway.files import why_unreadable
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = make_app("The store.")
+    group = make_app("The store.", "hongyan db check")
     group.command("migrate", epilog=example("hongyan db migrate"))(migrate)
     group.command("check", epilog=example("hongyan db check"))(check)
     group.command("backup", epilog=example("hongyan db backup /backup/hongyan.db"))(backup)

@@ -61,7 +61,7 @@ class View:
         if event["type"].startswith("message.") and data["status"] in _ENDS:
             self._ended.add(data["id"])
             self._progress.update(self._task, completed=min(len(self._ended), self._expected))
-        line = format_event(event)
+        line = format_event(event, with_id=self._live is None)  # the screen is too narrow for whole ids
         if self._live is None:
             print(line, flush=True)
         else:

@@ -17,7 +17,7 @@ from gateway.model.message import ApiKey, Scope
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = make_app("API keys.")
+    group = make_app("API keys.", "hongyan keys create --name shop --scopes send,read")
     group.command("create", epilog=example("hongyan keys create --name shop --scopes send,read"))(create)
     group.command("list", epilog=example("hongyan keys list --json"))(list_all)
     group.command("revoke", epilog=example("hongyan keys revoke shop"))(revoke)

@@ -20,6 +20,7 @@ from gateway.cli import (
     db,
     demo_command,
     doctor,
+    inbound,
     keys,
     messages,
     preview,
@@ -41,6 +42,7 @@ FAMILIES = (
     preview,
     messages,
     tail,
+    inbound,
     channels,
     suppress,
     keys,
@@ -54,7 +56,10 @@ FAMILIES = (
 _NOT_WRITTEN = {errno.EPIPE, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF}
 """What stdout fails with: nobody reads on, its terminal was closed, there is no room."""
 
-app = make_app("Self-hosted SMS gateway: USB modems and SMPP accounts behind one dependable HTTP API.")
+app = make_app(
+    "Self-hosted SMS gateway: USB modems and SMPP accounts behind one dependable HTTP API.",
+    "hongyan send +8613900139000 'hello' --wait",
+)
 
 
 def _show_version(wanted: bool) -> None:

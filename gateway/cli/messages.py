@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.client import Api, path_of
-from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, read_instant
+from gateway.cli.client import Api, need_channel, path_of
+from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, read_past
 from gateway.cli.output import align, describe_error, local_time, paint, print_json, print_table
 from gateway.cli.send import describe
 
@@ -33,24 +32,31 @@ def messages(
     tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
     reference: Annotated[str | None, typer.Option(help="Only with this id of yours.")] = None,
     batch: Annotated[str | None, typer.Option(help="Only of this batch.")] = None,
-    since: Annotated[str | None, typer.Option(help="Not older: 2026-12-24T08:00.")] = None,
-    until: Annotated[str | None, typer.Option(help="Older: 2026-12-24T08:00.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Not older: 2026-12-24T08:00, or 2h for two hours ago.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Older: 2026-12-24T08:00, or 2h.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List messages, newest first."""
-    found = Api(url, key).list(
-        "/messages",
-        limit,
-        status=status,
-        to=to,
-        channel=channel,
-        tag=tag,
-        reference=reference,
-        batch=batch,
-        since=_instant(since, "--since"),
-        until=_instant(until, "--until"),
+    api = Api(url, key)
+    found = list(
+        api.list(
+            "/messages",
+            limit,
+            status=status,
+            to=to,
+            channel=channel,
+            tag=tag,
+            reference=reference,
+            batch=batch,
+            since=read_past(since, "--since"),
+            until=read_past(until, "--until"),
+        )
     )
+    if channel is not None and not found:  # one that was taken out of the config still has its messages
+        need_channel(api, channel)
     if as_json:
         for message in found:
             print_json(message)
@@ -114,10 +120,6 @@ def _do(verb: str, message_id: str, api: Api, *, as_json: bool) -> None:
         print_json(message)
     else:
         print(describe(message))
-
-
-def _instant(text: str | None, option: str) -> str | None:
-    return read_instant(text, option, datetime.now(UTC)).isoformat() if text else None
 
 
 def _row(message: dict[str, Any]) -> tuple[object, ...]:

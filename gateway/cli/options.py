@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -27,10 +27,16 @@ Config = Annotated[
 ]
 
 
-def make_app(text: str) -> typer.Typer:
-    """A group of commands, all with the same manners."""
+def make_app(text: str, line: str) -> typer.Typer:
+    """A group of commands, all with the same manners.
+
+    Args:
+        text: what it is for.
+        line: an example.
+    """
     return typer.Typer(
         help=text,
+        epilog=example(line),
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -71,4 +77,20 @@ def read_instant(text: str, option: str, now: datetime) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
         detail = f'"{text}" is no time; write 2026-12-24T08:00, or +2h from now'
+        raise typer.BadParameter(detail, param_hint=option) from None
+
+
+def read_past(text: str | None, option: str) -> str | None:
+    """An instant that is over, for the API: ``2026-12-24T08:00`` by this machine's clock, or ``2h`` for so long ago."""
+    if not text:
+        return None
+    now = datetime.now(UTC)
+    try:
+        return (now - timedelta(seconds=parse_duration(text.removeprefix("-")))).isoformat()
+    except BadValue:
+        pass
+    try:
+        return datetime.fromisoformat(text).astimezone().isoformat()
+    except ValueError:
+        detail = f'"{text}" is no time; write 2026-12-24T08:00, or 90s, 10m, 2h, 3d for so long ago'
         raise typer.BadParameter(detail, param_hint=option) from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from shutil import get_terminal_size
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -31,6 +33,9 @@ _COLOURS = {
 }
 
 
+_PAINT = re.compile(r"\x1b\[\d+m")
+
+
 class Failure(Exception):
     """The command could not do it: one sentence that says what to do; exit 1."""
 
@@ -47,28 +52,53 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table: drawn on a terminal, plain aligned columns elsewhere (nothing is cut there)."""
+    """A table with nothing cut; the columns that a terminal has no room for stand on lines of their own."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for line in align([[c.upper() for c in columns], *cells]):
             print(line)
         return
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - only for a terminal
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
-    for row in cells:
-        table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
-    Console().print(table)
+    for line in lay_out(columns, cells, get_terminal_size().columns):
+        print(line)
 
 
-def align(rows: Sequence[Sequence[str]]) -> list[str]:
+def lay_out(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """A table for a terminal: as many columns side by side as fit, the rest named and indented below each row.
+
+    An id, a state or a name is whole wherever it stands; only what is wider than the terminal is broken by it.
+    """
+    head = [column.upper() for column in columns]
+    n = len(columns)
+    while n > 1 and max(map(_width, align([row[:n] for row in [head, *rows]]))) > width:
+        n -= 1
+    lines = align([[*row[:n]] for row in [head, *rows]], paint_cells=True)
+    shown = [f"\x1b[1m{lines[0]}\x1b[0m"]
+    for row, line in zip(rows, lines[1:], strict=True):
+        shown.append(line)
+        rest = [f"{name} {paint(cell)}" for name, cell in zip(columns[n:], row[n:], strict=True) if cell]
+        shown += [f"    {folded}" for folded in fold(rest, width - 4)]
+    return shown
+
+
+def fold(parts: Iterable[str], width: int) -> list[str]:
+    """Parts, two spaces between them, in lines of that width; no part is broken that fits one."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and _width(lines[-1]) + 2 + _width(part) <= width:
+            lines[-1] += f"  {part}"
+        else:
+            lines.append(part)
+    return lines
+
+
+def align(rows: Sequence[Sequence[str]], *, paint_cells: bool = False) -> list[str]:
     """Rows as lines with two spaces between columns."""
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(cell + " " * (w - _width(cell)) for cell, w in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            (paint(cell) if paint_cells else cell) + " " * (w - _width(cell))
+            for cell, w in zip(row, widths, strict=True)
+        ).rstrip()
         for row in rows
     ]
 
@@ -96,4 +126,4 @@ def _cell(value: object) -> str:
 
 def _width(text: str) -> int:
     """Columns on a terminal: Chinese characters take two."""
-    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in _PAINT.sub("", text))

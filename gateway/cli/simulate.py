@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
-from gateway.cli.options import example, make_app, read_duration
+from gateway.cli.options import Config, example, make_app, read_duration, read_text
 from gateway.cli.output import Failure
+from gateway.cli.serve import read_store_url
 
 if TYPE_CHECKING:
     from simulators.scenario import Scenario
+
+_ANSWER_S = 10.0
 
 ScenarioFile = Annotated[
     str | None,
@@ -33,13 +38,14 @@ ControlPort = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = make_app("Simulators, as programs of their own.")
+    group = make_app("Simulators, as programs of their own.", "hongyan simulate modems --modems 8")
     group.command("modems", epilog=example("hongyan simulate modems --modems 8 --scenario rainy-day.toml"))(
         modems
     )
     group.command("smsc", epilog=example("hongyan simulate smsc --port 2775 --scenario moody-carrier.toml"))(
         smsc
     )
+    group.command("reply", epilog=example("hongyan simulate reply +8613900139000 TD"))(reply)
     app.add_typer(group, name="simulate")
 
 
@@ -75,7 +81,8 @@ def modems(
             scenario=_read_scenario(scenario),
             control_port=control,
             announce=_announce,
-        )
+        ),
+        f"127.0.0.1:{control}",
     )
 
 
@@ -103,8 +110,68 @@ def smsc(
             scenario=_read_scenario(scenario),
             control_port=control,
             announce=_announce,
-        )
+        ),
+        f"{host}:{port}",
     )
+
+
+def reply(
+    sender: Annotated[str, typer.Argument(metavar="FROM", help="The phone's number.")],
+    text: Annotated[str, typer.Argument(help="What it writes; - reads it from stdin.")],
+    to: Annotated[
+        str | None,
+        typer.Option(help="Whom it writes to. [default: who wrote to it last]", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--control",
+            min=1,
+            max=65535,
+            help="Control port of the simulators. [default: that of the gateway that runs on simulated channels]",
+            show_default=False,
+        ),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Let a simulated phone write to the gateway.
+
+    The simulated network must run: in `hongyan serve` on simulated channels, or as `hongyan simulate` with --control.
+    """
+    asked = {"do": "say", "from": sender, "text": read_text(text), **({"to": to} if to else {})}
+    answer = _ask(port or _find_control(config), asked)
+    if not answer.get("ok"):
+        raise Failure(str(answer.get("error")))
+    print(f"{answer['from']}  wrote to {answer['to']}")
+
+
+def _find_control(config: Path | None) -> int:
+    """The control port that a gateway on simulated channels has written beside its store."""
+    from gateway.runtime.stores import CONTROL, beside_store  # noqa: PLC0415
+
+    file = beside_store(read_store_url(config), CONTROL)
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        raise Failure(
+            f"no simulated network runs here (there is no {file}); start it with `make run` or "
+            "`hongyan serve --simulate`, and run this in the same folder or with the same --config"
+        ) from None
+
+
+def _ask(port: int, question: object) -> dict[str, Any]:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=_ANSWER_S) as wire:
+            wire.sendall(msgspec.json.encode(question) + b"\n")
+            with wire.makefile("rb") as lines:
+                answer = msgspec.json.decode(lines.readline())
+    except ConnectionRefusedError:
+        raise Failure(
+            f"connection refused: no simulator listens at 127.0.0.1:{port}; start it, or name its --control port"
+        ) from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise Failure(f"what listens at 127.0.0.1:{port} gave no answer of a simulator: {error}") from None
+    return answer if isinstance(answer, dict) else {}
 
 
 def _read_account(text: str) -> tuple[str, str]:
@@ -123,14 +190,15 @@ def _read_scenario(name: str | None) -> Scenario | None:
         raise typer.BadParameter(str(error), param_hint="--scenario") from error
 
 
-def _run(program: Coroutine[Any, Any, None]) -> None:
+def _run(program: Coroutine[Any, Any, None], where: str) -> None:
     """Until Ctrl-C, which is how one ends a simulator: exit 0."""
     try:
         asyncio.run(program)
     except KeyboardInterrupt:
         return
     except OSError as error:
-        raise Failure(f"cannot start: {error.strerror or error}") from error
+        what = f"{error.filename}: " if error.filename else f"{where}: "
+        raise Failure(f"cannot start: {what}{error.strerror or error}") from error
 
 
 def _announce(line: str) -> None:

@@ -15,7 +15,7 @@ Number = Annotated[str, typer.Argument(help="The person's number.")]
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = make_app("The opt-out list: who gets no marketing.")
+    group = make_app("The opt-out list: who gets no marketing.", "hongyan suppress add +8613800138000")
     group.command("list", epilog=example("hongyan suppress list --limit 1000"))(list_numbers)
     group.command("add", epilog=example("hongyan suppress add +8613800138000 --reason 'asked by phone'"))(add)
     group.command("remove", epilog=example("hongyan suppress remove +8613800138000"))(remove)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
 from http.client import HTTPException
-from itertools import chain
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from gateway.cli.client import Api, path_of
+from gateway.cli.client import Api, ServerEvent, need_channel
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example
-from gateway.cli.output import Failure, local_time, paint, print_json, say
+from gateway.cli.output import Failure, fold, local_time, paint, print_json, say
 from gateway.model.message import MessageStatus
 
 RETRY_S = 2.0
+_CAUGHT_UP = "caught up"
+"""The gateway's comment behind all that had happened when the stream was opened."""
 
 
 def register(app: typer.Typer) -> None:
@@ -37,57 +39,47 @@ def tail(
 ) -> None:
     """Show the delivery log, also live.
 
-    Every change of every message, one a line.
+    Every change of every message, one a line. With --json in the shape of the delivery log's own lines.
     """
     if status is not None and status not in set(MessageStatus):
         raise typer.BadParameter(f"write one of {', '.join(MessageStatus)}", param_hint="--status")
     api = Api(url, key)
-    wanted = {"to": to, "status": status, "channel": channel}
-    show = print_json if as_json else _print_event
-    if not follow:
-        for event in past(api, lines, wanted):
-            show(event)
-        return
-    for event in live(api, lines, wanted):
+    if channel is not None:
+        need_channel(api, channel)
+    show = _print_line if as_json else _print_event
+    for event in follow_events(api, lines, forever=follow, to=to, status=status, channel=channel):
         show(event)
 
 
-def past(api: Api, n_lines: int, wanted: dict[str, str | None]) -> list[dict[str, Any]]:
-    """The latest events, oldest first: those of the latest messages, inbound ones included."""
-    if n_lines == 0:
-        return []
-    query = {name: value for name, value in wanted.items() if name != "status"}
-    latest = api.list("/messages", n_lines, **query)
-    timelines = (api.get(path_of("messages", message["id"]))["events"] for message in latest)
-    events = [event for event in chain.from_iterable(timelines) if _keeps(event, wanted)]
-    if wanted["status"] is None:
-        inbound = api.list("/inbound", n_lines, to=wanted["to"])
-        received = [{"type": "inbound.received", "timestamp": i["received_at"], "data": i} for i in inbound]
-        events += [event for event in received if _keeps(event, wanted)]
-    return sorted(events, key=lambda event: datetime.fromisoformat(event["timestamp"]))[-n_lines:]
+def follow_events(api: Api, n_past: int, *, forever: bool, **wanted: str | None) -> Iterator[ServerEvent]:
+    """The latest events, oldest first, and those to come; a stream that breaks is taken up where it was.
 
-
-def live(api: Api, n_past: int, wanted: dict[str, str | None]) -> Iterator[dict[str, Any]]:
-    """Past events, then each new one; a stream that breaks is taken up where it was.
+    Args:
+        n_past: how many of the past.
+        forever: go on with those to come.
+        wanted: filters, as ``GET /v1/events`` knows them.
 
     Raises:
-        Failure: it can't be opened in the first place.
+        Failure: the stream can't be opened in the first place.
     """
+    if not (forever or n_past):
+        return
     last_id: str | None = None
     opened = told = False
     while True:
         try:
-            for event in api.stream("/events", last_event_id=last_id, **wanted):
-                if event is None:
-                    told = False
-                    if not opened:  # the stream is open, so nothing falls between the past and it
-                        opened = True
-                        yield from past(api, n_past, wanted)
-                    continue
-                last_id = event.id
-                yield msgspec.json.decode(event.data)
+            last = n_past or None if not opened else None
+            for event in api.stream("/events", last_event_id=last_id, last=last, **wanted):
+                told = False
+                if isinstance(event, ServerEvent):
+                    last_id = event.id
+                    yield event
+                elif event == _CAUGHT_UP or not last:
+                    opened = True
+                    if not forever:
+                        return
         except (OSError, HTTPException) as error:
-            if not opened:
+            if not opened and last_id is None:
                 raise Failure(api.explain(error)) from None
         if not told:
             say("the stream ended; opening it again ...")
@@ -95,18 +87,42 @@ def live(api: Api, n_past: int, wanted: dict[str, str | None]) -> Iterator[dict[
         time.sleep(RETRY_S)
 
 
-def _keeps(event: dict[str, Any], wanted: dict[str, str | None]) -> bool:
-    """The filters that the look-ups don't know; numbers are compared there, where the region is known."""
-    data = event["data"]
-    return all(data.get(name) == wanted[name] for name in ("status", "channel") if wanted[name])
+def flatten(event: ServerEvent) -> dict[str, Any]:
+    """An event in the shape of the delivery log's lines: ``seq``, ``at``, ``type``, and what there is to say."""
+    told = msgspec.json.decode(event.data)
+    kind, data = told["type"], told["data"]
+    subject, _, verb = kind.partition(".")
+    line: dict[str, Any] = {"seq": int(event.id), "at": told["timestamp"], "type": kind}
+    match subject:
+        case "inbound":
+            names = ("id", "from", "channel", "parts", "keyword")
+            return line | {name: data[name] for name in names}
+        case "subscription":
+            return line | {"number": data["number"], "status": verb, "source": data.get("source")}
+        case _:
+            return {**line, **data}
 
 
-def _print_event(event: dict[str, Any]) -> None:
-    print(format_event(event), flush=True)
+def _print_line(event: ServerEvent) -> None:
+    print_json(flatten(event))
 
 
-def format_event(event: dict[str, Any]) -> str:
+def _print_event(event: ServerEvent) -> None:
+    cells = event_cells(msgspec.json.decode(event.data))
+    width = get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    print("\n    ".join(fold(cells, width - 4)), flush=True)
+
+
+def format_event(event: dict[str, Any], *, with_id: bool = True) -> str:
     """One event in one line, for people."""
+    cells = event_cells(event)
+    if not with_id and event["type"].startswith("message."):
+        cells = cells[:-1]
+    return "  ".join(cells)
+
+
+def event_cells(event: dict[str, Any]) -> list[str]:
+    """What there is to say of an event, part by part; a message's id is the last."""
     kind, data = str(event["type"]), event["data"]
     subject, _, what = kind.partition(".")
     cells = [local_time(event["timestamp"], "%m-%d %H:%M:%S")]
@@ -133,4 +149,4 @@ def format_event(event: dict[str, Any]) -> str:
             ]
         case _:
             cells += [kind, str(data.get("number") or data.get("to") or "")]
-    return "  ".join(cell for cell in cells if cell)
+    return [cell for cell in cells if cell]

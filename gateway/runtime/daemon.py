@@ -20,6 +20,7 @@ from gateway.runtime.first_start import describe_start, find_command, make_first
 from gateway.runtime.notify import notify, watchdog_interval_s
 from gateway.runtime.settings import Settings
 from gateway.runtime.signals import Signals
+from gateway.runtime.stores import CONTROL, beside_store
 from gateway.store.keys import list_keys
 from gateway.store.ports import Store, Tx
 from gateway.telemetry.log import open_log
@@ -102,7 +103,8 @@ async def _start(stack: AsyncExitStack, settings: Settings, *, simulate: bool, t
 async def _with_simulated(stack: AsyncExitStack, settings: Settings) -> Settings:
     from gateway.runtime.simulated import simulated_world  # noqa: PLC0415 - real daemons never load it
 
-    world = await stack.enter_async_context(simulated_world())
+    control = beside_store(settings.store.url, CONTROL)
+    world = await stack.enter_async_context(simulated_world(control=control))
     return msgspec.structs.replace(
         settings, modems=settings.modems + world.modems, smpp=settings.smpp + world.smpp
     )

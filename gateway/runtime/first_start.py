@@ -102,4 +102,6 @@ def describe_start(url: str, secret: str | None, *, simulated: bool, command: st
         f"    HONGYAN_KEY={secret or 'KEY'} {command} send {number} hello --wait --url {url}",
         "",
     ]
+    if simulated:
+        lines += ["let the simulated phone reply to it:", "", f"    {command} simulate reply {number} TD", ""]
     return lines

@@ -5,6 +5,7 @@ The channels over it are ordinary ones: the daemon opens the ptys and binds to t
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import tempfile
 from collections.abc import AsyncIterator
@@ -15,6 +16,8 @@ from typing import NamedTuple
 from gateway.runtime.forms import Rate
 from gateway.runtime.secrets import Secret
 from gateway.runtime.settings import ModemSettings, SmppSettings
+from simulators.control import ControlPort
+from simulators.fault_plan import FaultDesk
 from simulators.modem.modem import SimulatedModem
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
@@ -38,11 +41,12 @@ class SimulatedWorld(NamedTuple):
 
 
 @asynccontextmanager
-async def simulated_world(n_modems: int = 2) -> AsyncIterator[SimulatedWorld]:
+async def simulated_world(n_modems: int = 2, *, control: Path | None = None) -> AsyncIterator[SimulatedWorld]:
     """Run the simulators as long as the context lasts.
 
     Args:
         n_modems: how many sticks; they take turns in the dialects that we simulate.
+        control: a file that holds the control port meanwhile, for `hongyan simulate reply`; None for no such port.
     """
     # References that differ from those of the last start: the store remembers them.
     network = Network(latency_s=_LATENCY_S, receipt_delay_s=_LATENCY_S, seed=secrets.randbits(32), keep=_KEEP)
@@ -53,7 +57,21 @@ async def simulated_world(n_modems: int = 2) -> AsyncIterator[SimulatedWorld]:
         smsc = SimulatedSmsc(network, accounts=dict([_ACCOUNT]))
         await smsc.start()
         stack.push_async_callback(smsc.stop)
+        if control is not None:
+            await _open_control(stack, network, control)
         yield SimulatedWorld(network, tuple(modems), (_bind(smsc.port),))
+
+
+async def _open_control(stack: AsyncExitStack, network: Network, file: Path) -> None:
+    desk = FaultDesk(clock=asyncio.get_running_loop().time)
+    port = await stack.enter_async_context(ControlPort(desk, network=network))
+    _note_port(file, port.port)
+    stack.callback(file.unlink, missing_ok=True)
+
+
+def _note_port(file: Path, port: int) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{port}\n")
 
 
 async def _start_modem(stack: AsyncExitStack, network: Network, folder: Path, i: int) -> ModemSettings:

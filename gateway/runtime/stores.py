@@ -9,6 +9,8 @@ from pathlib import Path
 from gateway.store.engine_sqlite import CommitFigures, SqliteStore
 
 _SQLITE = "sqlite:///"
+CONTROL = ".simulated"
+"""Behind the store's name: the file that holds the control port of the simulated network, while there is one."""
 
 
 def store_path(url: str) -> Path:

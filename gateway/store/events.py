@@ -21,6 +21,12 @@ async def load_events(tx: Tx, after_seq: int, limit: int) -> list[Event]:
     return [_event(row) for row in await tx.fetch(sql, (after_seq, limit))]
 
 
+async def load_events_before(tx: Tx, before_seq: int, limit: int) -> list[Event]:
+    """At most ``limit`` events with a smaller ``seq``, newest first."""
+    sql = f"SELECT {_COLUMNS} FROM events WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+    return [_event(row) for row in await tx.fetch(sql, (before_seq, limit))]
+
+
 async def last_seq(tx: Tx) -> int:
     """The newest ``seq``; 0 in an empty store."""
     rows = await tx.fetch("SELECT coalesce(max(seq), 0) FROM events")

@@ -113,7 +113,9 @@ async def run_modems(
                 f"{arm(scenario, desk)} of {len(scenario.faults)} faults armed. {scenario.about}".rstrip()
             )
         if control_port is not None:
-            control = ControlPort(desk, port=control_port, stats=lambda: {"taken": network.accepted_total})
+            control = ControlPort(
+                desk, port=control_port, stats=lambda: {"taken": network.accepted_total}, network=network
+            )
             await stack.enter_async_context(control)
             announce(f"control on 127.0.0.1:{control.port}")
         await asyncio.get_running_loop().create_future()

@@ -221,6 +221,7 @@ async def run_smsc(
                 desk,
                 port=control_port,
                 stats=lambda: {"taken": network.accepted_total, "binds": smsc.n_binds, "owed": smsc.n_owed},
+                network=network,
             )
             await stack.enter_async_context(control)
             announce(f"control on 127.0.0.1:{control.port}")

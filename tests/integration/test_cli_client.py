@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest import mock
 
 import pytest
@@ -128,6 +128,57 @@ async def test_waiting_for_what_will_not_arrive_exits_1(cli: Cli) -> None:
     assert "is still scheduled after 0.2 s" in late.err
 
 
+async def test_tail_and_the_delivery_log_have_one_shape(cli: Cli) -> None:
+    long = await cli("send", "13900139000", "你好" * 80, "--wait", "--tag", "a", "--reference", "r")
+    assert long.code == 0, long
+    phone = cli.network.find_handset("+8613900139000")
+    await phone.send(phone.texts[-1].sender, "TD")
+    await until(lambda: any(line["type"] == "subscription.opted_out" for line in cli.daemon.delivery_lines()))
+    logged = [json.dumps(line, sort_keys=True) for line in cli.daemon.delivery_lines()]
+    told = await cli("tail", "-n", "1000", "--json")
+    shown = [json.loads(line) for line in told.out.splitlines()]
+    kinds = ("message.", "inbound.", "subscription.")
+    assert [json.dumps(line, sort_keys=True) for line in shown if line["type"].startswith(kinds)] == logged
+
+
+async def test_inbound_messages_are_listed_and_followed(cli: Cli) -> None:
+    await cli("send", "13900139000", "hello", "--wait")
+    phone = cli.network.find_handset("+8613900139000")
+    ours = phone.texts[-1].sender
+    other = cli.network.add_handset("+8613900139001")
+    await phone.send(ours, "one")
+
+    async def listed(n: int, *words: str) -> list[dict[str, Any]]:
+        async def there() -> bool:
+            return len((await cli("inbound", "--json", *words)).out.splitlines()) == n
+
+        await until(there, DEADLINE_S)
+        return [json.loads(line) for line in (await cli("inbound", "--json", *words)).out.splitlines()]
+
+    assert [message["text"] for message in await listed(1)] == ["one"]
+    follower = await cli.start("inbound", "-f", "--from", "13900139000", "--json")
+    assert follower.stdout
+    async with asyncio.timeout(DEADLINE_S):
+        assert json.loads(await follower.stdout.readline())["text"] == "one"
+        await other.send(ours, "of another")
+        await phone.send(ours, "two " * 60)
+        assert json.loads(await follower.stdout.readline())["text"] == "two " * 60
+    follower.terminate()
+    await follower.communicate()
+    assert [m["text"] for m in await listed(1, "--from", "13900139001")] == ["of another"]
+    assert [m["text"] for m in await listed(0, "--since", "2099-01-01T00:00")] == []
+    table = await cli("inbound", "-n", "1", "--from", "+8613900139001")
+    assert (table.code, "of another" in table.out, "13900139001" in table.out) == (0, True, True)
+
+
+@pytest.mark.parametrize("words", [("messages",), ("tail",), ("tail", "-f")], ids=" ".join)
+async def test_a_channel_that_there_is_not_is_an_error_and_no_silence(cli: Cli, words) -> None:
+    done = await cli(*words, "--channel", "smcs")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "there is no channel smcs; there are smsc\n"
+    assert (await cli("messages", "--channel", "smsc")).code == 0
+
+
 async def test_the_delivery_log_past_and_live(cli: Cli) -> None:
     await cli("send", "13900139000", "one", "--wait")
     past = await cli("tail", "-n", "3", "--json")
@@ -239,9 +290,9 @@ async def test_https_is_checked_and_works_with_the_right_certificate(tmp_path: P
             return Done(code, out.getvalue(), err.getvalue())
 
         distrusted = await channels(f"https://127.0.0.1:{port}")
-        assert (distrusted.code, "check --url and the certificate" in distrusted.err) == (1, True)
+        assert (distrusted.code, "can't be trusted" in distrusted.err) == (1, True)
         plain = await channels(f"http://127.0.0.1:{port}")
-        assert (plain.code, "check --url" in plain.err) == (1, True)
+        assert (plain.code, "https://" in plain.err) == (1, True)
         monkeypatch.setenv("SSL_CERT_FILE", str(cert))
         refused = await channels(f"https://127.0.0.1:{port}/v1")
         assert (refused.code, "hongyan keys create" in refused.err) == (1, True)

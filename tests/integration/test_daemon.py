@@ -278,13 +278,43 @@ async def test_a_first_start_without_config_runs_on_simulated_channels(tmp_path)
             await until(all_up, DEADLINE_S)
             async with http.get("/v1/channels") as answer:
                 names = [c["name"] for c in (await answer.json())["items"]]
-        assert names == ["simulated-1", "simulated-2", "simulated-smsc"]
+            assert names == ["simulated-1", "simulated-2", "simulated-smsc"]
+            await _reply(tmp_path, http)
         process.send_signal(signal.SIGINT)
         code, _, err = await ended(process)
     assert code == 0, err
     assert "SIMULATED" in err
     assert (tmp_path / "var" / "hongyan.db").exists()
+    assert not (tmp_path / "var" / "hongyan.db.simulated").exists()
     assert secret[1] not in err, "a secret is no log line"
+
+
+async def _reply(folder: Path, http: aiohttp.ClientSession) -> None:
+    """A simulated phone says STOP to what it got, as the greeting shows; beside the store nothing else is needed."""
+    body = {"to": "+8613900139777", "text": "sale", "category": "marketing"}
+    async with http.post("/v1/messages", json=body) as answer:
+        message_id = (await answer.json())["id"]
+
+    async def delivered() -> bool:
+        async with http.get(f"/v1/messages/{message_id}") as answer:
+            return bool((await answer.json())["status"] == "delivered")
+
+    await until(delivered, DEADLINE_S)
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "simulate", "reply", "13900139777", "TD", cwd=folder, stdout=PIPE, stderr=PIPE
+    )
+    code, out, err = await ended(process)
+    assert (code, err) == (0, "")
+    assert out.startswith("+8613900139777  wrote to ")
+
+    async def listed() -> list[str]:
+        async with http.get("/v1/suppressions") as answer:
+            return [entry["number"] for entry in (await answer.json())["items"]]
+
+    async def stopped() -> bool:
+        return await listed() == ["+8613900139777"]
+
+    await until(stopped, DEADLINE_S)
 
 
 async def _run_curl(command: str) -> str:

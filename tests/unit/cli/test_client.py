@@ -51,9 +51,9 @@ def test_events_are_read_from_their_lines() -> None:
         b"id: 10\nevent: cut off\ndata: never ended\n"
     )
     assert list(parse_events(frames.splitlines(keepends=True))) == [
-        None,
+        "events after 7",
         ServerEvent("8", "message.sent", '{"a":1}'),
-        None,
+        "still here",
         ServerEvent("9", "x", "one\ntwo"),
     ]
 

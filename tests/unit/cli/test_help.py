@@ -32,7 +32,8 @@ def test_the_contract_is_complete() -> None:
     assert {" ".join(path) for path in ALL} >= {
         "serve", "check", "doctor", "send", "tail", "messages", "show", "cancel", "resend", "channels", "channel",
         "suppress list", "suppress add", "suppress remove", "keys create", "keys list", "keys revoke",
-        "db migrate", "db backup", "db check", "simulate modems", "simulate smsc", "preview",
+        "db migrate", "db backup", "db check", "simulate modems", "simulate smsc", "simulate reply",
+        "preview", "inbound",
     }  # fmt: skip
 
 
@@ -47,7 +48,28 @@ def test_help_has_an_example_that_parses(path: tuple[str, ...], capsys: pytest.C
     ALL[path].make_context("x", words[len(path) :])  # raises when the example is wrong
 
 
-@pytest.mark.parametrize("path", [(), ("keys",), ("db",), ("suppress",), ("simulate",)], ids=" ".join)
+def groups(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if hasattr(command, "commands"):
+        yield path
+        for name, inner in command.commands.items():
+            yield from groups(inner, (*path, name))
+
+
+GROUPS = list(groups(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("path", GROUPS, ids=" ".join)
+def test_help_of_a_group_has_an_example_of_one_of_its_commands(path, capsys) -> None:
+    assert main([*path, "--help"]) == 0
+    found = re.search(r"Example:\n  +hongyan (.*)\n", capsys.readouterr().out)
+    assert found, "no example"
+    words = shlex.split(found[1])
+    command = next(c for c in sorted(ALL, key=len, reverse=True) if words[: len(c)] == list(c))
+    assert command[: len(path)] == path
+    ALL[command].make_context("x", words[len(command) :])
+
+
+@pytest.mark.parametrize("path", GROUPS, ids=" ".join)
 def test_the_short_descriptions_are_not_cut(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,7 +95,7 @@ def test_a_client_takes_url_and_key_also_from_the_environment(path, capsys) -> N
 
 
 def test_all_api_commands_are_clients() -> None:
-    assert len(CLIENTS) == 11
+    assert len(CLIENTS) == 12
 
 
 @pytest.mark.parametrize(

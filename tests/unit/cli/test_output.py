@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import typer
 
 from gateway.cli.client import Api, ServerEvent
-from gateway.cli.options import read_instant
-from gateway.cli.output import Failure, align, print_json, print_table
+from gateway.cli.options import read_instant, read_past
+from gateway.cli.output import Failure, align, lay_out, print_json, print_table
+from gateway.cli.output import _width as cell_width
 from gateway.cli.send import describe, follow, is_final, is_good
-from gateway.cli.tail import format_event, live, past
+from gateway.cli.tail import follow_events, format_event
 
 pytestmark = pytest.mark.unit
 
@@ -122,45 +124,78 @@ def test_an_event_in_one_line(given, line) -> None:
     assert format_event(given).split("  ", 1)[1] == line
 
 
-# An instant on the second is written without a fraction.
-FIRST, SECOND, THIRD, FOURTH = [f"2026-12-24T08:00:{second}Z" for second in ("01", "01.003", "01.900", "02")]
-
-
-class Timeline(Api):
-    """An API with two messages and a stream that breaks once."""
+class Broken(Api):
+    """An API whose stream breaks once; it tells what it was asked."""
 
     def __init__(self) -> None:
-        self.resumed_from: list[str | None] = []
-
-    def list(self, path, limit, **query):
-        return iter([{"id": "b"}, {"id": "a"}] if path == "/messages" else [])
-
-    def get(self, path, **query):
-        at = {"/messages/a": [FIRST, THIRD], "/messages/b": [SECOND, FOURTH]}[path]
-        return {"events": [{"type": "message.sent", "timestamp": t, "data": {"status": "sent"}} for t in at]}
+        self.asked: list[tuple[str | None, object]] = []
 
     def stream(self, path, last_event_id=None, **query):
-        self.resumed_from.append(last_event_id)
-        yield None
-        if len(self.resumed_from) == 1:
-            yield ServerEvent("7", "message.sent", '{"timestamp":"05"}')
+        self.asked.append((last_event_id, query.get("last")))
+        yield ""
+        if len(self.asked) == 1:
+            yield ServerEvent("6", "message.sent", "{}")
+            yield "caught up"
+            yield ServerEvent("7", "message.sent", "{}")
             raise ConnectionResetError
-        yield ServerEvent("8", "message.sent", '{"timestamp":"06"}')
-
-
-ANY: dict[str, str | None] = {"to": None, "status": None, "channel": None}
-
-
-def test_the_past_is_in_order_and_cut_to_the_latest() -> None:
-    assert [e["timestamp"] for e in past(Timeline(), 4, ANY)] == [FIRST, SECOND, THIRD, FOURTH]
-    assert [e["timestamp"] for e in past(Timeline(), 3, ANY)] == [SECOND, THIRD, FOURTH]
-    assert past(Timeline(), 3, {**ANY, "status": "failed"}) == []
+        yield "caught up"
+        yield ServerEvent("8", "message.sent", "{}")
 
 
 def test_a_broken_stream_goes_on_where_it_was(monkeypatch, capsys) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    api = Timeline()
-    stream = live(api, 1, ANY)
-    assert [next(stream)["timestamp"] for _ in range(3)] == [FOURTH, "05", "06"]
-    assert api.resumed_from == [None, "7"]
+    api = Broken()
+    stream = follow_events(api, 1, forever=True)
+    assert [next(stream).id for _ in range(3)] == ["6", "7", "8"]
+    assert api.asked == [(None, 1), ("7", None)]
     assert "opening it again" in capsys.readouterr().err
+
+
+def test_the_past_ends_where_the_present_begins() -> None:
+    assert [event.id for event in follow_events(Broken(), 1, forever=False)] == ["6"]
+    assert list(follow_events(Broken(), 0, forever=False)) == []
+
+
+ID = "01kb3e5q7x8m2v9k4n6p0r1s2t"
+COLUMNS = ("id", "created", "to", "status", "channel", "parts", "text", "error")
+ROW = (ID, "2026-12-24 08:00:00", "+8613900139000", "undelivered", "carrier-a-with-a-long-name", "2",
+       "还有一条很长的短信" * 3, "smpp_0b: the number is not known")  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 132, 250])
+def test_at_no_width_is_an_id_a_state_or_a_name_cut(width: int) -> None:
+    lines = [re.sub(r"\x1b\[\d+m", "", line) for line in lay_out(COLUMNS, [list(ROW)], width)]
+    text = "\n".join(lines)
+    for cell in ROW:
+        assert cell in text
+    assert "…" not in text
+    longest = max(cell_width(f"    {c} {v}") for c, v in zip(COLUMNS, ROW, strict=True))
+    assert all(cell_width(line) <= max(width, longest) for line in lines)
+    if width >= 250:
+        assert len(lines) == 2
+
+
+def test_what_has_no_room_beside_the_others_is_named_below_them() -> None:
+    lines = lay_out(("name", "state", "error"), [["sim-1", "up", ""], ["sim-2", "down", "x" * 70]], 80)
+    assert [re.sub(r"\x1b\[\d+m", "", line) for line in lines] == [
+        "NAME   STATE",
+        "sim-1  up",
+        "sim-2  down",
+        "    error " + "x" * 70,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "ago"), [("2h", timedelta(hours=2)), ("-90s", timedelta(seconds=90)), ("3d", timedelta(days=3))]
+)
+def test_so_long_ago(text: str, ago: timedelta) -> None:
+    read = datetime.fromisoformat(read_past(text, "--since") or "")
+    assert timedelta(0) <= datetime.now(UTC) - ago - read < timedelta(minutes=1)
+
+
+def test_what_is_no_time_is_told_what_may_be_written() -> None:
+    with pytest.raises(
+        typer.BadParameter, match="write 2026-12-24T08:00, or 90s, 10m, 2h, 3d for so long ago"
+    ):
+        read_past("yesterday", "--since")
+    assert read_past(None, "--since") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from simulators.control import ControlPort
 from simulators.fault_plan import FaultDesk
 from simulators.faults import ModemFault, SmscFault
+from simulators.network import Network
 from simulators.scenario import BadScenario, arm, load_scenario, shipped_scenarios
 
 pytestmark = pytest.mark.unit
@@ -60,7 +62,7 @@ def test_the_control_port_injects_lists_counts_and_clears():
     control = ControlPort(desk, stats=lambda: {"taken": 5})
 
     def ask(**request):
-        return control.answer(json.dumps(request).encode())
+        return asyncio.run(control.answer(json.dumps(request).encode()))
 
     assert ask(do="inject", fault={"kind": "hang", "at": "pdu", "nth": 2}) == {"ok": True, "id": 1}
     (listed,) = ask(do="list")["faults"]
@@ -74,6 +76,32 @@ def test_the_control_port_injects_lists_counts_and_clears():
     "line", [b"", b"{", b"[]", b'{"do":"dance"}', b'{"do":"inject"}', b'{"do":"list","x":1}', b"\xff"]
 )
 def test_the_control_port_answers_nonsense_with_a_reason(line):
-    answer = ControlPort(FaultDesk(clock=lambda: 0.0)).answer(line)
+    answer = asyncio.run(ControlPort(FaultDesk(clock=lambda: 0.0)).answer(line))
     assert answer["ok"] is False
     assert answer["error"]
+
+
+async def test_a_phone_writes_to_whoever_wrote_to_it_last():
+    network = Network()
+    control = ControlPort(FaultDesk(clock=lambda: 0.0), network=network)
+    shop, phone = network.add_handset("+8613800138001"), network.add_handset("+8613900139000")
+
+    async def say(**request):
+        return await control.answer(json.dumps({"do": "say", **request}).encode())
+
+    alone = await say(**{"from": "+8613900139000", "text": "hello?"})
+    assert not alone["ok"]
+    assert "nobody has written to +8613900139000 yet" in alone["error"]
+    await shop.send("+8613900139000", "回TD退订")
+    await network.wait_for(lambda: bool(phone.inbox))
+    for spelling in ("+8613900139000", "8613900139000", "13900139000"):
+        assert await say(**{"from": spelling, "text": "TD"}) == {
+            "ok": True, "from": "+8613900139000", "to": "+8613800138001",
+        }  # fmt: skip
+    await network.wait_for(lambda: shop.inbox == ["TD"] * 3)
+    assert (await say(**{"from": "+8613900139001", "to": "+8613800138001", "text": "x" * 200}))["ok"]
+    await network.wait_for(lambda: len(shop.inbox) == 4)
+    assert not (await say(text="x"))["ok"]
+    without = ControlPort(FaultDesk(clock=lambda: 0.0))
+    assert "no network" in (await without.answer(b'{"do":"say","from":"1","text":"x"}'))["error"]
+    await network.close()
