@@ -163,7 +163,9 @@ def _read(text: str, region: str) -> Reading:
     if _FROM_A_SPREADSHEET.fullmatch(text.translate(_NARROW).strip()):
         return Reading(None, text, fault=_SPREADSHEET)
     if _SHORT_CODE.fullmatch(compact) or (region == "CN" and _SERVICE_NUMBER.fullmatch(compact)):
-        return Reading(compact, compact, (compact,))
+        national = read_national(compact, region)  # on some islands people have such short ones
+        also = (national.number,) if national.grade is Grade.VALID and region != "CN" else ()
+        return Reading(compact, compact, (compact, *also))
     if compact.startswith("+"):
         return _read_marked(compact, region)
     if compact.startswith("00"):

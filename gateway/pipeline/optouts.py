@@ -22,7 +22,7 @@ from gateway.store.suppressions import (
     save_suppression,
 )
 
-_READ_AT_ONCE = 500
+_READ_AT_ONCE = 2_000
 
 
 async def is_opted_out(tx: Tx, reading: Reading) -> bool:
@@ -104,8 +104,7 @@ async def read_older_entries(store: Store, region: str) -> None:
 
     async def op(tx: Tx) -> int:
         numbers = await find_unread(tx, _READ_AT_ONCE)
-        for number in numbers:
-            await save_readings(tx, number, read_number(number, region).readings)
+        await save_readings(tx, {number: read_number(number, region).readings for number in numbers})
         return len(numbers)
 
     while await store.write(op):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -14,6 +14,7 @@ from gateway.model.message import Suppression
 from gateway.store.ports import Row, Tx
 
 _COLUMNS = "s.number, s.source, s.keyword, s.reason, s.created_at"
+_INSERT_READING = "INSERT INTO suppression_readings (reading, number) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
 async def find_suppression(tx: Tx, number: str) -> Suppression | None:
@@ -98,18 +99,17 @@ async def find_unread(tx: Tx, limit: int) -> list[str]:
     ]
 
 
-async def save_readings(tx: Tx, number: str, readings: Collection[str]) -> None:
-    """Let an entry hold for these numbers, too: it is read now."""
-    for reading in readings:
-        await _save_reading(tx, reading, number)
-    await tx.execute("UPDATE suppressions SET is_read = 1 WHERE number = ?", (number,))
+async def save_readings(tx: Tx, readings: Mapping[str, Collection[str]]) -> None:
+    """Let entries hold for these numbers, too: they are read now."""
+    rows = [(reading, number) for number, found in readings.items() for reading in found]
+    await tx.execute_many(_INSERT_READING, rows)
+    await tx.execute_many(
+        "UPDATE suppressions SET is_read = 1 WHERE number = ?", [(one,) for one in readings]
+    )
 
 
 async def _save_reading(tx: Tx, reading: str, number: str) -> int:
-    return await tx.execute(
-        "INSERT INTO suppression_readings (reading, number) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        (reading, number),
-    )
+    return await tx.execute(_INSERT_READING, (reading, number))
 
 
 async def _with_readings(tx: Tx, rows: Collection[Row]) -> list[Suppression]:

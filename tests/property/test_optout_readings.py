@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import phonenumbers
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from drivers.base import Encoding, InboundPart
@@ -64,6 +64,22 @@ def test_every_spelling_of_a_number_may_mean_that_number(one: Written):
     reading = read_number(one.spelling, one.region)
     assert one.full in reading.readings
     assert reading.number in {None, *reading.people}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.text("0123456789", min_size=5, max_size=5))
+def test_a_mobile_is_read_as_people_of_its_country_write_it(region: str, last: str):
+    """Nobody is refused a number that is usual where he lives; on some islands it can't be told from a short code."""
+    example = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    assume(example is not None)
+    assert example is not None
+    full = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+    n = min(len(last), len(full) - 5)  # +247 40123 is a whole number
+    for some in (full, full[:-n] + last[:n]):
+        number = phonenumbers.parse(some, None)
+        written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+        if phonenumbers.is_valid_number_for_region(number, region) and sum(map(str.isdecimal, written)) > 6:
+            assert read_number(written, region).number == some
 
 
 @settings(deadline=None)
