@@ -288,7 +288,8 @@ class InboundPart:
         sender: originating address: E.164 with ``+``, a short code, or alphanumeric.
         recipient: address it was sent to, if the wire says (SMPP); None on a SIM.
         encoding: of ``payload``.
-        payload: see `Encoding`, without the user data header.
+        payload: see `Encoding`, without the user data header; UCS2 of a part of a longer text as it came, in either
+            order and perhaps with a byte order mark, for the mark of the first part may hold for the others.
         concat: None for a message in one part.
         flash: message class 0.
         network_time: the SMSC's timestamp; None if unreadable.

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from drivers.base import Encoding
 from drivers.codec.segment import decode_payload, make_even
+from drivers.codec.ucs2 import turn_parts
 
 HOLE: Final = "[…]"
 """Stands for the missing parts between two others, before the first, or behind the last."""
@@ -145,8 +146,10 @@ def decode_run(encoding: Encoding, payloads: Sequence[bytes]) -> str:
     >>> decode_run(Encoding.UCS2, [b"\x9e\x3f\r", b"\x96\xc1"])
     '鸿雁'
     """
-    if encoding is Encoding.UCS2 and not _halves_characters([len(payload) for payload in payloads]):
-        payloads = [make_even(payload) for payload in payloads]
+    if encoding is Encoding.UCS2:
+        if _halves_characters([len(payload) for payload in payloads]):
+            payloads = [b"".join(payloads)]
+        payloads = [make_even(payload) for payload in turn_parts(payloads)]
     return decode_payload(encoding, b"".join(payloads))
 
 

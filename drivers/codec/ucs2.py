@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 BIG: Final = "utf-16-be"
@@ -17,7 +18,6 @@ _MARKS: Final = {b"\xfe\xff": BIG, b"\xff\xfe": LITTLE}
 _LOOKED_AT: Final = 64
 """Octets in which zeros are counted: what a text begins with tells."""
 _LINE_ENDS: Final = frozenset("\r\n\t\0")
-_NOBODY_WRITES: Final = frozenset({"Cn", "Co", "Cs", "Cc"})
 
 
 def find_byte_order(octets: bytes) -> str | None:
@@ -44,50 +44,61 @@ def find_byte_order(octets: bytes) -> str | None:
 
 
 def tidy_ucs2(octets: bytes) -> bytes:
-    r"""UTF-16 of either order as big-endian, without mark and padding; total.
-
-    Args:
-        octets: of one text, or of one part of it.
+    r"""A text in UTF-16 of either order as big-endian, without mark and padding; total.
 
     Returns:
-        Without a mark the order is big-endian, unless only the other one can be a text. An odd last octet stays: it
-        may be half of a character whose other half is in the next part.
+        Without a mark the order is big-endian, unless only the other one can be a text. An odd last octet stays.
 
     Spec: 3GPP TS 23.038 6.2.3; Unicode 23.8 (byte order mark).
 
     >>> tidy_ucs2(b"\xff\xfeT\0D\0").decode("utf-16-be"), tidy_ucs2(b"\0T\0\0").decode("utf-16-be")
     ('TD', 'T')
     """
+    if octets[:2] not in _MARKS and _is_little(octets[: len(octets) & ~1]):
+        octets = _swap(octets)
+    octets = _turn(octets, BIG)
+    while len(octets) % 2 == 0 and octets.endswith(b"\0\0"):
+        octets = octets[:-2]
+    return octets
+
+
+def turn_parts(parts: Sequence[bytes]) -> list[bytes]:
+    """Parts of one text in a row as big-endian, without marks: the first one's mark holds for those without.
+
+    An odd last octet stays: it may be half of a character whose other half is in the next part.
+    """
+    order = _MARKS.get(parts[0][:2], BIG)
+    return [_turn(part, order) for part in parts]
+
+
+def _turn(octets: bytes, order: str) -> bytes:
+    """Big-endian and without mark; ``order`` is of those that have none."""
     marked = _MARKS.get(octets[:2])
-    if marked is not None:
-        octets = octets[2:]
-    even, odd = octets[: len(octets) & ~1], octets[len(octets) & ~1 :]
-    if marked == LITTLE or (marked is None and _is_little(even)):
-        swapped = bytearray(even)
-        swapped[::2], swapped[1::2] = even[1::2], even[::2]
-        even = bytes(swapped)
-    while not odd and even.endswith(b"\0\0"):
-        even = even[:-2]
-    return even + odd
+    octets = octets if marked is None else octets[2:]
+    return _swap(octets) if (marked or order) == LITTLE else octets
+
+
+def _swap(octets: bytes) -> bytes:
+    even = len(octets) & ~1
+    swapped = bytearray(octets)
+    swapped[0:even:2], swapped[1:even:2] = octets[1:even:2], octets[0:even:2]
+    return bytes(swapped)
 
 
 def _is_little(even: bytes) -> bool:
     """Whether the octets can't be a text in big-endian order, and can in the other."""
     if len(even) < 4:
         return False  # one character is too little to judge by
-    if find_byte_order(even) == LITTLE and all(
-        0x20 <= octet < 0x7F or octet in b"\r\n\t\0" for octet in even[::2]
-    ):
+    shown = find_byte_order(even)
+    if shown == BIG:
+        return False
+    if shown == LITTLE and all(0x20 <= octet < 0x7F or octet in b"\r\n\t\0" for octet in even[::2]):
         # Latin letters in the other order read as characters U+xx00, of which 一 (U+4E00) is a common one.
         return even.strip(b"\x4e\0") != b""
-    # Halves of pairs at a part's ends, private characters and those of a newer Unicode are no proof.
-    odd_in_big = any(
-        unicodedata.category(c) == "Cc" and c not in _LINE_ENDS for c in even.decode(BIG, "replace")
-    )
-    return odd_in_big and not any(
-        c == "\ufffd" or (unicodedata.category(c) in _NOBODY_WRITES and c not in _LINE_ENDS)
-        for c in even.decode(LITTLE, "replace")
-    )
+    # Private characters, those of a newer Unicode and halves of pairs are no proof; controls are, beside common ones.
+    text = even.decode(BIG, "replace")
+    has_controls = any(unicodedata.category(c) == "Cc" and c not in _LINE_ENDS for c in text)
+    return has_controls and is_common(even.decode(LITTLE, "replace"))
 
 
 def find_plain_ascii(octets: bytes) -> str | None:

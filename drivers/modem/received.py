@@ -106,7 +106,7 @@ def event_of(tpdu: bytes) -> InboundPart | Receipt:
             if pdu.udh_fault:
                 logger.warning("a message came with a broken header, which is ignored: %s", pdu.udh_fault)
             encoding, payload = to_plain(pdu.encoding, pdu.payload, pdu.udh)
-            if encoding is Encoding.UCS2:
+            if encoding is Encoding.UCS2 and pdu.concat is None:  # a part may need what the first one says
                 payload = tidy_ucs2(payload)
             return InboundPart(
                 sender=pdu.tp_oa,

@@ -135,7 +135,8 @@ def decode_part(body: Delivery, texts: TextPlan = PLAIN) -> InboundPart:
             udh, content = content[: 1 + content[0]], content[1 + content[0] :]
         except DecodeError:
             header_unreadable = True
-    encoding, payload, flash = decode_content(body.data_coding, content, texts, udh)
+    concat = concat if concat is not None else _sar_concat(body.tlvs)
+    encoding, payload, flash = decode_content(body.data_coding, content, texts, udh, whole=concat is None)
     if header_unreadable:
         encoding, payload = Encoding.BINARY, content
     return InboundPart(
@@ -143,7 +144,7 @@ def decode_part(body: Delivery, texts: TextPlan = PLAIN) -> InboundPart:
         recipient=decode_address(body.dest_addr_ton, body.destination_addr) or None,
         encoding=encoding,
         payload=payload,
-        concat=concat if concat is not None else _sar_concat(body.tlvs),
+        concat=concat,
         flash=flash,
         # The only identity that the wire may give; most SMSCs send it with receipts alone.
         dedupe_key=find_text_tlv(body.tlvs, Tag.RECEIPTED_MESSAGE_ID),

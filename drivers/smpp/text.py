@@ -104,7 +104,7 @@ def decode_address(ton: int, address: str) -> str:
 
 
 def decode_content(
-    data_coding: int, content: bytes, texts: TextPlan = PLAIN, udh: bytes = b""
+    data_coding: int, content: bytes, texts: TextPlan = PLAIN, udh: bytes = b"", *, whole: bool = True
 ) -> tuple[Encoding, bytes, bool]:
     """Read octets under a data_coding; total.
 
@@ -112,6 +112,8 @@ def decode_content(
         content: without header.
         texts: see `TextPlan`.
         udh: the header: a packed text begins on a septet boundary behind it, and it may announce national tables.
+        whole: it is no part of a longer text. Of one in UCS-2 the octets stay as they came, byte order mark included:
+            they are read together with the other parts.
 
     Returns:
         Encoding and payload as in `drivers.base`, and whether it is a flash message. Alphabets that we
@@ -127,8 +129,8 @@ def decode_content(
     if encoding is Encoding.GSM7:
         encoding, content = decode_default(content, udh, texts)
         encoding, content = to_plain(encoding, content, udh)
-    elif encoding is Encoding.UCS2:
-        plain = None if udh else find_plain_ascii(content)
+    elif encoding is Encoding.UCS2 and whole:
+        plain = find_plain_ascii(content)
         content = tidy_ucs2(content) if plain is None else plain.encode(BIG)
     return encoding, content, flash
 

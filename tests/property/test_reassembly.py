@@ -63,7 +63,11 @@ def test_the_order_in_which_parts_come_does_not_matter(given_: tuple[list[str], 
 
 
 @settings(deadline=None)
-@given(st.text(max_size=700), st.randoms(use_true_random=False))
+@given(
+    # A byte order mark at the beginning of a part is no text.
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff\ufffe"), max_size=700),
+    st.randoms(use_true_random=False),
+)
 def test_what_was_planned_is_joined_again_in_any_order(text: str, random) -> None:
     plan = plan_segments(text)
     parts = [Part(n, plan.encoding, segment.payload) for n, segment in enumerate(plan.segments, 1)]

@@ -97,3 +97,22 @@ def test_encodings_mix_without_loss() -> None:
     assert join_parts(mixed[:2], 2).encoding is Encoding.GSM7
     binary = join_parts([Part(2, Encoding.BINARY, b"\xff"), Part(1, Encoding.BINARY, b"\x00")], 3)
     assert (binary.encoding, binary.text, binary.data) == (Encoding.BINARY, None, b"\x00\xff")
+
+
+@pytest.mark.parametrize("order", ["utf-16-be", "utf-16-le"])
+@pytest.mark.parametrize("marked", [(True, True, True), (True, False, False)])
+def test_a_byte_order_mark_holds_for_its_part_and_the_first_one_for_those_without(order, marked):
+    texts = ["你好，", "世界", "，再见"]
+    parts = [
+        Part(number, Encoding.UCS2, ("\ufeff" * has_mark + text).encode(order))
+        for number, (text, has_mark) in enumerate(zip(texts, marked, strict=True), 1)
+    ]
+    assert join_parts(parts, 3).text == "".join(texts)
+
+
+def test_an_octet_that_is_no_padding_is_shown_where_it_stands():
+    parts = [
+        Part(1, Encoding.UCS2, "你".encode("utf-16-be") + b"x"),
+        Part(2, Encoding.UCS2, "好".encode("utf-16-be")),
+    ]
+    assert join_parts(parts, 2).text == "你\ufffd好"
