@@ -45,16 +45,15 @@ async def attacks(folder: Path, seconds: float, names: Sequence[str] = ()) -> li
 
 async def _attack(folder: Path, name: str, seconds: float) -> list[Figure]:
     smpp_port = free_port()
-    async with _attacker(name) as (attacker, toml):
-        daemon = Daemon(folder, _toml(smpp_port) + toml)
+    async with attacker(name) as (process, toml):
+        daemon = Daemon(folder, config_for(smpp_port) + toml)
         try:
             await daemon.start(n_up=0)
-            await _bind(smpp_port)  # a customer who was here before
+            await bind_rightly(smpp_port)  # a customer who was here before
             await asyncio.sleep(_BEFORE_S)
             assert daemon.process is not None
-            assert attacker.stdin is not None
-            before = _log_octets(folder)
-            attacker.stdin.write(json.dumps({"http": daemon.port, "smpp": smpp_port}).encode() + b"\n")
+            before = log_octets(folder)
+            begin(process, daemon, smpp_port)
             await asyncio.sleep(_BEFORE_S)
             until = time.perf_counter() + seconds
             (posts, failed), (binds, refused) = await asyncio.gather(
@@ -67,7 +66,7 @@ async def _attack(folder: Path, name: str, seconds: float) -> list[Figure]:
                 Figure(name, f"POST, p99{'' if worst < GOAL_S else '  ABOVE THE GOAL'}", worst * 1e3, "ms"),
                 Figure(name, "POSTs that failed", failed),
                 Figure(name, "memory at its highest", memory_mib(pid, "VmHWM"), "MiB"),
-                Figure(name, "log", (_log_octets(folder) - before) / 1024 / seconds, "KiB/s"),
+                Figure(name, "log", (log_octets(folder) - before) / 1024 / seconds, "KiB/s"),
             ]
             if binds:
                 middle, worst = percentiles([*binds, *binds])
@@ -79,7 +78,7 @@ async def _attack(folder: Path, name: str, seconds: float) -> list[Figure]:
 
 
 @asynccontextmanager
-async def _attacker(name: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+async def attacker(name: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """The attacker's process, ready, and its TOML."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.attackers", name,
@@ -92,7 +91,14 @@ async def _attacker(name: str) -> AsyncIterator[tuple[asyncio.subprocess.Process
         await end(process)
 
 
-def _toml(smpp_port: int) -> str:
+def begin(process: asyncio.subprocess.Process, daemon: Daemon, smpp_port: int) -> None:
+    """Let the attacker loose."""
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({"http": daemon.port, "smpp": smpp_port}).encode() + b"\n")
+
+
+def config_for(smpp_port: int) -> str:
+    """A daemon with an account on every door, and no channel that is up."""
     name, password = RIGHT
     return (
         smpp_toml("nowhere", free_port())
@@ -127,7 +133,7 @@ async def _bind_until(port: int, until: float) -> tuple[list[float], int]:
     taken: list[float] = []
     refused = 0
     while (started := time.perf_counter()) < until:
-        if await _bind(port):
+        if await bind_rightly(port):
             taken.append(time.perf_counter() - started)
         else:
             refused += 1
@@ -135,7 +141,7 @@ async def _bind_until(port: int, until: float) -> tuple[list[float], int]:
     return taken, refused
 
 
-async def _bind(port: int) -> bool:
+async def bind_rightly(port: int) -> bool:
     """Bind with the right password, and leave."""
     writer = None
     try:
@@ -151,5 +157,6 @@ async def _bind(port: int) -> bool:
             writer.close()
 
 
-def _log_octets(folder: Path) -> int:
+def log_octets(folder: Path) -> int:
+    """How much the daemon has logged."""
     return (folder / "daemon.log").stat().st_size
