@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.model.msisdn import InvalidNumber, parse_address, parse_number, read_number, spell_own
@@ -267,6 +267,8 @@ _CODES = st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
 @given(
     _CODES, st.text("0123456789", min_size=3, max_size=13), st.sampled_from(["CN", "US", "GB", "DE", "HK"])
 )
+@example(43, "1000", "CN")
+@example(1, "0681234567", "CN")
 def test_the_short_way_for_full_numbers_agrees_with_the_number_plan(code: int, rest: str, region: str):
     number = f"+{code}{rest}"
     if is_plain(number):
