@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -53,6 +54,23 @@ class Reading(NamedTuple):
 def read(clock: Clock) -> Reading:
     """Read both clocks."""
     return Reading(clock.monotonic(), clock.now())
+
+
+BREATH_S = 0.005
+"""How long a piece of work may hold the loop before others get their turn."""
+
+
+class Breath:
+    """Long work on the loop, done in pieces: `take` it between them."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    async def take(self) -> None:
+        """Let others have their turn, if they have waited long enough."""
+        if time.monotonic() - self._since >= BREATH_S:
+            await asyncio.sleep(0)
+            self._since = time.monotonic()
 
 
 def ahead_s(clock: Clock) -> float:

@@ -18,6 +18,7 @@
         ├── StoreBusy
         ├── StoreUnavailable
         ├── StoreFull
+        ├── Overloaded
         ├── StaleWrite
         └── MigrationError
 
@@ -168,6 +169,12 @@ class StoreFull(StoreError):
 
     code = "storage_full"
     http_status = 507
+
+
+class Overloaded(StoreError):
+    """So much waits to be stored, or is being sent to us, that nothing more is taken for a moment."""
+
+    code = "overloaded"
 
 
 class StaleWrite(StoreError):

@@ -17,7 +17,8 @@ from gateway.api.schema import BatchItemOut, BatchOut, RejectedOut, show_message
 from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
 from gateway.model.events import message_event
 from gateway.model.request import IDEMPOTENCY_KEY_FORM, IDEMPOTENCY_KEY_PATTERN
-from gateway.pipeline.accept import AcceptedBatch, Idempotency
+from gateway.pipeline.accept import Idempotency
+from gateway.pipeline.batches import AcceptedBatch, BatchItem
 from gateway.pipeline.drafts import AcceptedMessage
 from gateway.store.keys import find_answer, save_answer
 from gateway.store.ports import Tx
@@ -43,7 +44,9 @@ def read_idempotency(request: web.Request, body: bytes) -> Idempotency | None:
     if not IDEMPOTENCY_KEY_PATTERN.fullmatch(key):
         raise InvalidRequest(FieldError(IDEMPOTENCY_KEY, "wrong_format", f"write {IDEMPOTENCY_KEY_FORM}"))
     # The same request is the same address and every octet of the body.
-    return Idempotency(key, sha256(request.path.encode() + b"\n" + body).digest(), _render)
+    stands_for = sha256(request.path.encode() + b"\n")
+    stands_for.update(body)
+    return Idempotency(key, stands_for.digest(), _render)
 
 
 def answer_accepted(accepted: AcceptedMessage | AcceptedBatch | bytes) -> web.Response:
@@ -99,13 +102,10 @@ def _render(accepted: AcceptedMessage | AcceptedBatch) -> bytes:
             batch_id=accepted.batch_id,
             accepted=len(accepted.items),
             rejected=[RejectedOut(index=r.index, code=r.code, detail=r.detail) for r in accepted.rejected],
-            messages=[_show_item(index, item) for index, item in accepted.items],
+            messages=[_show_item(item) for item in accepted.items],
         )
     )
 
 
-def _show_item(index: int, item: AcceptedMessage) -> BatchItemOut:
-    message = item.message
-    return BatchItemOut(
-        index=index, id=message.id, to=message.recipient, status=message.status, segments=message.n_segments
-    )
+def _show_item(item: BatchItem) -> BatchItemOut:
+    return BatchItemOut(index=item.index, id=item.id, to=item.to, status=item.status, segments=item.segments)

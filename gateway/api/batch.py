@@ -5,8 +5,7 @@ Every item is read on its own, so that a bad one is rejected by itself and never
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -19,7 +18,7 @@ from gateway.api.context import Call
 from gateway.api.problem import Malformed
 from gateway.errors import FieldError, InvalidRequest, RequestError
 from gateway.model.request import MAX_BATCH, CommonFields, MessageRequest
-from gateway.pipeline.accept import Rejected
+from gateway.pipeline.batches import Rejected
 
 Items = Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH)]
 Wanted = MessageRequest | Rejected
@@ -27,8 +26,6 @@ _FORMS = (
     'write {"messages": [{"to": "...", "text": "..."}, ...]}, '
     'or {"to": ["...", ...], "text": "..."} for one text to many'
 )
-_BREATH = 500
-"""Items read before other requests get their turn."""
 
 
 class BatchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -70,38 +67,33 @@ async def send_batch(call: Call) -> web.Response:
     body = await read_body(call.request, BATCH_MAX_OCTETS)
     wanted = await _read_batch(body)
     idempotency = read_idempotency(call.request, body)
-    return answer_accepted(
-        await call.context.intake.accept_batch(wanted, key=call.key, idempotency=idempotency)
-    )
+    return answer_accepted(await call.context.batches.accept(wanted, key=call.key, idempotency=idempotency))
 
 
-async def _read_batch(body: bytes) -> list[Wanted]:
+async def _read_batch(body: bytes) -> Iterator[Wanted]:
+    """The items, each read when it is wanted: no more of them are in memory than are being stored."""
     try:
         fields = decode_body(_fields, body)
     except Malformed:  # perhaps by half of a surrogate pair, such as of a text that was cut within an emoji
-        body = spoil_halves(body)
+        body = await spoil_halves(body)
         fields = decode_body(_fields, body)
     if "messages" in fields:
-        return await _read_items(decode_body(_listed, body).messages, lambda raw: decode_body(_message, raw))
+        return _read_items(decode_body(_listed, body).messages, lambda raw: decode_body(_message, raw))
     if "to" not in fields:
         raise InvalidRequest(FieldError("/to", "missing_field", _FORMS))
     common = decode_body(_fanned_out, body)
     shared = {name: getattr(common, name) for name in CommonFields.__struct_fields__}
-    return await _read_items(common.to, lambda raw: MessageRequest(to=_read_recipient(raw), **shared))
+    return _read_items(common.to, lambda raw: MessageRequest(to=_read_recipient(raw), **shared))
 
 
-async def _read_items(
+def _read_items(
     items: Sequence[msgspec.Raw], read: Callable[[msgspec.Raw], MessageRequest]
-) -> list[Wanted]:
-    wanted: list[Wanted] = []
+) -> Iterator[Wanted]:
     for index, raw in enumerate(items):
         try:
-            wanted.append(read(raw))
+            yield read(raw)
         except RequestError as error:
-            wanted.append(_reject(index, error))
-        if index % _BREATH == _BREATH - 1:
-            await asyncio.sleep(0)
-    return wanted
+            yield _reject(index, error)
 
 
 def _read_recipient(raw: msgspec.Raw) -> str:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from codecs import BOM_UTF8
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import hdrs, web
 
+from gateway.api.bodies import BODIES, HELD
+from gateway.api.connections import Connection
 from gateway.api.explain import explain
-from gateway.api.problem import BadEncoding, Malformed, PayloadTooLarge
-from gateway.errors import FieldError, InvalidRequest
+from gateway.api.inflate import choose_inflater
+from gateway.api.problem import BadEncoding, Malformed, PayloadTooLarge, TooSlow
+from gateway.clock import Breath
+from gateway.errors import FieldError, InvalidRequest, Overloaded
 
 T = TypeVar("T")
 
 SINGLE_MAX_OCTETS = 1 << 20
 BATCH_MAX_OCTETS = 32 << 20
+SLOWEST_OCTETS_PER_S = 32 << 10
+"""A body that comes more slowly, after the time that every body has, is given up."""
 
 _ESCAPE = re.compile(rb"(?s)\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>u[dD][89a-fA-F]..)|.)")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPES_AT_ONCE = 1_000
+_MOST_SEARCHED_OCTETS = 1 << 20
+"""Of a body that is wrong anyway: the reason is not worth more."""
 _NO_UTF8 = b"\xed\xa0\x80"
 """Such a half as it would be in UTF-8, which does not have it."""
 _HALF = "a text holds half of a character (\\ud800 to \\udfff alone); write the whole of it, or leave it out"
@@ -27,26 +39,55 @@ encode = msgspec.json.Encoder().encode
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
-    """The whole body.
+    """The whole body. Its memory counts until the request ends.
 
     Args:
         limit: octets, after any transfer and content coding is undone.
 
     Raises:
         PayloadTooLarge: it is longer; at most ``limit`` octets and one buffer of the connection were kept.
+        UnsupportedCoding: its content coding is none that we undo.
+        TooSlow: it did not come in time.
+        Overloaded: too many large bodies are on their way.
     """
     if (request.content_length or 0) > limit:
         raise PayloadTooLarge(limit)
+    inflater = choose_inflater(",".join(request.headers.getall(hdrs.CONTENT_ENCODING, ())))
     if hdrs.EXPECT in request.headers:
         await _say_continue(request)
+    held, connection = request[HELD], request.protocol
+    assert isinstance(connection, Connection)
+    loop, time_s = asyncio.get_running_loop(), connection.limits.body_s
+    started = loop.time()
+    connection.reading_since = started
     chunks: list[bytes] = []
-    n_octets = 0
-    while not request.content.at_eof():
-        chunk = await request.content.readany()
-        n_octets += len(chunk)
-        if n_octets > limit:
+
+    def keep(chunk: bytes, deadline: asyncio.Timeout) -> None:
+        held.grow(len(chunk))
+        if held.n_octets > limit:
             raise PayloadTooLarge(limit)
         chunks.append(chunk)
+        deadline.reschedule(started + time_s + held.n_octets / SLOWEST_OCTETS_PER_S)
+
+    try:
+        async with asyncio.timeout_at(started + time_s) as deadline:
+            held.deadline = deadline
+            while not request.content.at_eof():
+                chunk = await request.content.readany()
+                if inflater is None:
+                    keep(chunk, deadline)
+                else:
+                    await request.app[BODIES].inflate(inflater, chunk, partial(keep, deadline=deadline))
+    except TimeoutError:
+        if held.given_way:
+            raise Overloaded(
+                "too many large bodies are on their way; this one was given up, send it again in a moment"
+            ) from None
+        raise TooSlow("the body did not come in time; send it again, whole") from None
+    finally:
+        held.deadline = connection.reading_since = None
+    if inflater is not None:
+        inflater.finish()
     return b"".join(chunks)
 
 
@@ -75,7 +116,7 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> 
         raise InvalidRequest(explain(error, decoder.type)) from error
     except msgspec.DecodeError as error:
         # The decoder takes such a half for the end of the body.
-        if any(escape["lone"] for escape in _ESCAPE.finditer(bytes(body))):
+        if _has_half(bytes(body)):
             raise Malformed(_HALF) from error
         raise Malformed(_no_json(bytes(body), error)) from error
     except RecursionError as error:
@@ -94,12 +135,30 @@ def _no_json(body: bytes, error: msgspec.DecodeError) -> str:
     return f"the body is not valid JSON: {error}"
 
 
-def spoil_halves(body: bytes) -> bytes:
+async def spoil_halves(body: bytes) -> bytes:
     """The body with each half of a surrogate pair as octets that are no UTF-8.
 
     Those are the fault of the one text that holds them, where a half makes the decoder give up on all.
     """
-    return _ESCAPE.sub(lambda escape: _NO_UTF8 if escape["lone"] else escape[0], body)
+    if not _SURROGATE.search(body):
+        return body
+    breath = Breath()
+    spoilt = bytearray(body)
+    # What takes the place of the six octets of a half has as many, so that nothing else moves.
+    for n, escape in enumerate(_ESCAPE.finditer(body)):
+        if escape["lone"]:
+            spoilt[escape.start() : escape.end()] = _NO_UTF8 * 2
+        if n % _ESCAPES_AT_ONCE == 0:
+            await breath.take()
+    return bytes(spoilt)
+
+
+def _has_half(body: bytes) -> bool:
+    """Whether half of a surrogate pair is in the beginning of the body; searched for in it alone."""
+    beginning = body[:_MOST_SEARCHED_OCTETS]
+    if not _SURROGATE.search(beginning):
+        return False
+    return any(escape["lone"] for escape in _ESCAPE.finditer(beginning))
 
 
 async def read_empty_body(request: web.Request) -> bytes:

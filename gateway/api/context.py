@@ -11,6 +11,7 @@ from gateway.clock import Clock
 from gateway.kannel.door import SendDoor
 from gateway.model.message import ApiKey
 from gateway.pipeline.accept import Intake
+from gateway.pipeline.batches import Batches
 from gateway.routing.channel import ChannelDirectory
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import Metrics, make_metrics
@@ -21,6 +22,7 @@ class ApiContext:
     """The product as the API sees it.
 
     Args:
+        batches: takes many messages in one call.
         region: how national numbers in requests are read.
         ready: None when the daemon can serve, else the reason why not.
         metrics: where requests are counted and what ``/metrics`` shows.
@@ -29,6 +31,7 @@ class ApiContext:
 
     store: Store
     intake: Intake
+    batches: Batches
     channels: ChannelDirectory
     clock: Clock
     region: str

@@ -7,7 +7,9 @@ for the store: a slow reader slows only itself, and a reader that comes back nam
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import msgspec
@@ -50,13 +52,39 @@ class Streams:
     Args:
         keys: asked again and again, so that a revoked key ends its streams.
         heartbeat_s: see `HEARTBEAT_S`.
+        most_of_key: that one API key may have open.
     """
 
-    def __init__(self, keys: KeyRing, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(self, keys: KeyRing, heartbeat_s: float = HEARTBEAT_S, *, most_of_key: int = 20) -> None:
         self.keys = keys
         self.heartbeat_s = heartbeat_s
-        self.n_open = 0
+        self._most_of_key = most_of_key
+        self._open: Counter[str] = Counter()
         self._closing = asyncio.Event()
+
+    @property
+    def n_open(self) -> int:
+        """That are open."""
+        return self._open.total()
+
+    @contextmanager
+    def counted(self, key_id: str) -> Iterator[None]:
+        """Count one.
+
+        Raises:
+            TooManyStreams: there are as many as may be.
+        """
+        if self.n_open >= MAX_STREAMS:
+            raise TooManyStreams(f"{MAX_STREAMS} streams are open; close one, or come back later")
+        if self._open[key_id] >= self._most_of_key:
+            raise TooManyStreams(f"this key has {self._most_of_key} streams open; close one of them")
+        self._open[key_id] += 1
+        try:
+            yield
+        finally:
+            self._open[key_id] -= 1
+            if not self._open[key_id]:
+                del self._open[key_id]
 
     @property
     def closing(self) -> bool:
@@ -95,22 +123,20 @@ async def stream_events(call: Call) -> web.StreamResponse:
     query = read_query(call.request, EventQuery)
     keeps = make_filter(query, call.context.region)
     streams = call.request.app[STREAMS]
-    if streams.n_open >= MAX_STREAMS:
-        raise TooManyStreams(f"{MAX_STREAMS} streams are open; close one, or come back later")
     after = await _read_start(call, query, keeps)
     response = web.StreamResponse(headers=_HEADERS)
-    streams.n_open += 1
-    call.context.metrics.event_streams.set(streams.n_open)
+    gauge = call.context.metrics.event_streams
     try:
-        await response.prepare(call.request)
-        await response.write(f"retry: {_RETRY_MS}\n: events after {after}\n\n".encode())
-        await _follow(call, streams, response, keeps, after, tell_present=query.last > 0)
+        with streams.counted(call.key.id if call.key else ""):
+            gauge.set(streams.n_open)
+            await response.prepare(call.request)
+            await response.write(f"retry: {_RETRY_MS}\n: events after {after}\n\n".encode())
+            await _follow(call, streams, response, keeps, after, tell_present=query.last > 0)
     except (ConnectionError, StoreError, Unauthorized, Forbidden):
         # Too late for a problem: the stream ends, and the client comes back and learns why, or does not.
         pass
     finally:
-        streams.n_open -= 1
-        call.context.metrics.event_streams.set(streams.n_open)
+        gauge.set(streams.n_open)
     return response
 
 

@@ -15,6 +15,7 @@ from gateway.errors import FieldError
 from gateway.model.request import PATTERN_WORDS
 
 _MAX_ECHO_CHARS = 40
+_MAX_READ_CHARS = 1_000
 _PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _LOCATED = re.compile(r"(?s)(?P<what>.*?)(?: - at `(?:key` in `)?(?P<path>\$[^`]*)`)?")
 _WRONG_TYPE = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<got>\w+)`")
@@ -61,7 +62,7 @@ def explain(error: msgspec.ValidationError, shape: Any) -> FieldError:
         shape: the struct; it knows the fields and values that would have been right.
     """
     fields = _field_types(shape)
-    text = str(error)
+    text = _cut_middle(str(error))
     path = ""
     # An unknown field's name is the client's own text and may look like a path: it is cut off first.
     if (located := _LOCATED.fullmatch(text)) is not None:
@@ -104,6 +105,13 @@ def in_words(complaint: str) -> str:
             found["quoted"], "this is written in another form; GET /openapi.json says in which"
         )
     return complaint
+
+
+def _cut_middle(text: str) -> str:
+    """A sentence that quotes a name of a megabyte, without the middle of that; its path stands at the end."""
+    return (
+        text if len(text) <= 2 * _MAX_READ_CHARS else text[:_MAX_READ_CHARS] + "…" + text[-_MAX_READ_CHARS:]
+    )
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:

@@ -11,8 +11,9 @@ from aiohttp import hdrs, web
 from gateway.api.body import SINGLE_MAX_OCTETS, read_body
 from gateway.api.context import Call
 from gateway.api.problem import PayloadTooLarge
+from gateway.kannel.accounts import KannelAccount
 from gateway.kannel.door import UNAUTHORIZED, Answer
-from gateway.kannel.parameters import parse_query
+from gateway.kannel.parameters import parse_query, pick
 
 MEDIA_TYPE = "text/html"
 """Kannel's; its answers are plain words all the same, and none repeats what came."""
@@ -76,25 +77,45 @@ async def send_by_kannel(call: Call) -> web.Response:
 async def post_by_kannel(call: Call) -> web.Response:
     """Kannel's call as a POST: a form, or the text as the body with the other parameters in `X-Kannel-` headers."""
     request = call.request
+    if hdrs.CONTENT_ENCODING in request.headers:
+        return _say(
+            _UNSUPPORTED_TYPE
+        )  # Kannel undoes none; and a stranger's would have to be, to read his name
+    kind = request.content_type if hdrs.CONTENT_TYPE in request.headers else ""
+    before = _read_query(request) if kind in {"", _FORM} else _read_headers(request)
+    account = None
+    if pick(before, "username") is not None:
+        account = await _authorize(call, before)
+        if account is None:
+            return _say(UNAUTHORIZED)  # without reading more of a stranger's
     try:
         body = await read_body(request, SINGLE_MAX_OCTETS)
     except PayloadTooLarge:
         return _say(_TOO_LARGE)
-    kind = request.content_type if hdrs.CONTENT_TYPE in request.headers else ""
     if kind == _FORM or (not kind and not body):
-        return await _answer(call, parse_query(body) | _read_query(request))
+        return await _answer(call, parse_query(body) | before, account)
     if kind not in {_PLAIN, _OCTETS, *_PAGES}:
         return _say(_INVALID_TYPE)
     given = _read_headers(request) | {"text": body}
     given.setdefault("coding", b"1" if kind == _OCTETS else b"0")
     if request.charset:
         given["charset"] = request.charset.encode("ascii", "replace")
-    return await _answer(call, given, refusal=_UNSUPPORTED_TYPE if kind in _PAGES else None)
+    return await _answer(call, given, account, refusal=_UNSUPPORTED_TYPE if kind in _PAGES else None)
 
 
-async def _answer(call: Call, given: Mapping[str, bytes], refusal: Answer | None = None) -> web.Response:
+async def _authorize(call: Call, given: Mapping[str, bytes]) -> KannelAccount | None:
     door = call.context.kannel
-    account = await door.authorize(given, call.request.remote) if door is not None else None
+    return await door.authorize(given, call.request.remote) if door is not None else None
+
+
+async def _answer(
+    call: Call,
+    given: Mapping[str, bytes],
+    account: KannelAccount | None = None,
+    refusal: Answer | None = None,
+) -> web.Response:
+    door = call.context.kannel
+    account = account or await _authorize(call, given)
     if door is None or account is None:
         return _say(UNAUTHORIZED)
     return _say(refusal or await door.send(account, given))

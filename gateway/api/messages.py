@@ -11,13 +11,14 @@ from aiohttp import web
 from gateway.api.accepted import answer_accepted, answer_once, read_idempotency
 from gateway.api.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.api.context import Call
+from gateway.api.problem import Forbidden
 from gateway.api.query import MessageQuery, make_page, read_cursor, read_person, read_query
 from gateway.api.schema import MessageOut, MessagePage, show_message
 from gateway.clock import Clock
 from gateway.errors import NotFound
 from gateway.ids import is_id
 from gateway.model.lifecycle import CANCELABLE
-from gateway.model.message import Message, Segment, SegmentStatus
+from gateway.model.message import Message, Scope, Segment, SegmentStatus
 from gateway.model.request import MessageRequest
 from gateway.pipeline.recall import cancel_or_recall
 from gateway.pipeline.verbs import resend_message
@@ -85,12 +86,32 @@ async def resend(call: Call) -> web.Response:
 async def _apply(call: Call, verb: Callable[[Store, Clock, str], Awaitable[Message]]) -> web.Response:
     body = await read_empty_body(call.request)
     message_id = read_id(call)
+    await _check_ownership(call, message_id)
 
     async def act() -> MessageOut:
         await verb(call.context.store, call.context.clock, message_id)
         return await load_message(call, message_id)
 
     return await answer_once(call, body, act)
+
+
+async def _check_ownership(call: Call, message_id: str) -> None:
+    """A key acts on what it sent itself; on others' messages only with the scope ``manage``.
+
+    Raises:
+        NotFound: another key sent it, and this one may not even see it.
+        Forbidden: this one may see it.
+    """
+    key = call.key
+    assert key is not None
+    if key.allows(Scope.MANAGE):
+        return
+    message = await call.context.store.read(lambda tx: find_message(tx, message_id))
+    if message is None or message.key_id == key.id:
+        return  # where there is none the verb says so
+    if key.allows(Scope.READ):
+        raise Forbidden(Scope.MANAGE)
+    raise NotFound("no message has this id")
 
 
 def read_id(call: Call) -> str:

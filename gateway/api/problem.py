@@ -16,6 +16,7 @@ The codes of everything else are in `gateway.errors`, those of single fields in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from math import ceil
 from secrets import token_hex
@@ -25,10 +26,19 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.errors import FieldError, GatewayError, InvalidRequest, QuotaExceeded, RequestError, StoreError
+from gateway.errors import (
+    FieldError,
+    GatewayError,
+    InvalidRequest,
+    Overloaded,
+    QuotaExceeded,
+    RequestError,
+    StoreError,
+)
 
 CONTENT_TYPE = "application/problem+json"
 _RETRY_STORE_S = 5
+_RETRY_OVERLOAD_S = 1
 _log = structlog.get_logger("gateway.api")
 
 
@@ -72,6 +82,24 @@ class PayloadTooLarge(RequestError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body may have at most {limit} octets")
+
+
+class UnsupportedCoding(RequestError):
+    """The body is packed in a way that we don't undo."""
+
+    code = "unsupported_coding"
+    http_status = 415
+
+    def __init__(self, codings: Sequence[str]) -> None:
+        super().__init__(f"a body may be packed as {' or '.join(codings)}, once; or send it as it is")
+        self.codings = codings
+
+
+class TooSlow(RequestError):
+    """The body did not come in time."""
+
+    code = "request_timeout"
+    http_status = 408
 
 
 class TooManyStreams(RequestError):
@@ -148,7 +176,7 @@ def make_problem(
 
 def describe_error(error: GatewayError) -> web.Response:
     """The problem for an error that the product foresaw."""
-    if isinstance(error, StoreError):
+    if isinstance(error, StoreError) and not isinstance(error, Overloaded):
         _log.warning("api.store_error", code=error.code, detail=str(error))
         detail = _STORE_DETAILS.get(error.code, "the store can't do this now; nothing was changed")
     elif isinstance(error, InvalidRequest):
@@ -179,6 +207,12 @@ def _headers_for(error: GatewayError) -> dict[str, str] | None:
         case Forbidden():
             challenge = f'Bearer realm="hongyan", error="insufficient_scope", scope="{error.scope}"'
             return {"WWW-Authenticate": challenge}
+        case UnsupportedCoding():
+            return {"Accept-Encoding": ", ".join(error.codings)}
+        case TooSlow():
+            return {"Connection": "close"}
+        case Overloaded():
+            return {"Retry-After": str(_RETRY_OVERLOAD_S)}
         case QuotaExceeded():
             return {"Retry-After": str(max(1, ceil(error.retry_after_s)))}
         case StoreError() if error.http_status >= 500:

@@ -24,6 +24,10 @@ Item = TypeVar("Item")
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Limit = Annotated[int, Meta(ge=1, le=1_000)]
+Word = Annotated[str, Meta(max_length=64)]
+"""As long as what it is compared with can be; an index, or LIKE, is asked for no more."""
+Reference = Annotated[str, Meta(max_length=200)]
+Cursor = Annotated[str, Meta(max_length=200)]
 _LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)|^ ")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
@@ -41,18 +45,18 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
 
 
 class MessageQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which messages; ``since`` and ``until`` look at the creation, both included."""
 
     status: MessageStatus | None = None
-    to: str | None = None
-    tag: str | None = None
-    channel: str | None = None
-    reference: str | None = None
-    batch: str | None = None
+    to: Word | None = None
+    tag: Word | None = None
+    channel: Word | None = None
+    reference: Reference | None = None
+    batch: Word | None = None
     since: Instant | None = None
     until: Instant | None = None
 
@@ -60,8 +64,8 @@ class MessageQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
 class InboundQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which inbound messages."""
 
-    sender: str | None = msgspec.field(default=None, name="from")
-    to: str | None = None
+    sender: Word | None = msgspec.field(default=None, name="from")
+    to: Word | None = None
     since: Instant | None = None
 
 
@@ -69,12 +73,12 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Which events; ``type`` may list several, joined by commas; ``last`` of the past come first."""
 
     status: MessageStatus | None = None
-    to: str | None = None
-    tag: str | None = None
-    channel: str | None = None
-    reference: str | None = None
-    batch: str | None = None
-    type: str | None = None
+    to: Word | None = None
+    tag: Word | None = None
+    channel: Word | None = None
+    reference: Reference | None = None
+    batch: Word | None = None
+    type: Annotated[str, Meta(max_length=1_000)] | None = None
     last_event_id: Annotated[int, Meta(ge=0)] | None = None
     last: Annotated[int, Meta(ge=0, le=1000)] = 0
 

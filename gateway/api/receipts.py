@@ -14,7 +14,7 @@ from gateway.api.accepted import answer_once
 from gateway.api.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body
 from gateway.api.context import Call
 from gateway.api.messages import load_message, read_id
-from gateway.api.query import Instant, PageQuery, make_page, read_cursor, read_query
+from gateway.api.query import Instant, PageQuery, Word, make_page, read_cursor, read_query
 from gateway.api.schema import MessageOut
 from gateway.pipeline.unmatched import match_receipt
 from gateway.store.receipts import KeptReceipt, list_kept
@@ -28,7 +28,7 @@ class ReceiptQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     unmatched: Literal["true"] = "true"
-    channel: str | None = None
+    channel: Word | None = None
 
 
 class ReceiptOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ class MatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         state: what it says, where the gateway did not understand it.
     """
 
-    message_id: str
+    message_id: Word
     part: Annotated[int, Meta(ge=1, le=255)] = 1
     state: ReceiptState | None = None
 

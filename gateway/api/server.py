@@ -10,7 +10,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from gateway.api.auth import KeyRing
+from gateway.api.bodies import BODIES, HELD, Bodies, Held
 from gateway.api.body import BATCH_MAX_OCTETS, defer_continue, encode
+from gateway.api.connections import GUARD, Connection, Guard, Limits, Runner
 from gateway.api.context import ApiContext, Call
 from gateway.api.docs import render_page
 from gateway.api.events import HEARTBEAT_S, STREAMS, Streams
@@ -18,7 +20,7 @@ from gateway.api.openapi import make_document
 from gateway.api.problem import supervise
 from gateway.api.query import NoQuery, read_query
 from gateway.api.routes import ROUTES, Route
-from gateway.api.system import BACKLOG, DOCUMENT, PAGE, watch
+from gateway.api.system import BACKLOG, DOCUMENT, HEALTH, PAGE, StoreHealth, watch
 from gateway.telemetry.metrics import Metrics, labeled
 
 KEEPALIVE_S = 75.0
@@ -27,26 +29,41 @@ KEEPALIVE_S = 75.0
 
 MAX_LINE_OCTETS = 65_536
 """Of a request's first line: Kannel's clients put long texts and many receivers into it."""
+MAX_HEADERS = 50
+"""Of 8 KiB at most: what a stranger can have us keep for one request."""
+READ_OCTETS = 64 << 10
+"""Of a body that nobody has asked for yet."""
+LINGER_S = 2.0
+"""For a client that still sends when it has been answered: it would not see the answer otherwise."""
 
 
-def build_app(context: ApiContext, *, heartbeat_s: float = HEARTBEAT_S) -> web.Application:
+def build_app(
+    context: ApiContext, *, heartbeat_s: float = HEARTBEAT_S, limits: Limits | None = None
+) -> web.Application:
     """The whole API, ready to be served; no request is taken yet.
 
     Args:
         context: what the handlers stand on; owned by the caller, who closes it after the application.
         heartbeat_s: how often an idle event stream shows that it lives.
+        limits: of connections; None for the usual ones.
     """
     app = web.Application(
-        middlewares=[_count_requests(context.metrics), supervise],
+        middlewares=[_count_requests(context.metrics), _hold_bodies, supervise],
         client_max_size=BATCH_MAX_OCTETS,  # Handlers that read bodies have tighter limits of their own.
     )
     keys = KeyRing(context.store, context.clock)
-    streams = Streams(keys, heartbeat_s)
+    limits = limits or Limits()
+    streams = Streams(keys, heartbeat_s, most_of_key=limits.streams_of_key)
     document = make_document(ROUTES)
     app[STREAMS] = streams
     app[DOCUMENT] = encode(document)
     app[PAGE] = render_page(document)
     app[BACKLOG] = []
+    app[BODIES] = Bodies()
+    app[HEALTH] = StoreHealth(context.store, context.clock)
+    app[GUARD] = Guard(limits)
+    app.cleanup_ctx.append(app[GUARD].watched)
+    app.on_response_prepare.append(_add_headers)
     watch(context, app[BACKLOG])
     for route in ROUTES:
         _register(app, route, context, keys)
@@ -74,12 +91,16 @@ _log.addFilter(_OursOnly())
 
 def make_runner(app: web.Application, *, shutdown_timeout_s: float = 10.0) -> web.AppRunner:
     """What serves ``app``: connections kept open, and no access log (paths and queries hold numbers)."""
-    return web.AppRunner(
+    return Runner(
         app,
         logger=_log,
         access_log=None,
         keepalive_timeout=KEEPALIVE_S,
         max_line_size=MAX_LINE_OCTETS,
+        max_headers=MAX_HEADERS,
+        read_bufsize=READ_OCTETS,
+        lingering_time=LINGER_S,
+        auto_decompress=False,  # It would be done for strangers, and on the loop: see `gateway.api.inflate`.
         shutdown_timeout=shutdown_timeout_s,
     )
 
@@ -105,11 +126,40 @@ def _endpoint(route: Route, context: ApiContext, keys: KeyRing) -> Handler:
 
     async def serve_key(request: web.Request) -> web.StreamResponse:
         key = await keys.authorize(request, scope)
+        request[HELD].owner = key.id
+        if isinstance(request.protocol, Connection):
+            request.protocol.known = True
         if checks_query and request.query_string:
             read_query(request, NoQuery)
         return await serve(Call(request, context, key))
 
     return serve_key
+
+
+@web.middleware
+async def _hold_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The memory of a body counts until its request has been answered."""
+    held = request[HELD] = Held(request.app[BODIES], f"address:{request.remote}")
+    try:
+        return await handler(request)
+    finally:
+        held.release()
+
+
+_HEADERS = {
+    "Server": "hongyan",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+_NOTHING_ACTIVE = "default-src 'none'; frame-ancestors 'none'"
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Answers say no versions, are what they are called, stay out of frames, and what they hold stays out of caches."""
+    response.headers.update(_HEADERS)
+    response.headers.setdefault("Content-Security-Policy", _NOTHING_ACTIVE)
+    response.headers.setdefault("Cache-Control", "no-store")
 
 
 def _count_requests(metrics: Metrics) -> Middleware:
@@ -118,7 +168,13 @@ def _count_requests(metrics: Metrics) -> Middleware:
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
-        response = await handler(request)
+        if isinstance(connection := request.protocol, Connection):
+            connection.begin()
+        try:
+            response = await handler(request)
+        finally:
+            if isinstance(connection, Connection):
+                connection.end()
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "unmatched"
         method = request.method if request.method in hdrs.METH_ALL else "other"

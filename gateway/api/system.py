@@ -2,24 +2,77 @@
 
 from __future__ import annotations
 
+import asyncio
+from math import inf
+from typing import TypeGuard
+
 from aiohttp import web
 
 from gateway.api.body import answer, answer_value
 from gateway.api.context import ApiContext, Call
 from gateway.api.problem import NotReady
 from gateway.api.schema import Status
-from gateway.errors import StoreError
+from gateway.clock import Clock
+from gateway.errors import StoreError, StoreFull
 from gateway.routing.channel import ChannelState
 from gateway.routing.limits import BreakerState
 from gateway.store.backlog import Backlog, count_backlog
+from gateway.store.ports import Store
 from gateway.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 
 BACKLOG = web.AppKey("backlog", list[Backlog])
 """What was last counted; empty when the store could not say."""
 DOCUMENT = web.AppKey("document", bytes)
 PAGE = web.AppKey("page", bytes)
+PROOF_S = 3.0
+REMEMBERED_S = 1.0
 
-_NO_OUTSIDE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
+_NO_OUTSIDE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
+    " frame-ancestors 'none'"
+}
+
+
+class StoreHealth:
+    """Whether the store takes messages: tried, but not more often than it changes, as anybody may ask.
+
+    Args:
+        store: the one that is meant.
+        clock: the time.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._trial: asyncio.Task[None] | None = None
+        self._fault: str | None = None
+        self._good_until = -inf
+
+    async def find_fault(self) -> str | None:
+        """Why it does not, or None. A full disk is no fault: all else goes on, and POSTs say so themselves."""
+        if self._trial is None and self._clock.monotonic() < self._good_until:
+            return self._fault
+        if self._trial is None:
+            self._trial = asyncio.create_task(self._store.prove(), name="store health")
+        trial = self._trial
+        done, _ = await asyncio.wait({trial}, timeout=PROOF_S)
+        if not done:
+            return "the store does not answer"
+        if self._trial is trial:
+            self._trial = None
+            error = trial.exception()
+            self._fault = f"the store fails ({error.code})" if _is_fault(error) else None
+            self._good_until = self._clock.monotonic() + REMEMBERED_S
+        return self._fault
+
+
+def _is_fault(error: BaseException | None) -> TypeGuard[StoreError]:
+    if error is not None and not isinstance(error, StoreError):
+        raise error
+    return error is not None and not isinstance(error, StoreFull)
+
+
+HEALTH = web.AppKey("health", StoreHealth)
 
 
 async def get_livez(_call: Call) -> web.Response:
@@ -29,7 +82,7 @@ async def get_livez(_call: Call) -> web.Response:
 
 async def get_readyz(call: Call) -> web.Response:
     """Whether messages are taken now; 503 says why not."""
-    reason = call.context.ready()
+    reason = call.context.ready() or await call.request.app[HEALTH].find_fault()
     if reason is not None:
         raise NotReady(reason)
     return answer_value(Status(status="ready"))

@@ -21,19 +21,21 @@ from gateway.errors import InvalidRequest, StoreError
 from gateway.kannel.inbound_routes import InboundRoute, OutCall, read_reply
 from gateway.model.message import InboundMessage
 from gateway.model.request import MessageRequest
+from gateway.outbox.egress import Egress, TargetRefused, make_session
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.drafts import Draft, save_drafts
 from gateway.store.inbound import find_inbound
-from gateway.store.kannel import StoredCall, delay_call, drop_call, find_next_due, load_due_calls
+from gateway.store.kannel import Busy, StoredCall, delay_call, drop_call, find_next_due, load_due_calls
 from gateway.store.messages import find_message
 from gateway.store.ports import Store, Tx
 
-MAX_AT_ONCE = 32
+MAX_AT_ONCE = 64
+MAX_PER_OWNER = 8
+"""Whoever asks for calls to a thousand hosts that hang holds up his own, not those of other accounts and routes."""
 MAX_PER_HOST = 4
 """An application that hangs holds up its own calls, not those to others."""
 TIMEOUT = aiohttp.ClientTimeout(total=30.0, sock_connect=10.0)
 MAX_ANSWER_OCTETS = 65_536
-MAX_REDIRECTS = 3
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 1_800.0
 GIVE_UP = timedelta(hours=24)
@@ -56,21 +58,32 @@ class _Answer(NamedTuple):
     body: bytes = b""
 
 
-def make_session() -> aiohttp.ClientSession:
-    """The client of all calls: no cookies, no proxies from the environment, one limit for all."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MAX_AT_ONCE, limit_per_host=MAX_PER_HOST),
-        timeout=TIMEOUT,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "hongyan"},
-    )
+class Sessions:
+    """The clients of all calls: of those whose address came from outside each connection is checked.
+
+    Args:
+        egress: where those may go.
+    """
+
+    def __init__(self, egress: Egress) -> None:
+        make = partial(make_session, most_at_once=MAX_AT_ONCE, most_per_host=MAX_PER_HOST, timeout=TIMEOUT)
+        self._ours, self._others = make(None), make(egress)
+
+    def choose(self, call: OutCall) -> aiohttp.ClientSession:
+        """The one for a call."""
+        return self._ours if call.ours else self._others
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._ours.close()
+        await self._others.close()
 
 
 class Caller:
     """Makes the calls that the store holds, until each was heard or is too old.
 
     Args:
-        session: owned by the caller of this.
+        sessions: owned by the caller of this.
         routes: by them answers are read.
         rng: spreads repeats.
     """
@@ -80,14 +93,14 @@ class Caller:
         store: Store,
         clock: Clock,
         intake: Intake,
-        session: aiohttp.ClientSession,
+        sessions: Sessions,
         routes: Sequence[InboundRoute],
         rng: random.Random | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._intake = intake
-        self._session = session
+        self._sessions = sessions
         self._routes = {route.name: route for route in routes}
         self._rng = rng or random.Random()
         self._wake = asyncio.Event()
@@ -120,18 +133,21 @@ class Caller:
         """Start what may be started; seconds until there can be more, None for when something wakes us."""
         while (free := MAX_AT_ONCE - len(self._running)) > 0:
             hosts = Counter(call.host for call in self._running.values())
-            subjects = [call.subject for call in self._running.values()]
-            full = [host for host, n in hosts.items() if n >= MAX_PER_HOST]
+            owners = Counter(call.owner for call in self._running.values())
+            busy = Busy(
+                [call.subject for call in self._running.values()],
+                [host for host, n in hosts.items() if n >= MAX_PER_HOST],
+                [owner for owner, n in owners.items() if n >= MAX_PER_OWNER],
+            )
             now = self._clock.now()
-            load = partial(load_due_calls, now=now, limit=free, busy_subjects=subjects, busy_hosts=full)
-            due = await self._store.read(load)
+            due = await self._store.read(partial(load_due_calls, now=now, limit=free, busy=busy))
             for call in due:
-                if hosts[call.host] < MAX_PER_HOST:
+                if hosts[call.host] < MAX_PER_HOST and owners[call.owner] < MAX_PER_OWNER:
                     hosts[call.host] += 1
+                    owners[call.owner] += 1
                     self._start(call, self._make(call))
             if not due:
-                find = partial(find_next_due, busy_subjects=subjects, busy_hosts=full)
-                next_due = await self._store.read(find)
+                next_due = await self._store.read(partial(find_next_due, busy=busy))
                 return max((next_due - now).total_seconds(), _SHORTEST_PAUSE_S) if next_due else None
         return None
 
@@ -162,20 +178,26 @@ class Caller:
 
     async def _ask(self, call: OutCall) -> _Answer:
         try:
-            async with self._session.request(
+            async with self._sessions.choose(call).request(
                 call.method,
                 URL(call.url, encoded=True),
                 headers=call.headers,
                 data=call.body if call.method == "POST" else None,
-                max_redirects=MAX_REDIRECTS,
+                # Nobody said that it may go there, and what a POST carries would be lost on the way.
+                allow_redirects=False,
             ) as response:
                 body = await _read_bounded(response)
+                if response.status // 100 == 3:
+                    return _Answer(f"status {response.status}: it points elsewhere, which is not followed")
                 if response.status // 100 != 2:
                     return _Answer(f"status {response.status}")
                 has_text = response.status == HTTPStatus.OK
                 return _Answer("", response.headers.get("Content-Type", ""), body if has_text else b"")
         except TimeoutError:
             return _Answer("no answer in time")
+        except aiohttp.ClientConnectorError as error:
+            refused = isinstance(error.os_error, TargetRefused)
+            return _Answer(str(error.os_error) if refused else type(error).__name__)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return _Answer(type(error).__name__)
 
@@ -187,7 +209,8 @@ class Caller:
             _log.error("gave up a call to %s after %d attempts: %s", call.host, call.attempts + 1, fault)
             await self._store.write(lambda tx: drop_call(tx, call.id))
             return
-        _log.warning("a call to %s failed, trying again in %.0f s: %s", call.host, pause_s, fault)
+        level = logging.DEBUG if call.attempts else logging.WARNING
+        _log.log(level, "a call to %s failed, trying again in %.0f s: %s", call.host, pause_s, fault)
         await self._store.write(lambda tx: delay_call(tx, call.id, due_at))
 
     async def _settle(self, call: StoredCall, answer: _Answer) -> None:
@@ -207,7 +230,9 @@ class Caller:
         route = self._routes.get(call.route or "")
         if route is None or not route.reply:
             return None
-        text = read_reply(answer.content_type, answer.body, route.max_segments)
+        text = read_reply(
+            answer.content_type, answer.body, min(route.max_segments, self._intake.max_segments)
+        )
         message = await self._store.read(lambda tx: find_inbound(tx, call.subject)) if text else None
         if message is None:
             return None

@@ -12,7 +12,7 @@ from drivers.base import Encoding
 from drivers.codec.segment import Plan, PlannedSegment, plan_segments
 from drivers.codec.udh import decode_udh
 from drivers.errors import DecodeError, EncodeError
-from gateway.clock import Clock
+from gateway.clock import Breath, Clock
 from gateway.errors import InvalidRequest, QuotaExceeded, StoreError
 from gateway.ids import KeyId
 from gateway.kannel.accounts import KannelAccount, KannelAccounts
@@ -32,6 +32,7 @@ from gateway.model.message import ApiKey, MessageStatus, Scope
 from gateway.model.request import MessageRequest
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.drafts import Draft, save_drafts
+from gateway.pipeline.plan import Planner
 from gateway.routing.channel import ChannelDirectory, ChannelState
 from gateway.routing.rules import queues_of
 from gateway.store.kannel import save_wishes
@@ -41,9 +42,10 @@ from gateway.turnstile import Turnstile
 _MAX_OCTETS = 140
 _CONCAT_OCTETS = {8: 5, 16: 6}
 """Of a header's element, by the bits of its reference (3GPP TS 23.040 9.2.3.24.1, 9.2.3.24.8)."""
-_MAX_SEGMENTS = 255
 _MAX_VALID_S = 30 * 86_400
-_MAX_RECEIVERS = 10_000
+_MAX_RECEIVERS = 2_000
+_MOST_SEGMENTS = 10_000
+"""Of one call: it is answered as a whole, so it is one commit, for which others wait."""
 _PRIORITY = (5, 6, 7, 9)
 """Kannel's 0..3; 0 is what it takes when nothing is said."""
 _MAX_REFERENCE_CHARS = 200
@@ -97,20 +99,20 @@ class SendDoor:
         """Take what is asked for, and answer; a yes comes after the commit."""
         try:
             wanted = read_wanted(given, charset=account.charset)
-            drafts = self._draft(account, wanted)
+            drafts = await self._draft(account, wanted)
             return await self._accept(account, wanted, drafts)
         except Refused as refused:
             return Answer(refused.status, refused.words)
         except (StoreError, QuotaExceeded):
             return TRY_LATER
 
-    def _draft(self, account: KannelAccount, wanted: Wanted) -> list[Draft]:
+    async def _draft(self, account: KannelAccount, wanted: Wanted) -> list[Draft]:
         """A message for each receiver; those that are no numbers are left out, as Kannel does."""
         if len(wanted.to) > _MAX_RECEIVERS:
             raise Refused(f"More than {_MAX_RECEIVERS} receivers, rejected")
         if not account.can_send_as(wanted.sender):
             raise Refused(BAD_SENDER)
-        plan = _plan(wanted, self._intake.reference_bits)
+        plan = _plan(wanted, self._intake.reference_bits, self._intake.max_segments)
         request = self._request(account, wanted)
         key = ApiKey(
             id=KeyId(f"kannel:{account.username}"),
@@ -119,12 +121,16 @@ class SendDoor:
             created_at=_BEGAN,
         )
         drafts: dict[str, Draft] = {}
+        planner, breath = self._intake.make_planner(), Breath()
         source = account.source_for(wanted.sender)
         now = self._clock.now()
         for number in wanted.to:
             spellings = _spell(number, international=account.international)
-            draft = self._draft_one(request, spellings, key, plan, now)
+            draft = self._draft_one(request, spellings, key, plan, planner, now)
+            await breath.take()
             if draft is not None:
+                if draft.message.n_segments * len(wanted.to) > _MOST_SEGMENTS:
+                    raise Refused(f"More than {_MOST_SEGMENTS} segments in one call, rejected")
                 message = msgspec.structs.replace(draft.message, source_address=source)
                 drafts.setdefault(message.recipient, draft._replace(message=message))
         if not drafts:
@@ -132,12 +138,18 @@ class SendDoor:
         return list(drafts.values())
 
     def _draft_one(
-        self, request: MessageRequest, spellings: Sequence[str], key: ApiKey, plan: Plan | None, now: datetime
+        self,
+        request: MessageRequest,
+        spellings: Sequence[str],
+        key: ApiKey,
+        plan: Plan | None,
+        planner: Planner,
+        now: datetime,
     ) -> Draft | None:
         for spelling in spellings:
             try:
                 addressed = msgspec.structs.replace(request, to=spelling)
-                return self._intake.draft(addressed, key=key, plan=plan, now=now)
+                return self._intake.draft(addressed, key=key, plan=plan, now=now, planner=planner)
             except InvalidRequest as refused:
                 pointers = {error.pointer.lstrip("/") for error in refused.errors}
                 if "to" not in pointers:
@@ -179,7 +191,8 @@ class SendDoor:
                 await save_wishes(tx, ((message.id, wish) for message in saved), now)
             return True
 
-        taken = await self._store.write(op)
+        with self._intake.room.hold(drafts):
+            taken = await self._store.write(op)
         self._intake.announce()
         if not taken:
             raise Refused(DENIED)
@@ -201,15 +214,17 @@ def _spell(number: str, *, international: bool) -> Sequence[str]:
     return (f"+{number}", number)
 
 
-def _plan(wanted: Wanted, reference_bits: int) -> Plan | None:
+def _plan(wanted: Wanted, reference_bits: int, max_segments: int) -> Plan | None:
     """What goes on the wire where the client made its own header; None leaves it to the intake."""
     try:
         if wanted.udh:
             decode_udh(wanted.udh)
         if wanted.data is not None:
-            return _plan_binary(wanted.data, wanted.udh, reference_bits)
+            return _plan_binary(wanted.data, wanted.udh, reference_bits, max_segments)
         if not wanted.udh or not wanted.text:
             return None
+        if len(wanted.text) > _MAX_OCTETS * 8 // 7:
+            raise Refused(BAD_BODY)
         plan = plan_segments(wanted.text, Encoding.UCS2 if wanted.coding == 2 else None)
     except DecodeError:
         raise Refused(BAD_UDH) from None
@@ -223,7 +238,7 @@ def _plan(wanted: Wanted, reference_bits: int) -> Plan | None:
     return plan
 
 
-def _plan_binary(data: bytes, udh: bytes, reference_bits: int) -> Plan:
+def _plan_binary(data: bytes, udh: bytes, reference_bits: int, max_segments: int) -> Plan:
     """Octets in as many segments as they need; each gets the client's header."""
     if not data and not udh:
         raise Refused(BAD_BODY)
@@ -232,9 +247,9 @@ def _plan_binary(data: bytes, udh: bytes, reference_bits: int) -> Plan:
         room -= _CONCAT_OCTETS[reference_bits] + (not udh)
     if room < 1 and data:
         raise Refused("UDH field is too long, rejected")
-    chunks = [data[at : at + room] for at in range(0, len(data), room)] if data else [b""]
-    if len(chunks) > _MAX_SEGMENTS:
+    if len(data) > room * max_segments:
         raise Refused(BAD_BODY)
+    chunks = [data[at : at + room] for at in range(0, len(data), room)] if data else [b""]
     return Plan(
         encoding=Encoding.BINARY,
         segments=tuple(PlannedSegment(text="", payload=chunk) for chunk in chunks),
@@ -256,6 +271,7 @@ def _make_wish(account: KannelAccount, wanted: Wanted) -> bytes | None:
         sender=wanted.sender or account.default_sender,
         service=account.username,
         account=wanted.account or "",
+        ours=not wanted.dlr_url,
     )
     return _ENCODE_WISH(wish)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from gateway.kannel.reports import DLR_OF, Wish, complete_receipt, plan_report
 from gateway.model.events import Event
 from gateway.model.message import InboundMessage
 from gateway.model.msisdn import spell_own
+from gateway.outbox.egress import has_fixed_host
 from gateway.pipeline.publish import hand_events
 from gateway.store.events import last_seq
 from gateway.store.inbound import find_inbound
@@ -35,7 +37,10 @@ _PRUNE_EVERY = timedelta(hours=1)
 _PLACE_EVERY = 2_000
 """Events that may pass without a call before the place is written down; they would only be read again."""
 _INBOUND = "inbound.received"
+MAX_CALL_CHARS = 16_000
+"""Of a report's URL: one of 2,000 characters may come to a thousand times as much by its escape codes."""
 
+_log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _decode_wish = msgspec.json.Decoder(Wish).decode
 
@@ -111,7 +116,8 @@ class Follower:
         route = choose_route(self._routes, message, spell_own(message.recipient or ""))
         if route is None:
             return None
-        return _store(message.id, plan_inbound(message, route), now, route=route.name)
+        call = plan_inbound(message, route)
+        return _store(message.id, call, now, owner=f"route {route.name}", route=route.name)
 
 
 async def _complete(tx: Tx, event: Event) -> Event | None:
@@ -123,11 +129,18 @@ async def _complete(tx: Tx, event: Event) -> Event | None:
 
 
 def _report_call(event: Event, wishes: Mapping[str, bytes], now: datetime) -> StoredCall | None:
-    url = plan_report(event, _decode_wish(wishes[event.subject]))
-    return _store(event.subject, OutCall(method="GET", url=url), now) if url is not None else None
+    wish = _decode_wish(wishes[event.subject])
+    url = plan_report(event, wish)
+    if url is None:
+        return None
+    if len(url) > MAX_CALL_CHARS:
+        _log.warning("a report for %s is not made: its URL has %d characters", wish.service, len(url))
+        return None
+    call = OutCall(method="GET", url=url, ours=wish.ours and has_fixed_host(wish.url))
+    return _store(event.subject, call, now, owner=f"account {wish.service}")
 
 
-def _store(subject: str, call: OutCall, now: datetime, *, route: str | None = None) -> StoredCall:
+def _store(subject: str, call: OutCall, now: datetime, *, owner: str, route: str | None = None) -> StoredCall:
     return StoredCall(
         id=make_id(),
         subject=subject,
@@ -136,6 +149,7 @@ def _store(subject: str, call: OutCall, now: datetime, *, route: str | None = No
         route=route,
         attempts=0,
         created_at=now,
+        owner=owner,
     )
 
 

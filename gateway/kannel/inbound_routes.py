@@ -16,6 +16,7 @@ from drivers.codec.segment import plan_segments
 from drivers.errors import EncodeError
 from gateway.kannel.escapes import Facts, expand
 from gateway.model.message import InboundMessage
+from gateway.outbox.egress import has_fixed_host
 
 CODING_OF = {"gsm7": 0, "binary": 1, "ucs2": 2}
 _DCS_OF = {"gsm7": 0x00, "binary": 0x04, "ucs2": 0x08}
@@ -59,12 +60,17 @@ class InboundRoute:
 
 
 class OutCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A call to an application, ready to be made."""
+    """A call to an application, ready to be made.
+
+    Args:
+        ours: where it goes our own config says, and nobody else.
+    """
 
     method: str
     url: str
     headers: dict[str, str] = {}
     body: bytes = b""
+    ours: bool = False
 
 
 def choose_route(
@@ -90,9 +96,9 @@ def plan_inbound(message: InboundMessage, route: InboundRoute) -> OutCall:
         coding=CODING_OF.get(message.encoding, 0),
         dcs=_DCS_OF.get(message.encoding, 0),
     )
-    url = expand(route.url, facts)
+    url, ours = expand(route.url, facts), has_fixed_host(route.url)
     if route.method == "GET":
-        return OutCall(method="GET", url=url)
+        return OutCall(method="GET", url=url, ours=ours)
     sent_at = facts.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     kind = "application/octet-stream" if message.text is None else f'text/plain; charset="{charset}"'
     headers = {
@@ -104,7 +110,7 @@ def plan_inbound(message: InboundMessage, route: InboundRoute) -> OutCall:
         "X-Kannel-Coding": str(facts.coding),
         "X-Kannel-Service": route.name,
     }
-    return OutCall(method="POST", url=url, headers=headers, body=facts.octets)
+    return OutCall(method="POST", url=url, headers=headers, body=facts.octets, ours=ours)
 
 
 def read_reply(content_type: str, body: bytes, max_segments: int) -> str:

@@ -15,6 +15,7 @@ from drivers.codec.ucs2 import BIG, tidy_ucs2
 
 MAX_ACCOUNT_CHARS = 64
 MAX_UDH_OCTETS = 140
+MAX_SENDER_CHARS = 64
 MAX_URL_CHARS = 2_000
 _FAR = 10**8
 """Minutes; more than two hundred years."""
@@ -147,6 +148,9 @@ def read_wanted(given: Mapping[str, bytes], *, charset: str) -> Wanted:
     url = read_text(given, "dlr-url") or ""
     if url and not is_callable_url(url):
         raise Refused(BAD_URL)
+    sender = read_text(given, "from")
+    if sender and len(sender) > MAX_SENDER_CHARS:
+        raise Refused("Sender field too long, rejected")
     numbers = {name: _read_number(given, name, label, top) for name, label, top in _RANGES}
     for name, harmless, label in _CANNOT:
         if numbers[name] > harmless:
@@ -157,7 +161,7 @@ def read_wanted(given: Mapping[str, bytes], *, charset: str) -> Wanted:
     flash = _parse_number(given.get("flash")) > 0 and numbers["mclass"] < 0
     return Wanted(
         to=receivers,
-        sender=read_text(given, "from"),
+        sender=sender,
         text=None if binary else _decode(octets, given.get("charset", b""), coding, charset),
         data=octets if binary else None,
         coding=coding,

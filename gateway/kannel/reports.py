@@ -59,6 +59,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         mask: the values that are wanted, added.
         sender: what ``%P`` says.
         service: the account's name.
+        ours: the URL is that of our config, not one that came with the call.
     """
 
     url: str
@@ -66,6 +67,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sender: str = ""
     service: str = ""
     account: str = ""
+    ours: bool = False
 
 
 def complete_receipt(event: Event, message: Message) -> Event:

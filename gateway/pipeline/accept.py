@@ -1,16 +1,16 @@
 """Accept: from a request to a message on disk. After `Intake.accept` has returned nothing loses it.
 
+Many in one call are taken by `gateway.pipeline.batches`.
+
 Numbers are normalised, the opt-out list is asked, the segments are planned, and message, segments and timeline
 are committed in one transaction, together with the answer that an Idempotency-Key will repeat.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from drivers.codec.segment import Plan
 from drivers.codec.udh import encode_udh
@@ -20,15 +20,14 @@ from gateway.ids import BatchId, MessageId, make_id
 from gateway.model.message import ApiKey, Message, MessageStatus, Segment
 from gateway.model.msisdn import InvalidNumber, parse_number
 from gateway.model.request import MessageRequest, PreviewRequest
+from gateway.pipeline.admission import Room
 from gateway.pipeline.drafts import AcceptedMessage, Draft, save_drafts
-from gateway.pipeline.plan import plan_request, preview_request
+from gateway.pipeline.plan import Planner, fits, preview_request
 from gateway.policy.text import DEFAULT_RULES, Preview, TextRules
 from gateway.routing.rules import choose_queue, queues_of
 from gateway.store.keys import find_answer, save_answer
 from gateway.store.ports import Store, Tx
 
-_BREATH = 500
-"""Drafts of a batch between two turns of the loop."""
 MAX_AHEAD = timedelta(days=366)
 """How far ahead a message may be scheduled."""
 _NO_PARAMETERS = FieldError(
@@ -36,31 +35,6 @@ _NO_PARAMETERS = FieldError(
     "no_parameters",
     "its channels speak SMPP 3.3, which has none; leave them out or name another",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A batch item that was not taken.
-
-    Args:
-        index: in the request, from 0.
-    """
-
-    index: int
-    code: str
-    detail: str
-
-
-class AcceptedBatch(NamedTuple):
-    """What became of a batch.
-
-    Args:
-        items: ``(index in the request, message)``.
-    """
-
-    batch_id: BatchId
-    items: list[tuple[int, AcceptedMessage]]
-    rejected: list[Rejected]
 
 
 class Idempotency(NamedTuple):
@@ -73,7 +47,7 @@ class Idempotency(NamedTuple):
 
     key: str
     body_hash: bytes
-    render: Callable[[AcceptedMessage | AcceptedBatch], bytes]
+    render: Callable[[Any], bytes]
 
 
 class IntakeSettings(NamedTuple):
@@ -102,6 +76,9 @@ class Intake:
         clock: the time.
         settings: see `IntakeSettings`.
         on_accepted: called after each commit, to wake who sends.
+
+    Attributes:
+        room: what waits for the writer; whoever stores drafts of its own holds a part of it meanwhile.
     """
 
     def __init__(
@@ -115,6 +92,16 @@ class Intake:
         self._clock = clock
         self._settings = settings
         self._on_accepted = on_accepted
+        self.room = Room()
+
+    @property
+    def max_segments(self) -> int:
+        """The most that one message may have."""
+        return self._settings.text.max_segments
+
+    def make_planner(self) -> Planner:
+        """For the messages of one request."""
+        return Planner(self._settings.text)
 
     @property
     def valid_for_s(self) -> float:
@@ -146,74 +133,27 @@ class Intake:
         Raises:
             InvalidRequest: each fault with its pointer; nothing was stored.
             IdempotencyMismatch: the key came before with another body.
-            StoreError: nothing was stored.
+            StoreError: nothing was stored; `Overloaded`, because too much waits for that already.
         """
         if (answer := await self._replayed(key, idempotency)) is not None:
             return answer
-        draft = self._draft(request, self._clock.now(), key, None)
+        draft = self.draft(request, key=key)
 
         async def save_once(tx: Tx) -> AcceptedMessage | bytes:
             assert idempotency is not None
-            if (answer := await _replay(tx, key, idempotency)) is not None:
+            if (answer := await replay(tx, key, idempotency)) is not None:
                 return answer
             accepted = (await save_drafts(tx, [draft]))[0]
-            await _keep_answer(tx, key, idempotency, accepted, draft.message.created_at)
+            answer, at = idempotency.render(accepted), draft.message.created_at
+            await save_answer(tx, owner_of(key), idempotency.key, idempotency.body_hash, answer, at)
             return accepted
 
         result: AcceptedMessage | bytes
-        if idempotency is None:
-            result = await self._store.write_jointly(save_drafts, draft)
-        else:
-            result = await self._store.write(save_once)
-        self._on_accepted()
-        return result
-
-    async def accept_batch(
-        self,
-        requests: Sequence[MessageRequest | Rejected],
-        *,
-        key: ApiKey | None,
-        idempotency: Idempotency | None = None,
-    ) -> AcceptedBatch | bytes:
-        """Take many messages in one transaction; a bad one never spoils the others.
-
-        Args:
-            requests: in the order of the request; those that were already refused keep their place.
-            key: who sends them.
-            idempotency: for the batch as a whole.
-
-        Raises:
-            IdempotencyMismatch, StoreError: nothing was stored.
-        """
-        if (answer := await self._replayed(key, idempotency)) is not None:
-            return answer
-        batch_id = BatchId(make_id())
-        now = self._clock.now()
-        drafts: list[tuple[int, Draft]] = []
-        rejected: list[Rejected] = []
-        for index, request in enumerate(requests):
-            if index % _BREATH == _BREATH - 1:
-                await asyncio.sleep(0)  # 10,000 drafts take a while; others want the loop, too
-            if isinstance(request, Rejected):
-                rejected.append(request)
-                continue
-            try:
-                drafts.append((index, self._draft(request, now, key, batch_id)))
-            except InvalidRequest as exc:
-                first = exc.errors[0]
-                rejected.append(Rejected(index, first.code, f"{first.pointer}: {first.detail}"))
-
-        async def op(tx: Tx) -> AcceptedBatch | bytes:
-            if idempotency is not None and (answer := await _replay(tx, key, idempotency)) is not None:
-                return answer
-            saved = await save_drafts(tx, [draft for _, draft in drafts])
-            items = [(index, accepted) for (index, _), accepted in zip(drafts, saved, strict=True)]
-            batch = AcceptedBatch(batch_id, items, rejected)
-            if idempotency is not None:
-                await _keep_answer(tx, key, idempotency, batch, now)
-            return batch
-
-        result = await self._store.write(op)
+        with self.room.hold([draft]):
+            if idempotency is None:
+                result = await self._store.write_jointly(save_drafts, draft)
+            else:
+                result = await self._store.write(save_once)
         self._on_accepted()
         return result
 
@@ -221,7 +161,7 @@ class Intake:
         """The first answer to an Idempotency-Key that came before, even if the request would be refused by now."""
         if idempotency is None:
             return None
-        return await self._store.read(lambda tx: _replay(tx, key, idempotency))
+        return await self._store.read(lambda tx: replay(tx, key, idempotency))
 
     def preview(self, request: PreviewRequest) -> Preview:
         """What a message would cost if it were sent; nothing is stored.
@@ -245,6 +185,8 @@ class Intake:
         plan: Plan | None = None,
         now: datetime | None = None,
         national: bool = False,
+        batch_id: BatchId | None = None,
+        planner: Planner | None = None,
     ) -> Draft:
         """A message that is ready to be stored inside another operation: `save_drafts`, then `announce`.
 
@@ -254,11 +196,12 @@ class Intake:
                 has the header that belongs to them.
             now: when it came; None for now.
             national: the sender says that the recipient's number is a national one, where that is doubtful.
+            planner: of the request, where it makes many messages.
 
         Raises:
             InvalidRequest: each fault with its pointer.
         """
-        return self._draft(request, now or self._clock.now(), key, None, plan, national=national)
+        return self._draft(request, now or self._clock.now(), key, batch_id, plan, planner, national=national)
 
     def announce(self) -> None:
         """Drafts were committed: wake who sends."""
@@ -271,7 +214,7 @@ class Intake:
             InvalidRequest: the recipient can't be sent to, or not by this channel.
         """
         request = MessageRequest(to=recipient, text=text, channel=channel)
-        return self._draft(request, self._clock.now(), None, None)
+        return self.draft(request, key=None)
 
     def _draft(
         self,
@@ -279,7 +222,8 @@ class Intake:
         now: datetime,
         key: ApiKey | None,
         batch_id: BatchId | None,
-        plan: Plan | None = None,
+        plan: Plan | None,
+        planner: Planner | None,
         *,
         national: bool = False,
     ) -> Draft:
@@ -295,7 +239,9 @@ class Intake:
         if starts_at and starts_at > now + MAX_AHEAD:
             errors.append(FieldError("/schedule_at", "too_far", "schedule it within the next 366 days"))
         if plan is None:
-            plan = plan_request(request, self._settings.text, errors)
+            plan = (planner or self.make_planner()).plan(request, errors)
+        else:
+            fits(plan, self._settings.text, errors)
         if errors or plan is None or queue is None:
             raise InvalidRequest(*errors)
         starts_at = starts_at and truncate_ms(starts_at.astimezone(UTC))
@@ -348,8 +294,18 @@ class Intake:
             return ""
 
 
-async def _replay(tx: Tx, key: ApiKey | None, idempotency: Idempotency) -> bytes | None:
-    kept = await find_answer(tx, key.id if key else "", idempotency.key)
+def owner_of(key: ApiKey | None) -> str:
+    """Whose Idempotency-Keys they are."""
+    return key.id if key else ""
+
+
+async def replay(tx: Tx, key: ApiKey | None, idempotency: Idempotency) -> bytes | None:
+    """What is kept for an Idempotency-Key; None when it is new.
+
+    Raises:
+        IdempotencyMismatch: it came before with another body.
+    """
+    kept = await find_answer(tx, owner_of(key), idempotency.key)
     if kept is None:
         return None
     body_hash, answer = kept
@@ -358,17 +314,6 @@ async def _replay(tx: Tx, key: ApiKey | None, idempotency: Idempotency) -> bytes
             "this Idempotency-Key was used with another body; use a new key for a new request"
         )
     return answer
-
-
-async def _keep_answer(
-    tx: Tx,
-    key: ApiKey | None,
-    idempotency: Idempotency,
-    accepted: AcceptedMessage | AcceptedBatch,
-    now: datetime,
-) -> None:
-    answer = idempotency.render(accepted)
-    await save_answer(tx, key.id if key else "", idempotency.key, idempotency.body_hash, answer, now)
 
 
 def _no_channel(request: MessageRequest) -> FieldError:

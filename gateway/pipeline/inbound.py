@@ -21,7 +21,13 @@ from gateway.pipeline.accept import Intake
 from gateway.pipeline.drafts import save_draft
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.optouts import is_opted_out, record_opt_in, record_opt_out
-from gateway.policy.optout import Keywords, find_keyword, find_mislabelled, read_mislabelled
+from gateway.policy.optout import (
+    MAX_REPLIES_PER_HOUR,
+    Keywords,
+    find_keyword,
+    find_mislabelled,
+    read_mislabelled,
+)
 from gateway.store.inbound import (
     PartSet,
     StoredPart,
@@ -35,6 +41,7 @@ from gateway.store.inbound import (
     save_part,
     update_inbound,
 )
+from gateway.store.keyword_replies import count_replies, save_reply, was_replied
 from gateway.store.messages import find_latest_sent
 from gateway.store.ports import Store, Tx
 from gateway.telemetry.metrics import Metrics, labeled
@@ -47,6 +54,9 @@ PART_WAIT = timedelta(hours=1)
 
 REPLY_WITHIN = timedelta(days=3)
 """What is older is obeyed, but nobody waits for an answer to it: a SIM that was in a phone for years is full of it."""
+REPLY_AGAIN = timedelta(days=1)
+"""A number gets one confirmation of a kind in so long."""
+_HOUR = timedelta(hours=1)
 
 
 class _News(NamedTuple):
@@ -66,12 +76,14 @@ class KeywordPolicy(NamedTuple):
 
     Args:
         opt_out_reply, opt_in_reply, help_reply: empty for silence.
+        replies_per_hour: that one channel may send, of all kinds together.
     """
 
     keywords: Keywords
     opt_out_reply: str = ""
     opt_in_reply: str = ""
     help_reply: str = ""
+    replies_per_hour: int = MAX_REPLIES_PER_HOUR
 
 
 class Inbox:
@@ -96,6 +108,7 @@ class Inbox:
         self._policy = policy
         self._region = region
         self._metrics = metrics
+        self._warned: dict[str, datetime] = {}
 
     async def handle(self, lane: Lane, part: InboundPart) -> bool:
         """Store one part and what it completes; whether an answer was queued. Returns after the commit.
@@ -261,6 +274,21 @@ class Inbox:
             case Keyword.HELP:
                 return self._policy.help_reply
 
+    async def _may_reply(self, tx: Tx, message: InboundMessage, number: str, keyword: Keyword) -> bool:
+        """Whether a confirmation may be sent: what it confirms holds without it, too."""
+        now = message.received_at
+        if await was_replied(tx, number, keyword, now - REPLY_AGAIN):
+            return False
+        most = self._policy.replies_per_hour
+        if await count_replies(tx, message.channel, now - _HOUR, most) < most:
+            return True
+        if now - self._warned.get(message.channel, now - _HOUR) >= _HOUR:
+            self._warned[message.channel] = now
+            _log.warning(
+                "%s has sent %d confirmations of keywords in an hour; no more for now", message.channel, most
+            )
+        return False
+
     async def _answer(
         self, tx: Tx, message: InboundMessage, reading: Reading, found: tuple[Keyword, str] | None
     ) -> bool:
@@ -272,6 +300,9 @@ class Inbox:
         text = await self._obey(tx, message, reading, found) if found else ""
         if not text or message.kind or _is_old(message.network_time, message.received_at):
             return False
+        number = reading.number or message.sender
+        if not text or found is None or not await self._may_reply(tx, message, number, found[0]):
+            return False
         recipient = reading.number
         if recipient is None and message.in_reply_to is not None:
             replied = await find_latest_sent(tx, reading.people, message.channel)
@@ -282,6 +313,7 @@ class Inbox:
             except InvalidRequest:
                 continue
             await save_draft(tx, draft)
+            await save_reply(tx, number, found[0], message.channel, message.received_at)
             return True
         # An alphanumeric sender, or none of the default group can send.
         _log.info(

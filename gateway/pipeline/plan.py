@@ -7,8 +7,16 @@ from drivers.codec.segment import Plan, PlannedSegment
 from drivers.codec.udh import decode_udh
 from drivers.errors import DecodeError, EncodeError
 from gateway.errors import FieldError
-from gateway.model.request import MAX_TEXT_CHARS, CommonFields
-from gateway.policy.text import BINARY_OCTETS, Preview, TextRules, plan_text, preview_plan, preview_text
+from gateway.model.request import CommonFields
+from gateway.policy.text import (
+    BINARY_OCTETS,
+    Preview,
+    TextRules,
+    most_chars,
+    plan_text,
+    preview_plan,
+    preview_text,
+)
 
 
 def plan_request(request: CommonFields, rules: TextRules, errors: list[FieldError]) -> Plan | None:
@@ -23,14 +31,57 @@ def plan_request(request: CommonFields, rules: TextRules, errors: list[FieldErro
         return None
     if request.data is not None:
         return _plan_binary(request, errors)
-    text = _read_text(request, errors)
+    text = _read_text(request, rules, errors)
     if text is None:
         return None
     try:
-        return plan_text(text, request.encoding, rules, smart=request.smart)
+        plan = plan_text(text, request.encoding, rules, smart=request.smart)
     except EncodeError as exc:
         errors.append(FieldError("/text", "text_not_encodable", exc.reason))
         return None
+    return plan if fits(plan, rules, errors) else None
+
+
+def fits(plan: Plan, rules: TextRules, errors: list[FieldError]) -> bool:
+    """Whether a plan has no more segments than a message may have.
+
+    Args:
+        errors: gets the fault if it has.
+    """
+    n = len(plan.segments)
+    if n > rules.max_segments:
+        errors.append(_too_long(f"needs {n} segments", rules))
+    return n <= rules.max_segments
+
+
+class Planner:
+    """Plans the messages of one request: the same content is planned once, however many get it."""
+
+    def __init__(self, rules: TextRules) -> None:
+        self._rules = rules
+        self._last: tuple[tuple[object, ...], Plan | None, list[FieldError]] | None = None
+
+    def plan(self, request: CommonFields, errors: list[FieldError]) -> Plan | None:
+        """See `plan_request`."""
+        content = (
+            request.text,
+            request.encoding,
+            request.smart,
+            request.data,
+            request.udh,
+            request.smpp_tlvs,
+        )
+        if self._last is None or self._last[0] != content:
+            faults: list[FieldError] = []
+            self._last = content, plan_request(request, self._rules, faults), faults
+        errors += self._last[2]
+        return self._last[1]
+
+
+def _too_long(what: str, rules: TextRules) -> FieldError:
+    allowed = f"a message may have {rules.max_segments} here"
+    detail = f"{what}, {allowed}; write a shorter text, or raise max_segments of [text] in the config"
+    return FieldError("/text", "text_too_long", detail)
 
 
 def preview_request(request: CommonFields, rules: TextRules, errors: list[FieldError]) -> Preview | None:
@@ -43,14 +94,13 @@ def preview_request(request: CommonFields, rules: TextRules, errors: list[FieldE
     return preview_text(request.text, request.encoding, rules, smart=request.smart)
 
 
-def _read_text(request: CommonFields, errors: list[FieldError]) -> str | None:
+def _read_text(request: CommonFields, rules: TextRules, errors: list[FieldError]) -> str | None:
     if not request.text:
         errors.append(FieldError("/text", "empty_text", "write a text, or data for a binary message"))
     elif request.udh is not None:
         errors.append(FieldError("/udh", "needs_data", "udh goes with data; texts get their own header"))
-    elif len(request.text) > MAX_TEXT_CHARS:
-        detail = f"{len(request.text)} characters, {MAX_TEXT_CHARS} fit into the longest message"
-        errors.append(FieldError("/text", "text_too_long", detail))
+    elif len(request.text) > most_chars(rules, smart=request.smart):
+        errors.append(_too_long(f"{len(request.text)} characters are more segments than that", rules))
     else:
         return request.text
     return None

@@ -16,12 +16,13 @@ from gateway.errors import StoreError
 from gateway.model.events import message_event
 from gateway.model.lifecycle import check_transition, decide_verdict
 from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
-from gateway.pipeline.inbound import Inbox
+from gateway.pipeline.inbound import REPLY_AGAIN, Inbox
 from gateway.pipeline.outcomes import record_refused
 from gateway.pipeline.retry import RetryPolicy, decide_retry
 from gateway.pipeline.schedule import EXPIRED, end_messages
 from gateway.store.inbound import forget_parts
 from gateway.store.keys import forget_answers
+from gateway.store.keyword_replies import forget_replies
 from gateway.store.messages import load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import (
@@ -205,6 +206,7 @@ class Sweeper:
         await forget_answers(tx, now - KEEP_ANSWERS)
         await forget_early(tx, now - KEEP_EARLY_RECEIPTS)
         await forget_parts(tx, now - KEEP_PARTS)
+        await forget_replies(tx, now - REPLY_AGAIN)
 
 
 async def _requeue(tx: Tx, message: Message, now: datetime) -> None:

@@ -15,6 +15,8 @@ from gateway.model.message import Category, Keyword
 _LEADS = ("回复", "回")
 """The printed hint says 回T退订 (reply T to opt out); many send the hint's own words back."""
 _TAIL = "退订"
+MAX_REPLIES_PER_HOUR = 200
+"""Of one channel: senders are easily forged, and each answer costs money and the good name of the number."""
 _MAX_CHARS = 32
 """Longer texts are letters to a person, not commands."""
 

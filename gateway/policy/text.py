@@ -15,6 +15,10 @@ from drivers.codec.national_tables import Language
 from drivers.codec.segment import NOTHING, Plan, Reserve, measure_room, plan_segments
 from drivers.codec.shifts import IEI_LOCKING_SHIFT, IEI_SINGLE_SHIFT
 from drivers.codec.typography import Replacement, find_foreign
+from gateway.model.request import MAX_TEXT_CHARS
+
+MAX_SEGMENTS_DEFAULT = 10
+"""A page of text. Longer ones are hardly ever meant, and each segment costs the sender, the channel and the store."""
 
 
 class TextRules(NamedTuple):
@@ -25,12 +29,14 @@ class TextRules(NamedTuple):
         full_width: smart mode writes full-width Latin plainly, too.
         national: languages whose GSM-7 tables may be used where that saves segments, in order of preference.
         reserve: room for what is not ours, such as a carrier's own signature.
+        max_segments: the most that one message may have, 1 to 255.
     """
 
     smart: bool = False
     full_width: bool = False
     national: tuple[Language, ...] = ()
     reserve: Reserve = NOTHING
+    max_segments: int = MAX_SEGMENTS_DEFAULT
 
 
 DEFAULT_RULES = TextRules()
@@ -128,8 +134,20 @@ _UNIT: dict[Encoding, tuple[Literal["septet", "utf16", "octet"], int]] = {
     Encoding.BINARY: ("octet", 1),
 }
 _SHIFTS = {IEI_LOCKING_SHIFT: "locking", IEI_SINGLE_SHIFT: "single_shift"}
+_PART_CHARS = measure_room(Encoding.GSM7).part
 BINARY_OCTETS = 140
 """TP-UD with its header (3GPP TS 23.040 9.2.3.24)."""
+
+
+def most_chars(rules: TextRules, *, smart: bool | None = None) -> int:
+    """A text with more characters needs too many segments in any encoding, so it need not be encoded to be refused.
+
+    Args:
+        smart: as the message asks; then a text may become shorter, as invisible characters are left out.
+    """
+    n = measure_room(Encoding.GSM7).single if rules.max_segments == 1 else _PART_CHARS * rules.max_segments
+    on = rules.smart if smart is None else smart
+    return min(2 * n, MAX_TEXT_CHARS) if on else n
 
 
 def plan_text(text: str, encoding: str, rules: TextRules, *, smart: bool | None = None) -> Plan:

@@ -8,12 +8,15 @@ import math
 
 from aiohttp import web
 
+from gateway.api.connections import GUARD, Limits
 from gateway.api.context import ApiContext
+from gateway.api.listener import Listener
 from gateway.api.server import build_app, make_runner
 from gateway.clock import Clock, SystemClock
 from gateway.ids import make_id
 from gateway.model.events import reached_status
 from gateway.pipeline.accept import Intake, IntakeSettings
+from gateway.pipeline.batches import Batches
 from gateway.pipeline.dispatch import Dispatcher
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
 from gateway.pipeline.inquiry import Inquiry
@@ -31,6 +34,7 @@ from gateway.routing.troubles import Troubles
 from gateway.runtime.balance import BalanceQuery, BalanceWatch
 from gateway.runtime.budgets import Budgets
 from gateway.runtime.channels import Channels, LaneSink
+from gateway.runtime.descriptors import limit_connections, raise_limit
 from gateway.runtime.esme import make_service
 from gateway.runtime.kannel import KannelSide
 from gateway.runtime.lanes import make_lanes
@@ -120,6 +124,7 @@ class Gateway:
         self._kannel = KannelSide(settings, store, clock, self.intake, self.channels, senders)
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
         self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_ready: str | None = "starting"
         self.http_port: int | None = None
@@ -180,6 +185,8 @@ class Gateway:
         """
         self._not_ready = _STOPPING
         self._scheduler.stop()
+        if self._listener is not None:
+            self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
         if self.esme is not None:
@@ -222,6 +229,7 @@ class Gateway:
         context = ApiContext(
             store=self.store,
             intake=self.intake,
+            batches=Batches(self.store, self._clock, self.intake),
             channels=self.channels,
             clock=self._clock,
             region=self._settings.numbers.region,
@@ -232,10 +240,18 @@ class Gateway:
         tls = None
         if http.tls_cert and http.tls_key:
             tls = load_tls(http.tls_cert, http.tls_key)
-        self._runner = make_runner(build_app(context))
+        limits = Limits(
+            most=limit_connections(http.max_connections, raise_limit()),
+            most_of_address=http.max_connections_per_address,
+            head_s=http.header_timeout_s,
+            body_s=http.body_timeout_s,
+            streams_of_key=http.max_streams_per_key,
+        )
+        app = build_app(context, limits=limits)
+        self._runner = make_runner(app)
         await self._runner.setup()
-        await web.TCPSite(self._runner, http.listen.host, http.listen.port, ssl_context=tls).start()
-        self.http_port = self._runner.addresses[0][1]
+        self._listener = Listener(self._runner, app[GUARD], tls)
+        self.http_port = await self._listener.open(http.listen.host, http.listen.port)
 
 
 def _intake_settings(settings: Settings) -> IntakeSettings:
@@ -258,4 +274,5 @@ def _keyword_policy(settings: Settings) -> KeywordPolicy:
         opt_out_reply=settings.opt_out.reply,
         opt_in_reply=settings.opt_in.reply,
         help_reply=settings.help.reply,
+        replies_per_hour=settings.opt_out.replies_per_hour,
     )

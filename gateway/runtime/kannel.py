@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping, Sequence
 
-import aiohttp
-
 from gateway.clock import Clock
 from gateway.kannel.accounts import KannelAccounts
-from gateway.kannel.caller import Caller, make_session
+from gateway.kannel.caller import Caller, Sessions
 from gateway.kannel.door import SendDoor
 from gateway.kannel.follow import Follower
+from gateway.outbox.egress import Egress
 from gateway.pipeline.accept import Intake
 from gateway.routing.channel import ChannelDirectory
 from gateway.runtime.settings import Settings
@@ -41,19 +40,20 @@ class KannelSide:
         self.door = SendDoor(store, clock, intake, accounts, channels)
         self._routes = [route.route() for route in settings.mo_routes]
         self._wanted = bool(settings.kannel_accounts or settings.mo_routes)
-        self._session: aiohttp.ClientSession | None = None
+        self._egress = Egress(settings.webhooks.allow_targets)
+        self._sessions: Sessions | None = None
 
     async def open(self) -> dict[str, Coroutine[object, object, None]]:
         """Find the place in the timeline; the jobs to run, by name: none where nothing is configured."""
         if not self._wanted:
             return {}
-        self._session = make_session()
-        caller = Caller(self._store, self._clock, self._intake, self._session, self._routes)
+        self._sessions = Sessions(self._egress)
+        caller = Caller(self._store, self._clock, self._intake, self._sessions, self._routes)
         follower = Follower(self._store, self._clock, self._routes, caller.wake)
         await follower.open()
         return {"kannel reports": follower.run(), "kannel calls": caller.run()}
 
     async def close(self) -> None:
         """Close the connections; the jobs have ended."""
-        if self._session is not None:
-            await self._session.close()
+        if self._sessions is not None:
+            await self._sessions.close()

@@ -14,19 +14,16 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.errors import GatewayError, SettingsError
-from gateway.policy.optout import find_fault, fold_word
+from gateway.policy.optout import MAX_REPLIES_PER_HOUR, find_fault, fold_word
 from gateway.runtime.carrier_link import CarrierLink
 from gateway.runtime.esme_settings import SmppAccountSettings, SmppServerSettings, check_accounts
 from gateway.runtime.forms import (
-    Address,
     BadValue,
     Duration,
-    File,
     Filled,
     Flag,
     Form,
     Groups,
-    Listen,
     Name,
     Number,
     Pace,
@@ -41,6 +38,7 @@ from gateway.runtime.forms import (
     show,
     whole_number,
 )
+from gateway.runtime.http_settings import HttpSettings, WebhookSettings
 from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings, kannel_faults
 from gateway.runtime.number_settings import check_numbers
 from gateway.runtime.reader import read_document, read_table
@@ -69,27 +67,6 @@ class SettingsErrors(GatewayError):
         super().__init__("\n".join(f"{source}:{'' if e.key_path else ' '}{e}" for e in errors))
         self.source = source
         self.errors = errors
-
-
-class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``[http]``: the API.
-
-    Args:
-        listen: address and port of the API; port 0 takes a free one.
-        tls_cert: certificate chain in PEM; makes it HTTPS, together with ``tls_key``.
-        tls_key: the certificate's private key in PEM.
-    """
-
-    listen: Address = Listen("127.0.0.1", 8080)
-    tls_cert: File | None = None
-    tls_key: File | None = None
-
-    def faults(self) -> Iterator[tuple[str, str]]:
-        """A certificate and its key come together."""
-        if self.tls_cert and not self.tls_key:
-            yield "tls_key", "is missing; write the private key that belongs to tls_cert"
-        if self.tls_key and not self.tls_cert:
-            yield "tls_cert", "is missing; write the certificate that belongs to tls_key"
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,10 +210,12 @@ class OptOutSettings(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         keywords: texts that mean it; case, width and surrounding punctuation don't matter.
         reply: the confirmation that is sent back; empty for none.
+        replies_per_hour: confirmations of all three kinds that one channel may send.
     """
 
     keywords: Keywords = ("TD", "T", "退订", "STOP", "UNSUBSCRIBE")
     reply: Text = "您已退订,不再接收此类短信。"
+    replies_per_hour: Annotated[int, Form(whole_number(0, 100_000))] = MAX_REPLIES_PER_HOUR
 
 
 class OptInSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -282,6 +261,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         help: how a person asks who we are.
         kannel_accounts: clients of Kannel's `sendsms`.
         mo_routes: applications that are called for inbound messages, in the order of the file.
+        webhooks: where calls may go that clients ask for.
     """
 
     http: HttpSettings = HttpSettings()
@@ -299,6 +279,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     help: HelpSettings = HelpSettings()
     kannel_accounts: tuple[KannelAccountSettings, ...] = ()
     mo_routes: tuple[MoRouteSettings, ...] = ()
+    webhooks: WebhookSettings = WebhookSettings()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:

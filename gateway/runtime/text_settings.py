@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 
 from drivers.codec.national_tables import Language
-from drivers.codec.segment import NOTHING, Reserve
-from gateway.policy.text import TextRules
+from drivers.codec.segment import MAX_SEGMENTS, NOTHING, Reserve
+from gateway.policy.text import MAX_SEGMENTS_DEFAULT, TextRules
 from gateway.runtime.forms import BadValue, Flag, Form, list_of, one_of, show, whole_number
 
 _MOST_RESERVED = 40
@@ -33,6 +33,7 @@ class TextSettings(msgspec.Struct, frozen=True, kw_only=True):
         reserve_each: characters left free in every segment, such as for a signature that the carrier adds.
         reserve_last: characters left free in the last segment besides those.
         reference_bits: 8 or 16: of the number by which a handset joins the segments of a long text.
+        max_segments: the most segments that one message may have; longer ones are refused.
     """
 
     smart: Flag = False
@@ -41,6 +42,7 @@ class TextSettings(msgspec.Struct, frozen=True, kw_only=True):
     reserve_each: Annotated[int, Form(whole_number(0, _MOST_RESERVED))] = 0
     reserve_last: Annotated[int, Form(whole_number(0, _MOST_RESERVED))] = 0
     reference_bits: Annotated[int, Form(_parse_bits)] = 8
+    max_segments: Annotated[int, Form(whole_number(1, MAX_SEGMENTS))] = MAX_SEGMENTS_DEFAULT
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Some room is left for the text."""
@@ -59,4 +61,5 @@ class TextSettings(msgspec.Struct, frozen=True, kw_only=True):
             full_width=self.full_width,
             national=tuple(Language[name.upper()] for name in self.national),
             reserve=NOTHING if reserve == NOTHING else reserve,
+            max_segments=self.max_segments,
         )

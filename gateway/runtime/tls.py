@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.runtime.esme_settings import SmppServerSettings
-    from gateway.runtime.settings import HttpSettings, Settings
+    from gateway.runtime.http_settings import HttpSettings
+    from gateway.runtime.settings import Settings
 
 
 def check_tls(settings: Settings, source: Path | None) -> None:

@@ -20,10 +20,11 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from gateway.clock import format_ms
-from gateway.errors import StoreBusy, StoreError, StoreFull, StoreUnavailable
+from gateway.errors import StoreError, StoreUnavailable
 from gateway.model.events import Event
 from gateway.store.migrate import migrate
 from gateway.store.ports import Item, JointOperation, Operation, Row, Tx
+from gateway.store.sqlite_errors import Condition, translate
 from gateway.store.sqlite_file import connect, explain_open, lock, make_file
 
 T = TypeVar("T")
@@ -31,6 +32,14 @@ T = TypeVar("T")
 MAX_GROUP = 500
 """Operations in one commit; more wait for the next, so that no caller waits for an endless one."""
 READERS = 2
+WRITE_PATIENCE_S = 2.0
+"""How long a group waits for another process that holds the store; who waits behind it waits as long at most again."""
+_NEWEST_ROWS = (
+    "SELECT * FROM messages ORDER BY id DESC LIMIT 1",
+    "SELECT * FROM segments ORDER BY message_id DESC LIMIT 1",
+    "SELECT * FROM events ORDER BY seq DESC LIMIT 1",
+)
+"""Where the next ones go, too."""
 
 
 class SqliteTx:
@@ -57,6 +66,10 @@ class SqliteTx:
     def record(self, event: Event) -> None:
         """Append to the timeline when the group commits."""
         self.events.append(event)
+
+
+class _NotBegun(Exception):
+    """Not even the transaction could be opened, so nobody's operation is to blame, and trying one by one is no use."""
 
 
 class _Waiting(NamedTuple):
@@ -107,6 +120,7 @@ class SqliteStore:
         self._committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lock_file: int | None = None
         self._closing = False
+        self._condition = Condition()
         self._db: sqlite3.Connection
         self._task: asyncio.Task[None]
 
@@ -153,6 +167,7 @@ class SqliteStore:
         try:
             migrate(db)
             self._last_seq = _newest_seq(db)
+            db.execute(f"PRAGMA busy_timeout = {int(WRITE_PATIENCE_S * 1_000)}")
         except BaseException:
             db.close()
             raise
@@ -199,6 +214,21 @@ class SqliteStore:
             raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, op)
 
+    async def prove(self) -> None:
+        """See `gateway.store.ports.Store.prove`."""
+
+        async def op(tx: Tx) -> None:
+            version = (await tx.fetch("PRAGMA user_version"))[0][0]
+            await tx.execute(
+                f"PRAGMA user_version = {version:d}"
+            )  # the first page is written, though with the same
+            for newest in _NEWEST_ROWS:
+                await tx.fetch(newest)
+
+        await self.write(op)
+        if self._condition.damage is not None:
+            raise self._condition.damage
+
     async def wait_events(self, after_seq: int) -> int:
         """See `gateway.store.ports.Store.wait_events`."""
         while self._last_seq <= after_seq and not self._closing:
@@ -241,13 +271,19 @@ class SqliteStore:
         events: Sequence[Event] = ()
         try:
             ended, last_seq, events = self._run_group(group, guarded=False)
+        except _NotBegun as exc:
+            ended, last_seq = self._fail_all(group, exc), 0
         except Exception:  # noqa: BLE001 - one operation failed: run the group again, each in a savepoint
             try:
                 ended, last_seq, events = self._run_group(group, guarded=True)
             except Exception as exc:  # noqa: BLE001 - the commit itself failed: every caller learns it
-                error = _translate(exc)
-                ended, last_seq = [_Ended(waiting.done, None, error) for waiting in group], 0
+                ended, last_seq = self._fail_all(group, exc), 0
         return ended, last_seq, CommitFigures(len(group), time.perf_counter() - started, events)
+
+    def _fail_all(self, group: Iterable[_Waiting], exc: BaseException) -> list[_Ended]:
+        reason = exc.__cause__ if isinstance(exc, _NotBegun) and exc.__cause__ is not None else exc
+        error = self._condition.note(reason)
+        return [_Ended(waiting.done, None, error) for waiting in group]
 
     def _run_group(
         self, group: list[_Waiting], *, guarded: bool
@@ -255,7 +291,10 @@ class SqliteStore:
         db = self._db
         tx = SqliteTx(db)
         ended: list[_Ended] = []
-        db.execute("BEGIN IMMEDIATE")
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as exc:
+            raise _NotBegun from exc
         try:
             if guarded:
                 ended = [self._run_guarded(tx, waiting) for waiting in group]
@@ -287,7 +326,7 @@ class SqliteStore:
             del tx.events[n_events:]
             self._db.execute("ROLLBACK TO op")
             self._db.execute("RELEASE op")
-            return _Ended(waiting.done, None, _translate(exc))
+            return _Ended(waiting.done, None, self._condition.note(exc))
         self._db.execute("RELEASE op")
         return ended
 
@@ -300,7 +339,7 @@ class SqliteStore:
             finally:
                 db.execute("ROLLBACK")
         except sqlite3.Error as exc:
-            raise _translate(exc) from exc
+            raise self._condition.note(exc) from exc
         finally:
             self._idle_readers.put(db)
 
@@ -317,7 +356,7 @@ class SqliteStore:
             try:
                 source.backup(copied)
             except sqlite3.Error as exc:
-                raise _translate(exc) from exc
+                raise translate(exc) from exc
             finally:
                 copied.close()
                 source.close()
@@ -356,15 +395,3 @@ def _drive(coroutine: Awaitable[T]) -> T:
         result: T = end.value
         return result
     raise RuntimeError("a store operation awaited something other than its transaction")
-
-
-def _translate(exc: BaseException) -> BaseException:
-    """A driver's error as one of ours; anything else as it is."""
-    if not isinstance(exc, sqlite3.Error):
-        return exc
-    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return StoreFull("no room left where the store is; nothing was taken, try again when there is room")
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return StoreBusy("another process holds the store; try again")
-    return StoreUnavailable(f"the store failed: {exc}")

@@ -10,7 +10,7 @@ from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.store.ports import Row, Tx
 
 _TIMELINE = "timeline"
-_COLUMNS = "id, subject, host, call, route, attempts, created_at"
+_COLUMNS = "id, subject, host, call, route, attempts, created_at, owner"
 _ENDED = "'delivered', 'undelivered', 'failed', 'expired', 'canceled', 'blocked'"
 
 
@@ -23,6 +23,7 @@ class StoredCall(NamedTuple):
         call: what is sent, encoded by whoever made it.
         route: the inbound route; None for a report.
         attempts: how often it was tried.
+        owner: the account or route that it is made for.
     """
 
     id: str
@@ -32,6 +33,15 @@ class StoredCall(NamedTuple):
     route: str | None
     attempts: int
     created_at: datetime
+    owner: str = ""
+
+
+class Busy(NamedTuple):
+    """Those that have enough calls under way."""
+
+    subjects: Sequence[str] = ()
+    hosts: Sequence[str] = ()
+    owners: Sequence[str] = ()
 
 
 async def save_wishes(tx: Tx, wishes: Iterable[tuple[str, bytes]], at: datetime) -> None:
@@ -80,48 +90,45 @@ async def save_place(tx: Tx, seq: int) -> None:
 async def save_calls(tx: Tx, calls: Iterable[StoredCall]) -> None:
     """Keep calls that are due at once."""
     await tx.execute_many(
-        "INSERT INTO kannel_calls (id, subject, host, call, route, attempts, due_at, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO kannel_calls (id, subject, host, call, route, attempts, due_at, created_at, owner)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (c.id, c.subject, c.host, c.call, c.route, c.attempts, format_ms(c.created_at), format_ms(c.created_at))
+            (c.id, c.subject, c.host, c.call, c.route, c.attempts, format_ms(c.created_at), format_ms(c.created_at),
+             c.owner)
             for c in calls
         ],
     )  # fmt: skip
 
 
-async def load_due_calls(
-    tx: Tx, now: datetime, limit: int, *, busy_subjects: Sequence[str], busy_hosts: Sequence[str]
-) -> list[StoredCall]:
+async def load_due_calls(tx: Tx, now: datetime, limit: int, busy: Busy) -> list[StoredCall]:
     """Calls that may be made now, the longest due first.
 
     Args:
-        busy_subjects, busy_hosts: those that have enough calls under way.
+        busy: whose calls are not wanted.
     """
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM kannel_calls AS c WHERE {_next_of_free(busy_subjects, busy_hosts)}"
+        f"SELECT {_COLUMNS} FROM kannel_calls AS c WHERE {_next_of_free(busy)}"
         " AND due_at <= ? ORDER BY due_at, id LIMIT ?",
-        (*busy_subjects, *busy_hosts, format_ms(now), limit),
+        (*busy.subjects, *busy.hosts, *busy.owners, format_ms(now), limit),
     )
     return [_call(row) for row in rows]
 
 
-async def find_next_due(
-    tx: Tx, *, busy_subjects: Sequence[str], busy_hosts: Sequence[str]
-) -> datetime | None:
+async def find_next_due(tx: Tx, busy: Busy) -> datetime | None:
     """When the next call may be made, beside those that wait for one under way; None when there is none."""
     rows = await tx.fetch(
-        f"SELECT min(due_at) FROM kannel_calls AS c WHERE {_next_of_free(busy_subjects, busy_hosts)}",
-        (*busy_subjects, *busy_hosts),
+        f"SELECT min(due_at) FROM kannel_calls AS c WHERE {_next_of_free(busy)}",
+        (*busy.subjects, *busy.hosts, *busy.owners),
     )
     return parse_ms(rows[0][0])
 
 
-def _next_of_free(busy_subjects: Sequence[str], busy_hosts: Sequence[str]) -> str:
-    """The first call of each subject that is free, by a host that is; their values are the first parameters."""
+def _next_of_free(busy: Busy) -> str:
+    """The first call of each subject that is free, by a host and an owner that are; see `Busy` for the parameters."""
     free = "".join(
-        f"{column} NOT IN ({_marks(busy)}) AND "
-        for column, busy in (("subject", busy_subjects), ("host", busy_hosts))
-        if busy
+        f"{column} NOT IN ({_marks(values)}) AND "
+        for column, values in (("subject", busy.subjects), ("host", busy.hosts), ("owner", busy.owners))
+        if values
     )
     return f"{free}NOT EXISTS (SELECT 1 FROM kannel_calls AS e WHERE e.subject = c.subject AND e.id < c.id)"
 
@@ -150,4 +157,4 @@ def _marks(values: Collection[object]) -> str:
 
 def _call(row: Row) -> StoredCall:
     created_at = parse_instant(row[6])
-    return StoredCall(row[0], row[1], row[2], row[3], row[4], row[5], created_at)
+    return StoredCall(row[0], row[1], row[2], row[3], row[4], row[5], created_at, row[7])

@@ -79,6 +79,15 @@ async def save_answer(tx: Tx, key_id: str, key: str, body_hash: bytes, answer: b
     )
 
 
+async def put_answer(tx: Tx, key_id: str, key: str, body_hash: bytes, answer: bytes, at: datetime) -> None:
+    """Keep what is said of an idempotency key by now, in place of what was said before."""
+    await tx.execute(
+        "INSERT INTO idempotency (key_id, key, body_hash, answer, created_at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (key_id, key) DO UPDATE SET answer = excluded.answer",
+        (key_id, key, body_hash, answer, format_ms(at)),
+    )
+
+
 async def forget_answers(tx: Tx, before: datetime) -> int:
     """Drop answers older than ``before``; how many."""
     return await tx.execute("DELETE FROM idempotency WHERE created_at < ?", (format_ms(before),))

@@ -131,6 +131,14 @@ async def list_messages(tx: Tx, query: MessageFilter, *, limit: int, before: str
     return [parse_message(row) for row in await tx.fetch(sql, [*chain(*asked.values()), limit])]
 
 
+async def list_batch(tx: Tx, batch_id: str) -> list[tuple[str, str, MessageStatus, int]]:
+    """Id, recipient, status and number of segments of a batch's messages, in the order of the batch."""
+    rows = await tx.fetch(
+        "SELECT id, recipient, status, n_segments FROM messages WHERE batch_id = ? ORDER BY id", (batch_id,)
+    )
+    return [(row[0], row[1], MessageStatus(row[2]), row[3]) for row in rows]
+
+
 _COUNT_OPEN = (
     ("queued", "FROM messages WHERE status = 'queued' AND hidden_until IS NULL"),
     ("queued", "FROM messages WHERE hidden_until IS NOT NULL AND status = 'queued'"),

@@ -73,6 +73,14 @@ class Store(Protocol):
         """Run ``op`` on a snapshot, beside writers."""
         ...
 
+    async def prove(self) -> None:
+        """Write something, though nothing new, and read where new messages go.
+
+        Raises:
+            StoreError: that is not possible, or the store was found to be damaged before.
+        """
+        ...
+
     async def wait_events(self, after_seq: int) -> int:
         """Wait until an event with a greater ``seq`` than ``after_seq`` is committed; the newest ``seq``."""
         ...

@@ -15,7 +15,7 @@ from drivers.base import FaultKind, ReceiptState
 from gateway.kannel.caller import GIVE_UP, MAX_PER_HOST
 from gateway.runtime.kannel_settings import KannelAccountSettings
 from gateway.runtime.secrets import Secret
-from gateway.store.kannel import find_next_due, find_wishes, forget_wishes
+from gateway.store.kannel import Busy, find_next_due, find_wishes, forget_wishes
 from tests.support.application import Application, application
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import PHONE, receipt
@@ -117,8 +117,7 @@ async def test_the_pause_is_that_of_the_call_that_the_others_wait_for(kannel: Ka
     await kannel.rig.until(lambda: attempts(kannel, 1))
     await kannel.driver.report(receipt("r1"))
     await kannel.rig.until(partial(n_calls, kannel, 2))
-    find = partial(find_next_due, busy_subjects=[], busy_hosts=[])
-    next_due = await kannel.rig.store.read(find)
+    next_due = await kannel.rig.store.read(partial(find_next_due, busy=Busy()))
     assert next_due is not None
     assert 2.5 <= (next_due - kannel.rig.clock.now()).total_seconds() <= 5
     assert app.paths == ["/?8"]

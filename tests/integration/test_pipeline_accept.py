@@ -14,14 +14,11 @@ from gateway.errors import IdempotencyMismatch, InvalidRequest
 from gateway.ids import KeyId
 from gateway.model.message import ApiKey, Scope
 from gateway.model.request import MAX_TEXT_CHARS, MessageRequest
-from gateway.pipeline.accept import (
-    MAX_AHEAD,
-    AcceptedBatch,
-    Idempotency,
-    Rejected,
-)
+from gateway.pipeline.accept import MAX_AHEAD, Idempotency
+from gateway.pipeline.batches import AcceptedBatch, Rejected
 from gateway.pipeline.drafts import AcceptedMessage
 from gateway.pipeline.sweep import KEEP_ANSWERS
+from gateway.policy.text import TextRules
 from gateway.store.messages import MessageFilter, list_messages
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE, START, Rig, ScriptedChannel, running
@@ -79,8 +76,10 @@ async def test_what_was_answered_is_what_is_stored(rig: Rig):
         ({"to": "12"}, {"/to": "invalid_number"}),
         ({"text": ""}, {"/text": "empty_text"}),
         ({"text": None}, {"/text": "empty_text"}),
-        ({"text": "x" * (MAX_TEXT_CHARS + 1)}, {"/text": "text_too_long"}),
-        ({"text": "雁" * (255 * 67 + 1)}, {"/text": "text_not_encodable"}),
+        ({"text": "x" * 1_531}, {"/text": "text_too_long"}),
+        ({"text": "雁" * 671}, {"/text": "text_too_long"}),
+        ({"text": "x" * 1_000_000}, {"/text": "text_too_long"}),
+        ({"text": "x" * 1_000_000, "smart": True}, {"/text": "text_too_long"}),
         ({"text": "雁", "encoding": "gsm7"}, {"/text": "text_not_encodable"}),
         ({"udh": "0400"}, {"/udh": "needs_data"}),
         ({"data": "00"}, {"/data": "text_and_data"}),
@@ -109,7 +108,8 @@ async def test_each_fault_is_named(rig: Rig, fields: dict[str, Any], codes: dict
         ("[" * 81, "gsm7", 2),
         ("雁" * 70, "ucs2", 1),
         ("雁" * 71, "ucs2", 2),
-        ("x" * MAX_TEXT_CHARS, "gsm7", 255),
+        ("x" * 1_530, "gsm7", 10),
+        ("雁" * 670, "ucs2", 10),
     ],
 )
 async def test_how_many_segments_a_text_takes(rig: Rig, text: str, encoding: str, n_segments: int):
@@ -117,6 +117,25 @@ async def test_how_many_segments_a_text_takes(rig: Rig, text: str, encoding: str
     assert (message.encoding, message.n_segments) == (encoding, n_segments)
     segments = await rig.segments(message.id)
     assert [s.part for s in segments] == list(range(1, n_segments + 1))
+
+
+@pytest.mark.parametrize(("most", "n_chars"), [(1, 160), (2, 306), (255, MAX_TEXT_CHARS)])
+async def test_how_long_a_message_may_be_is_the_installations_choice(tmp_path: Path, most: int, n_chars: int):
+    rules = TextRules(max_segments=most)
+    async with running(tmp_path / "s.db", ScriptedDriver("a"), started=False, text=rules) as rig:
+        assert (await rig.send(text="x" * n_chars)).n_segments == most
+        with pytest.raises(InvalidRequest) as refusal:
+            await rig.send(text="x" * (n_chars + 1))
+        (fault,) = refusal.value.errors
+        assert (fault.code, "max_segments" in fault.detail, str(most) in fault.detail) == (
+            "text_too_long",
+            True,
+            True,
+        )
+
+
+async def test_characters_that_smart_mode_leaves_out_do_not_make_a_text_too_long(rig: Rig):
+    assert (await rig.send(text="x" * 1_530 + "\u200b" * 10, smart=True)).n_segments == 10
 
 
 async def test_half_a_character_is_replaced_not_refused(rig: Rig):
@@ -197,7 +216,7 @@ async def test_an_answer_is_remembered_for_a_day(rig: Rig):
 
 async def test_bad_items_do_not_spoil_the_others(rig: Rig):
     await opt_out(rig.store, rig.clock, "10012", source="api")
-    batch = await rig.intake.accept_batch(
+    batch = await rig.batches.accept(
         [
             request(to="10010"),
             Rejected(1, "bad_type", "/to: write a text"),
@@ -209,27 +228,32 @@ async def test_bad_items_do_not_spoil_the_others(rig: Rig):
         key=None,
     )
     assert isinstance(batch, AcceptedBatch)
-    assert [index for index, _ in batch.items] == [0, 3, 4, 5]
-    assert [item.message.status for _, item in batch.items] == ["queued", "blocked", "queued", "queued"]
+    assert [item.index for item in batch.items] == [0, 3, 4, 5]
+    messages = [await rig.message(item.id) for item in batch.items]
+    assert [item.status for item in batch.items] == ["queued", "blocked", "queued", "queued"]
     assert [(r.index, r.code) for r in batch.rejected] == [(1, "bad_type"), (2, "invalid_number")]
     assert batch.rejected[1].detail.startswith("/to: ")
-    assert [item.message.concat_ref for _, item in batch.items] == [None, None, 1, 2]
-    for _, item in batch.items:
-        assert item.message.batch_id == batch.batch_id
-        assert item.message == await rig.message(item.message.id)
-        assert await rig.states(item.message.id) == [item.message.status.value]
+    assert [message.concat_ref for message in messages] == [None, None, 1, 2]
+    for item, message in zip(batch.items, messages, strict=True):
+        assert message.batch_id == batch.batch_id
+        assert (item.to, item.status, item.segments) == (
+            message.recipient,
+            message.status,
+            message.n_segments,
+        )
+        assert await rig.states(item.id) == [item.status.value]
 
 
 async def test_a_batch_again_gets_the_first_answer(rig: Rig):
     requests = [request(to="10010"), request(to="x")]
-    first = await rig.intake.accept_batch(requests, key=None, idempotency=idempotency("batch"))
-    again = await rig.intake.accept_batch(requests, key=None, idempotency=idempotency("batch"))
+    first = await rig.batches.accept(requests, key=None, idempotency=idempotency("batch"))
+    again = await rig.batches.accept(requests, key=None, idempotency=idempotency("batch"))
     assert again == repr(first).encode()
     assert await stored(rig) == 1
 
 
 async def test_a_batch_of_nothing_good_is_still_an_answer(rig: Rig):
-    batch = await rig.intake.accept_batch([request(to="x")], key=None)
+    batch = await rig.batches.accept([request(to="x")], key=None)
     assert isinstance(batch, AcceptedBatch)
     assert (batch.items, len(batch.rejected)) == ([], 1)
 

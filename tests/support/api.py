@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.api.connections import Limits
 from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
 from gateway.clock import SystemClock
@@ -20,6 +21,8 @@ from gateway.errors import NotFound
 from gateway.ids import KeyId, make_id
 from gateway.model.message import ApiKey, Scope
 from gateway.pipeline.accept import Intake, IntakeSettings
+from gateway.pipeline.batches import Batches
+from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, TraceReply, UssdReply
 from gateway.routing.rules import queues_of
 from gateway.store.engine_sqlite import SqliteStore
@@ -139,20 +142,24 @@ class _Server(TestServer):
 
 
 @asynccontextmanager
-async def open_api(folder: Path, *, heartbeat_s: float = 15.0) -> AsyncIterator[ApiRig]:
+async def open_api(
+    folder: Path, *, heartbeat_s: float = 15.0, limits: Limits | None = None, text: TextRules = DEFAULT_RULES
+) -> AsyncIterator[ApiRig]:
     """The API on a fresh store in ``folder``."""
     store = await SqliteStore.open(folder / "hongyan.db")
     clock = SettableClock()
     reason: list[str] = []
+    intake = Intake(store, clock, IntakeSettings("CN", {"sim-1": ("default", "otp")}, VALID_FOR_S, text))
     context = ApiContext(
         store=store,
-        intake=Intake(store, clock, IntakeSettings("CN", {"sim-1": ("default", "otp")}, VALID_FOR_S)),
+        intake=intake,
+        batches=Batches(store, clock, intake),
         channels=FakeChannels(),
         clock=clock,
         region="CN",
         ready=lambda: reason[0] if reason else None,
     )
-    server = _Server(build_app(context, heartbeat_s=heartbeat_s))
+    server = _Server(build_app(context, heartbeat_s=heartbeat_s, limits=limits))
     try:
         async with TestClient(server) as client:
             rig = ApiRig(client, store, clock, reason=reason)

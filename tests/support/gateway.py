@@ -18,6 +18,7 @@ from gateway.model.events import Event, MessageEvent
 from gateway.model.message import InboundMessage, Message, Segment
 from gateway.model.request import MessageRequest
 from gateway.pipeline.accept import Intake, IntakeSettings
+from gateway.pipeline.batches import Batches
 from gateway.pipeline.dispatch import Dispatcher
 from gateway.pipeline.drafts import AcceptedMessage
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
@@ -134,6 +135,7 @@ class Rig:
         plain = {c.driver.channel_id for c in channels if not c.takes_parameters}
         settings = IntakeSettings(region, groups, 72 * 3_600, text, without_parameters=plain)
         self.intake = Intake(store, clock, settings, wake)
+        self.batches = Batches(store, clock, self.intake)
         self.inbox = Inbox(store, clock, self.intake, KEYWORDS, region, metrics)
         self.receipts = Receipts(store, clock, metrics, region)
         late = LateResults(store, clock, policy)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,9 @@ from aiohttp import web
 from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
 from gateway.model.message import Message
+from gateway.pipeline.batches import Batches
 from gateway.policy.text import DEFAULT_RULES, TextRules
+from gateway.runtime.http_settings import WebhookSettings
 from gateway.runtime.kannel import KannelSide
 from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings
 from gateway.runtime.secrets import Secret
@@ -23,6 +26,7 @@ from gateway.store.messages import MessageFilter, list_messages
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import ManualClock, Rig, running
 
+LOOPBACK = IPv4Network("127.0.0.1")
 APP = KannelAccountSettings(username="app", password=Secret("pw"), default_sender="10690000")
 
 
@@ -60,17 +64,22 @@ async def open_kannel_rig(
     get_url: str | None = None,
     clock: ManualClock | None = None,
     text: TextRules = DEFAULT_RULES,
+    allowed: tuple[IPv4Network, ...] = (LOOPBACK,),
 ) -> AsyncIterator[KannelRig]:
     """One channel, by default one account ``app`` / ``pw``, and one route where a URL is given."""
     if get_url is not None:
         routes = (MoRouteSettings(name="votes", get_url=get_url),)
-    settings = msgspec.structs.replace(Settings(), kannel_accounts=accounts, mo_routes=routes)
+    webhooks = WebhookSettings(allow_targets=allowed)
+    settings = msgspec.structs.replace(
+        Settings(), kannel_accounts=accounts, mo_routes=routes, webhooks=webhooks
+    )
     async with running(folder / "ours.db", driver, clock=clock, text=text) as rig:
         names = {driver.channel_id: ("default",)}
         side = KannelSide(settings, rig.store, rig.clock, rig.intake, rig.channels, names)
         context = ApiContext(
             store=rig.store,
             intake=rig.intake,
+            batches=Batches(rig.store, rig.clock, rig.intake),
             channels=rig.channels,
             clock=rig.clock,
             region="CN",
