@@ -12,12 +12,14 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, RemoteDisconnected
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 import typer
 
+from gateway.cli.command_line import cover
 from gateway.cli.output import Failure
 
 TIMEOUT_S = 30.0
@@ -26,7 +28,7 @@ STREAM_TIMEOUT_S = 60.0
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 _HINTS = {
-    401: "give a key with --key or HONGYAN_KEY; `hongyan keys create --name NAME --scopes send,read` makes one",
+    401: "give a key by HONGYAN_KEY, or --key @FILE; `hongyan keys create --name NAME --scopes send,read` makes one",
     503: "the gateway is starting, stopping, or its store fails; try again, then look into its log",
 }
 
@@ -53,11 +55,11 @@ class Api:
 
     Args:
         url: its address, with or without ``/v1``.
-        key: the API key.
+        key: the API key, or ``@FILE``.
     """
 
     def __init__(self, url: str, key: str) -> None:
-        key = key.strip()
+        key = _read_key(key)
         if not key:
             raise typer.BadParameter(f"there is no API key; {_HINTS[401]}", param_hint="--key")
         if not _HEADER_VALUE.fullmatch(key):
@@ -207,6 +209,19 @@ def need_channel(api: Api, name: str) -> None:
     if name not in names and not any(api.list("/messages", 1, channel=name)):
         known = f"there are {', '.join(names)}" if names else "there are none"
         raise Failure(f"there is no channel {name}; {known}")
+
+
+def _read_key(given: str) -> str:
+    """The key; ``@FILE`` is what stands in a file. One on the command line is hidden from whoever lists processes."""
+    if not given.startswith("@"):
+        cover(given)
+        return given.strip()
+    path = Path(given[1:])
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise typer.BadParameter(f"cannot read {path}: {reason}", param_hint="--key") from None
 
 
 def _split(url: str) -> SplitResult | None:

@@ -14,7 +14,15 @@ from gateway.runtime.forms import BadValue, parse_duration
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 Url = Annotated[str, typer.Option("--url", envvar="HONGYAN_URL", help="Where the gateway listens.")]
-Key = Annotated[str, typer.Option("--key", envvar="HONGYAN_KEY", help="API key.", show_default=False)]
+Key = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        envvar="HONGYAN_KEY",
+        help="API key, or @FILE that holds it. HONGYAN_KEY keeps it out of lists of processes.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
 Config = Annotated[
     Path | None,

@@ -169,6 +169,8 @@ class Submissions:
     def _prepare_part(self, account: EsmeAccount, submitted: Submitted, now: datetime) -> _Work:
         concat = submitted.concat
         assert concat is not None
+        if concat.total > self._intake.max_segments:
+            raise Refusal(CommandStatus.RINVMSGLEN, "text_too_long")  # joined it would be
         destination = submitted.destinations[0]
         self._draft(account, submitted, destination, now)  # what is wrong with it must be said now
         told_id = make_id()

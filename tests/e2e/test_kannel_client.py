@@ -58,6 +58,7 @@ def config(app: Application) -> str:
     return (
         '[[kannel_accounts]]\nusername = "tester"\npassword = "foobar"\n'
         f'[[mo_routes]]\nname = "echo"\nget_url = "{app.url}/mo?phone=%p&text=%a"\ncharset = "UTF-8"\n'
+        '[webhooks]\nallow_targets = ["127.0.0.1"]\n'
     )
 
 

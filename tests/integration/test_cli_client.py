@@ -301,3 +301,23 @@ async def test_https_is_checked_and_works_with_the_right_certificate(tmp_path: P
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def test_a_key_may_stand_in_a_file(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{cli.daemon.secret}\n")
+    assert (await cli("channels", "--key", f"@{file}")).code == 0
+    absent = await cli("channels", "--key", f"@{file}.gone")
+    assert (absent.code, "cannot read" in absent.err) == (2, True)
+
+
+async def test_a_key_on_the_command_line_is_soon_hidden_from_other_users() -> None:
+    async with started_program(
+        *COMMAND, "tail", "-f", "--url", "http://127.0.0.1:1", "--key", "hy_shown"
+    ) as program:
+        await until(lambda: b"********" in _command_line(program.pid))
+        assert b"hy_shown" not in _command_line(program.pid)
+
+
+def _command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()

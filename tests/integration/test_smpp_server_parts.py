@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from drivers.base import Encoding
-from drivers.smpp.wire.constants import Tag
+from drivers.smpp.wire.constants import CommandStatus, Tag
 from drivers.smpp.wire.receipt import parse_receipt
 from gateway.esme.intake import PART_WAIT
 from gateway.store.esme import count_waiting
@@ -46,6 +46,17 @@ async def test_parts_become_one_message_whatever_their_order_and_each_gets_its_r
         receipts = [parse_receipt((await esme.take_delivery()).short_message) for _ in parts]
         assert sorted(r.message_id for r in receipts) == sorted(told)
         assert {r.stat for r in receipts} == {"DELIVRD"}
+
+
+async def test_a_text_of_too_many_parts_is_refused_with_its_first_one(tmp_path):
+    async with serving(tmp_path / "db") as served, connected_esme(served.port) as esme:
+        await esme.bind()
+        for part in parts_of("雁" * 67 * 11):
+            assert (await esme.ask(part)).command_status == CommandStatus.RINVMSGLEN
+        payload = ((Tag.MESSAGE_PAYLOAD, b"x" * 2_000),)
+        answer = await esme.ask(submit("", tlvs=payload))
+        assert answer.command_status == CommandStatus.RINVMSGLEN
+        assert await all_messages(served) == []
 
 
 async def test_parts_by_sar_become_one_message(tmp_path):

@@ -282,6 +282,65 @@ async def test_a_writer_in_another_process_is_waited_for_and_then_said(store: Sq
     assert await store.write(put("a")) == "a"
 
 
+async def test_who_waits_for_a_store_that_another_process_holds_is_told_after_one_wait(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Trying the operations of a group one by one would be as many waits again, for nothing."""
+    begun: list[str] = []
+    store._db.execute("PRAGMA busy_timeout = 1")
+    store._db.set_trace_callback(lambda sql: begun.append(sql) if sql.startswith("BEGIN") else None)
+    with sqlite3.connect(tmp_path / "s.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        failed = await asyncio.gather(*(store.write(put(name)) for name in "abc"), return_exceptions=True)
+        other.execute("ROLLBACK")
+    assert [type(error) for error in failed] == [StoreBusy] * 3
+    assert len(begun) <= 2
+    assert await store.write(put("d")) == "d"
+
+
+async def test_a_store_says_whether_it_takes_anything(tmp_path: Path):
+    path = tmp_path / "p.db"
+    store = await SqliteStore.open(path)
+    try:
+        await store.prove()
+        store._db.execute("PRAGMA query_only = 1")
+        with pytest.raises(StoreUnavailable):
+            await store.prove()
+        store._db.execute("PRAGMA query_only = 0")
+        await store.prove()
+    finally:
+        await store.close()
+
+
+async def test_damage_that_was_met_once_is_not_forgotten(tmp_path: Path):
+    path = tmp_path / "p.db"
+    store = await SqliteStore.open(path)
+    try:
+        for n in range(200):
+            await store.write(put_big(4_000 + n))
+        store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        root = store._db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'idempotency'").fetchone()[
+            0
+        ]
+        size = store._db.execute("PRAGMA page_size").fetchone()[0]
+        with path.open("r+b") as file:
+            file.seek((root - 1) * size)
+            file.write(b"\xff" * size)
+
+        async def look(tx: Tx) -> None:
+            await tx.fetch("SELECT * FROM idempotency")
+
+        # A fresh reader: the others may have the page in their memory still.
+        damaged = await SqliteStore.open(path)
+        with pytest.raises(StoreUnavailable):
+            await damaged.read(look)
+        with pytest.raises(StoreUnavailable, match="malformed"):
+            await damaged.prove()
+        await damaged.close()
+    finally:
+        await store.close()
+
+
 async def test_a_store_of_a_newer_program_is_refused(tmp_path: Path):
     await (await SqliteStore.open(tmp_path / "s.db")).close()
     with sqlite3.connect(tmp_path / "s.db") as db:
