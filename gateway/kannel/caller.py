@@ -21,7 +21,8 @@ from gateway.errors import InvalidRequest, StoreError
 from gateway.kannel.inbound_routes import InboundRoute, OutCall, read_reply
 from gateway.model.message import InboundMessage
 from gateway.model.request import MessageRequest
-from gateway.outbox.egress import Egress, TargetRefused, make_session
+from gateway.outbox.client import make_session
+from gateway.outbox.egress import Egress, TargetRefused
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.drafts import Draft, save_drafts
 from gateway.store.inbound import find_inbound

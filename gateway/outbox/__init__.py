@@ -1,1 +1,1 @@
-"""What somebody outside is owed: `egress` says where calls may go and makes them safe."""
+"""What somebody outside is owed: `egress` says where calls may go, `client` makes them."""

@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
-import aiohttp
-
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -107,23 +105,3 @@ def has_fixed_host(url: str) -> bool:
     for mark in "/?#":
         authority = authority.partition(mark)[0]
     return "%" not in authority
-
-
-def make_session(
-    egress: Egress | None, *, most_at_once: int, most_per_host: int, timeout: aiohttp.ClientTimeout
-) -> aiohttp.ClientSession:
-    """A client without cookies, and without proxies from the environment.
-
-    Args:
-        egress: checks each connection; None where the operator's own config says where calls go.
-    """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=most_at_once,
-            limit_per_host=most_per_host,
-            socket_factory=egress.open_socket if egress is not None else None,
-        ),
-        timeout=timeout,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "hongyan"},
-    )

@@ -1,0 +1,27 @@
+"""The HTTP client of what is called, with what it must never do: follow its environment, or keep cookies."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from gateway.outbox.egress import Egress
+
+
+def make_session(
+    egress: Egress | None, *, most_at_once: int, most_per_host: int, timeout: aiohttp.ClientTimeout
+) -> aiohttp.ClientSession:
+    """A client without cookies, and without proxies from the environment.
+
+    Args:
+        egress: checks each connection; None where the operator's own config says where calls go.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=most_at_once,
+            limit_per_host=most_per_host,
+            socket_factory=egress.open_socket if egress is not None else None,
+        ),
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "hongyan"},
+    )
