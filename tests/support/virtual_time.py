@@ -107,6 +107,9 @@ class MemoryStore:
         """See `gateway.store.ports.Store.read`."""
         return _drive(op(SqliteTx(self.db)))
 
+    async def prove(self) -> None:
+        """It always takes what comes."""
+
     async def wait_events(self, after_seq: int) -> int:
         """No event ever comes."""
         return await asyncio.get_running_loop().create_future()
