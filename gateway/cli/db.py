@@ -76,7 +76,8 @@ def check(config: Config = None) -> None:
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="Where the copy goes; must not exist.")], config: Config = None
+    file: Annotated[Path, typer.Argument(help="Where the copy goes; must not exist.", readable=False)],
+    config: Config = None,
 ) -> None:
     """Copy the store while it is in use.
 

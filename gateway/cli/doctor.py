@@ -19,19 +19,21 @@ def doctor(config: Config = None) -> None:
     """Find modems and what stops them.
 
     Asks every modem that is plugged in, and every port that the config names, unless another program has it
-    open. One finding a line, with how to mend it; exit 1 if anything stops a modem from working.
+    open. One finding a line, with how to mend it; exit 1 if anything stops a modem from working, or the
+    config can't be used.
     """
     from gateway.runtime.examination import examine  # noqa: PLC0415 - the serial library is for this command only
     from gateway.runtime.settings import SettingsErrors, load_settings  # noqa: PLC0415
     from gateway.runtime.sticks import find_sticks  # noqa: PLC0415
 
+    faulty = False
     try:
         modems = load_settings(find_config(config), only=("modems",)).modems
     except SettingsErrors as faults:
         print(f"{faults}\nthe config has faults; what follows looks at the hardware only")
-        modems = ()
+        modems, faulty = (), True
     findings = asyncio.run(examine(find_sticks(), modems))
     for finding in findings:
         print(f"{'ok  ' if finding.good else 'BAD '} {finding.line}")
-    if not all(finding.good for finding in findings):
+    if faulty or not all(finding.good for finding in findings):
         raise typer.Exit(1)

@@ -31,6 +31,7 @@ Config = Annotated[
         "-c",
         help="Config file. [default: /etc/hongyan/hongyan.toml, if it exists]",
         show_default=False,
+        readable=False,  # whoever reads it says why not: that is no wrong usage
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,7 +73,7 @@ def lay_out(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
     while n > 1 and max(map(_width, align([row[:n] for row in [head, *rows]]))) > width:
         n -= 1
     lines = align([[*row[:n]] for row in [head, *rows]], paint_cells=True)
-    shown = [f"\x1b[1m{lines[0]}\x1b[0m"]
+    shown = [f"\x1b[1m{lines[0]}\x1b[0m" if _has_colours() else lines[0]]
     for row, line in zip(rows, lines[1:], strict=True):
         shown.append(line)
         rest = [f"{name} {paint(cell)}" for name, cell in zip(columns[n:], row[n:], strict=True) if cell]
@@ -107,7 +108,12 @@ def paint(word: str) -> str:
     """A status in its colour, when a terminal shows it."""
     codes = {"green": 32, "cyan": 36, "dim": 2, "yellow": 33, "red": 31}
     colour = _COLOURS.get(word)
-    return f"\x1b[{codes[colour]}m{word}\x1b[0m" if colour and sys.stdout.isatty() else word
+    return f"\x1b[{codes[colour]}m{word}\x1b[0m" if colour and _has_colours() else word
+
+
+def _has_colours() -> bool:
+    """Whether who reads stdout sees colours, and has not said that he wants none (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def local_time(rfc3339: str | None, form: str = "%Y-%m-%d %H:%M:%S") -> str:

@@ -35,7 +35,9 @@ def preview(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help="Config file, for its [text].", show_default=False),
+        typer.Option(
+            "--config", "-c", help="Config file, for its [text].", show_default=False, readable=False
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -22,10 +22,19 @@ def register(app: typer.Typer) -> None:
 
 
 def find_config(config: Path | None) -> Path | None:
-    """The file named, or the default one if it exists, or None: embedded defaults."""
-    if config is None and DEFAULT_CONFIG.exists():
-        return DEFAULT_CONFIG
-    return config
+    """The file named, or the default one if it exists, or None: embedded defaults.
+
+    One that is there and closed to this user is no reason to go on without it.
+    """
+    if config is not None:
+        return config
+    try:
+        DEFAULT_CONFIG.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        pass
+    return DEFAULT_CONFIG
 
 
 def read_store_url(config: Path | None) -> str:

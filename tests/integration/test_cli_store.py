@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pwd
@@ -239,3 +240,49 @@ def test_a_store_that_is_held_is_waited_for_and_told_of(config, database, capsys
         assert main(["keys", "list", "--config", config]) == 1
         assert "another process holds it; try again" in capsys.readouterr().err
     other.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("serve",), ("check",), ("doctor",), ("keys", "list"), ("db", "check"), ("preview", "hi"),
+     ("simulate", "reply", "1", "hi")],
+    ids=" ".join,
+)  # fmt: skip
+@pytest.mark.parametrize("state", ["missing", "unreadable", "a folder", "wrong"])
+def test_a_config_that_cannot_be_used_is_a_failure_and_no_wrong_usage(
+    tmp_path, capsys, monkeypatch, words, state
+) -> None:
+    config = tmp_path / "hongyan.toml"
+    if state == "a folder":
+        config.mkdir()
+    elif state == "wrong":
+        config.write_text("[[[")
+    elif state == "unreadable":
+        config.write_text("")
+        # What a user who may not read it meets, also where root runs the tests.
+        access = os.access
+        monkeypatch.setattr(
+            os, "access", lambda path, *a, **k: Path(path) != config and access(path, *a, **k)
+        )
+        monkeypatch.setattr(Path, "read_bytes", _forbidden)
+    assert main([*words, "--config", str(config)]) == 1
+    out, err = capsys.readouterr()
+    assert f"{config}: " in out + err
+    assert "Usage" not in err
+
+
+def _forbidden(path: Path) -> bytes:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def test_a_default_config_that_is_closed_is_no_reason_for_the_defaults(tmp_path, capsys, monkeypatch) -> None:
+    config = tmp_path / "etc" / "hongyan.toml"
+    config.parent.mkdir()
+    monkeypatch.setattr("gateway.cli.serve.DEFAULT_CONFIG", config)
+    assert main(["check"]) == 0
+    stat = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda p, **k: _forbidden(p) if p == config else stat(p, **k))
+    monkeypatch.setattr(Path, "exists", lambda p: True)
+    monkeypatch.setattr(Path, "read_bytes", _forbidden)
+    assert main(["check"]) == 1
+    assert f"{config}: cannot read it: Permission denied" in capsys.readouterr().out
