@@ -16,6 +16,7 @@ from tests.bench.attackers import ATTACKERS
 from tests.bench.attacks import attacks
 from tests.bench.esme import esme
 from tests.bench.figures import Figure, describe_machine, show
+from tests.bench.http_attacks import http_attacks
 from tests.bench.kannel import peer_kannel
 from tests.bench.modem_events import modem_hung, modem_idle
 from tests.bench.modems import modem_memory, modems
@@ -39,6 +40,7 @@ BENCHES: dict[str, Bench] = {
     "smpp-codec": lambda folder, options: _smpp_codec(),
     "smpp-window": lambda folder, options: smpp_window(folder),
     "memory": lambda folder, options: memory(folder, options.queued),
+    "http-attacks": lambda folder, options: http_attacks(folder),
     "attacks": lambda folder, options: attacks(folder, options.seconds, options.attack),
 }
 

@@ -7,7 +7,7 @@ import contextlib
 import gzip
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -140,15 +140,9 @@ async def _measure(folder: Path, name: str) -> list[Figure]:
         await daemon.start(n_up=0)
         assert daemon.process is not None
         # In a process of its own: what it costs to attack is not to be seen in what is measured.
-        attacker = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", __name__, name, str(daemon.port), daemon.secret
-        )
-        try:
+        async with attacking(name, daemon):
             await asyncio.sleep(1.0)
             taken, n_refused = await _be_honest(daemon.port, daemon.secret)
-        finally:
-            attacker.kill()
-            await attacker.wait()
         peak_mib = memory_mib(daemon.process.pid, "VmHWM")
         disk_mib = _disk_mib(folder)
     finally:
@@ -161,6 +155,20 @@ async def _measure(folder: Path, name: str) -> list[Figure]:
         Figure("http-attacks", f"{name}: memory, peak", peak_mib, "MiB"),
         Figure("http-attacks", f"{name}: disk", disk_mib, "MiB"),
     ]
+
+
+@contextlib.asynccontextmanager
+async def attacking(name: str, daemon: Daemon) -> AsyncIterator[asyncio.subprocess.Process]:
+    """One of `ATTACKS` on a daemon, for the length of the block."""
+    attacker = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", __name__, name, str(daemon.port), daemon.secret
+    )
+    try:
+        yield attacker
+    finally:
+        if attacker.returncode is None:
+            attacker.kill()
+        await attacker.wait()
 
 
 def _disk_mib(folder: Path) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
@@ -254,3 +255,40 @@ async def test_document_describes_every_call(rig):
     assert document["openapi"].startswith("3.1")
     described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert described == {(route.method, route.path) for route in ROUTES}
+
+
+@pytest.mark.parametrize("fault", ["read-only", "locked"])
+async def test_a_store_that_takes_nothing_is_not_ready(rig, fault):
+    async def readyz():
+        rig.clock.pushed_s += 60
+        async with rig.client.get("/readyz") as response:
+            return response.status, await response.json()
+
+    assert (await readyz())[0] == 200
+    other = sqlite3.connect(rig.store._path, isolation_level=None)
+    if fault == "locked":
+        rig.store._db.execute("PRAGMA busy_timeout = 1")
+        other.execute("BEGIN IMMEDIATE")
+    else:
+        rig.store._db.execute("PRAGMA query_only = 1")
+    status, problem = await readyz()
+    assert (status, problem["code"]) == (503, "not_ready")
+    assert (await rig.call("POST", "/v1/messages", json={"to": "10086", "text": "x"}))[0] == 503
+    rig.store._db.execute("PRAGMA query_only = 0")
+    if fault == "locked":
+        other.execute("ROLLBACK")
+    other.close()
+    assert (await readyz())[0] == 200
+
+
+async def test_whether_it_is_ready_is_not_tried_more_often_than_it_can_change(rig, monkeypatch):
+    tried = []
+
+    async def prove():
+        tried.append(1)
+
+    monkeypatch.setattr(rig.store, "prove", prove)
+    for _ in range(20):
+        async with rig.client.get("/readyz") as response:
+            assert response.status == 200
+    assert len(tried) <= 2
