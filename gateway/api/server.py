@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 
@@ -20,7 +21,7 @@ from gateway.api.openapi import make_document
 from gateway.api.problem import supervise
 from gateway.api.query import NoQuery, read_query
 from gateway.api.routes import ROUTES, Route
-from gateway.api.system import BACKLOG, DOCUMENT, HEALTH, PAGE, StoreHealth, watch
+from gateway.api.system import BACKLOG, DOCUMENT, HEALTH, PAGE, SCRAPING, StoreHealth, watch
 from gateway.telemetry.metrics import Metrics, labeled
 
 KEEPALIVE_S = 75.0
@@ -60,6 +61,7 @@ def build_app(
     app[PAGE] = render_page(document)
     app[BACKLOG] = []
     app[BODIES] = Bodies()
+    app[SCRAPING] = asyncio.Lock()
     app[HEALTH] = StoreHealth(context.store, context.clock)
     app[GUARD] = Guard(limits)
     app.cleanup_ctx.append(app[GUARD].watched)

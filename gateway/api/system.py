@@ -24,6 +24,7 @@ BACKLOG = web.AppKey("backlog", list[Backlog])
 """What was last counted; empty when the store could not say."""
 DOCUMENT = web.AppKey("document", bytes)
 PAGE = web.AppKey("page", bytes)
+SCRAPING = web.AppKey("scraping", asyncio.Lock)
 PROOF_S = 3.0
 REMEMBERED_S = 1.0
 
@@ -90,12 +91,15 @@ async def get_readyz(call: Call) -> web.Response:
 
 async def get_metrics(call: Call) -> web.Response:
     """Figures for Prometheus."""
-    try:
-        counted = [await call.context.store.read(count_backlog)]
-    except StoreError:
-        counted = []  # All other figures are wanted most when the store fails.
-    call.request.app[BACKLOG][:] = counted
-    body = call.context.metrics.render()
+    async with call.request.app[
+        SCRAPING
+    ]:  # anybody may ask: one at a time costs little, two hundred would not
+        try:
+            counted = [await call.context.store.read(count_backlog)]
+        except StoreError:
+            counted = []  # All other figures are wanted most when the store fails.
+        call.request.app[BACKLOG][:] = counted
+        body = call.context.metrics.render()
     return web.Response(body=body, headers={"Content-Type": METRICS_TYPE})
 
 
