@@ -13,7 +13,8 @@ not sent before that debt has ended, or the two answers could not be told apart.
 =====================  ======================================  ===========================================
 after                  what may still come                     for how long
 =====================  ======================================  ===========================================
-a payload's time-out   its information line, any final         `LATE_PAYLOAD_S`, or the time it had before
+a payload's time-out   its information line, any final         the resync, then `LATE_PAYLOAD_S`, or the
+                                                               time that it had before if that is less
 another time-out       any final                               `LATE_COMMAND_S`
 ``AT+CUSD=1``, ``ATD``  a lone ``ERROR`` or ``+CME ERROR``      `LATE_NETWORK_S`, or until its own news came
 any of these, settled  the same once more                      `TWICE_S`, and not behind the next prompt
@@ -73,9 +74,15 @@ class Doubt:
 
     def timed_out(self, command: Command, now: float, *, payload_left: bool) -> None:
         """No final came for a command."""
-        wait_s = min(command.timeout_s, LATE_PAYLOAD_S) if payload_left else LATE_COMMAND_S
+        until = now + (_patience_s(command) if payload_left else LATE_COMMAND_S)
         prefix = None if command.payload is not None and not payload_left else expected_prefix(command.text)
-        self._debts.append(_Debt(command, ANY, now + wait_s, prefix, holds=payload_left))
+        self._debts.append(_Debt(command, ANY, until, prefix, holds=payload_left))
+
+    def renew(self, command: Command | None, now: float) -> None:
+        """A payload that got no final is still awaited: its time begins anew. Nothing for None."""
+        for debt in self._debts:
+            if debt.command is command and debt.holds:
+                debt.until = now + _patience_s(debt.command)
 
     def answered(self, command: Command, final: FinalResult, now: float, *, has_news: bool) -> None:
         """A command was answered; its news may have come before that."""
@@ -130,3 +137,8 @@ class Doubt:
     def _current(self, now: float) -> list[_Debt]:
         self._debts = [debt for debt in self._debts if now < debt.until]
         return self._debts
+
+
+def _patience_s(command: Command) -> float:
+    """How long a payload's answer is awaited once it is late."""
+    return min(command.timeout_s, LATE_PAYLOAD_S)

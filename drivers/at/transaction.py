@@ -130,9 +130,8 @@ class AtDialogue:
             self._events.append(Stray(self._reader.drop_line()))
         self._command = command
         self._expected = expected_prefix(command.text)
-        self._info = []
+        self._info, self._echoed = [], False
         self._in_doubt.clear()
-        self._echoed = False
         self._output += command.text.encode() + b"\r"
         if command.payload is None:
             self._enter(Phase.COMMAND, now + command.timeout_s)
@@ -214,6 +213,7 @@ class AtDialogue:
                 self._send_guard(now)
             case Phase.SETTLE | Phase.IDLE:
                 if (overdue := self._overdue) is not None:
+                    self._doubt.renew(overdue, now)
                     self._overdue = None
                     self._events.append(TimedOut(overdue.timeout_s))
                 self._enter(Phase.IDLE, None)
@@ -246,6 +246,7 @@ class AtDialogue:
             self._events.append(Hung())
             self._guards_left = GUARD_TRIES
         self._guards_left -= 1
+        self._doubt.renew(self._overdue, now + GUARD_S)
         self._output += _ESC + b"AT\r"
         self._enter(Phase.RESYNC, now + GUARD_S)
 

@@ -5,7 +5,7 @@ import pytest
 from drivers.at.doubt import LATE_COMMAND_S, LATE_NETWORK_S, TWICE_S, Doubt
 from drivers.at.events import Answered, Command, Late, Overdue, PayloadDue, Phase, Stray, TimedOut
 from drivers.at.result_codes import FinalResult, ResultKind
-from drivers.at.transaction import FINAL_S, SETTLE_S, TWICE_SETTLE_S, AtDialogue
+from drivers.at.transaction import FINAL_S, GUARD_S, SETTLE_S, TWICE_SETTLE_S, AtDialogue
 from drivers.at.unsolicited import Urc
 from drivers.errors import LocalProtocolError
 
@@ -136,13 +136,22 @@ def test_an_answer_within_the_resync_is_the_payloads(late, answered):
     assert overdue_dialogue().receive(late, 11.0) == [answered]
 
 
+def test_a_resync_may_last_longer_than_the_payload_had():
+    dialogue = idle_dialogue()
+    send(dialogue, Command(text="AT+CMGS=23", payload=b"0011", timeout_s=1), 0.0)
+    assert dialogue.tick(1.0) == [Overdue()]
+    for n in range(1, 4):
+        assert dialogue.tick(1.0 + n * GUARD_S) == []
+    assert dialogue.receive(b"+CMS ERROR: 38\r\n", 3.5 + 3 * GUARD_S) == [Answered((), REFUSED_38)]
+
+
 @pytest.mark.parametrize(
     ("late", "lines", "final"),
     [(b"+CMGS: 7\r\nOK\r\n", ("+CMGS: 7",), OK), (b"+CMS ERROR: 38\r\n", (), REFUSED_38)],
 )
 def test_an_answer_after_the_resync_is_told_as_late_and_the_next_payload_may_go(late, lines, final):
     dialogue = given_up_dialogue()
-    assert dialogue.held_until(11.0) == 20.0
+    assert dialogue.held_until(11.0) == 20.0 + SETTLE_S
     with pytest.raises(LocalProtocolError):
         dialogue.start(SECOND, 11.0)
     told = [event for event in dialogue.receive(late, 12.0) if not isinstance(event, Stray)]
@@ -155,7 +164,7 @@ def test_an_answer_that_does_not_come_holds_the_next_payload_for_as_long_again()
     dialogue = given_up_dialogue()
     dialogue.start(Command(text="AT+CSQ"), 11.0)
     dialogue.receive(b"+CSQ: 20,99\r\nOK\r\n", 11.0)
-    send(dialogue, SECOND, 20.0)
+    send(dialogue, SECOND, 20.0 + SETTLE_S)
     assert dialogue.receive(b"+CMS ERROR: 38\r\n", 21.0) == [Answered((), REFUSED_38)]
 
 
