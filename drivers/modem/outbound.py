@@ -12,6 +12,7 @@ stick echoed the command, if it had not done so before: after a restart it echoe
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from drivers.codec.address import encode_sca
 from drivers.codec.tpdu import SmsSubmit, encode_submit
 from drivers.errors import AtError, CmeError, CmsError, DriverError, EncodeError, WireLost, WireTimeout
 from drivers.modem.asking import try_request
-from drivers.modem.faults import CME_NETWORK_TIMEOUT, CMS_NETWORK_TIMEOUT, classify_error
+from drivers.modem.faults import CME_NETWORK_TIMEOUT, CMS_NETWORK_TIMEOUT, CMS_UNKNOWN, classify_error
 from drivers.paced_log import PacedLog
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ logger = PacedLog(__name__, most=100)
 
 PDU_MODE_TRUST_S = 2.0
 """No stick restarts and prompts again within this."""
+NETWORK_SILENT_S = 30.0
+"""A network that has not answered by then does not answer (TR1M, 3GPP TS 24.011 10), and many sticks call that an
+unknown error."""
 BACK_TO_BACK_S = 1.0
 """Segments that follow each other so fast are a queue."""
 
@@ -128,16 +132,19 @@ class Pdu:
         n_octets: of the TPDU, as AT+CMGS wants it.
         payload: service centre and TPDU in hex digits.
         left: octets of it may be on the wire.
+        left_at: since when, by the loop's clock.
     """
 
     def __init__(self, tpdu: bytes) -> None:
         self.n_octets = len(tpdu)
         self.payload = (encode_sca(None) + tpdu).hex().upper().encode()
         self.left = False
+        self.left_at = math.inf
 
     def mark_left(self) -> None:
         """The first octet is about to be written."""
         self.left = True
+        self.left_at = _now()
 
 
 class Exchange:
@@ -191,6 +198,9 @@ class Exchange:
         result = _accepted(lines) if error is None else self._judge(error)
         self._on_late(self._segment, result, self.is_abandoned)
 
+    def _waited_s(self) -> float:
+        return 0.0 if self._pdu is None else _now() - self._pdu.left_at
+
     def _judge(self, error: DriverError) -> SubmitResult:
         logger.info("%s: segment %s: %s", self._channel, self._segment.segment_id, error)
         if self.pdu_left:
@@ -205,6 +215,10 @@ class Exchange:
                 case CmsError(code=code) if code == CMS_NETWORK_TIMEOUT:
                     # The stick handed the PDU to the network and heard nothing (TR1M, TS 24.011 10).
                     return Uncertain(code="cms_332", detail="The stick got no answer from the network.")
+                case CmsError(code=code) if code == CMS_UNKNOWN and self._waited_s() >= NETWORK_SILENT_S:
+                    return Uncertain(
+                        code="cms_500", detail="The stick gave up after a long wait for the network."
+                    )
                 case CmeError(code=code) if code == CME_NETWORK_TIMEOUT:
                     return Uncertain(code="cme_31", detail="The stick got no answer from the network.")
                 case _:

@@ -87,6 +87,15 @@ async def test_what_became_of_a_segment_that_nobody_waits_for_any_more_is_told(m
     assert (late.segment_id, late.result, late.abandoned) == ("s-1", Accepted(reference="7"), True)
 
 
+@pytest.mark.parametrize(("silent_s", "is_uncertain"), [(0.0, True), (30.0, False)])
+async def test_an_unknown_error_after_a_long_wait_says_nothing_of_the_network(
+    modem, driver, monkeypatch, silent_s, is_uncertain
+):
+    monkeypatch.setattr("drivers.modem.outbound.NETWORK_SILENT_S", silent_s)
+    modem.answers.append(("+CMS ERROR: 500",))
+    assert isinstance(await driver.submit(segment()), Uncertain) is is_uncertain
+
+
 async def test_a_command_that_was_broken_off_behind_the_pdu_is_uncertain(modem, driver):
     modem.answers.append(("ABORTED",))
     result = await driver.submit(segment())
