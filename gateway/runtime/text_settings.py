@@ -18,7 +18,7 @@ _LANGUAGES = tuple(language.name.lower() for language in Language)
 
 
 def _parse_bits(value: object) -> int:
-    if value not in {8, 16} or not isinstance(value, int):
+    if not isinstance(value, int) or value not in {8, 16}:
         raise BadValue(f"{show(value)} will not do; write 8 or 16")
     return value
 
