@@ -25,8 +25,8 @@ from drivers.at.responses import (
 )
 from drivers.base import Fault, FaultKind
 from drivers.errors import AtError, CmeError, CmsError, DeviceError, WireTimeout
-from drivers.modem.asking import try_request
-from drivers.modem.faults import classify_error
+from drivers.modem.asking import Outcome, settle, try_request
+from drivers.modem.faults import classify_error, is_busy
 from drivers.modem.habits import Habits
 from drivers.modem.message_setup import MessageSetup
 from drivers.modem.restarts import Settings, read_settings
@@ -134,6 +134,7 @@ class BringUp:
         self._choose_profile = choose_profile
         self._profile = choose_profile(())
         self._numbers_errors = False
+        self._left: list[str] = []
         self._maker: str | None = None
         self._model: str | None = None
         self._iccid_command: str | None = None
@@ -192,7 +193,10 @@ class BringUp:
         self._profile = self._choose_profile((*info, self._maker or "", self._model or ""))
         logger.info("%s: %s %s, profile %s", self._channel, self._maker, self._model, self._profile.name)
         for command in (*self._profile.init_commands, *self._config.init_commands):
-            if await self._try(command) is None:
+            outcome = await settle(self._port, command)
+            if outcome is Outcome.NOT_YET:
+                self._left.append(command)
+            elif outcome is Outcome.REFUSED:
                 logger.warning("%s: init command %s refused", self._channel, command.partition("=")[0])
 
     async def _switch_radio_on(self) -> None:
@@ -210,7 +214,11 @@ class BringUp:
     async def _set_up_messages(self) -> Setup:
         await self._patiently("AT+CMGF=0")
         await self._leave_ucs2()
-        messages = MessageSetup(self._port, self._config, self._profile, self._habits)
+        if (
+            not self._numbers_errors
+        ):  # sticks that are starting say ERROR; without numbers a busy SIM looks like a refusal
+            self._numbers_errors = await self._try("AT+CMEE=1") is not None
+        messages = MessageSetup(self._port, self._config, self._profile, self._habits, self._left)
         await messages.run(self._timing.sim_busy_s + self._profile.boot_s)
         await self._try("AT+COPS=3,0")
         if self._config.hang_up_calls:
@@ -234,19 +242,32 @@ class BringUp:
                     return
 
     async def _identify_sim(self) -> Identity:
-        iccid = None
-        for command in self._profile.iccid_commands:
-            iccid = parse_digits(await self._try(command) or ())
-            if iccid:
-                self._iccid_command = command
+        deadline = _now() + self._timing.sim_busy_s
+        while (iccid := await self._ask_iccid()) == "":
+            if _now() >= deadline:
                 break
+            await asyncio.sleep(self._timing.poll_s)
         return Identity(
             manufacturer=self._maker,
             model=self._model,
             imei=parse_digits(await self._try("AT+CGSN") or ()),
-            iccid=iccid,
+            iccid=iccid or None,
             number=parse_cnum(await self._try("AT+CNUM") or ()),
         )
+
+    async def _ask_iccid(self) -> str | None:
+        """The SIM's number; None when it is not told, and empty when the SIM is busy."""
+        is_busy_now = False
+        for command in self._profile.iccid_commands:
+            try:
+                iccid = parse_digits(await self._port.request(command))
+            except (AtError, CmeError, CmsError) as error:
+                is_busy_now |= is_busy(error)
+                continue
+            if iccid:
+                self._iccid_command = command
+                return iccid
+        return "" if is_busy_now else None
 
     async def _try(self, command: str) -> tuple[str, ...] | None:
         return await try_request(self._port, command)

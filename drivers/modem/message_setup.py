@@ -35,8 +35,8 @@ LONGEST_S = 60.0
 REFUSALS = 6
 """So often what messages can't do without is tried again though it was refused: sticks that are starting say ERROR."""
 
-FORMAT, SERVICE, STORAGE, NOTIFICATIONS, CENTRE = (
-    "message format", "message service", "storage", "notifications", "service centre",
+FORMAT, INIT, SERVICE, STORAGE, NOTIFICATIONS, CENTRE = (
+    "message format", "init commands", "message service", "storage", "notifications", "service centre",
 )  # fmt: skip
 _NEEDED = frozenset({STORAGE, NOTIFICATIONS, CENTRE})
 _INTERNATIONAL, _NATIONAL = 145, 129
@@ -48,6 +48,9 @@ _HANDED_OVER = {_MT: "2", _DS: "1"}
 class MessageSetup:
     """The parts of one session, and how each stands.
 
+    Args:
+        left: init commands that met a busy SIM.
+
     Only one task may call `run`, `again` and the reader of the storages: all of them choose memories.
 
     Attributes:
@@ -58,7 +61,14 @@ class MessageSetup:
         armed_reading: when notifications were armed, storages could be read.
     """
 
-    def __init__(self, port: AtPort, config: ModemConfig, profile: Profile, habits: Habits) -> None:
+    def __init__(
+        self,
+        port: AtPort,
+        config: ModemConfig,
+        profile: Profile,
+        habits: Habits,
+        left: Iterable[str] = (),
+    ) -> None:
         self.storage = StorageSetup(preferred=None, readable=())
         self.notify_command: str | None = None
         self.acknowledges = False
@@ -71,12 +81,14 @@ class MessageSetup:
         self._centre = config.smsc
         self._known_centre: str | None = None
         self._timing = config.timing
+        self._left = list(left)
         self._wait_s = self._timing.unfinished_s
         self._next = math.inf
         self._refusals: dict[str, int] = {}
         self._pending: list[str] = []
         self._parts: dict[str, Callable[[], Awaitable[Outcome]]] = {
             FORMAT: lambda: settle(port, "AT+CMGF=0"),
+            INIT: self._run_left,
             SERVICE: self._set_service,
             CENTRE: self._set_centre,
             STORAGE: self._set_storage,
@@ -106,7 +118,7 @@ class MessageSetup:
 
         Cancel: as `AtPort.request`.
         """
-        self.renew(SERVICE, CENTRE, STORAGE, NOTIFICATIONS)  # the format was the first thing
+        self.renew(INIT, SERVICE, CENTRE, STORAGE, NOTIFICATIONS)  # the format was the first thing
         deadline = _now() + patience_s
         await self._try_all()
         while self.unfinished and _now() < deadline:
@@ -167,6 +179,13 @@ class MessageSetup:
                     continue
                 logger.warning("%s: the stick refuses: %s", self._config.name, name)
             self._pending.remove(name)
+
+    async def _run_left(self) -> Outcome:
+        while self._left:
+            if await settle(self._port, self._left[0]) is Outcome.NOT_YET:
+                return Outcome.NOT_YET
+            del self._left[0]
+        return Outcome.DONE
 
     async def _set_service(self) -> Outcome:
         outcome = await settle(self._port, "AT+CSMS=1")

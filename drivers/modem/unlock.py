@@ -54,6 +54,11 @@ _TRIES: tuple[tuple[str, re.Pattern[str]], ...] = (
 """How makers tell the tries that are left for the PIN."""
 
 
+def asks_for_code(state: str) -> bool:
+    """Whether AT+CPIN? says that the SIM is shut."""
+    return state not in USABLE and state.endswith(_CODES)
+
+
 class StepFailed(Exception):
     """A step ends the bring-up."""
 
@@ -200,11 +205,15 @@ class SimLock:
         return state
 
     async def _ask_state(self, deadline: float) -> str:
-        """What AT+CPIN? says; empty while the SIM is busy. Raises what else the stick answers."""
+        """What AT+CPIN? says; empty when it is refused: sticks that are starting know of no SIM, or of a bad one.
+
+        Raises:
+            DeviceError: so it is still at the deadline.
+        """
         try:
             return parse_cpin(await ask_without_final(self._port, "AT+CPIN?")) or ""
-        except (AtError, CmeError, CmsError) as error:
-            if isinstance(error, AtError) or not is_busy(error) or _now() >= deadline:
+        except (AtError, CmeError, CmsError):
+            if _now() >= deadline:
                 raise
             return ""
 

@@ -144,6 +144,23 @@ async def test_what_sticks_say_when_they_start_is_a_reason_to_look_at_once(modem
     assert memory.is_set_up
 
 
+async def test_a_sim_that_was_reset_and_asks_for_its_pin_gets_it(modem, sink):
+    entered: list[str] = []
+
+    def enter(command: str) -> tuple[str, ...]:
+        entered.append(command)
+        modem.replies["AT+CPIN?"] = ("+CPIN: READY", "OK")
+        modem.replies["AT+CREG?"] = ("+CREG: 0,1", "OK")
+        return ("OK",)
+
+    modem.replies['AT+CPIN="1234"'] = enter
+    async with running(driver_for(modem, pin="1234", keepalive_s=0.02), sink):
+        await sink.wait_until_up()
+        modem.replies |= {"AT+CPIN?": ("+CPIN: SIM PIN", "OK"), "AT+CREG?": ("+CREG: 0,0", "OK")}
+        await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 2)
+    assert len(entered) == 1
+
+
 @pytest.mark.parametrize(
     "line",
     [

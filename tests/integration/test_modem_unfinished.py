@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drivers.base import Accepted, ChannelDown, ChannelUp, FaultKind
+from drivers.base import Accepted, ChannelDown, ChannelInfo, ChannelUp, FaultKind
 from drivers.modem.pin import PinLedger
 from tests.support.eventually import eventually
 from tests.support.modem_driver import QUICK, deliver_pdu, driver_for, running, segment, texts
@@ -101,6 +101,44 @@ async def test_tries_of_what_is_never_ready_become_rare(modem, sink):
         n_before = modem.commands.count("AT+CNMI=2,1,0,2,0")
         await modem.wait_for_command("AT+CSQ", times=20)
         assert modem.commands.count("AT+CNMI=2,1,0,2,0") - n_before <= 8
+
+
+async def test_an_init_command_that_met_a_busy_sim_is_run_later(modem, sink):
+    busy = busy_until(modem, "AT+OWN")
+    modem.replies["AT+OWN=1"] = ("OK",)
+    async with running(driver_for(modem, timing=SOON, init_commands=("AT+OWN=1",)), sink):
+        await sink.wait_until_up()
+        assert "init commands" in shown(sink)
+        busy.clear()
+        await eventually(lambda: shown(sink) == "")
+
+
+async def test_the_sims_number_is_waited_for(modem, sink):
+    busy = busy_until(modem, "AT+CCID")
+    async with running(driver_for(modem), sink):
+        await modem.wait_for_command("AT+CCID", times=3)
+        busy.clear()
+        await sink.wait_until_up()
+    assert sink.of(ChannelInfo)[0].facts["iccid"]
+
+
+async def test_errors_get_their_numbers_also_when_that_was_refused_at_first(modem, sink):
+    busy = busy_until(modem, "AT+CMEE=1", refusal="ERROR")
+    async with running(driver_for(modem), sink):
+        await modem.wait_for_command("AT+CMEE=1")
+        busy.clear()
+        await modem.wait_for_command("AT+CMEE=1", times=2)
+        await sink.wait_until_up()
+
+
+@pytest.mark.parametrize("refusal", ["+CME ERROR: 10", "+CME ERROR: 13", "ERROR"])
+async def test_a_sim_that_a_starting_stick_does_not_know_yet_is_waited_for(modem, sink, refusal):
+    busy = busy_until(modem, "AT+CPIN?", refusal=refusal)
+    async with running(driver_for(modem), sink):
+        await modem.wait_for_command("AT+CPIN?", times=3)
+        busy.clear()
+        await sink.wait_until_up()
+    assert not sink.of(ChannelDown)
 
 
 async def test_an_answer_without_its_ok_counts(modem, sink, monkeypatch):
