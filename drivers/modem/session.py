@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from drivers.at.doubt import Doubt
 from drivers.at.port import AtPort, StickSilent
-from drivers.at.responses import parse_cpin, parse_digits
+from drivers.at.responses import parse_digits
 from drivers.at.transport import PortBlocked
 from drivers.base import Accepted, Fault, FaultKind, Refused, SubmitResult
 from drivers.errors import DriverError, WireLost, WireTimeout
@@ -32,7 +32,7 @@ from drivers.modem.probe import Who
 from drivers.modem.recovery import OVER_PORT, Step, Trouble
 from drivers.modem.report import LINK_DOWN, RESYNC, Report
 from drivers.modem.restarts import RESTARTED, is_restart, may_be_restart
-from drivers.modem.unlock import asks_for_code
+from drivers.modem.unlock import is_shut
 
 if TYPE_CHECKING:
     from drivers.at.trace import Trace
@@ -373,13 +373,6 @@ class Session:
         else:
             await setup.learn_settings(self._port)
 
-    async def _ask_sim(self) -> None:
-        """A stick without a network may have a SIM that was reset, and asks for its PIN again."""
-        with suppress(WireTimeout):
-            state = parse_cpin(await try_request(self._port, "AT+CPIN?") or ()) or ""
-            if asks_for_code(state):
-                raise WireLost("the SIM asks for its code again", by_peer=True)
-
     async def _note_health(self, setup: Setup, health: Health) -> None:
         await self._compare_settings(setup, health)
         self._inbound.note_use(health.storage)
@@ -396,7 +389,8 @@ class Session:
         ):
             since = self._out_of_service_since
             self._out_of_service_since = now if since is None else since
-            await self._ask_sim()
+            if await is_shut(self._port):
+                raise WireLost("the SIM asks for its code again", by_peer=True)
             fault = not_registered(health.registration)
             await self._report.down(fault)
             if since is not None and now - since > self._config.timing.registration_s:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from drivers.at.responses import parse_cpin
 from drivers.base import Fault, FaultKind
-from drivers.errors import AtError, CmeError, CmsError, DeviceError
+from drivers.errors import AtError, CmeError, CmsError, DeviceError, WireTimeout
 from drivers.modem.asking import ask_without_final, try_request
 from drivers.modem.faults import is_busy
 
@@ -54,9 +55,12 @@ _TRIES: tuple[tuple[str, re.Pattern[str]], ...] = (
 """How makers tell the tries that are left for the PIN."""
 
 
-def asks_for_code(state: str) -> bool:
-    """Whether AT+CPIN? says that the SIM is shut."""
-    return state not in USABLE and state.endswith(_CODES)
+async def is_shut(port: AtPort) -> bool:
+    """Whether the SIM asks for a code, as one does that was reset. Raises and Cancel: as `AtPort.request`."""
+    with suppress(WireTimeout):
+        state = parse_cpin(await try_request(port, "AT+CPIN?") or ()) or ""
+        return state not in USABLE and state.endswith(_CODES)
+    return False
 
 
 class StepFailed(Exception):
