@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from drivers.base import Fault, FaultKind
-from drivers.errors import EncodeError, SmppStatusError, WireError, WireTimeout
+from drivers.errors import EncodeError, SmppStatusError, WireError, WireLost, WireTimeout
 from drivers.pacing import Backoff
 from drivers.smpp.config import BINDS, VERSIONS, Peer, SmppConfig
 from drivers.smpp.connection import OnLate, SmppConnection
@@ -131,6 +131,13 @@ class Bind:
             answer = await connection.ask(self._request(), config.bind_timeout_s)
             if answer.refusal:
                 raise SmppStatusError(answer.refusal)
+        except WireLost as error:
+            connection.close("not bound")
+            if not error.by_peer:
+                raise
+            wants = "" if config.tls is not None else "; if that is a TLS port, write tls = true"
+            asks = f"before it answered the bind; ask the carrier whether it knows this machine{wants}"
+            raise WireLost(f"{peer}: {error}, {asks}", by_peer=True) from error
         except BaseException:
             connection.close("not bound")
             raise

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from drivers.base import ChannelDown
 from drivers.errors import WireLost
+from drivers.smpp.config import SmppConfig
 from drivers.smpp.dial import connect
+from drivers.smpp.driver import SmppDriver
 from gateway.cli.main import main
 from tests.support.certificates import make_certificates
-from tests.support.daemon import free_port
+from tests.support.daemon import free_port, until
+from tests.support.recording_sink import RecordingSink
+from tests.support.running import running_driver
 
 pytestmark = pytest.mark.integration
 
@@ -80,6 +85,27 @@ async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
         why = await why_not_dialled(port, tls=True)
     assert "can't be trusted" in why
     assert "tls_ca" in why
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+async def test_a_carrier_that_hangs_up_before_the_bind(tmp_path: Path, is_tls: bool) -> None:
+    context = make_certificates(tmp_path).server_context() if is_tls else None
+
+    async def read_and_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.close()
+
+    async with listening(read_and_hang_up, context) as port:
+        settings = SmppConfig(name="carrier", host="127.0.0.1", port=port, system_id="a", password="b")
+        sink = RecordingSink()
+        async with running_driver(SmppDriver(settings), sink):
+            await until(lambda: any(isinstance(event, ChannelDown) for event in sink.handled))
+    (down,) = [event for event in sink.handled if isinstance(event, ChannelDown)]
+    assert down.fault.detail.startswith(f"127.0.0.1:{port}: ")
+    assert down.fault.detail.endswith(
+        "before it answered the bind; ask the carrier whether it knows this machine; "
+        "if that is a TLS port, write tls = true"
+    )
 
 
 @pytest.fixture
