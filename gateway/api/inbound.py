@@ -12,7 +12,7 @@ from gateway.api.messages import read_id
 from gateway.api.query import InboundQuery, make_page, read_cursor, read_query
 from gateway.api.schema import InboundPage, show_inbound
 from gateway.errors import NotFound
-from gateway.model.msisdn import read_number
+from gateway.model.msisdn import read_number, spell_own
 from gateway.store.inbound import find_inbound, list_inbound
 
 
@@ -22,8 +22,8 @@ async def get_inbound_messages(call: Call) -> web.Response:
     region = call.context.region
     search = partial(
         list_inbound,
-        senders=None if query.sender is None else _spellings(query.sender, region),
-        recipients=None if query.to is None else _spellings(query.to, region),
+        senders=None if query.sender is None else spell_sought(query.sender, region),
+        recipients=None if query.to is None else spell_sought(query.to, region),
         since=query.since,
         limit=query.limit + 1,
         before=read_cursor(query.cursor),
@@ -41,6 +41,8 @@ async def get_inbound_message(call: Call) -> web.Response:
     return answer_value(show_inbound(inbound))
 
 
-def _spellings(address: str, region: str) -> tuple[str, ...]:
-    """How an address may stand in the store: as it was written, or in any reading of it."""
-    return (address, *read_number(address, region).spellings)
+def spell_sought(address: str, region: str) -> tuple[str, ...]:
+    """How an address may stand in the store: as it was written, in any reading of it, or doubtful, as it came."""
+    reading = read_number(address, region)
+    came = (spelling for person in reading.people for spelling in spell_own(person))
+    return tuple(dict.fromkeys((address, *reading.spellings, *came)))

@@ -9,11 +9,13 @@ import pytest
 
 from drivers.base import Encoding, InboundPart
 from drivers.codec.gsm7 import encode_gsm7
+from gateway.api.inbound import spell_sought
 from gateway.clock import format_ms
 from gateway.model.message import Suppression
 from gateway.model.msisdn import read_number
 from gateway.pipeline.optouts import find_entry, read_older_entries
 from gateway.store.engine_sqlite import SqliteStore
+from gateway.store.inbound import list_inbound
 from gateway.store.migrate import load_migrations
 from gateway.store.ports import Tx
 from gateway.store.suppressions import find_suppressed, list_suppressions
@@ -94,6 +96,17 @@ async def test_a_doubtful_sender_is_shown_as_it_came_and_tied_to_what_we_sent(tm
         await driver.report(said(UK_BARE, "hello yourself"))
         (inbound,) = await rig.inbound()
         assert (inbound.sender, inbound.in_reply_to) == (UK_BARE, message.id)
+
+
+@pytest.mark.parametrize("asked", [BOTH, GERMAN, AMERICAN])
+async def test_a_doubtful_sender_is_found_under_every_number_that_he_may_have(tmp_path: Path, asked: str):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver, region="DE") as rig:
+        await driver.report(said(BOTH, "hello"))
+        await driver.report(said("+4915112345678", "hello, too"))
+        senders = spell_sought(asked, "DE")
+        found = await rig.store.read(lambda tx: list_inbound(tx, senders=senders, limit=10))
+        assert [inbound.sender for inbound in found] == [BOTH]
 
 
 async def test_a_reply_is_tied_to_what_was_sent_under_the_old_reading(tmp_path: Path):
