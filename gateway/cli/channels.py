@@ -125,14 +125,17 @@ def _row(snapshot: dict[str, Any]) -> tuple[object, ...]:
         f"{signal} dBm" if signal is not None else None,
         facts.get("operator") or facts.get("peer"),
         local_time(snapshot["since"]),
-        snapshot["error"] or _rest(snapshot),
+        _rest(snapshot),
     )
 
 
 def _rest(snapshot: dict[str, Any]) -> str | None:
-    """What keeps a channel from work though it is up."""
+    """What keeps a channel from work."""
+    error: str | None = snapshot["error"]
     if snapshot["cooldown_s"] > 0:
         why = "throttled" if snapshot["breaker"] == "closed" else "failed in series"
-        return f"{why}: rests {snapshot['cooldown_s']:g} s"
+        return f"{why}: rests {snapshot['cooldown_s']:g} s" + (f"; {error}" if error else "")
+    if error:
+        return error
     used_up = [a for a in snapshot["budgets"] if a["used"] >= a["limit"]]
     return "; ".join(f"{a['limit']} {a['what']} a {a['period']} used up" for a in used_up) or None

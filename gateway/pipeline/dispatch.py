@@ -33,7 +33,7 @@ from gateway.pipeline.outcomes import Taken, record_all_accepted, record_refused
 from gateway.pipeline.retry import RetryPolicy, TryAgain, decide_retry, decide_setback
 from gateway.pipeline.schedule import Claim
 from gateway.policy.optout import is_stopped
-from gateway.routing.troubles import Troubles
+from gateway.routing.troubles import Number, Troubles
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import disown, let_recipient_go
 from gateway.store.suppressions import find_suppressed
@@ -217,10 +217,9 @@ class Dispatcher:
                 following = await self._patiently(
                     lambda: self._store.write_jointly(record_all_accepted, taken)
                 )
-                if self._troubles.note_success(message.recipient):
-                    await self._patiently(
-                        lambda: self._store.write(lambda tx: let_recipient_go(tx, message.recipient))
-                    )
+                number = Number(message.queue, message.recipient)
+                if self._troubles.note_success(number):
+                    await self._patiently(lambda: self._store.write(lambda tx: let_recipient_go(tx, number)))
                     self._release(lane, True)
                 return following, False
             case Refused() | Uncertain():
@@ -228,7 +227,9 @@ class Dispatcher:
                 labeled(self._metrics.segments, lane.name, name).inc()
                 if (setback := decide_setback(result)) is not None:
                     asked_s = result.fault.retry_after_s if isinstance(result, Refused) else None
-                    self._troubles.note_setback(message.recipient, setback, self._clock.monotonic(), asked_s)
+                    self._troubles.note_setback(
+                        Number(message.queue, message.recipient), setback, self._clock.monotonic(), asked_s
+                    )
                 decision = decide_retry(self._policy, result, segment.attempts, random.random())
 
                 async def record(tx: Tx) -> None:

@@ -206,8 +206,11 @@ class Lane:
     def taker(self, free: int, at: Reading) -> Taker:
         """It with its room, for the balancer."""
         taker = Taker(self.name, self.queues, free, takes_parameters=self._takes_parameters)
+        suspects = self._cooldown.suspects
         if self._breaker.until is not None:
-            taker = taker._replace(avoids=frozenset(self._breaker.suspects))
+            suspects += self._breaker.suspects
+        if suspects:
+            taker = taker._replace(avoids=frozenset(suspects))
         if self.budget is None:
             return taker
         budget = self._left(at.wall)
@@ -237,9 +240,9 @@ class Lane:
                 self.uncertain += 1
                 self._spend(segment)  # it may have gone out
                 fault = Fault(kind=FaultKind.CHANNEL, code=code, detail=detail)
-                self._distrust(fault, segment.recipient, lost=True)
+                self._distrust(fault, segment.recipient, now, lost=True)
             case Refused(fault=fault):
-                self._note_fault(fault, segment.recipient)
+                self._note_fault(fault, segment.recipient, now)
         return result
 
     async def _submit(self, segment: OutboundSegment, now: float) -> SubmitResult:
@@ -255,10 +258,10 @@ class Lane:
         finally:
             turn.end(self._clock.monotonic(), accepted=accepted)
 
-    def _note_fault(self, fault: Fault, recipient: str) -> None:
+    def _note_fault(self, fault: Fault, recipient: str, began: float) -> None:
         if fault.kind is FaultKind.THROTTLED:
             now = self._clock.monotonic()
-            self._cooldown = self._cooldown.after_fault(now, fault.retry_after_s)
+            self._cooldown = self._cooldown.after_fault(now, recipient, fault.retry_after_s)
             self._pace.slow_down(now)
             left_s = self._cooldown.left_s(now)
             _log.info("channel %s is throttled for %.1f s: %s", self.name, left_s, fault.code)
@@ -268,9 +271,9 @@ class Lane:
             case Blame.SEGMENT:
                 self._trust()
             case Blame.UNCLEAR:
-                self._distrust(fault, recipient)
+                self._distrust(fault, recipient, began)
             case Blame.CHANNEL:
-                self._distrust(fault, recipient, at_once=True)
+                self._distrust(fault, recipient, began, at_once=True)
 
     def note_late_success(self) -> None:
         """The network had taken a segment that was of unknown fate: the channel is slow, and not dead."""
@@ -281,10 +284,14 @@ class Lane:
             _log.info("channel %s works again", self.name)
         self._breaker, self._renewals = self._breaker.after_answer(), Renewals()
 
-    def _distrust(self, fault: Fault, recipient: str, *, at_once: bool = False, lost: bool = False) -> None:
+    def _distrust(
+        self, fault: Fault, recipient: str, began: float, *, at_once: bool = False, lost: bool = False
+    ) -> None:
         now, before = self._clock.monotonic(), self._breaker
         asked_s = fault.retry_after_s if at_once else None
-        self._breaker = before.after_failure(now, recipient, at_once=at_once, lost=lost, asked_s=asked_s)
+        self._breaker = before.after_failure(
+            now, recipient, began=began, at_once=at_once, lost=lost, asked_s=asked_s
+        )
         self._last_failure = f"{fault.code}: {fault.detail}"
         if self._breaker.openings > before.openings:
             _log.warning(

@@ -30,7 +30,7 @@ from gateway.pipeline.lane import Lane
 from gateway.policy.optout import is_stopped
 from gateway.routing.balancer import Taker, choose_channels, unfilled, wanted_per_queue
 from gateway.routing.budgets import URGENT, Need
-from gateway.routing.troubles import Troubles
+from gateway.routing.troubles import Number, Troubles
 from gateway.store.messages import load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import Due, claim_messages, find_due, hold_recipient, load_messages, save_state
@@ -245,9 +245,9 @@ class Scheduler:
         await end_messages(tx, blocked, MessageStatus.BLOCKED, OPTED_OUT, self._clock)
         ended = {*expired, *blocked}
         held = self._held((d for d in due if d.message_id not in ended), under_way)
-        for recipient, urgent, besides, for_s in {(h.recipient, h.urgent, h.besides, h.for_s) for h in held}:
+        for number, urgent, besides, for_s in {(h.number, h.urgent, h.besides, h.for_s) for h in held}:
             until = truncate_ms(now + timedelta(seconds=for_s))
-            await hold_recipient(tx, recipient, now, until, urgent=urgent, besides=besides)
+            await hold_recipient(tx, number, now, until, urgent=urgent, besides=besides)
         return ended | {hold.message_id for hold in held}
 
     def _under_way(self) -> AbstractSet[str]:
@@ -259,16 +259,17 @@ class Scheduler:
         if not self._troubles:
             return []
         now, held = self._clock.monotonic(), []
-        tries: dict[str, str] = {}
+        tries: dict[Number, str] = {}
         for d in sorted(due, key=lambda d: (-d.candidate.priority, d.message_id)):
             urgent = d.category in URGENT
-            for_s = self._troubles.left_s(d.recipient, now, urgent=urgent)
-            if for_s == 0 and (d.recipient in under_way or d.recipient in tries):
+            number = Number(d.candidate.queue, d.recipient)
+            for_s = self._troubles.left_s(number, now, urgent=urgent)
+            if for_s == 0 and (d.recipient in under_way or number in tries):
                 for_s = ON_WIRE_S
             if for_s:
-                held.append(_Held(d.message_id, d.recipient, urgent, tries.get(d.recipient), for_s))
+                held.append(_Held(d.message_id, number, urgent, tries.get(number), for_s))
             elif for_s is not None:
-                tries[d.recipient] = d.message_id
+                tries[number] = d.message_id
         return held
 
 
@@ -280,7 +281,7 @@ class _Held(NamedTuple):
     """
 
     message_id: str
-    recipient: str
+    number: Number
     urgent: bool
     besides: str | None
     for_s: float

@@ -12,7 +12,7 @@ LOST_CAP_S = 300.0
 SERIES = 3
 """Different recipients whose messages failed in a row open a breaker."""
 TOGETHER_S = 5.0
-"""Failures of one recipient that come so close together are one failure: they were sent together."""
+"""Messages to one recipient that were submitted so soon after a failure are part of it: nobody else had his turn."""
 SUSPECTS = 50
 """Recipients of failed messages that are remembered; more tell nothing new."""
 RENEW_AFTER = 2
@@ -29,17 +29,20 @@ class Cooldown:
     Args:
         until: monotonic seconds; 0 when fit.
         failures: in a row.
+        suspects: recipients of the messages that were refused in a row, the newest last; see `Breaker`.
     """
 
     until: float = 0.0
     failures: int = 0
+    suspects: tuple[str, ...] = ()
 
-    def after_fault(self, now: float, asked_s: float | None = None) -> Cooldown:
+    def after_fault(self, now: float, recipient: str, asked_s: float | None = None) -> Cooldown:
         """After one more refusal; the peer's own wish counts when it gave one."""
+        suspects = _with(self.suspects, recipient)
         pause_s = asked_s if asked_s is not None else doubled_s(self.failures, COOLDOWN_FIRST_S)
         if now < self.until:  # several segments of one window failed together: one failure
-            return replace(self, until=max(self.until, now + pause_s))
-        return Cooldown(until=now + pause_s, failures=self.failures + 1)
+            return replace(self, until=max(self.until, now + pause_s), suspects=suspects)
+        return Cooldown(until=now + pause_s, failures=self.failures + 1, suspects=suspects)
 
     def after_success(self) -> Cooldown:
         """Fit again."""
@@ -92,6 +95,7 @@ class Breaker:
         now: float,
         recipient: str,
         *,
+        began: float | None = None,
         at_once: bool = False,
         lost: bool = False,
         asked_s: float | None = None,
@@ -101,17 +105,18 @@ class Breaker:
         Args:
             now: monotonic seconds.
             recipient: of the segment.
+            began: when it was submitted; None for just now.
             at_once: it opens without a series: the channel said itself that it can't.
             lost: nobody knows what became of the segment, so that a trial costs a message: pauses grow faster.
             asked_s: the pause that the peer asked for.
         """
         is_new = recipient not in self.suspects
-        suspects = (*(s for s in self.suspects if s != recipient), recipient)[-SUSPECTS:]
+        suspects = _with(self.suspects, recipient)
         if self.until is not None and now < self.until:
             # Several segments of one window failed together: one failure.
             until = self.until if asked_s is None else max(self.until, now + asked_s)
             return replace(self, suspects=suspects, until=until)
-        if not is_new and not at_once and now - self.failed_at < TOGETHER_S:
+        if not is_new and not at_once and (now if began is None else began) - self.failed_at < TOGETHER_S:
             return self
         failed = replace(self, suspects=suspects, failures=self.failures + 1, failed_at=now)
         closed = self.until is None
@@ -161,6 +166,10 @@ class Renewals:
     def after_one(self, now: float) -> Renewals:
         """It was asked for."""
         return Renewals(n=self.n + 1, until=now + doubled_s(self.n, RENEW_FIRST_S, RENEW_CAP_S))
+
+
+def _with(suspects: tuple[str, ...], recipient: str) -> tuple[str, ...]:
+    return (*(s for s in suspects if s != recipient), recipient)[-SUSPECTS:]
 
 
 def doubled_s(n_before: int, first_s: float, cap_s: float = COOLDOWN_CAP_S) -> float:

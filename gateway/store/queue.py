@@ -14,6 +14,7 @@ from gateway.clock import format_ms
 from gateway.model.message import Category, Message, Segment
 from gateway.routing.balancer import Candidate
 from gateway.routing.budgets import URGENT, Need
+from gateway.routing.troubles import Number
 from gateway.store.messages import MESSAGE_COLUMNS, parse_message
 from gateway.store.ports import Tx
 
@@ -180,12 +181,12 @@ async def unhide(tx: Tx, message_ids: Iterable[str]) -> None:
 
 
 async def hold_recipient(
-    tx: Tx, recipient: str, now: datetime, until: datetime, *, urgent: bool, besides: str | None
+    tx: Tx, number: Number, now: datetime, until: datetime, *, urgent: bool, besides: str | None
 ) -> None:
-    """Let no waiting message to a number be claimed for a while.
+    """Let no waiting message to a number be claimed from a queue for a while.
 
     Args:
-        recipient: the number.
+        number: the number and the queue.
         now: the instant; `end_misdated_pauses` goes by it.
         until: the end of the pause.
         urgent: whether it is urgent messages that wait, or all others.
@@ -193,18 +194,18 @@ async def hold_recipient(
     """
     kinds = _URGENT_ONLY if urgent else _URGENT_ONLY.replace(" IN ", " NOT IN ")
     await tx.execute(
-        "UPDATE messages SET hidden_until = ?, updated_at = ? WHERE recipient = ? AND status = 'queued'"
-        f" AND hidden_until IS NULL AND id IS NOT ?{kinds}",
-        (format_ms(until), format_ms(now), recipient, besides),
+        "UPDATE messages SET hidden_until = ?, updated_at = ? WHERE recipient = ? AND queue = ?"
+        f" AND status = 'queued' AND hidden_until IS NULL AND id IS NOT ?{kinds}",
+        (format_ms(until), format_ms(now), number.recipient, number.queue, besides),
     )
 
 
-async def let_recipient_go(tx: Tx, recipient: str) -> None:
-    """End the pauses of all messages that wait for a number."""
+async def let_recipient_go(tx: Tx, number: Number) -> None:
+    """End the pauses of all messages in a queue that wait for a number."""
     await tx.execute(
-        "UPDATE messages SET hidden_until = NULL WHERE recipient = ? AND status = 'queued'"
+        "UPDATE messages SET hidden_until = NULL WHERE recipient = ? AND queue = ? AND status = 'queued'"
         " AND hidden_until IS NOT NULL",
-        (recipient,),
+        (number.recipient, number.queue),
     )
 
 

@@ -58,6 +58,31 @@ async def test_a_number_that_fails_holds_up_nobody_else(tmp_path: Path, what, ca
         assert n_sent_to(driver, OFF) <= 15 + 6, "and it is left alone itself, ever longer"
 
 
+@pytest.mark.parametrize("capacity", [1, 10])
+@pytest.mark.parametrize("what", MINE)
+async def test_nor_does_it_when_its_messages_are_more_urgent_than_theirs(tmp_path: Path, what, capacity):
+    driver = ScriptedDriver("a", capacity=capacity)
+    driver.verdicts[OFF] = MINE[what]
+    async with running(tmp_path / "s.db", driver) as rig:
+        for _ in range(30):
+            await rig.send(OFF, category="emergency")
+        await rig.settled()
+        good = [await rig.send(number) for number in OTHERS[:10]]
+        await pass_time(rig, 30.0 if "patience" in what else 10.0)
+        for message in good:
+            assert (await rig.message(message.id)).status == "sent"
+
+
+async def test_a_number_that_one_channel_does_not_reach_may_be_well_for_another(tmp_path: Path):
+    bad, good = ScriptedDriver("a", capacity=1), ScriptedDriver("b", capacity=1)
+    bad.verdicts[OFF] = MINE["temporary, as +CMS ERROR: 38"]
+    async with running(tmp_path / "s.db", bad, good) as rig:
+        for _ in range(3):
+            await rig.send(OFF, channel="a")
+        await rig.settled()
+        await rig.until_status(await rig.send(OFF, channel="b"), "sent")
+
+
 async def test_three_channels_and_a_number_that_is_off(tmp_path: Path):
     drivers = [ScriptedDriver(name, capacity=1) for name in "abc"]
     for driver in drivers:

@@ -26,7 +26,7 @@ PHONE = "+8613800138000"
 def test_a_pause_doubles_while_the_channel_goes_on_refusing():
     cooldown, now, pauses = Cooldown(), 100.0, []
     for _ in range(9):
-        cooldown = cooldown.after_fault(now)
+        cooldown = cooldown.after_fault(now, PHONE)
         pauses.append(cooldown.left_s(now))
         now += cooldown.left_s(now)
     assert pauses == [1, 2, 4, 8, 16, 32, COOLDOWN_CAP_S, COOLDOWN_CAP_S, COOLDOWN_CAP_S]
@@ -35,20 +35,20 @@ def test_a_pause_doubles_while_the_channel_goes_on_refusing():
 def test_a_window_that_fails_together_is_one_failure():
     cooldown = Cooldown()
     for _ in range(50):
-        cooldown = cooldown.after_fault(100.0)
+        cooldown = cooldown.after_fault(100.0, PHONE)
     assert cooldown.failures == 1
     assert cooldown.left_s(100.0) <= 2.0
 
 
 def test_the_peers_own_wish_counts():
-    assert Cooldown().after_fault(100.0, 30.0).left_s(100.0) == 30.0
-    assert Cooldown().after_fault(100.0, 0.0).left_s(100.0) == 0.0
+    assert Cooldown().after_fault(100.0, PHONE, 30.0).left_s(100.0) == 30.0
+    assert Cooldown().after_fault(100.0, PHONE, 0.0).left_s(100.0) == 0.0
 
 
 def test_a_success_ends_the_pause_and_forgets():
-    cooldown = Cooldown().after_fault(100.0).after_fault(101.5).after_success()
+    cooldown = Cooldown().after_fault(100.0, PHONE).after_fault(101.5, PHONE).after_success()
     assert cooldown.left_s(101.5) == 0
-    assert cooldown.after_fault(200.0).left_s(200.0) == 1.0
+    assert cooldown.after_fault(200.0, PHONE).left_s(200.0) == 1.0
 
 
 RECIPIENTS = (f"+86138{n:08}" for n in count())
@@ -157,3 +157,10 @@ def test_messages_to_one_number_that_were_sent_together_are_one_failure():
     for _ in range(20):
         breaker = breaker.after_failure(100.0, PHONE)
     assert breaker.failures == 1
+
+
+def test_messages_to_one_number_that_follow_each_other_at_once_are_one_failure_however_long_each_takes():
+    breaker = Breaker().after_failure(160.0, PHONE, began=100.0, lost=True)
+    breaker = breaker.after_failure(220.0, PHONE, began=160.0, lost=True)
+    assert breaker.failures == 1
+    assert breaker.after_failure(300.0, PHONE, began=240.0, lost=True).failures == 2

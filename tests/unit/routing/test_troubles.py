@@ -7,11 +7,11 @@ import math
 import pytest
 
 from gateway.routing.room import LEAST_S, Hold, Room, find_room
-from gateway.routing.troubles import FORGOTTEN_S, REMEMBERED, Setback, Troubles
+from gateway.routing.troubles import FORGOTTEN_S, REMEMBERED, Number, Setback, Troubles
 
 pytestmark = pytest.mark.unit
 
-PHONE = "+8613800138000"
+PHONE = Number("group:default", "+8613800138000")
 
 
 def left(troubles: Troubles, now: float, *, urgent: bool = False) -> float | None:
@@ -48,6 +48,8 @@ def test_what_was_on_the_wire_together_counts_once():
 def test_a_success_ends_it_and_so_does_a_long_time():
     troubles = Troubles(15.0, 1_800.0)
     assert not troubles.note_success(PHONE)
+    troubles.note_setback(PHONE, Setback.REFUSED, 100.0)
+    assert not troubles.note_success(PHONE), "once was no trouble"
     for _ in range(2):
         troubles.note_setback(PHONE, Setback.REFUSED, 100.0)
     assert left(troubles, 115.0 + FORGOTTEN_S) is None
@@ -67,7 +69,7 @@ def test_something_urgent_waits_a_tenth_of_it_and_the_networks_own_wish_counts()
 def test_what_is_remembered_is_bounded():
     troubles = Troubles(15.0, 1_800.0)
     for n in range(REMEMBERED + 10):
-        troubles.note_setback(f"+{n}", Setback.REFUSED, 100.0)
+        troubles.note_setback(Number("q", f"+{n}"), Setback.REFUSED, 100.0)
     assert len(troubles._known) == REMEMBERED
 
 
@@ -81,3 +83,17 @@ def test_without_room_the_longest_pause_counts_and_none_is_nothing():
     )
     assert find_room([Hold("busy", -1)]) == Room(0, math.inf, "busy")
     assert find_room([Hold("rate", 0, 0.0)]) == Room(0, LEAST_S, "rate")
+
+
+def test_what_one_queue_has_learned_is_nothing_to_another():
+    troubles = Troubles(15.0, 1_800.0)
+    for _ in range(2):
+        troubles.note_setback(PHONE, Setback.REFUSED, 100.0)
+    assert troubles.left_s(Number("channel:a", PHONE.recipient), 100.0, urgent=False) is None
+
+
+def test_nothing_is_urgent_enough_to_have_a_channel_throttled_again_and_again():
+    troubles = Troubles(15.0, 1_800.0)
+    for _ in range(2):
+        troubles.note_setback(PHONE, Setback.THROTTLED, 100.0)
+    assert left(troubles, 100.0, urgent=True) == 4
