@@ -140,7 +140,7 @@ class ModemDriver(Driver):
         if fault is not None or session is None or session.outbound is None:
             return Refused(fault=fault or LINK_DOWN)
         exchange = session.outbound.exchange(segment)
-        task = asyncio.create_task(self._send(exchange, session, report=segment.report))
+        task = asyncio.create_task(self._send(exchange, session, segment))
         self._exchanges.add(task)
         task.add_done_callback(self._exchanges.discard)
         try:
@@ -191,9 +191,9 @@ class ModemDriver(Driver):
         maker = str(self._report.facts.get("manufacturer") or "")
         return await self._ussd.ask(self._session.outbound.port, code, timeout_s, maker=maker)
 
-    async def _send(self, exchange: Exchange, session: Session, *, report: bool) -> SubmitResult:
+    async def _send(self, exchange: Exchange, session: Session, segment: OutboundSegment) -> SubmitResult:
         result = await exchange.run()
-        session.note(result, report=report)
+        session.note(result, segment)
         if isinstance(result, Accepted):
             self._gentle_left = GENTLE
         return result

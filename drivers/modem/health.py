@@ -42,7 +42,9 @@ is still set up is asked all the same."""
 GLANCE_GAP_S = 5.0
 """At least so long between two looks that something made us take at once."""
 UNANSWERED = 2
-"""Segments in a row without the network's answer before the stick counts as unwell."""
+"""Recipients whose segments had no answer from the network in a row before the stick counts as unwell."""
+ALL_OF_ONE = 4
+"""Segments of one recipient after which it does, too."""
 REMEMBERED = 20
 """Segments of which the error rate is told."""
 
@@ -92,27 +94,27 @@ class Vitals:
 
     def __init__(self) -> None:
         self._failed: deque[bool] = deque(maxlen=REMEMBERED)
-        self._n_unanswered = 0
+        self._unanswered: list[str] = []
 
-    def note(self, result: SubmitResult) -> None:
-        """Take one outcome; what is the segment's own fault says nothing."""
+    def note(self, result: SubmitResult, recipient: str) -> None:
+        """Take the outcome of a segment to a recipient; what is the segment's own fault says nothing."""
         match result:
             case Accepted():
-                self._n_unanswered = 0
+                self._unanswered.clear()
                 self._failed.append(False)
             case Uncertain():
-                self._n_unanswered += 1
+                self._unanswered.append(recipient)
                 self._failed.append(True)
             case Refused(fault=fault) if fault.kind is not FaultKind.PERMANENT:
-                self._n_unanswered = 0
+                self._unanswered.clear()
                 self._failed.append(True)
             case _:
-                self._n_unanswered = 0
+                self._unanswered.clear()
 
     def note_late(self, result: SubmitResult) -> None:
         """Take the network's answer to a segment that had counted as unanswered."""
         if not isinstance(result, Uncertain):
-            self._n_unanswered = 0
+            self._unanswered.clear()
             if isinstance(result, Accepted) and self._failed:
                 self._failed[-1] = False
 
@@ -124,11 +126,11 @@ class Vitals:
     @property
     def is_unwell(self) -> bool:
         """Nothing that is sent is answered any more."""
-        return self._n_unanswered >= UNANSWERED
+        return len(set(self._unanswered)) >= UNANSWERED or len(self._unanswered) >= ALL_OF_ONE
 
     def start_anew(self) -> None:
         """The stick was brought up again: its silence of before is over."""
-        self._n_unanswered = 0
+        self._unanswered.clear()
 
 
 async def look(port: AtPort, iccid_command: str | None = None) -> Health:

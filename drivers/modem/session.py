@@ -157,10 +157,10 @@ class Session:
         assert errors is not None
         return await self._end_of(worst(errors))
 
-    def note(self, result: SubmitResult, *, report: bool = False) -> None:
-        """Learn from the outcome of a segment; ``report`` says whether one was asked for."""
-        self._vitals.note(result)
-        if report and isinstance(result, Accepted):
+    def note(self, result: SubmitResult, segment: OutboundSegment) -> None:
+        """Learn from the outcome of a segment."""
+        self._vitals.note(result, segment.recipient)
+        if segment.report and isinstance(result, Accepted):
             self._inbound.note_sent()
         if isinstance(result, Refused):
             self._note_refusal(result.fault)

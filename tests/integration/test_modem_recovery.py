@@ -136,7 +136,7 @@ async def test_segments_that_nobody_answers_any_more_call_for_help(modem, sink):
         modem.swallow.add("payload")
         for n_up in (1, 2):
             await sink.wait_for(lambda n_up=n_up: len(sink.of(ChannelUp)) == n_up)
-            assert isinstance(await driver.submit(segment()), Uncertain)
+            assert isinstance(await driver.submit(segment(recipient=f"+861380013800{n_up}")), Uncertain)
         await modem.wait_for_command("ATZ")
         await sink.wait_for(lambda: len(sink.of(ChannelUp)) == 3)
         assert isinstance(await driver.submit(segment()), Accepted)

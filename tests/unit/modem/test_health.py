@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
+from drivers.base import Uncertain
 from drivers.errors import AtError, WireTimeout
-from drivers.modem.health import Health, watch
+from drivers.modem.health import Health, Vitals, watch
 
 pytestmark = pytest.mark.unit
 
@@ -47,3 +48,16 @@ async def test_a_sims_number_that_is_told_no_more_is_no_reason_to_stop():
 
 async def test_one_lost_answer_does_not_end_the_watch_over_the_sim():
     assert await iccids(Stick([True, False, True]), 3) == ["89860012345678901234"] * 3
+
+
+def unwell_after(*recipients: str) -> bool:
+    vitals = Vitals()
+    for recipient in recipients:
+        vitals.note(Uncertain(code="answer_timeout", detail="As a test has it."), recipient)
+    return vitals.is_unwell
+
+
+def test_the_silence_of_two_recipients_is_the_sticks_and_that_of_one_only_when_it_goes_on():
+    assert unwell_after("+1", "+2")
+    assert not unwell_after("+1", "+1", "+1")
+    assert unwell_after("+1", "+1", "+1", "+1")
