@@ -91,6 +91,7 @@ class Lane:
         self._breaker = Breaker()
         self._renewals = Renewals()
         self._last_failure = ""
+        self._throttled_last: str | None = None
         self._turn = Turn(clock) if driver.capacity == 1 else None
         self.facts: dict[str, str | int | float | bool | None] = {}
         self.state = ChannelState.STARTING
@@ -206,10 +207,7 @@ class Lane:
     def taker(self, free: int, at: Reading) -> Taker:
         """It with its room, for the balancer."""
         taker = Taker(self.name, self.queues, free, takes_parameters=self._takes_parameters)
-        suspects = self._cooldown.suspects
-        if self._breaker.until is not None:
-            suspects += self._breaker.suspects
-        if suspects:
+        if suspects := self._cooldown.suspects + self._breaker.suspects:
             taker = taker._replace(avoids=frozenset(suspects))
         if self.budget is None:
             return taker
@@ -262,7 +260,10 @@ class Lane:
         if fault.kind is FaultKind.THROTTLED:
             now = self._clock.monotonic()
             self._cooldown = self._cooldown.after_fault(now, recipient, fault.retry_after_s)
-            self._pace.slow_down(now)
+            # One recipient again and again, a full mailbox say, is no reason to slow down for all.
+            if recipient != self._throttled_last:
+                self._pace.slow_down(now)
+            self._throttled_last = recipient
             left_s = self._cooldown.left_s(now)
             _log.info("channel %s is throttled for %.1f s: %s", self.name, left_s, fault.code)
             return

@@ -21,7 +21,7 @@ STRIKES = 2
 """Failures in a row from which on a number is in trouble; once is no news."""
 FORGOTTEN_S = 3_600.0
 """A number that was left alone for so much longer than its pause begins anew."""
-URGENT_SHARE = 0.1
+URGENT_SHARE = 0.5
 """Of its pause, after which something urgent may try a number."""
 
 

@@ -143,7 +143,7 @@ async def test_something_urgent_tries_a_number_in_trouble_sooner(tmp_path: Path)
         await rig.settled()
         del driver.verdicts[OFF]
         otp = await rig.send(OFF, category="otp")
-        await pass_time(rig, 9.0, step_s=3.0)
+        await pass_time(rig, 48.0, step_s=6.0)
         assert (await rig.message(otp.id)).status == "queued"
         await pass_time(rig, 3.0)
         assert (await rig.message(otp.id)).status == "sent"
@@ -288,3 +288,19 @@ async def test_a_single_message_that_fails_again_and_again_asks_for_one_too(tmp_
         await rig.send(OFF)
         await pass_time(rig, 30.0, step_s=5.0)
         assert [fault.code for fault in driver.renewals] == ["smpp_0x08"]
+
+
+async def test_after_each_failure_others_come_first_however_urgent_the_next_to_the_same_number_is(
+    tmp_path: Path,
+):
+    driver = ScriptedDriver("a", capacity=1)
+    driver.verdicts[OFF] = MINE["no answer"]
+    async with running(tmp_path / "s.db", driver) as rig:
+        await rig.channels.pause("a")
+        for _ in range(3):
+            await rig.send(OFF, category="emergency", priority=9)
+        for number in OTHERS[:3]:
+            await rig.send(number)
+        await rig.channels.resume("a")
+        await rig.settled()
+        assert driver.recipients()[:2] == [OFF, OTHERS[0]]

@@ -58,12 +58,12 @@ def test_a_success_ends_it_and_so_does_a_long_time():
     assert not troubles
 
 
-def test_something_urgent_waits_a_tenth_of_it_and_the_networks_own_wish_counts():
+def test_something_urgent_waits_half_of_it_and_the_networks_own_wish_counts():
     troubles = Troubles(15.0, 1_800.0)
     for _ in range(2):
         troubles.note_setback(PHONE, Setback.REFUSED, 100.0, 50.0)
     assert left(troubles, 100.0) == 50
-    assert left(troubles, 100.0, urgent=True) == pytest.approx(5.0)
+    assert left(troubles, 100.0, urgent=True) == pytest.approx(25.0)
 
 
 def test_what_is_remembered_is_bounded():
