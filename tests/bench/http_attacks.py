@@ -52,6 +52,7 @@ async def _again(job: Callable[[], Awaitable[object]], pause_s: float) -> None:
 
 
 async def _many(n: int, job: Callable[[], Awaitable[object]], pause_s: float = 0.01) -> None:
+    asyncio.get_running_loop().call_later(0.5, partial(print, "at work", flush=True))
     await asyncio.gather(*(_again(job, pause_s) for _ in range(n)))
 
 
@@ -75,6 +76,7 @@ def _head(secret: str, length: int, extra: str = "", path: str = _BATCH) -> byte
 
 
 async def _quiet(_port: int, _secret: str) -> None:
+    print("at work", flush=True)
     await asyncio.Event().wait()
 
 
@@ -141,7 +143,6 @@ async def _measure(folder: Path, name: str) -> list[Figure]:
         assert daemon.process is not None
         # In a process of its own: what it costs to attack is not to be seen in what is measured.
         async with attacking(name, daemon):
-            await asyncio.sleep(1.0)
             taken, n_refused = await _be_honest(daemon.port, daemon.secret)
         peak_mib = memory_mib(daemon.process.pid, "VmHWM")
         disk_mib = _disk_mib(folder)
@@ -159,11 +160,13 @@ async def _measure(folder: Path, name: str) -> list[Figure]:
 
 @contextlib.asynccontextmanager
 async def attacking(name: str, daemon: Daemon) -> AsyncIterator[asyncio.subprocess.Process]:
-    """One of `ATTACKS` on a daemon, for the length of the block."""
+    """One of `ATTACKS` on a daemon, in full swing, for the length of the block."""
     attacker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, name, str(daemon.port), daemon.secret
+        sys.executable, "-m", __name__, name, str(daemon.port), daemon.secret, stdout=asyncio.subprocess.PIPE
     )
     try:
+        assert attacker.stdout is not None
+        assert await attacker.stdout.readline() == b"at work\n"
         yield attacker
     finally:
         if attacker.returncode is None:

@@ -26,7 +26,7 @@ from tests.support.daemon import until
 pytestmark = pytest.mark.integration
 
 MESSAGE = b'{"to":"+8613800138000","text":"hello"}'
-FEW = Limits(most=30, most_of_address=20, head_s=0.2, body_s=0.2)
+FEW = Limits(most=30, most_of_address=20, head_s=1.0, body_s=1.0)
 
 
 @asynccontextmanager
