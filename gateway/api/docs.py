@@ -10,7 +10,8 @@ _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2430;background:#fff}
 h1,h2,h3{line-height:1.2}h2{margin-top:2.5rem;border-bottom:1px solid #ccd3dc;padding-bottom:.3rem}
 code,pre{font:14px/1.4 ui-monospace,monospace;background:#f1f4f8;border-radius:4px;padding:.1rem .3rem}
-pre{padding:.8rem;white-space:pre-wrap}details{border:1px solid #ccd3dc;border-radius:6px;margin:.6rem 0;padding:.5rem .8rem}
+pre{padding:.8rem;white-space:pre-wrap}
+details{border:1px solid #ccd3dc;border-radius:6px;margin:.6rem 0;padding:.5rem .8rem}
 summary{cursor:pointer}.m{display:inline-block;min-width:4.2rem;font-weight:700}.s{color:#5a6675}
 table{border-collapse:collapse;width:100%;margin:.5rem 0}td,th{text-align:left;vertical-align:top;padding:.25rem .6rem
 .25rem 0;border-bottom:1px solid #e4e9ef}nav{display:flex;flex-wrap:wrap;gap:0 1rem}body{overflow-wrap:anywhere}
