@@ -23,12 +23,14 @@ _REF = "#/components/schemas/"
 _PROBLEMS = {
     400: "The body can't be read.",
     401: "No key came, or one that is not known.",
-    403: "The key lacks the scope.",
-    404: "There is no such thing.",
-    409: "Its state forbids this.",
+    403: "The caller may not do this; a key lacks the scope.",
+    404: "Nothing here has this id, name or address.",
+    408: "The body did not come in time.",
+    409: "The state of the message or channel forbids this.",
     413: "The body is too large.",
+    415: "The body is packed or written in a way that is not read here.",
     422: "Something in the request is wrong; `errors` says what.",
-    501: "This thing can't do that.",
+    501: "This channel can't do that.",
     502: "The network or the modem refused.",
     503: "Not now; the detail says why.",
     504: "The network did not answer in time.",
@@ -37,7 +39,7 @@ _PROBLEMS = {
 _INTRODUCTION = (
     "Send and receive text messages by USB modems and SMPP accounts. Authenticate with `Authorization: Bearer KEY`; "
     "`hongyan keys create` makes a key. Refusals are `application/problem+json` (RFC 9457) with a stable `code`. "
-    "Times are RFC 3339 in UTC; numbers are E.164 in answers."
+    "Times are RFC 3339 in UTC. Numbers in answers are E.164, or the digits of a short code."
 )
 
 
@@ -140,7 +142,7 @@ def _usual_problems(route: Route) -> Iterable[int]:
     if route.scope is not None:
         yield from (401, 403, 422, 503)
     if route.method in {"POST", "PUT"}:
-        yield from (400, 413)
+        yield from (400, 408, 413, 415)
 
 
 def _refusals(refs: dict[type, Schema]) -> Schema:

@@ -49,7 +49,17 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class MessageQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which messages; ``since`` and ``until`` look at the creation, both included."""
+    """Which messages.
+
+    Args:
+        to: the recipient; a number that may belong to several persons finds the messages to each of them.
+        tag: one of the message's tags.
+        channel: the channel that sent the message or has it now.
+        reference: the message's ``reference``, whole.
+        batch: the ``batch_id``.
+        since: created at this time or later.
+        until: created at this time or earlier.
+    """
 
     status: MessageStatus | None = None
     to: Word | None = None
@@ -62,7 +72,13 @@ class MessageQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class InboundQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which inbound messages."""
+    """Which inbound messages.
+
+    Args:
+        from: who wrote; a number that may belong to several persons finds the messages of each of them.
+        to: our number that the message came to.
+        since: received at this time or later.
+    """
 
     sender: Word | None = msgspec.field(default=None, name="from")
     to: Word | None = None
@@ -70,7 +86,13 @@ class InboundQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which events; ``type`` may list several, joined by commas; ``last`` of the past come first."""
+    """Which events.
+
+    Args:
+        type: types of events, joined by commas.
+        last_event_id: as the header Last-Event-ID, for clients that can't send headers.
+        last: so many of the newest past events come first.
+    """
 
     status: MessageStatus | None = None
     to: Word | None = None

@@ -24,7 +24,7 @@ class ReceiptQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Which receipts.
 
     Args:
-        unmatched: the others are not kept: they are in the timelines of their messages.
+        unmatched: those that found no message. There is no list of the others: they are in their messages' timelines.
     """
 
     unmatched: Literal["true"] = "true"

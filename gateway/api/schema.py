@@ -36,8 +36,8 @@ class SegmentOut(msgspec.Struct, frozen=True, kw_only=True):
     """One part on the wire.
 
     Args:
-        ref: the network's own reference; null until the network took the part.
-        attempts: submits that reached an answer or an unknown end.
+        ref: the network's own reference; null until the network has taken the part.
+        attempts: how often the part was submitted, whether that was answered or not.
     """
 
     part: int
@@ -151,10 +151,12 @@ class InboundOut(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         data: hex; null unless it is binary.
-        complete: false while parts are missing; `[…]` stands for them in the text, and late ones still join it.
-        in_reply_to: the latest message sent to that number from that channel; null for what came days late.
-        kind: `message_waiting` (a voicemail's lamp, for one) or `silent` (type 0, which phones don't show); null for
-            an ordinary message.
+        from: E.164; a number that may belong to several persons stays as it came.
+        complete: false while parts are missing. `[…]` stands for them in the text. A part that comes later joins it.
+        keyword: what the text asks for; null for other texts.
+        in_reply_to: the latest message sent to that number from that channel; null if the inbound message is days old.
+        kind: null for a person's message. `message_waiting` switches the lamp for voicemail, fax or e-mail; `silent`
+            is of type 0, which phones don't show.
     """
 
     id: str
@@ -208,7 +210,7 @@ class SuppressionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class UssdRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A USSD code, such as ``*100#``, or the choice from a menu; quotes and control characters would end it."""
+    """A USSD code, such as ``*100#``, or the choice from a menu; without quotes and control characters."""
 
     code: UssdCode
 

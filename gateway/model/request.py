@@ -45,7 +45,27 @@ TlvValue = Annotated[str, Meta(max_length=510, pattern=_HEX)]
 
 
 class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """All fields of a message but its recipient (INTERFACE section 3)."""
+    """All fields of a message but its recipient (INTERFACE section 3).
+
+    Args:
+        text: what the handset shows; a long one is cut into parts.
+        category: opt-outs stop ``marketing``; ``otp`` and ``emergency`` may use the reserve of a SIM's quota.
+        sender: a channel group; any of its channels may send the message.
+        channel: one channel, which alone may send the message.
+        priority: 0 to 9; 9 goes first.
+        encoding: ``gsm7``, ``ucs2``, or ``auto``: GSM-7 if it holds the text, else UCS-2.
+        smart: write typographic characters plainly where that saves segments; null for the setting of the gateway.
+        flash: show the text at once and do not store it.
+        schedule_at: when to send it; null for now.
+        valid_for: for how many seconds the message makes sense; null for the setting of the gateway.
+        report: ask the network for a delivery report.
+        callback_url: kept with the message and given back; nothing is posted to it.
+        reference: your own id.
+        tags: words to find the message by.
+        data: octets of a binary message in hex, in place of ``text``.
+        udh: the header of a binary message in hex, with its length octet.
+        smpp_tlvs: parameters for the SMSC, tag and octets in hex; SIMs ignore them.
+    """
 
     text: str | None = None
     category: Category = Category.TRANSACTIONAL
@@ -67,18 +87,30 @@ class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omi
 
 
 class MessageRequest(CommonFields, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One message to one recipient."""
+    """One message to one recipient.
+
+    Args:
+        to: E.164, a short code, or a number as people in the gateway's country write it.
+    """
 
     to: Annotated[str, Meta(max_length=64)]
 
 
 class PreviewRequest(CommonFields, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A message to be looked at before it is sent; nobody has to get it yet."""
+    """A message to be looked at before it is sent.
+
+    Args:
+        to: may be left out.
+    """
 
     to: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class FanOutRequest(CommonFields, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One text to many recipients: the second form of a batch."""
+    """One text to many recipients: the second form of a batch.
+
+    Args:
+        to: the recipients, each as in a single message.
+    """
 
     to: Annotated[list[str], Meta(min_length=1, max_length=MAX_BATCH)]

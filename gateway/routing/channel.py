@@ -34,11 +34,13 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         capacity: segments that may be in flight at once.
         in_flight: segments on the wire now.
         tokens: segments that its rate allows right now; None without a rate.
-        cooldown_s: seconds until it is tried again after faults; 0 when it is fit.
-        breaker: ``open`` after failures in series, ``half_open`` while one message is tried.
+        cooldown_s: seconds until it is tried again after faults; 0 when it does not rest.
+        breaker: ``open`` while it rests because messages to several numbers failed, ``half_open`` while one message
+            tries it, else ``closed``.
         budgets: what it may send in the current day and month, and has sent.
         since: when ``state`` began.
-        error: why it is down or stopped; while it is up, what does not work all the same.
+        error: why it is down or stopped. While it is up: what does not work, or the last failure if the breaker is not
+            closed.
         sent, failed, uncertain, received: since the daemon started.
         facts: see `drivers.base.ChannelInfo`.
     """
@@ -88,7 +90,7 @@ class UssdReply(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         text: empty when it only ended the session.
-        expects_reply: a menu: the next code is the choice, and goes into the same session.
+        expects_reply: the text is a menu; the next code is the choice, and goes into the same session.
     """
 
     text: str

@@ -46,12 +46,12 @@ class CarrierLink(CarrierRules, frozen=True, kw_only=True):
         account: binds with the same account hear of each other's receipts; default: same host and system_id.
         interface_version: of SMPP: 3.3, 3.4 or 5.0.
         address_range: the numbers whose messages a receiver asks for, as agreed with the carrier.
-        address_range_ton: their type.
-        address_range_npi: their numbering plan.
+        address_range_ton: the type of these numbers.
+        address_range_npi: the numbering plan of these numbers.
         tls: speak TLS; the SMSC's certificate is verified.
         tls_ca: certificates that are trusted, in PEM, instead of the system's.
         tls_cert: our own certificate, in PEM, where the carrier asks for one.
-        tls_key: its key.
+        tls_key: the private key of tls_cert.
         tls_name: the name in the SMSC's certificate, when it is not the host's.
         tls_verify: false trusts any certificate; anybody on the way can then read and change everything.
     """

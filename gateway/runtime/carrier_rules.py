@@ -107,22 +107,23 @@ class CarrierRules(CarrierTexts, frozen=True, kw_only=True):
     """The part of ``[[smpp]]`` that is about the fields of submit_sm and about receipts.
 
     Args:
-        long_text: where a part says which part of what it is: udh (a header) or sar (parameters).
+        long_text: where the parts of a long text say which part they are: udh (a header) or sar (parameters).
         message_payload: the text goes into a parameter of that name instead of short_message.
-        validity: how long a message is valid goes as a span (relative), an instant (absolute) or not at all (none).
+        validity: how validity_period is written: as a span (relative), an instant (absolute) or not at all (none).
         service_type: such as CMT; only where the carrier asks for one.
         replace_if_present: a message to the same number that still waits at the SMSC is replaced.
-        priority_flags: what stands for our priorities 0 to 9.
+        priority_flags: the priority_flag for each of our priorities 0 to 9.
         intermediate_receipts: ask for reports on the way, too.
         source_ton: type of the sender's number, when its form does not tell.
         source_npi: its numbering plan.
         dest_ton: type of the recipient's number.
         dest_npi: its numbering plan.
-        smpp_tlvs: parameters of the carrier's own in every submit_sm.
+        smpp_tlvs: the carrier's own parameters, sent in every submit_sm.
         query_after_s: how long a receipt may take before the SMSC is asked what became of the segment;
             infinite for never.
-        receipt_id: how receipts spell the ids of submit_sm_resp: auto learns it; as-is, hex-to-decimal, decimal-to-hex.
-        receipt_words: what words and error codes of the carrier's own mean in receipts.
+        receipt_id: how receipts spell the ids of submit_sm_resp: as-is, hex-to-decimal, decimal-to-hex; or auto, which
+            learns it.
+        receipt_words: what the carrier's own words and error codes mean in receipts.
         one_receipt: a long message is reported once, under the id of one of its parts.
     """
 

@@ -18,9 +18,9 @@ class CarrierTexts(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         alphabet: how texts in GSM-7 characters are written: gsm7 (a code an octet), gsm7-packed (eight codes in
             seven octets), latin1 or ascii.
-        data_coding: of such texts; None for what goes with the alphabet.
-        ucs2_data_coding: of texts in UCS-2.
-        binary_data_coding: of data.
+        data_coding: the number sent with such texts; None for the one that belongs to the alphabet.
+        ucs2_data_coding: the number sent with texts in UCS-2.
+        binary_data_coding: the number sent with binary messages.
     """
 
     alphabet: Annotated[

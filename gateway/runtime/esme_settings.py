@@ -68,7 +68,7 @@ class SmppServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         listen: address and port; port 0 takes a free one.
         tls_cert: certificate chain in PEM; makes it TLS, together with ``tls_key``.
         tls_key: the certificate's private key in PEM.
-        max_connections: how many may be open at once; for more, the oldest that is not bound is closed.
+        max_connections: how many may be open at once; for one more, the oldest that has not bound is closed.
         max_per_address: how many of them may come from one address.
         enquire_link_s: how often a silent application is asked whether it lives.
         response_timeout_s: how long an application may take to acknowledge a delivery.
@@ -95,17 +95,17 @@ class SmppAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         system_id: its name in bind requests; unique.
-        password_hash: of its password: what ``hongyan smpp-account`` prints.
-        addresses: networks it may bind from; empty for any.
+        password_hash: what ``hongyan smpp-account`` prints for its password.
+        addresses: addresses and networks it may bind from; empty for any.
         binds: kinds of bind it may open.
-        max_binds: how many at once.
+        max_binds: how many binds it may have at once.
         window: requests one bind may have unanswered, in either direction.
-        rate: the most submissions in so much time; more are answered with ESME_RTHROTTLED.
-        max_queued: messages it may have waiting; more are answered with ESME_RMSGQFUL.
-        groups: the channel groups it may use: the first, or the one that its source address names.
-        senders: source addresses it may use, ``*`` for any characters; they go out as they are where the
-            channel is SMPP. Empty: any is taken, and the channel's own goes out.
-        category: of its messages.
+        rate: the most messages it may submit in so much time; more are answered with ESME_RTHROTTLED.
+        max_queued: messages of it that may wait for the network; more are answered with ESME_RMSGQFUL.
+        groups: the channel groups it may use. The first serves, unless the source address names another.
+        senders: source addresses it may use, ``*`` for any characters. They go out as they are where the channel is
+            SMPP. Empty: it may use any, and the channel's own goes out.
+        category: the category of its messages.
         join: the parts of a long text become one message; false makes each part a message of its own.
         alphabet: what its data_coding 0 means: gsm7 or latin1.
         inbound: numbers (``*`` for any characters) and channels whose inbound messages it gets.

@@ -31,10 +31,10 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
         listen: address and port of the API; port 0 takes a free one.
         tls_cert: certificate chain in PEM; makes it HTTPS, together with ``tls_key``.
         tls_key: the certificate's private key in PEM.
-        max_connections: how many may be open at once.
-        max_connections_per_address: how many of those one address may have.
+        max_connections: how many may be open at once. For one more, the one that keeps us waiting longest is closed.
+        max_connections_per_address: how many of those one address may have; of IPv6, one network of 64 bits.
         header_timeout_s: how long the head of a request may take to come.
-        body_timeout_s: how long a body may take besides a second for each 32 KiB.
+        body_timeout_s: how long a body may take to come; one second more for each 32 KiB.
         max_streams_per_key: how many event streams one API key may have open.
     """
 
@@ -71,7 +71,8 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[webhooks]``: calls to applications whose addresses came with a request, not from this file.
 
     Args:
-        allow_targets: private, loopback and link-local addresses and networks that may be called; public ones may.
+        allow_targets: addresses and networks that may be called though they are private, loopback or link-local.
+            Public addresses may always be called.
     """
 
     allow_targets: Annotated[tuple[IPv4Network | IPv6Network, ...], Form(parse_targets)] = ()

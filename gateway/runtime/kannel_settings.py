@@ -84,15 +84,15 @@ class KannelAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         username: unique.
         password: as the client sends it.
         allowed_ips: addresses and networks it may call from; empty for all.
-        group: the channel group of messages that name no ``smsc``, or none that is ours.
+        group: the channel group of messages that name no ``smsc``, or one that is not ours.
         groups: the groups and channels that ``smsc`` may name; empty for all.
-        smsc: what a client's smsc-id is here: ``"SMSC-ID=CHANNEL or group"``.
-        category: of its messages.
-        default_sender: what reports say where a message brought no ``from``.
-        senders: what may go out as sender as it is, ``*`` for any characters, where the channel is SMPP; else the
-            channel's own does.
+        smsc: which channel or group of ours a client's smsc-id means: ``"SMSC-ID=CHANNEL"``.
+        category: the category of its messages.
+        default_sender: the sender that reports name when a message brings no ``from``.
+        senders: a ``from`` that fits one of these (``*`` for any characters) goes out as it is where the channel is
+            SMPP. In all other cases the channel's own goes out.
         dlr_url: called for messages that ask for reports and bring no URL.
-        charset: of texts that name none and are no UTF-8.
+        charset: the charset of texts that name none and are no UTF-8.
         international: its receivers begin with a country code, with or without a plus.
     """
 
@@ -140,9 +140,9 @@ class MoRouteSettings(msgspec.Struct, frozen=True, kw_only=True):
         keywords: only messages whose first word is one of these, in any case; empty for all.
         get_url: called with GET.
         post_url: called with POST, the text as its body, the rest in X-Kannel headers.
-        charset: of texts in calls; without it UTF-8, and UTF-16BE for UCS-2 as in Kannel.
-        reply: send the text that the application answers back.
-        max_segments: of such an answer; the rest is cut off.
+        charset: the charset of texts in calls; without it UTF-8, and UTF-16BE for UCS-2 as in Kannel.
+        reply: send the text that the application answers back to the person.
+        max_segments: the most segments of such an answer; the rest is cut off.
     """
 
     name: Name

@@ -83,7 +83,7 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[log]``: what the daemon writes down.
 
     Args:
-        level: the least that the program's log holds: debug, info, warning or error.
+        level: lines of this level and above are in the program's log: debug, info, warning or error.
         format: json, console (for people), or auto: console on a terminal and json elsewhere.
         delivery: file of the delivery log, one JSON object a line; ``-`` is stdout.
         mask_numbers: hide most digits of numbers in the delivery log too; the program's log always does.
@@ -114,8 +114,8 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
         on_uncertain: what becomes of a segment that may or may not have gone out: ``hold`` keeps it for a
             receipt or an operator, ``retry`` sends it again, ``fail`` gives it up.
         max_attempts: how often one segment is tried.
-        valid_for_s: how long a message may wait when it does not say itself.
-        retry_first_s: the pause after the first failed attempt; later ones double it.
+        valid_for_s: how long a message may wait when it has no ``valid_for`` of its own.
+        retry_first_s: the pause after the first failed attempt; each later pause is twice the one before.
         retry_cap_s: the longest pause between two attempts.
     """
 
@@ -163,7 +163,8 @@ class SmppSettings(CarrierLink, frozen=True, kw_only=True):
         system_id: the account's user name.
         password: the account's password.
         system_type: only where the carrier asks for one.
-        bind: transceiver, transmitter (only sends), receiver (only takes in), or pair: one of each as one channel.
+        bind: transceiver, transmitter (only sends), receiver (only takes in), or pair: a transmitter and a receiver as
+            one channel.
         window: how many segments may wait for the SMSC's answer at once.
         rate: the most segments it sends in so much time.
         source_address: the sender's number or name that messages carry.
@@ -210,7 +211,8 @@ class OptOutSettings(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         keywords: texts that mean it; case, width and surrounding punctuation don't matter.
         reply: the confirmation that is sent back; empty for none.
-        replies_per_hour: confirmations of all three kinds that one channel may send.
+        replies_per_hour: replies that one channel may send in an hour, to words of ``[opt_out]``, ``[opt_in]`` and
+            ``[help]`` together.
     """
 
     keywords: Keywords = ("TD", "T", "退订", "STOP", "UNSUBSCRIBE")
@@ -255,7 +257,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         modems: the SIMs, in the order of the file.
         smpp: the SMSC accounts, in the order of the file.
         smpp_server: where applications bind to us.
-        smpp_accounts: who may.
+        smpp_accounts: applications that may bind to us.
         opt_out: how a person says no to marketing.
         opt_in: how a person takes that back.
         help: how a person asks who we are.

@@ -17,15 +17,15 @@ class SimSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         rate: the most segments it sends in so much time, evenly spread.
-        quota: the most segments in a day (or whichever time is given), to the last one.
+        quota: the most segments in a day, or in whichever time is given.
         quota_month: the most segments in a calendar month.
         recipients_per_day: how many different numbers it may send to in a day.
-        recipients_per_month: how many in a calendar month.
-        active_hours: when it sends at all.
+        recipients_per_month: how many different numbers it may send to in a calendar month.
+        active_hours: the hours of the day in which it sends; it sends nothing outside of them.
         reserve: so many segments of each quota are kept for otp and emergency messages.
-        balance_code: the USSD code that asks what is left on the SIM.
+        balance_code: the USSD code that asks for the SIM's balance.
         balance_pattern: regular expression; its first group is the amount in the network's answer.
-        balance_every_s: how often it is asked.
+        balance_every_s: how often the balance is asked for.
         balance_alarm: below this amount a warning is given.
     """
 

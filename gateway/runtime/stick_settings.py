@@ -73,17 +73,17 @@ class StickSettings(SimSettings, frozen=True, kw_only=True):
 
     Args:
         port: the serial port for AT commands; a path under /dev/serial stays the same over reboots.
-        usb: find the modem by the USB socket it is plugged into instead; for sticks that are alike.
-        imei: find it by its own number instead, wherever it is plugged in.
-        iccid: find it by its SIM card's number instead.
-        baudrate: of a real serial line; USB sticks ignore it.
+        usb: in place of port: the USB socket that the modem is plugged into; for sticks that are alike.
+        imei: in place of port: the modem's own number; the modem is found wherever it is plugged in.
+        iccid: in place of port: the number of its SIM card.
+        baudrate: speed of a real serial line; USB sticks ignore it.
         smsc: the service centre's number, E.164; only where the SIM does not know it.
-        roaming: send also by a foreign network.
-        send_only: never read the storage; for phones that reading silences.
-        hang_up_calls: end voice calls at once.
-        profile: name or path of the stick's profile; by itself it is chosen by what the stick is.
+        roaming: send also while in a foreign network.
+        send_only: never read the storage, so nothing comes in; for phones that fall silent when it is read.
+        hang_up_calls: end voice calls at once, because they keep the SIM busy.
+        profile: name or path of the stick's profile; without it the profile is chosen by maker and model.
         recovery_command: program that cuts the stick's power for a moment, run when nothing else has helped.
-        answer_timeout_s: how long the modem may take to answer a send; by itself what its profile says.
+        answer_timeout_s: how long the modem may take to answer a send; without it as long as its profile says.
         keepalive_s: how often a silent modem is asked whether it lives.
         init_commands: AT commands of your own, run after ours at each start.
     """

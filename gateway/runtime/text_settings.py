@@ -31,9 +31,9 @@ class TextSettings(msgspec.Struct, frozen=True, kw_only=True):
         full_width: smart mode writes full-width Latin plainly, too.
         national: languages whose GSM-7 tables may be used where that saves segments.
         reserve_each: characters left free in every segment, such as for a signature that the carrier adds.
-        reserve_last: characters left free in the last segment besides those.
-        reference_bits: 8 or 16: of the number by which a handset joins the segments of a long text.
-        max_segments: the most segments that one message may have; longer ones are refused.
+        reserve_last: characters left free in the last segment, besides those.
+        reference_bits: 8 or 16: size of the number by which a handset joins the segments of a long text.
+        max_segments: the most segments that one message may have; a longer message is refused.
     """
 
     smart: Flag = False
