@@ -17,7 +17,8 @@ _CONFIG: Final = FaultKind.CONFIG
 FAULT_BY_STATUS: Final[dict[S, tuple[FaultKind, str]]] = {
     S.RINVMSGLEN: (_PERMANENT, "the SMSC calls the message length invalid"),
     S.RINVCMDLEN: (_PERMANENT, "the SMSC calls the PDU's length invalid"),
-    S.RINVCMDID: (_PERMANENT, "the SMSC does not know this command"),
+    # No message is to blame where even submit_sm is not known: it is not the SMSC that bound us that answers.
+    S.RINVCMDID: (_CHANNEL, "the SMSC does not know this command"),
     S.RINVBNDSTS: (_CHANNEL, "the SMSC does not allow this command on this kind of bind"),
     S.RALYBND: (_CHANNEL, "the SMSC says that this account is bound already"),
     S.RINVPRTFLG: (_PERMANENT, "the SMSC refuses the priority"),
@@ -93,7 +94,7 @@ def fault_for_bind(command_status: int) -> Fault:
     until the next try.
     """
     fault = fault_for_status(command_status)
-    lasting = fault.kind in {FaultKind.PERMANENT, FaultKind.CONFIG}
+    lasting = fault.kind in {FaultKind.PERMANENT, FaultKind.CONFIG} or command_status == S.RINVCMDID
     kind = FaultKind.CONFIG if lasting else FaultKind.CHANNEL
     return Fault(kind=kind, code=fault.code, detail=fault.detail)
 

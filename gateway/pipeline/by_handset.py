@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from drivers.base import Receipt
 from gateway.model.msisdn import read_number
-from gateway.pipeline.dialects import AS_GIVEN
+from gateway.pipeline.dialects import AS_GIVEN, plain_id
 from gateway.pipeline.lane import Lane
 from gateway.pipeline.matching import Found, same_handset
 from gateway.store.ports import Tx
@@ -105,8 +105,8 @@ async def find_nameless(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: 
     return found[0]
 
 
-async def find_cut(tx: Tx, lane: Lane, receipt: Receipt) -> Match | None:
-    """The one segment to the handset whose reference begins with an id that the receipt cut off."""
+async def find_alike(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: datetime) -> Match | None:
+    """The one segment to the handset whose reference begins with an id that was cut off, or is nearly the same."""
     given = [r for r, d in zip(receipt.references, receipt.dialects, strict=False) if d == AS_GIVEN]
     for reference in given:
         if len(reference) >= _SHORTEST_CUT:
@@ -114,7 +114,12 @@ async def find_cut(tx: Tx, lane: Lane, receipt: Receipt) -> Match | None:
             mine = [m for m in found if same_handset(m.recipient, receipt.recipient, strict=True)]
             if len(mine) == 1:
                 return mine[0]
-    return None
+    if receipt.recipient is None:
+        return None
+    plain = {plain_id(reference) for reference in given} - {""}
+    found = await find_open_to(tx, lane.name, _spell(receipt.recipient, region), now - UNNAMED_FOR)
+    mine = [m for m in found if m.reference is not None and plain_id(m.reference) in plain]
+    return mine[0] if len(mine) == 1 else None
 
 
 async def find_unnamed(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: datetime) -> Match | Found:

@@ -6,6 +6,7 @@ does; what was seen often enough goes first from then on, so that another messag
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from drivers.base import Receipt
@@ -21,6 +22,8 @@ AS_GIVEN = "as-is"
 """The dialect of an SMSC that has but one spelling."""
 TRUNCATED = "truncated"
 """The dialect of an SMSC that cuts its ids in receipts."""
+ALIKE = "alike"
+"""The dialect of an SMSC that adds or leaves out signs, or zeros to a width of its own."""
 
 
 class Dialects:
@@ -108,4 +111,13 @@ def dialect_of(receipt: Receipt, match: Match) -> str | None:
     for reference, dialect in zip(receipt.references, receipt.dialects, strict=True):
         if reference == match.reference:
             return dialect
-    return TRUNCATED
+    given = {plain_id(reference) for reference in receipt.references}
+    return ALIKE if plain_id(match.reference) in given else TRUNCATED
+
+
+def plain_id(reference: str) -> str:
+    """An id without what carriers add and leave out: signs, zeros in front, case."""
+    return _SIGNS.sub("", reference).lstrip("0").lower()
+
+
+_SIGNS = re.compile(r"[\W_]+")

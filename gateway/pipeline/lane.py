@@ -326,13 +326,14 @@ class Lane:
     def standing(self) -> Standing:
         """The lane as one who asks why a message waits must see it."""
         now, wall = at = read(self._clock)
-        wait_s = max(0.0 if self._rate is None else self._rate.ready_in_s(now), self._pace.ready_in_s(now))
+        rate_s, pace_s = 0.0 if self._rate is None else self._rate.ready_in_s(now), self._pace.ready_in_s(now)
         return Standing(
             snapshot=self._snapshot(at),
             queues=self.queues,
             budget=None if self.budget is None else self._left(wall),
             takes_parameters=self._takes_parameters,
-            paced_until=wall + timedelta(seconds=wait_s) if wait_s > 0 else None,
+            paced_until=wall + timedelta(seconds=max(rate_s, pace_s)) if rate_s > 0 or pace_s > 0 else None,
+            slowed_down=pace_s > rate_s,
         )
 
     def snapshot(self) -> ChannelSnapshot:

@@ -15,7 +15,7 @@ from gateway.ids import make_id
 from gateway.model.message import Message, Segment, SegmentStatus
 from gateway.pipeline.by_handset import (
     UNNAMED_FOR,
-    find_cut,
+    find_alike,
     find_nameless,
     find_unnamed,
     full_number,
@@ -228,8 +228,8 @@ class Receipts:
             match = find_segment(named, (), receipt, now, by_sim=by_sim, certain=certain)
         if match is not Found.NOTHING:
             return match
-        if not by_sim and (cut := await find_cut(tx, lane, receipt)) is not None:
-            return cut
+        if not by_sim and (alike := await find_alike(tx, lane, receipt, self._region, now)) is not None:
+            return alike
         if not by_handset or (receipt.state in IN_BETWEEN and (by_sim or not receipt.references)):
             return Found.NOTHING
         if not receipt.references:

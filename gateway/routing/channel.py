@@ -74,7 +74,8 @@ class Standing:
         snapshot: its state.
         queues: those it serves.
         budget: with what is on the wire taken off; None without.
-        paced_until: when its rate allows the next segment; None for now.
+        paced_until: when its rate, or the pace that it finds, allows the next segment; None for now.
+        slowed_down: that is the pace, and not its rate.
         takes_parameters: see `gateway.routing.balancer.Taker`.
     """
 
@@ -82,6 +83,7 @@ class Standing:
     queues: tuple[str, ...]
     budget: Budget | None = None
     paced_until: datetime | None = None
+    slowed_down: bool = False
     takes_parameters: bool = True
 
 

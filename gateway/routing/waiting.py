@@ -104,11 +104,9 @@ def _holds(standing: Standing, waiting: Waiting, now: datetime) -> Iterator[tupl
     if standing.budget is not None:
         yield from standing.budget.blocks(waiting.need, now)
     if standing.paced_until is not None:
-        pace = (
-            f"Its rate is {snapshot.rate}."
-            if snapshot.rate
-            else "It was asked to slow down, and finds its pace."
-        )
+        pace = "It was asked to slow down, and finds its pace."
+        if snapshot.rate and not standing.slowed_down:
+            pace = f"Its rate is {snapshot.rate}."
         yield "rate", pace, standing.paced_until
     capacity = 1 if _is_broken(snapshot) else snapshot.capacity
     if snapshot.state is ChannelState.UP and snapshot.in_flight >= capacity:

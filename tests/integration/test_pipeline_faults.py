@@ -146,6 +146,8 @@ async def test_a_throttled_channel_goes_on_at_a_pace_that_it_bears_and_shows_it(
         await rig.until(lambda: "pace_per_s" in rig.lanes["slow"].snapshot().facts)
         await rig.until_status(await rig.send(channel="other"), "sent")
         assert "pace_per_s" not in rig.lanes["other"].snapshot().facts
+        assert rig.lanes["slow"].standing().slowed_down
+        assert not rig.lanes["other"].standing().slowed_down
         await rig.advance(10.0)
         await rig.until_status(message, "sent")
         assert (await rig.segments(message.id))[0].attempts == 1

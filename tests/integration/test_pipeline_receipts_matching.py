@@ -186,6 +186,21 @@ async def test_an_id_that_the_receipt_cut_off_is_found_by_handset(tmp_path: Path
         assert await status_of(rig, meant, other) == ["delivered", "sent"]
 
 
+@pytest.mark.parametrize(
+    ("known_as", "reported"),
+    [("0009085", "9085"), ("9085", "00000009085"), ("123e4567-e89b-12d3", "123e4567e89b12d3"), ("a_1", "A1")],
+)
+async def test_an_id_that_differs_in_zeros_and_signs_is_found_by_handset(
+    tmp_path: Path, known_as: str, reported: str
+):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        meant, beside = await sent_as(rig, driver, known_as), await sent_as(rig, driver, "777")
+        other = await sent_as(rig, driver, f"0{known_as}", to=OTHER)
+        await driver.report(spelled((reported, "as-is")))
+        assert await status_of(rig, meant, beside, other) == ["delivered", "sent", "sent"]
+
+
 @pytest.mark.parametrize("to", [PHONE, PHONE.removeprefix("+")])
 async def test_a_receipt_that_names_only_the_handset_settles_the_one_segment_to_it(tmp_path: Path, to: str):
     driver = ScriptedDriver("a")

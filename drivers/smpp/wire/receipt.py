@@ -60,7 +60,7 @@ _FIELD_BY_KEY: Final = {
 }
 _KEY_SPACES: Final = re.compile(r"[ _-]")
 _KEYS: Final = re.compile(
-    r"(?<![^\W_])(msg[ _-]?id|message[ _-]?id|smsc[ _-]?id|id|sub|dlvrd"
+    r"(?<![^\W_])(msg[ _-]?id|message[ _-]?id|smsc[ _-]?id|(?<!stat:)(?<!stat: )(?<!status:)(?<!status: )id|sub|dlvrd"
     r"|submit[ _-]?(?:date|time)|done[ _-]?(?:date|time)|final[ _-]?date"
     r"|(?:message|msg)[ _-]?stat(?:us|e)?|final[ _-]?status|stat|status|state"
     r"|err(?:or)?[ _-]?code|network[ _-]?error|err|error|text|txt)"
@@ -125,7 +125,7 @@ class DeliveryReceipt:
         return f"DeliveryReceipt(message_id={self.message_id!r}, stat={self.stat!r}, err={self.err!r})"
 
 
-_BETWEEN: Final = " ,;|\"'{}<>\0\t\r\n"
+_BETWEEN: Final = " ,;|&\"'{}<>\0\t\r\n"
 _DATES: Final = frozenset({"submit_date", "done_date"})
 _MOST_WORDS: Final = 8
 _LONGEST_WORD: Final = 40
@@ -191,6 +191,8 @@ _AROUND_COMMAS: Final = re.compile(r" *, *")
 def _split(text: str) -> list[str]:
     """Several receipts in one text, each with the keys of the first in the same order; else the text as it is.
 
+    The last of three and more may be cut short, as short_message ends somewhere.
+
     So a receipt inside the text of the message that another one quotes is none: it would have to be there in full,
     and quotes are short.
     """
@@ -200,6 +202,8 @@ def _split(text: str) -> list[str]:
         return [text]
     n = names.index(names[0], 1) if names[0] in names[1:] else len(names)
     shapes = {tuple(names[i : i + n]) for i in range(0, len(names), n)}
+    if len(names) > 2 * n:
+        shapes.discard(tuple(names[: len(names) % n]))
     if len(shapes) > 1 or len(names[:n]) < 2 or "stat" not in names[:n] or "message_id" not in names[:n]:
         return [text]
     starts = [found[i][0] for i in range(0, len(found), n)]
@@ -242,12 +246,12 @@ def _first_word(value: str) -> str:
     for quote in "\"'":
         if value.startswith(quote) and quote in value[1:]:
             return value[1 : value.index(quote, 1)].strip(_BETWEEN)
-    return re.split(r"[ ,;|\t\r\n]", value.strip(_BETWEEN), maxsplit=1)[0].rstrip(_BETWEEN)
+    return re.split(r"[ ,;|&\t\r\n]", value.strip(_BETWEEN), maxsplit=1)[0].rstrip(_BETWEEN)
 
 
 def _first_state(value: str) -> str:
     """As many words as make a known state; where they make none, all of them, for people to read."""
-    words = re.split(r"[ ,;|\t\r\n]+", value, maxsplit=_MOST_WORDS)[:_MOST_WORDS]
+    words = re.split(r"[ ,;|&\t\r\n]+", value, maxsplit=_MOST_WORDS)[:_MOST_WORDS]
     for n in range(len(words), 1, -1):
         if find_state(" ".join(words[:n])) is not None:
             return " ".join(words[:n])
@@ -309,16 +313,18 @@ def state_of(
     """The message's state; None when nothing says it in a way that is known.
 
     Who is asked first: what the operator said of the error's code, then of the word; the parameter message_state, if
-    its number is known; the word.
+    its number is known and says more than UNKNOWN; the word.
     """
     if table:
         for key in (fold_state(f"err:{receipt.err}"), fold_state(receipt.stat)):
             if (agreed := table.get(key)) is not None:
                 return agreed
     number = find_int_tlv(tlvs, Tag.MESSAGE_STATE)
-    if number is not None and number in _STATES:
-        return MessageState(number)
-    return find_state(receipt.stat, receipt.err, arrived=_arrived(receipt)) if receipt.stat else None
+    told = MessageState(number) if number is not None and number in _STATES else None
+    if told is not None and told is not MessageState.UNKNOWN:
+        return told
+    word = find_state(receipt.stat, receipt.err, arrived=_arrived(receipt)) if receipt.stat else None
+    return told if word is None else word
 
 
 def _arrived(receipt: DeliveryReceipt) -> bool | None:

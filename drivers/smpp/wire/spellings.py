@@ -10,6 +10,7 @@ Spec: SMPP 3.4 5.3.2.12 (receipted_message_id).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
@@ -32,12 +33,14 @@ class Dialect(StrEnum):
     """The response is in hex, the receipt in decimal."""
     DECIMAL_TO_HEX = "decimal-to-hex"
     """The response is in decimal, the receipt in hex."""
+    SIGNED = "signed"
+    """A number from 2^31 on (or 2^63) that one of the two takes for a negative one."""
 
 
 AUTO: Final = "auto"
 _BY_RULE: Final = {
     AUTO: tuple(Dialect),
-    Dialect.AS_IS.value: (Dialect.AS_IS, Dialect.CASE, Dialect.ZEROS),
+    Dialect.AS_IS.value: (Dialect.AS_IS, Dialect.CASE, Dialect.ZEROS, Dialect.SIGNED),
     Dialect.HEX_TO_DECIMAL.value: (Dialect.HEX_TO_DECIMAL,),
     Dialect.DECIMAL_TO_HEX.value: (Dialect.DECIMAL_TO_HEX,),
 }
@@ -45,6 +48,8 @@ RULES: Final = tuple(_BY_RULE)
 """What may be agreed with a carrier: one dialect, or any."""
 
 _AROUND: Final = " \t\r\n\"'"
+_NEGATIVE: Final = re.compile(r"-[1-9][0-9]{0,18}")
+_WIDTHS: Final = (32, 64)
 _LONGEST_NUMBER: Final = 40
 """Digits; a longer id is a name, and has no other base."""
 
@@ -83,6 +88,12 @@ def spell_references(given: Sequence[str], rule: str = AUTO) -> dict[str, Dialec
 
 
 def _variants(spelling: str) -> Iterator[tuple[Dialect, tuple[str, ...]]]:
+    if _NEGATIVE.fullmatch(spelling):
+        bits = next((bits for bits in _WIDTHS if -int(spelling) <= 1 << (bits - 1)), 0)
+        unsigned = int(spelling) + (1 << bits)
+        yield Dialect.SIGNED, (str(unsigned),) if bits else ()
+        yield Dialect.HEX_TO_DECIMAL, (f"{unsigned:x}", f"{unsigned:X}") if bits else ()
+        return
     stripped = spelling.lstrip("0")
     upper, lower = stripped.upper(), stripped.lower()
     yield Dialect.CASE, (spelling.upper(), spelling.lower())
@@ -92,6 +103,9 @@ def _variants(spelling: str) -> Iterator[tuple[Dialect, tuple[str, ...]]]:
     # Numbers of 32 and 64 bits fill 8 and 16 hex digits, or 10 and 20 decimal ones.
     if spelling.isdecimal():
         yield Dialect.ZEROS, (stripped.zfill(10), stripped.zfill(20))
+        for bits in _WIDTHS:
+            if 1 << (bits - 1) <= int(spelling) < 1 << bits:
+                yield Dialect.SIGNED, (str(int(spelling) - (1 << bits)),)
         plain = f"{int(spelling):x}"
         short, long = plain.zfill(8), plain.zfill(16)
         in_hex = (plain, plain.upper(), short, short.upper(), long, long.upper())

@@ -109,6 +109,16 @@ def test_all_that_holds_it_back_is_listed_with_its_expected_end():
     ]
 
 
+def test_whether_the_contract_or_the_network_sets_the_pace_is_told():
+    def detail(**fields) -> str:
+        [reason] = explain_wait(waiting(), [standing(channel(rate="20/s"), paced_until=LATER, **fields)], NOW)
+        assert reason.code == "rate"
+        return reason.detail
+
+    assert "20/s" in detail()
+    assert "slow down" in detail(slowed_down=True)
+
+
 def test_a_window_is_as_narrow_as_one_while_the_channel_is_tried():
     bind = channel(capacity=10, in_flight=1)
     assert reasons(standing(bind)) == [("sim-1", "turn", None)]

@@ -26,6 +26,7 @@ def test_no_status_of_the_specification_is_missing():
         (CommandStatus.RINVPASWD, FaultKind.CONFIG),
         (CommandStatus.RINVSYSID, FaultKind.CONFIG),
         (CommandStatus.RINVBNDSTS, FaultKind.CHANNEL),
+        (CommandStatus.RINVCMDID, FaultKind.CHANNEL),
         (0x400, FaultKind.TEMPORARY),
         (0xFFFFFFFF, FaultKind.TEMPORARY),
     ],

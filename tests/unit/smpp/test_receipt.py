@@ -217,6 +217,10 @@ def test_texts_vary_in_order_case_and_what_they_leave_out(text, message_id, stat
         ("abcDEF", "ABCDEF"),
         ("abcDEF", "abcdef"),
         ("3f2504e0-4f89", "3F2504E0-4F89"),
+        ("-294967205", "4000000091"),  # taken for a number with a sign
+        ("4000000091", "-294967205"),
+        ("-294967205", "EE6B285B"),  # the same, the response in hex
+        ("-4294967297", "18446744069414584319"),
     ],
 )
 def test_a_message_is_found_under_the_spelling_of_its_response(given, known_as):
@@ -268,6 +272,16 @@ def test_the_parameter_says_the_state_before_the_text_does():
     assert state_of(DeliveryReceipt(stat="???"), ()) is None
 
 
+def test_a_parameter_that_says_unknown_leaves_it_to_the_text():
+    unknown = ((0x0427, b"\x07"),)
+    assert (
+        decode_receipt(DeliverSm(esm_class=4, short_message=STANDARD, tlvs=unknown)).state
+        is ReceiptState.DELIVERED
+    )
+    body = DeliverSm(esm_class=4, short_message=b"id:7 stat:whatever", tlvs=unknown)
+    assert decode_receipt(body).state is ReceiptState.UNKNOWN
+
+
 def test_every_state_has_a_spelling_that_is_read_back():
     for state in MessageState:
         assert state_of(DeliveryReceipt(stat=stat_of(state)), ()) is state
@@ -303,6 +317,13 @@ def test_every_state_has_a_spelling_that_is_read_back():
         (b"2", ReceiptState.DELIVERED),
         (b"05", ReceiptState.UNDELIVERABLE),
         (b"8", ReceiptState.REJECTED),
+        (b"MK:0013", ReceiptState.UNDELIVERABLE),  # by the part of the network that failed it
+        (b"ID:0076", ReceiptState.UNDELIVERABLE),
+        (b"MB:1042", ReceiptState.UNDELIVERABLE),
+        (b"MK:0000", ReceiptState.UNKNOWN),
+        (b"DND", ReceiptState.REJECTED),
+        (b"Subscriber absent", ReceiptState.UNDELIVERABLE),
+        (b"UNROUTABLE", ReceiptState.UNDELIVERABLE),
         (b"whatever", ReceiptState.UNKNOWN),
         (b"0148", ReceiptState.UNKNOWN),
         (b"?", ReceiptState.UNKNOWN),
@@ -341,7 +362,7 @@ def test_a_state_of_zeros_is_no_success_where_an_error_stands_beside_it():
     [
         (b"DELIVRD", (), "", True),
         (b"Delivered to handset", (), "Delivered to handset", True),
-        (b"RT:0148", (), "RT:0148", False),
+        (b"RT:0148", (), "RT:0148", True),
         (b"Lost in space", (), "Lost in space", False),
         (b"RT:0148", ((0x0427, b"\5"),), "RT:0148", True),
     ],
@@ -377,6 +398,16 @@ def test_the_operators_table_goes_before_all_that_is_known():
         (b"id:1 stat:DELIVRD err:0\nid:2 stat:UNDELIV err:1", ("1", "2"), ("delivered", "undeliverable")),
         (b"id:1 stat:DELIVRD text:a\nid:2 stat:EXPIRED text:b", ("1", "2"), ("delivered", "expired")),
         (b"id:1,stat:DELIVRD;id:2,stat:DELIVRD;id:3,stat:DELIVRD", ("1", "2", "3"), ("delivered",) * 3),
+        (
+            b"id:1 stat:DELIVRD err:0\nid:2 stat:UNDELIV err:1\nid:3 stat:DELI",
+            ("1", "2", "3"),
+            ("delivered", "undeliverable", "unknown"),
+        ),
+        (
+            b"id:1 stat:DELIVRD\nid:2 stat:UNDELIV\nid:3",
+            ("1", "2", "3"),
+            ("delivered", "undeliverable", "unknown"),
+        ),
         (STANDARD + b"; " + STANDARD, ("0123456789",) * 2, ("delivered",) * 2),
         # What stands inside the text of the message is none.
         (STANDARD + b" id:8 stat:REJECTD", ("0123456789",), ("delivered",)),
@@ -396,6 +427,9 @@ def test_several_receipts_in_one_text_are_several(text, ids, states):
         (b'{"id":"7","stat":"DELIVRD","err":"000"}', "7", "DELIVRD"),
         (b"id: '7 8' stat: 'Delivered to handset' err:1", "7 8", "Delivered to handset"),
         (b"msg_id=7;status=Failed;error_code=9", "7", "Failed"),
+        (b"id=7&stat=DELIVRD&err=0", "7", "DELIVRD"),
+        (b"id:7 sub:001 stat:ID:0076 err:000", "7", "ID:0076"),
+        (b"id:7 stat: ID:0076", "7", "ID:0076"),
         (b"Message-Id: 7 Message State: EXPIRED", "7", "EXPIRED"),
         (b"DELIVRD id:7", "7", "DELIVRD"),
         (b"7,001,001,2401011200,2401011201,DELIVRD,000,hello", "7", "DELIVRD"),
