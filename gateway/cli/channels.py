@@ -61,7 +61,7 @@ def channel(
         Action,
         typer.Argument(
             help="pause: take nothing new. resume: undo that. drain: finish, then pause. "
-            "reset: close and start anew. ussd: ask the network with a CODE. "
+            "reset: close it and start it anew, also after it stopped. ussd: ask the network with a CODE. "
             "trace: write down what is said to the modem, masked.",
             metavar="pause|resume|drain|reset|ussd|trace",
         ),

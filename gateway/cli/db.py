@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def migrate(config: Config = None) -> None:
     """Bring the schema up to date.
 
-    `hongyan serve` does that, too.
+    Not needed as a rule: `hongyan serve` does it at its start.
     """
     from gateway.runtime.stores import store_path  # noqa: PLC0415 - the store takes a while to load
     from gateway.store.migrate import migrate as run_migrations  # noqa: PLC0415
@@ -47,9 +47,9 @@ def migrate(config: Config = None) -> None:
 
 
 def check(config: Config = None) -> None:
-    """Read it all and say whether it is sound.
+    """Read the whole store and say whether it is sound.
 
-    And whether its schema is this program's.
+    Also says whether the schema is the one that this program needs.
     """
     from gateway.store.migrate import load_migrations, schema_version  # noqa: PLC0415
     from gateway.store.sqlite_file import why_unusable  # noqa: PLC0415

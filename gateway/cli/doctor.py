@@ -19,8 +19,8 @@ def doctor(config: Config = None) -> None:
     """Find modems and what stops them.
 
     Asks every modem that is plugged in, and every port that the config names, unless another program has it
-    open. One finding a line, with how to mend it; exit 1 if anything stops a modem from working, or the
-    config can't be used.
+    open. Prints one finding a line, with how to mend it. Exits 1 if anything stops a modem from working, or if
+    the config can't be used.
     """
     from gateway.runtime.examination import examine  # noqa: PLC0415 - the serial library is for this command only
     from gateway.runtime.settings import SettingsErrors, load_settings  # noqa: PLC0415

@@ -25,13 +25,16 @@ def register(app: typer.Typer) -> None:
 def inbound(
     url: Url = DEFAULT_URL,
     key: Key = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes from now.")] = False,
-    sender: Annotated[str | None, typer.Option("--from", help="Only from this number.")] = None,
-    to: Annotated[str | None, typer.Option(help="Only to this number of ours.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on: show new messages as they come.")
+    ] = False,
+    sender: Annotated[str | None, typer.Option("--from", help="Only messages from this number.")] = None,
+    to: Annotated[str | None, typer.Option(help="Only messages to this number of ours.")] = None,
     since: Annotated[
-        str | None, typer.Option(help="Not older: 2026-12-24T08:00, or 2h for two hours ago.")
+        str | None,
+        typer.Option(help="Only what is not older than this: 2026-12-24T08:00, or 2h for two hours ago."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many of the past at most.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many past messages at most.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List inbound messages, also live.

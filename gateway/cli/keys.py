@@ -25,9 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def create(
-    name: Annotated[str, typer.Option(help="What you will know it by; unique.")],
+    name: Annotated[str, typer.Option(help="A name to know the key by; unique.")],
     scopes: Annotated[
-        str, typer.Option(help="Of send, read, manage, admin; joined by commas.")
+        str, typer.Option(help="One or more of send, read, manage, admin; joined by commas.")
     ] = "send,read",
     config: Config = None,
     as_json: Json = False,
@@ -51,7 +51,7 @@ def create(
 def list_all(config: Config = None, as_json: Json = False) -> None:
     """List the keys.
 
-    Revoked ones, too; never their secrets.
+    Shows revoked keys, too. Secrets are never shown.
     """
     keys = asyncio.run(_list(f"sqlite:///{find_store(config)}"))
     if as_json:
@@ -68,7 +68,7 @@ def revoke(
     key: Annotated[str, typer.Argument(metavar="NAME|ID", help="The key's name or id.")],
     config: Config = None,
 ) -> None:
-    """Make a key worthless.
+    """Revoke a key.
 
     A running gateway refuses it within seconds.
     """

@@ -26,16 +26,20 @@ def register(app: typer.Typer) -> None:
 def messages(
     url: Url = DEFAULT_URL,
     key: Key = "",
-    status: Annotated[str | None, typer.Option(help="Only in this state.")] = None,
-    to: Annotated[str | None, typer.Option(help="Only to this number.")] = None,
-    channel: Annotated[str | None, typer.Option(help="Only by this channel.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
-    reference: Annotated[str | None, typer.Option(help="Only with this id of yours.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Only of this batch.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only messages in this state.")] = None,
+    to: Annotated[str | None, typer.Option(help="Only messages to this number.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Only messages of this channel.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only messages with this tag.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Only messages with this id of your own.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Only messages of this batch.")] = None,
     since: Annotated[
-        str | None, typer.Option(help="Not older: 2026-12-24T08:00, or 2h for two hours ago.")
+        str | None,
+        typer.Option(help="Only what is not older than this: 2026-12-24T08:00, or 2h for two hours ago."),
     ] = None,
-    until: Annotated[str | None, typer.Option(help="Older: 2026-12-24T08:00, or 2h.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="Only what is older than this: 2026-12-24T08:00, or 2h for two hours ago."),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     as_json: Json = False,
 ) -> None:
@@ -109,7 +113,8 @@ def cancel(message_id: MessageId, url: Url = DEFAULT_URL, key: Key = "", as_json
 def resend(message_id: MessageId, url: Url = DEFAULT_URL, key: Key = "", as_json: Json = False) -> None:
     """Send a message again.
 
-    For one that failed, or of which nobody knows whether it went out.
+    For a message that failed or expired, or one that is uncertain: nobody knows whether that one went out, so the
+    recipient may get it twice.
     """
     _do("resend", message_id, Api(url, key), as_json=as_json)
 

@@ -28,33 +28,50 @@ def send(
     text: Annotated[str | None, typer.Argument(help="The text; - reads it from stdin.")] = None,
     url: Url = DEFAULT_URL,
     key: Key = "",
-    category: Annotated[str | None, typer.Option(help="transactional, otp, marketing or emergency.")] = None,
+    category: Annotated[
+        str | None, typer.Option(help="What kind of message: transactional, otp, marketing or emergency.")
+    ] = None,
     sender: Annotated[str | None, typer.Option(help="Channel group to send from.")] = None,
     channel: Annotated[str | None, typer.Option(help="The one channel to send from.")] = None,
-    priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 goes first.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="auto, gsm7 or ucs2.")] = None,
+    priority: Annotated[
+        int | None, typer.Option(min=0, max=9, help="0 to 9; 9 goes first, 5 is usual.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Alphabet: auto, gsm7 or ucs2.")] = None,
     smart: Annotated[
         bool | None,
         typer.Option(
-            "--smart/--no-smart", help="Write typography plainly to save segments.", show_default=False
+            "--smart/--no-smart",
+            help="Write curly quotes and the like plainly where that saves segments.",
+            show_default=False,
         ),
     ] = None,
-    flash: Annotated[bool, typer.Option("--flash", help="Show it at once and don't keep it.")] = False,
-    at: Annotated[str | None, typer.Option(help="When: 2026-12-24T08:00, or +2h.")] = None,
-    valid_for: Annotated[str | None, typer.Option(help="Give up after so long, such as 10m.")] = None,
+    flash: Annotated[
+        bool,
+        typer.Option("--flash", help="A flash message: the phone shows it at once and does not keep it."),
+    ] = False,
+    at: Annotated[str | None, typer.Option(help="Send it later: 2026-12-24T08:00, or +2h.")] = None,
+    valid_for: Annotated[
+        str | None, typer.Option(help="Give the message up if it was not sent within this time, such as 10m.")
+    ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Ask for a delivery report.")] = True,
     callback_url: Annotated[
         str | None, typer.Option(help="Kept with the message (posting to it comes with webhooks).")
     ] = None,
-    reference: Annotated[str | None, typer.Option(help="Your own id for it.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="May be given several times.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Your own id for the message.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="A word to find the message by; may be given several times.")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Octets in hex instead of a text.")] = None,
     udh: Annotated[str | None, typer.Option(help="User data header in hex, with --data.")] = None,
-    idempotency_key: Annotated[str | None, typer.Option(help="Sent twice with it, it goes out once.")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(help="A key of your choice: a second call with the same key sends nothing new."),
+    ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Follow it to its final state; exit 1 if not delivered.")
+        bool,
+        typer.Option("--wait", help="Follow the message to its final state; exit 1 if it was not delivered."),
     ] = False,
-    timeout: Annotated[str, typer.Option(help="How long --wait waits.")] = "10m",
+    timeout: Annotated[str, typer.Option(help="How long --wait waits at most.")] = "10m",
     as_json: Json = False,
 ) -> None:
     """Send one message."""

@@ -53,7 +53,10 @@ def serve(
     ] = False,
     trace: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write down all that is said to modems, numbers and texts masked."),
+        typer.Option(
+            metavar="FILE",
+            help="Write all that modems are told and say into this file, numbers and texts masked.",
+        ),
     ] = None,
 ) -> None:
     """Run the gateway until Ctrl-C or SIGTERM.
@@ -84,8 +87,8 @@ def serve(
 def check(config: Config = None) -> None:
     """Validate the config file.
 
-    Names every fault and what to write instead; exit 1 if there is one. Warnings name what hardly anybody means,
-    such as a password that all may read; they leave exit 0.
+    Names every fault and what to write instead, and exits 1 if there is one. Warns of what works but is hardly
+    meant, such as a password that everybody may read. With warnings alone it exits 0.
     """
     from gateway.runtime.doubts import find_doubts  # noqa: PLC0415 - for this command only
 

@@ -31,7 +31,7 @@ ControlPort = Annotated[
         "--control",
         min=0,
         max=65535,
-        help="Take faults on this port of 127.0.0.1 meanwhile; 0 takes a free one.",
+        help="Listen on this port of 127.0.0.1 for faults to cause meanwhile; 0 takes a free port.",
     ),
 ]
 
@@ -50,12 +50,12 @@ def register(app: typer.Typer) -> None:
 
 
 def modems(
-    n: Annotated[int, typer.Option("--modems", "--count", min=1, max=1000, help="How many.")] = 2,
+    n: Annotated[int, typer.Option("--modems", "--count", min=1, max=1000, help="How many modems.")] = 2,
     directory: Annotated[Path, typer.Option(help="Where their ports appear, as sim-1, sim-2 ...")] = Path(
         "./var/modems"
     ),
     dialects: Annotated[
-        str | None, typer.Option(help="Kinds of sticks, joined by commas; they take turns.")
+        str | None, typer.Option(help="Kinds of sticks, joined by commas; the modems get them by turns.")
     ] = None,
     network_time: Annotated[str, typer.Option(help="How long the network takes for a message.")] = "300ms",
     scenario: ScenarioFile = None,
@@ -87,8 +87,10 @@ def modems(
 
 
 def smsc(
-    host: Annotated[str, typer.Option(help="Where it listens.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 2775,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where it listens; 0 takes a free port.")
+    ] = 2775,
     account: Annotated[
         list[str] | None,
         typer.Option(help="SYSTEM_ID:PASSWORD; may be given several times. [default: hongyan:secret]"),
@@ -117,7 +119,7 @@ def smsc(
 
 def reply(
     sender: Annotated[str, typer.Argument(metavar="FROM", help="The phone's number.")],
-    text: Annotated[str, typer.Argument(help="What it writes; - reads it from stdin.")],
+    text: Annotated[str, typer.Argument(help="The text that it writes; - reads it from stdin.")],
     to: Annotated[
         str | None,
         typer.Option(help="Whom it writes to. [default: who wrote to it last]", show_default=False),

@@ -43,12 +43,13 @@ def add(
     number: Number,
     url: Url = DEFAULT_URL,
     key: Key = "",
-    reason: Annotated[str | None, typer.Option(help="Why; kept with the number.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why the number is on the list; kept with it.")] = None,
     as_json: Json = False,
 ) -> None:
     """Put a number on the list.
 
-    Marketing that waits for it already won't go out either. Of digits that may be one of two numbers, both are on it.
+    Marketing messages that wait for the number already do not go out either. Digits that may be one of two
+    numbers put both on the list.
     """
     body = {"reason": reason} if reason else {}
     entry = Api(url, key).call("PUT", path_of("suppressions", number), body)

@@ -30,11 +30,15 @@ def register(app: typer.Typer) -> None:
 def tail(
     url: Url = DEFAULT_URL,
     key: Key = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens from now.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on: show new changes as they happen.")
+    ] = False,
     to: Annotated[str | None, typer.Option(help="Only messages to this number.")] = None,
     status: Annotated[str | None, typer.Option(help="Only changes to this state.")] = None,
-    channel: Annotated[str | None, typer.Option(help="Only this channel's.")] = None,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=1000, help="How many of the past.")] = 10,
+    channel: Annotated[str | None, typer.Option(help="Only changes by this channel.")] = None,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, max=1000, help="How many past changes to show first.")
+    ] = 10,
     as_json: Json = False,
 ) -> None:
     """Show the delivery log, also live.
