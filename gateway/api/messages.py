@@ -74,12 +74,18 @@ async def get_messages(call: Call) -> web.Response:
 
 
 async def cancel(call: Call) -> web.Response:
-    """Cancel a message that waits, or one that its SMSC forgets; 409 names the state that forbids it."""
+    """Cancel a message that waits, or one that its SMSC forgets; 409 names the state that forbids it.
+
+    A key may cancel what it sent itself; with the scope `manage` besides, others' messages too.
+    """
     return await _apply(call, partial(cancel_or_recall, take_back=call.context.channels.take_back))
 
 
 async def resend(call: Call) -> web.Response:
-    """Send a message again that failed or whose fate is unknown; 409 names the state that forbids it."""
+    """Send a failed, expired, undelivered or uncertain message again; 409 names the state that forbids it.
+
+    A key may resend what it sent itself; with the scope `manage` besides, others' messages too.
+    """
     return await _apply(call, partial(resend_message, valid_for_s=call.context.intake.valid_for_s))
 
 

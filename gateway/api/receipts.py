@@ -68,6 +68,7 @@ class MatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Which segment a receipt speaks of.
 
     Args:
+        part: the part of that message, from 1.
         state: what it says, where the gateway did not understand it.
     """
 

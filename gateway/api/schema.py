@@ -72,6 +72,11 @@ class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
         data: hex; null unless it is a binary message.
         udh: hex, with its length octet.
         valid_for: seconds.
+        channel: the channel that sent it or has it now, or the one that was asked for; null while any may take it.
+        error: why it failed, or why the last attempt did; null otherwise.
+        sent_at: when the network had taken all parts.
+        delivered_at: when the handset had all parts.
+        expires_at: when it is given up if it has not been sent by then.
         events: the timeline; left out in lists.
         waiting_for: why it is not sent yet; empty when it does not wait; left out in lists.
     """
@@ -150,7 +155,13 @@ class InboundOut(msgspec.Struct, frozen=True, kw_only=True):
     """A mobile-originated message, its parts joined.
 
     Args:
+        to: our number that it came to; null if that is not known.
+        channel: the channel that it came by.
+        text: null if the message is binary.
         data: hex; null unless it is binary.
+        parts: how many parts it has.
+        received_at: when it came to us.
+        network_time: when the network took it, by the network's clock; null if it did not say.
         from: E.164; a number that may belong to several persons stays as it came.
         complete: false while parts are missing. `[…]` stands for them in the text. A part that comes later joins it.
         keyword: what the text asks for; null for other texts.

@@ -41,7 +41,7 @@ async def get_suppression(call: Call) -> web.Response:
 async def put_suppression(call: Call) -> web.Response:
     """Put a number on the list; 201 when it was not there before. The first entry stays.
 
-    Of a number that may be one of two persons' the entry holds for both: see its `readings`.
+    A number that may belong to one of two persons is put on the list for both: see the `readings` of the entry.
     """
     reading = read_person(call.request.match_info["number"], call.context.region, "number")
     body = await read_body(call.request, SINGLE_MAX_OCTETS)
