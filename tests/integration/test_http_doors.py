@@ -221,15 +221,15 @@ async def test_packed_bodies_are_taken(rig: ApiRig, coding: str, pack: object):
 @pytest.mark.parametrize(
     ("coding", "body", "status"),
     [
-        ("br", b"x", 415),
-        ("gzip, gzip", gzip.compress(gzip.compress(MESSAGE)), 415),
-        ("gzip", b"no gzip", 400),
-        ("gzip", gzip.compress(MESSAGE)[:-9], 400),
-        ("gzip", gzip.compress(b"") * 40, 400),
-        ("deflate", zlib.compress(MESSAGE) + b"more", 400),
-        ("gzip", gzip.compress(bytes(2 << 20)), 400),
-        ("gzip", gzip.compress(urandom(1 << 20).hex().encode()), 413),
-        ("gzip", gzip.compress(gzip.compress(bytes(40 << 20))), 400),
+        pytest.param("br", b"x", 415, id="another coding"),
+        pytest.param("gzip, gzip", gzip.compress(gzip.compress(MESSAGE)), 415, id="two codings"),
+        pytest.param("gzip", b"no gzip", 400, id="not packed"),
+        pytest.param("gzip", gzip.compress(MESSAGE)[:-9], 400, id="cut short"),
+        pytest.param("gzip", gzip.compress(b"") * 40, 400, id="many members"),
+        pytest.param("deflate", zlib.compress(MESSAGE) + b"more", 400, id="more behind it"),
+        pytest.param("gzip", gzip.compress(bytes(2 << 20)), 400, id="a bomb"),
+        pytest.param("gzip", gzip.compress(urandom(1 << 20).hex().encode()), 413, id="too large"),
+        pytest.param("gzip", gzip.compress(gzip.compress(bytes(40 << 20))), 400, id="a bomb in a bomb"),
     ],
 )
 async def test_packed_bodies_that_are_wrong(rig: ApiRig, coding: str, body: bytes, status: int):
