@@ -144,7 +144,7 @@ class Daemon:
                 return items
             cursor = f"&cursor={page['next']}"
 
-    async def wait_status(self, ids: Iterable[str], statuses: set[str], timeout_s: float = 30.0) -> None:
+    async def wait_status(self, ids: Iterable[str], statuses: set[str], timeout_s: float = 60.0) -> None:
         """Wait until each of these messages has one of these statuses."""
         wanted = set(ids)
 
@@ -166,7 +166,7 @@ class Daemon:
         return [json.loads(line) for line in self.delivery.read_text(encoding="utf-8").splitlines()]
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
     """Wait for a condition (plain or async) with a deadline."""
     async with asyncio.timeout(timeout_s):
         while True:
