@@ -80,9 +80,9 @@ class StandstillWatch:
                 if waiting:
                     self._idle[lane.name] = _Idle(begun[lane.name], now)
             elif now - idle.since >= STANDSTILL_S:
+                self._scheduler.wake()
                 if lane.stands_still is None:
                     await self._raise_alarm(lane, waiting, now - idle.since)
-                self._scheduler.wake()
 
     async def _raise_alarm(self, lane: Lane, n_waiting: int, for_s: float) -> None:
         lane.stands_still = (
