@@ -104,7 +104,11 @@ def check(config: Config = None) -> None:
         print(f"{path}:{doubt.key_path + ':' if doubt.key_path else ''} warning: {doubt.reason}")
     n_modems, n_smpp = len(settings.modems), len(settings.smpp)
     but = f"; {len(doubts)} warning{'s' * (len(doubts) > 1)}" if doubts else ""
-    print(f"{path or 'embedded defaults'}: good; {n_modems} modems, {n_smpp} SMPP accounts{but}")
+    modems, accounts = (
+        f"{n_modems} modem{'s' * (n_modems != 1)}",
+        f"{n_smpp} SMPP account{'s' * (n_smpp != 1)}",
+    )
+    print(f"{path or 'embedded defaults'}: good; {modems}, {accounts}{but}")
 
 
 def _explain(error: OSError, settings: Settings) -> str:

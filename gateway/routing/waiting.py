@@ -73,7 +73,7 @@ def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime)
     if waiting.hidden_until is not None and waiting.hidden_until > now:
         detail = "Messages to its number failed; the number is left alone for a while."
         if waiting.last_error is not None:
-            detail = f"It is tried again after a pause; the last time: {waiting.last_error}."
+            detail = _ended(f"It is tried again after a pause; the last time: {waiting.last_error}")
         return [Reason(code="retry_pause", detail=detail, until=waiting.hidden_until)]
     # A receiver has no capacity, and can do nothing about it.
     serving = [s for s in standings if waiting.queue in s.queues and s.snapshot.capacity]
@@ -99,7 +99,9 @@ def _holds(standing: Standing, waiting: Waiting, now: datetime) -> Iterator[tupl
     if snapshot.state is not ChannelState.UP:
         yield snapshot.state.value, _state_detail(snapshot), None
     if snapshot.cooldown_s > 0:
-        detail = f"It failed in series and rests: {snapshot.error}." if _is_broken(snapshot) else _SLOW_DOWN
+        detail = (
+            _ended(f"It failed in series and rests: {snapshot.error}") if _is_broken(snapshot) else _SLOW_DOWN
+        )
         yield "cooldown", detail, now + timedelta(seconds=snapshot.cooldown_s)
     if standing.budget is not None:
         yield from standing.budget.blocks(waiting.need, now)
@@ -118,7 +120,7 @@ _SLOW_DOWN = "It was asked to slow down."
 
 def _turn_detail(snapshot: ChannelSnapshot) -> str:
     if snapshot.error is not None:
-        return f"The channel is free, and it does not move: {snapshot.error}."
+        return _ended(f"The channel is free, and it does not move: {snapshot.error}")
     return "The channel is free and takes it in its turn."
 
 
@@ -131,8 +133,13 @@ def _state_detail(snapshot: ChannelSnapshot) -> str:
         case ChannelState.PAUSED | ChannelState.DRAINING:
             return "An operator paused it; `hongyan channel NAME resume` lets it go on."
         case ChannelState.STOPPED:
-            return f"It stopped, and a person must mend it: {snapshot.error or 'see its log'}."
+            return _ended(f"It stopped, and a person must mend it: {snapshot.error or 'see its log'}")
         case ChannelState.DOWN:
-            return f"It is down and tries again by itself: {snapshot.error or 'see its log'}."
+            return _ended(f"It is down and tries again by itself: {snapshot.error or 'see its log'}")
         case ChannelState.STARTING | ChannelState.UP:
             return "It is starting."
+
+
+def _ended(text: str) -> str:
+    """A sentence with its full stop; the errors that it ends with have one, or have none."""
+    return text.removesuffix(".") + "."

@@ -133,3 +133,18 @@ def test_a_bind_without_parameters_says_so_to_a_message_that_brings_some():
         ("new", "turn", None),
     ]
     assert reasons(old) == [("old", "turn", None)]
+
+
+@pytest.mark.parametrize("error", ["no_network: No network.", "link_lost: connect: connection refused"])
+def test_a_sentence_ends_with_one_full_stop_whether_the_error_in_it_has_one_or_not(error: str):
+    channels = [
+        standing(channel(state=ChannelState.DOWN, error=error)),
+        standing(channel(state=ChannelState.STOPPED, error=error)),
+        standing(channel(error=error)),
+    ]
+    found = explain_wait(waiting(), channels, NOW)
+    found += explain_wait(waiting(hidden_until=LATER, last_error=error), channels, NOW)
+    assert len(found) == 4
+    for reason in found:
+        assert reason.detail.endswith(error.removesuffix(".") + ".")
+        assert ".." not in reason.detail
