@@ -31,6 +31,9 @@ _UNBIND_S: Final = 1.0
 """Least time for the answer to unbind, and for the socket to close."""
 RENEWING: Final = "renewing"
 """Code of the fault with which a bind goes down because a new session was asked for."""
+_UNBOUND: Final = Fault(
+    kind=FaultKind.CHANNEL, code="unbound", detail="the SMSC has ended the session (unbind)"
+)
 _STABLE_S: Final = 10.0
 """A session that lived this long was a good one: the next try is soon again."""
 
@@ -63,9 +66,14 @@ class Bind:
 
         Nothing happens while there is no session.
         """
+        detail = (
+            f"Everything that is submitted fails, the last time with {fault.code}. A new session is opened."
+        )
+        self._wear_out(Fault(kind=FaultKind.CHANNEL, code=RENEWING, detail=detail))
+
+    def _wear_out(self, fault: Fault) -> None:
         if self._worn is not None and not self._worn.done():
-            detail = f"Everything that is submitted fails, the last time with {fault.code}. A new session is opened."
-            self._worn.set_result(Fault(kind=FaultKind.CHANNEL, code=RENEWING, detail=detail))
+            self._worn.set_result(fault)
 
     async def run(self, on_up: OnUp, on_down: OnDown) -> None:
         """Bind, serve, and bind again; returns only after a fault that a person must mend.
@@ -148,19 +156,24 @@ class Bind:
         loop = asyncio.get_running_loop()
         worn = self._worn = loop.create_future()
         try:
+            # A link that is gone needs no renewal: what ended it is to be told.
+            connection.lost.add_done_callback(
+                lambda lost: worn.done() or worn.set_result(_fault_of_wire(lost.result()))
+            )
             await on_up(connection, facts)
-            await asyncio.wait([connection.lost, worn], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([worn])
             if not connection.lost.done():
                 # Told first: while it waits for answers that may never come, others take what is queued. It waits as
                 # long as ever, because what is cut off would be of unknown fate.
                 await self._tell(worn.result(), on_down)
-                self._worn_peer = next((p for p in self._config.peers if str(p) == facts["peer"]), None)
+                if worn.result().code == RENEWING:
+                    self._worn_peer = next((p for p in self._config.peers if str(p) == facts["peer"]), None)
                 connection.stop_accepting()
                 await connection.wait_idle(loop.time() + self._config.response_timeout_s)
         finally:
             self._worn = None
             await self._part(connection)
-        return worn.result() if worn.done() else _fault_of_wire(connection.lost.result())
+        return worn.result()
 
     async def _tell(self, fault: Fault, on_down: OnDown) -> None:
         if fault.code != self._reported:
@@ -194,6 +207,7 @@ class Bind:
                     self._deliveries.start(connection, request, body)
                 case Unbind():
                     connection.stop_accepting()
+                    self._wear_out(_UNBOUND)
                     parting = asyncio.create_task(self._let_go(connection, request))
                     connection.lost.add_done_callback(lambda _: parting.cancel())
                 case _:

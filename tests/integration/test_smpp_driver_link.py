@@ -11,6 +11,7 @@ from drivers.base import (
     ChannelDown,
     ChannelInfo,
     ChannelUp,
+    Fault,
     FaultKind,
     InboundPart,
     Refused,
@@ -36,6 +37,8 @@ from tests.support.smpp_driver import bound, running
 from tests.support.smsc_peer import SmscPeer
 
 pytestmark = pytest.mark.integration
+
+LINK_LOST = Fault(kind=FaultKind.CHANNEL, code="link_lost", detail="Lost.")
 
 
 async def test_the_bind_comes_back_after_the_link_was_cut():
@@ -227,6 +230,31 @@ async def test_an_unbind_of_the_smsc_is_answered_after_what_is_in_flight_and_the
         await run.peer.wait_for(lambda: link.responses)
         assert isinstance(link.responses[0].body, UnbindResp)
         await run.sink.wait_for(lambda: len(run.sink.of(ChannelUp)) == 2)
+
+
+async def test_an_unbind_of_the_smsc_takes_the_channel_down_at_once_and_is_named():
+    async with bound() as run:
+        run.peer.keep_submits()
+        link = run.peer.link
+        result = run.submit()
+        await run.peer.wait_for(lambda: link.submits)
+        link.send(Unbind())
+        await run.sink.wait_for_event(ChannelDown)
+        run.driver.renew(LINK_LOST, n_recipients=3)  # as the gateway does when what it submits now fails
+        assert not result.done(), "what is on the wire still has its time"
+        link.accept(link.submits[0])
+        assert isinstance(await result, Accepted)
+        await run.sink.wait_for(lambda: len(run.sink.of(ChannelUp)) == 2)
+        assert [down.fault.code for down in run.sink.of(ChannelDown)] == ["unbound"]
+
+
+async def test_what_is_asked_of_a_link_that_has_just_gone_does_not_hide_why():
+    async with bound() as run:
+        lost = run.driver._connection.lost
+        lost.add_done_callback(lambda _: run.driver.renew(LINK_LOST, n_recipients=3))
+        run.peer.link.cut()
+        await run.sink.wait_for(lambda: len(run.sink.of(ChannelUp)) == 2)
+        assert [down.fault.code for down in run.sink.of(ChannelDown)] == ["link_lost"]
 
 
 async def test_a_stop_lets_what_is_in_flight_finish_and_unbinds():
