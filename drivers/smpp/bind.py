@@ -154,12 +154,15 @@ class Bind:
     async def _serve(self, connection: SmppConnection, facts: Facts, on_up: OnUp, on_down: OnDown) -> Fault:
         """Keep the session until the link is gone, or a new one is asked for."""
         loop = asyncio.get_running_loop()
-        worn = self._worn = loop.create_future()
+        worn: asyncio.Future[Fault] = loop.create_future()
+        self._worn = worn
+
+        def note_lost(lost: asyncio.Future[WireError]) -> None:
+            if not worn.done():  # from now on no renewal: what ended the link is to be told
+                worn.set_result(_fault_of_wire(lost.result()))
+
         try:
-            # A link that is gone needs no renewal: what ended it is to be told.
-            connection.lost.add_done_callback(
-                lambda lost: worn.done() or worn.set_result(_fault_of_wire(lost.result()))
-            )
+            connection.lost.add_done_callback(note_lost)
             await on_up(connection, facts)
             await asyncio.wait([worn])
             if not connection.lost.done():

@@ -345,13 +345,11 @@ class Session:
 
     def _take_response(self, header: Header, octets: bytes, now: float) -> SessionEvent | None:
         sequence_number, command_id = header.sequence_number, header.command_id
-        late = False
-        if command_id == CommandId.GENERIC_NACK and sequence_number not in self._waiting:
-            sequence_number = self._meant_by_nack(sequence_number)
-        asked = self._waiting.get(sequence_number)
-        if asked is None:
-            asked = self._given_up.get(sequence_number)
-            late = asked is not None
+        is_refusal = header.command_status != 0 or command_id == CommandId.GENERIC_NACK
+        if is_refusal and sequence_number not in self._waiting:
+            sequence_number = self._meant_by_refusal(command_id, sequence_number)
+        late = sequence_number not in self._waiting
+        asked = (self._given_up if late else self._waiting).get(sequence_number)
         if asked is None or command_id not in (asked | RESPONSE_BIT, CommandId.GENERIC_NACK):
             return UnknownResponse(sequence_number, command_id, header.command_status)
         del (self._given_up if late else self._waiting)[sequence_number]
@@ -367,13 +365,14 @@ class Session:
             self._follow(asked)
         return ResponseReceived(sequence_number, asked, header.command_status, body, late, unread)
 
-    def _meant_by_nack(self, sequence_number: int) -> int:
+    def _meant_by_refusal(self, command_id: int, sequence_number: int) -> int:
         """A peer that could not read a PDU does not know its number, and says 0 (SMPP 3.4 4.3.1).
 
         Before we are bound it can only mean our bind. Later it may mean an answer of ours as well as a request.
         """
         binds = [number for number, asked in self._waiting.items() if asked in BOUND_STATE_BY_BIND]
-        return binds[0] if self._state is SessionState.OPEN and len(binds) == 1 else sequence_number
+        mine = [n for n in binds if command_id in (self._waiting[n] | RESPONSE_BIT, CommandId.GENERIC_NACK)]
+        return mine[0] if self._state is SessionState.OPEN and len(mine) == 1 else sequence_number
 
     def _follow(self, command_id: int) -> None:
         """A request of either side was granted: change the state if it is one that does."""

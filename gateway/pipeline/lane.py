@@ -36,6 +36,9 @@ from gateway.routing.rules import queues_of
 _log = PacedLog(__name__, most=100)
 CONGESTED = 90
 """From here on a peer's own figure says that it is nearly congested (SMPP 5.0 4.8.4.18)."""
+UNPROVEN = 2
+"""Times that it may come up, and the network answers nothing, before it is tried with one message: where a link is lost
+each time at once, a whole window would be lost with it."""
 _BUDGET_LEAST_S = 1.0
 """Not more often for the sake of a budget: its periods are longer than the clock's steps."""
 
@@ -91,6 +94,8 @@ class Lane:
         self._breaker = Breaker()
         self._renewals = Renewals()
         self._last_failure = ""
+        self._n_unproven = 0
+        """Times that it came up since the network last answered."""
         self._throttled_last: str | None = None
         self._turn = Turn(clock) if driver.capacity == 1 else None
         self.facts: dict[str, str | int | float | bool | None] = {}
@@ -117,6 +122,9 @@ class Lane:
         if state is ChannelState.UP:
             self._cooldown = Cooldown()
             self._breaker = self._breaker.after_up()
+            self._n_unproven += 1
+            if self._n_unproven > UNPROVEN:
+                self._breaker = self._breaker.on_trial(self._clock.monotonic())
         elif self._turn is not None:
             self._turn.give_back()
         self.state = state
@@ -128,7 +136,7 @@ class Lane:
 
     def forget_faults(self) -> None:
         """An operator says that it is mended: trust it."""
-        self._cooldown, self._breaker, self._renewals = Cooldown(), Breaker(), Renewals()
+        self._cooldown, self._breaker, self._renewals, self._n_unproven = Cooldown(), Breaker(), Renewals(), 0
 
     def begin(self, message_id: str, need: Need) -> None:
         """A message was claimed for it; what that needs of the budget is kept back until `end`."""
@@ -283,7 +291,7 @@ class Lane:
     def _trust(self) -> None:
         if self._breaker.until is not None:
             _log.info("channel %s works again", self.name)
-        self._breaker, self._renewals = self._breaker.after_answer(), Renewals()
+        self._breaker, self._renewals, self._n_unproven = self._breaker.after_answer(), Renewals(), 0
 
     def _distrust(
         self, fault: Fault, recipient: str, began: float, *, at_once: bool = False, lost: bool = False
@@ -371,6 +379,6 @@ class Lane:
         )
 
     def _distrusted_because(self, now: float) -> str | None:
-        if self._breaker.state(now) is BreakerState.CLOSED:
+        if self._breaker.state(now) is BreakerState.CLOSED or not self._breaker.failures:
             return None
         return f"{self._last_failure} ({self._breaker.failures} failures in a row)"

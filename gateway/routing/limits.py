@@ -142,6 +142,10 @@ class Breaker:
         """
         return self if len(self.suspects) >= SERIES else replace(self, until=None)
 
+    def on_trial(self, now: float) -> Breaker:
+        """Nothing failed, and nothing shows that it works: one message goes first."""
+        return self if self.until is not None else replace(self, until=now)
+
     def left_s(self, now: float) -> float:
         """Seconds until it may be tried; 0 when it may."""
         return max(0.0, self.until - now) if self.until is not None else 0.0

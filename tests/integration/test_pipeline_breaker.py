@@ -122,6 +122,27 @@ async def test_a_stick_that_comes_up_again_and_again_does_not_burn_a_message_eac
         assert len(driver.submitted) == SERIES
 
 
+async def test_a_link_that_comes_and_goes_is_tried_with_one_message_and_not_with_a_window(tmp_path: Path):
+    driver = ScriptedDriver("a", capacity=10)
+    async with running(tmp_path / "s.db", driver) as rig:
+        for _ in range(2):
+            await driver.go_down()
+            await driver.come_up()
+        assert (snapshot(rig).breaker, snapshot(rig).error) == ("half_open", None)
+        driver.hold()
+        waiting = [await rig.send(number) for number in NUMBERS[:5]]
+        await driver.until_submitted(1)
+        await rig.settled_claims()
+        assert len(driver.submitted) == 1
+        driver.release()
+        for message in waiting:
+            await rig.until_status(message, "sent")
+        assert snapshot(rig).breaker == "closed"
+        await driver.go_down()
+        await driver.come_up()
+        assert snapshot(rig).breaker == "closed", "the network has answered since"
+
+
 async def test_an_operators_reset_forgets_the_series(tmp_path: Path):
     driver = ScriptedDriver("a", capacity=1)
     async with running(tmp_path / "s.db", driver) as rig:

@@ -361,6 +361,15 @@ def test_a_nack_without_a_number_answers_the_bind_that_waits():
     )
 
 
+@pytest.mark.parametrize("number", [0, 77])
+def test_a_refusal_of_the_bind_under_another_number_is_its_answer(number):
+    esme = Session(Role.ESME, now=0.0)
+    asked = esme.request(BindTransceiver(), 0.0)
+    [event] = esme.receive_data(encode_pdu(BindTransceiverResp(), number, CommandStatus.RINVPASWD), 0.0)
+    assert isinstance(event, ResponseReceived)
+    assert (event.sequence_number, event.refusal) == (asked, CommandStatus.RINVPASWD)
+
+
 def test_a_nack_without_a_number_means_no_request_in_particular_once_bound():
     esme, _ = bound_pair()
     number = esme.request(SubmitSm(), 0.0)
