@@ -157,7 +157,7 @@ class Bind:
         worn: asyncio.Future[Fault] = loop.create_future()
         self._worn = worn
 
-        def note_lost(lost: asyncio.Future[WireError]) -> None:
+        def note_lost(lost: asyncio.Future[WireLost]) -> None:
             if not worn.done():  # from now on no renewal: what ended the link is to be told
                 worn.set_result(_fault_of_wire(lost.result()))
 
