@@ -251,6 +251,22 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target.partition("#")[0]).exists(), target
 
 
+def _anchors(page: Path) -> set[str]:
+    """What a page's headings are called in links, as GitHub does it."""
+    text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    headings = [line.replace("`", "").lower() for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_headings_lead_to_one(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        place, _, anchor = target.partition("#")
+        to = page.parent / place if place else page
+        if anchor and to.suffix == ".md" and not target.startswith(("http://", "https://")):
+            assert anchor in _anchors(to), target
+
+
 def test_files_named_in_the_pages_exist() -> None:
     ours = re.compile(r"(?<![\w/.])((?:gateway|drivers|simulators|config|systemd|tests|docs)/[\w./-]*\w)")
     named = {(mention.page, path) for mention in MENTIONS for path in ours.findall(mention.text)}
