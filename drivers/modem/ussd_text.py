@@ -32,6 +32,8 @@ _MIN_OCTETS = 4
 """What is shorter is more likely a short number."""
 _SURELY_ASCII = 8
 """So many octets that all are ASCII by chance are rare."""
+_BYTE_ORDER = {b"\xfe\xff": "utf-16-be", b"\xff\xfe": "utf-16-le"}
+"""A byte order mark says outright what the rest is."""
 _SAME_SCRIPT = {"HIRAGANA": "CJK", "KATAKANA": "CJK"}
 
 
@@ -79,6 +81,8 @@ def read_text(text: str, dcs: int | None, *, asked_ucs2: bool = False, packs: bo
     if not _HEX.fullmatch(text):
         return _from_gsm_codes(text)
     octets = bytes.fromhex(text[: len(text) // 2 * 2])  # a text that was cut short may end within an octet
+    if (order := _BYTE_ORDER.get(octets[:2])) is not None:
+        return octets[2 : len(octets) // 2 * 2].decode(order, "replace")
     # Latin text in UCS2 has a zero at every other place, packed septets hardly any.
     if (dcs is not None and (dcs & 0xCC == 0x48 or dcs == 0x11)) or octets[::2].count(0) * 4 > len(octets):
         return _ucs2(octets)

@@ -40,6 +40,13 @@ def test_ucs2_is_read_whatever_the_scheme_says(text, dcs, asked_ucs2):
     assert read_text(ucs2(text), dcs, asked_ucs2=asked_ucs2) == text
 
 
+@pytest.mark.parametrize("text", LATIN + OTHERS)
+@pytest.mark.parametrize("dcs", [15, 72, None])
+@pytest.mark.parametrize(("mark", "order"), [("FEFF", "utf-16-be"), ("FFFE", "utf-16-le")])
+def test_a_byte_order_mark_is_heeded_and_not_shown(text, dcs, mark, order):
+    assert read_text(mark + text.encode(order).hex().upper(), dcs, asked_ucs2=True) == text
+
+
 @pytest.mark.parametrize("text", LATIN)
 @pytest.mark.parametrize("packs", [True, False])
 def test_packed_septets_are_read(text, packs):
