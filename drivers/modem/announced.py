@@ -2,7 +2,8 @@
 
 An announcement (``+CMTI``, ``+CDSI``) is a promise: a message is there, and nobody else will deliver it. Sticks get the
 place wrong: an EC25 says ``"SM",0`` of a report that lies in SR. So each announcement stays open until a message
-was taken for it, and where that was is remembered for the next one.
+was taken for it, and where that was is remembered for the next one. Some sticks announce the same message again: what
+is not found, though a message was taken from its very place a moment ago, is such a repetition and not lost.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class Announced:
         self._homes = homes
         self._open: list[Announcement] = []
         self._unannounced: deque[_Taken] = deque(maxlen=MAX_OPEN)
+        self._taken: deque[_Taken] = deque(maxlen=MAX_OPEN)
         self.n_found_again = 0
 
     def __len__(self) -> int:
@@ -91,6 +93,8 @@ class Announced:
 
     def took(self, memory: str, index: int, now: float, *, is_report: bool) -> None:
         """A message was taken from this place."""
+        taken = _Taken(memory, index, is_report, now)
+        self._taken.append(taken)
         for one in self._open:
             if (one.memory, one.index) == (memory, index):
                 self._homes.pop((one.kind, one.memory), None)
@@ -100,7 +104,7 @@ class Announced:
             if self._homes.get((one.kind, one.memory)) == memory and is_report is (one.kind == REPORT_STORED):
                 self._close(one)
                 return
-        self._unannounced.append(_Taken(memory, index, is_report, now))
+        self._unannounced.append(taken)
 
     def _close(self, one: Announcement) -> None:
         self._open.remove(one)
@@ -128,9 +132,16 @@ class Announced:
             one.n_searches += 1
             if one.n_searches >= SEARCHES:
                 self._open.remove(one)
+                if self._is_repeated(one):
+                    continue
                 self.n_found_again = 0
                 lost.append(one)
         return lost
+
+    def _is_repeated(self, one: Announcement) -> bool:
+        """Whether the message that it means was taken from its place, and so announced twice."""
+        place = (one.memory, one.index)
+        return any((t.memory, t.index) == place and abs(t.at - one.at) <= LATE_S for t in self._taken)
 
     def n_unannounced(self, since: float) -> int:
         """How many messages were taken since then that nothing had announced."""

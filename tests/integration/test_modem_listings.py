@@ -179,6 +179,23 @@ async def test_what_was_taken_before_its_announcement_came_is_not_missed(modem, 
     assert not codes(sink)
 
 
+@pytest.mark.parametrize("times", [2, 3])
+async def test_what_is_announced_again_is_not_missed(modem, sink, times):
+    memories = Memories(modem, "SM")
+    async with running(driver_for(modem, timing=SOON), sink):
+        await sink.wait_until_up()
+        for index in (1, 2):
+            memories.stored["SM"] = {index: deliver_pdu(f"{index}")}
+            modem.say(*[f'+CMTI: "SM",{index}'] * times)
+            await eventually(lambda: len(texts(sink)) == index)  # noqa: B023
+            modem.say(f'+CMTI: "SM",{index}')
+            n_reads = modem.commands.count(f"AT+CMGR={index}")
+            await modem.wait_for_command(f"AT+CMGR={index}", times=n_reads + 1)
+        n_sweeps = modem.commands.count("AT+CMGL=4")
+        await modem.wait_for_command("AT+CMGL=4", times=n_sweeps + 4)
+    assert not codes(sink)
+
+
 async def test_a_memory_that_shows_nothing_of_what_it_counts_is_told_and_left(modem, sink):
     modem.replies["AT+CNMI=2,2,0,1,0"] = ("OK",)
     memories = Memories(modem, "SM", "ME")
