@@ -35,6 +35,7 @@ REGISTRATION_NAMES = {
     8: "emergency_only",
     9: "home_csfb_not_preferred",
     10: "roaming_csfb_not_preferred",
+    11: "emergency_only",  # attached for restricted local services; SIMCom's manuals: only emergency services
 }
 """``<stat>`` of ``+CREG`` (3GPP TS 27.007 7.2)."""
 _NUMERIC = "2"

@@ -24,10 +24,11 @@ CMS_FAULTS: dict[int, tuple[FaultKind, str]] = {
     10: (_CHANNEL, "call barred for this SIM"),
     11: (_TEMPORARY, "reserved"),
     17: (_TEMPORARY, "network failure"),
-    21: (_PERMANENT, "short message transfer rejected"),
+    # Many networks say one of these two when the SIM has no credit or is not known (24.011 E-2, 28 of the sender).
+    21: (_TEMPORARY, "short message transfer rejected"),
     22: (_TEMPORARY, "congestion, or memory capacity exceeded"),
     27: (_TEMPORARY, "destination out of service"),
-    28: (_PERMANENT, "unidentified subscriber"),
+    28: (_TEMPORARY, "unidentified subscriber"),
     29: (_CHANNEL, "facility rejected"),
     30: (_CHANNEL, "this SIM is unknown to the network"),
     38: (_TEMPORARY, "network out of order"),
@@ -180,7 +181,7 @@ _PIN, _PUK = "set pin to the SIM's PIN", "open the SIM in a telephone with its P
 _NO_NETWORK = "check antenna and signal, and that the SIM is active and paid for"
 _OPERATOR, _ROOM = "ask the operator what this SIM may do", "delete messages from the SIM and the stick"
 _REMEDIES = {
-    "cms_8": _OPERATOR, "cms_10": _OPERATOR, "cms_29": _OPERATOR, "cms_30": _OPERATOR, "cms_50": _OPERATOR,
+    "cms_8": _OPERATOR, "cms_10": _OPERATOR, "cms_28": _OPERATOR, "cms_29": _OPERATOR, "cms_30": _OPERATOR, "cms_50": _OPERATOR,
     "cms_69": _OPERATOR, "cms_193": _OPERATOR, "cme_62": _OPERATOR, "cme_103": _OPERATOR, "cme_106": _OPERATOR,
     "cms_310": _NO_SIM, "cme_10": _NO_SIM, "cms_313": _BAD_SIM, "cme_13": _BAD_SIM,
     "cms_311": _PIN, "cme_11": _PIN, "cms_316": _PUK, "cme_12": _PUK,
@@ -193,7 +194,7 @@ _REMEDIES = {
 _BLAME = {
     **{
         f"cms_{code}": Blame.UNCLEAR
-        for code in (8, 10, 21, 28, 29, 30, 50, 69, 95, 96, 97, 99, 193, 300, 302, 303, 304, 305)
+        for code in (8, 10, 29, 30, 50, 69, 95, 96, 97, 99, 193, 300, 302, 303, 304, 305)
     },
     **{f"cme_{code}": Blame.UNCLEAR for code in (0, 3, 4, 50, 51, 62, 177)},
     "cms_22": Blame.SEGMENT,

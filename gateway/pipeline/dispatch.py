@@ -230,7 +230,13 @@ class Dispatcher:
                     self._troubles.note_setback(
                         Number(message.queue, message.recipient), setback, self._clock.monotonic(), asked_s
                     )
-                decision = decide_retry(self._policy, result, segment.attempts, random.random())
+                decision = decide_retry(
+                    self._policy,
+                    result,
+                    segment.attempts,
+                    random.random(),
+                    channel_suspected=lane.is_suspected,
+                )
 
                 async def record(tx: Tx) -> None:
                     await record_refused(tx, message, segment, result, decision, outcome.at)

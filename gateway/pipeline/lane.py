@@ -284,6 +284,11 @@ class Lane:
             case Blame.CHANNEL:
                 self._distrust(fault, recipient, began, at_once=True)
 
+    @property
+    def is_suspected(self) -> bool:
+        """Several recipients' messages fail on it, so that whatever fails may be its own fault."""
+        return self._breaker.is_suspected
+
     def note_late_success(self) -> None:
         """The network had taken a segment that was of unknown fate: the channel is slow, and not dead."""
         self._trust()

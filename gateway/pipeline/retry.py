@@ -1,7 +1,8 @@
 """What is to be done about a segment that was not accepted. Pure.
 
 A refusal for the channel's own reasons (down, throttled, misconfigured) is not the message's fault and uses up
-none of its attempts; only its expiry bounds how long it waits for a fit channel.
+none of its attempts; only its expiry bounds how long it waits for a fit channel. The same holds for a refusal that may
+be either's, while the channel fails for several recipients: a SIM without credit is refused with a recipient's codes.
 """
 
 from __future__ import annotations
@@ -64,7 +65,14 @@ class Hold:
 Decision = TryAgain | GiveUp | Hold
 
 
-def decide_retry(policy: RetryPolicy, result: Refused | Uncertain, attempts: int, jitter: float) -> Decision:
+def decide_retry(
+    policy: RetryPolicy,
+    result: Refused | Uncertain,
+    attempts: int,
+    jitter: float,
+    *,
+    channel_suspected: bool = False,
+) -> Decision:
     """Decide on one segment that was not accepted.
 
     Args:
@@ -72,6 +80,7 @@ def decide_retry(policy: RetryPolicy, result: Refused | Uncertain, attempts: int
         result: what the driver said.
         attempts: of this segment, this one included.
         jitter: 0..1; spreads retries so that a failed batch does not come back as one.
+        channel_suspected: messages to several recipients have failed there in a row.
     """
     if isinstance(result, Uncertain):
         match policy.on_uncertain:
@@ -81,11 +90,14 @@ def decide_retry(policy: RetryPolicy, result: Refused | Uncertain, attempts: int
                 return GiveUp()
             case OnUncertain.RETRY:
                 return _next_attempt(policy, attempts, jitter)
-    match result.fault.kind:
+    fault = result.fault
+    match fault.kind:
+        case FaultKind.PERMANENT | FaultKind.TEMPORARY if channel_suspected and fault.whose is Blame.UNCLEAR:
+            return TryAgain(after_s=_pause_s(policy, attempts, jitter, fault.retry_after_s), counted=False)
         case FaultKind.PERMANENT:
             return GiveUp()
         case FaultKind.TEMPORARY:
-            return _next_attempt(policy, attempts, jitter, result.fault.retry_after_s)
+            return _next_attempt(policy, attempts, jitter, fault.retry_after_s)
         case FaultKind.THROTTLED | FaultKind.CHANNEL | FaultKind.CONFIG:
             return TryAgain(after_s=0.0, counted=False)
 
@@ -116,5 +128,9 @@ def _next_attempt(
 ) -> TryAgain | GiveUp:
     if attempts >= policy.max_attempts:
         return GiveUp()
+    return TryAgain(after_s=_pause_s(policy, attempts, jitter, asked_s), counted=True)
+
+
+def _pause_s(policy: RetryPolicy, attempts: int, jitter: float, asked_s: float | None) -> float:
     pause_s = min(policy.cap_s, policy.first_s * 2.0 ** min(attempts - 1, 30))
-    return TryAgain(after_s=max(asked_s or 0.0, pause_s * (0.75 + 0.5 * jitter)), counted=True)
+    return max(asked_s or 0.0, pause_s * (0.75 + 0.5 * jitter))

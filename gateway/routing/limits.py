@@ -84,6 +84,11 @@ class Breaker:
     openings: int = 0
     until: float | None = None
 
+    @property
+    def is_suspected(self) -> bool:
+        """It is not closed, for messages to several recipients failed in a row: whatever fails may be the channel's."""
+        return self.until is not None and len(self.suspects) >= SERIES
+
     def state(self, now: float) -> BreakerState:
         """What it lets through."""
         if self.until is None:

@@ -65,7 +65,9 @@ async def test_an_answer_without_reference_is_accepted_all_the_same(modem, drive
     ("answer", "kind", "code"),
     [
         ("+CMS ERROR: 38", FaultKind.TEMPORARY, "cms_38"),
-        ("+CMS ERROR: 28", FaultKind.PERMANENT, "cms_28"),
+        ("+CMS ERROR: 1", FaultKind.PERMANENT, "cms_1"),
+        ("+CMS ERROR: 21", FaultKind.TEMPORARY, "cms_21"),
+        ("+CMS ERROR: 28", FaultKind.TEMPORARY, "cms_28"),
         ("+CMS ERROR: 42", FaultKind.THROTTLED, "cms_42"),
         ("+CMS ERROR: 330", FaultKind.CHANNEL, "cms_330"),
         ("+CMS ERROR: 512", FaultKind.TEMPORARY, "cms_512"),

@@ -21,7 +21,7 @@ OTHERS = [f"+86138001390{n:02}" for n in range(60)]
 MINE: dict[str, SubmitResult] = {
     "temporary, as +CMS ERROR: 38": refused(FaultKind.TEMPORARY, "cms_38"),
     "the network asks for patience, as +CMS ERROR: 42": refused(FaultKind.THROTTLED, "cms_42"),
-    "for good, as +CMS ERROR: 21": refused(FaultKind.PERMANENT, "cms_21", blame=Blame.UNCLEAR),
+    "for good, as +CMS ERROR: 96": refused(FaultKind.PERMANENT, "cms_96", blame=Blame.UNCLEAR),
     "of the recipient, as +CMS ERROR: 27": refused(FaultKind.TEMPORARY, "cms_27", blame=Blame.SEGMENT),
     "elsewhere, perhaps, as +CMS ERROR: 50": refused(FaultKind.CHANNEL, "cms_50", blame=Blame.UNCLEAR),
     "no answer": uncertain("answer_timeout"),
@@ -216,14 +216,28 @@ async def test_a_sim_that_takes_everything_and_answers_nothing_costs_few_message
         assert "answer_timeout" in snapshot.error
 
 
+@pytest.mark.parametrize("what", ["temporary, as +CMS ERROR: 38", "elsewhere, perhaps, as +CMS ERROR: 50"])
+async def test_a_night_without_credit_costs_no_message(tmp_path: Path, what):
+    """Whatever code the network says it with."""
+    driver = ScriptedDriver("a", capacity=1)
+    driver.verdicts = dict.fromkeys(OTHERS, MINE[what])
+    async with running(tmp_path / "s.db", driver) as rig:
+        messages = [await rig.send(number) for number in OTHERS[:6]]
+        await pass_time(rig, 7_200.0, step_s=20.0)
+        assert {(await rig.message(m.id)).status for m in messages} == {"queued"}
+        driver.verdicts.clear()
+        await pass_time(rig, 1_900.0, step_s=20.0)
+        assert {(await rig.message(m.id)).status for m in messages} == {"sent"}
+
+
 async def test_a_sim_that_refuses_everybody_for_good_does_not_fail_them_all(tmp_path: Path):
     driver = ScriptedDriver("a", capacity=1)
-    driver.verdicts = dict.fromkeys(OTHERS, MINE["for good, as +CMS ERROR: 21"])
+    driver.verdicts = dict.fromkeys(OTHERS, MINE["for good, as +CMS ERROR: 96"])
     async with running(tmp_path / "s.db", driver) as rig:
         messages = [await rig.send(number) for number in OTHERS[:40]]
-        await pass_time(rig, 120.0, step_s=2.0)
+        await pass_time(rig, 600.0, step_s=5.0)
         states = [(await rig.message(m.id)).status.value for m in messages]
-        assert states.count("failed") <= 10
+        assert states.count("failed") <= 2, "those of before anybody could know"
         driver.verdicts.clear()
         await rig.channels.reset("a")
         await rig.until_status(messages[-1], "sent")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.base import FaultKind
+from drivers.base import Blame, FaultKind
 from gateway.pipeline.retry import GiveUp, Hold, OnUncertain, RetryPolicy, TryAgain, decide_retry
 from tests.support.fake_driver import refused, uncertain
 
@@ -59,3 +59,13 @@ def test_what_is_uncertain_is_the_operators_choice(
     on_uncertain: OnUncertain, attempts: int, expected: object
 ):
     assert decide_retry(RetryPolicy(on_uncertain=on_uncertain), uncertain(), attempts, HALF) == expected
+
+
+@pytest.mark.parametrize("kind", [FaultKind.PERMANENT, FaultKind.TEMPORARY])
+def test_what_may_be_the_channels_fault_costs_no_attempt_while_several_recipients_fail(kind):
+    unclear = refused(kind, blame=Blame.UNCLEAR)
+    assert decide_retry(POLICY, unclear, 99, HALF, channel_suspected=True) == TryAgain(
+        after_s=POLICY.cap_s, counted=False
+    )
+    own = refused(kind, blame=Blame.SEGMENT)
+    assert decide_retry(POLICY, own, 99, HALF, channel_suspected=True) == GiveUp()
