@@ -59,7 +59,7 @@ class Announced:
             stands there when only the index was wrong. Kept by the caller, for the next session.
 
     Attributes:
-        n_found_again: announcements in a row that something was taken for.
+        n_found_again: messages in a row that were where they were announced, or came directly.
     """
 
     def __init__(self, homes: MutableMapping[tuple[str, str], str]) -> None:
@@ -142,6 +142,10 @@ class Announced:
         """Whether the message that it means was taken from its place, and so announced twice."""
         place = (one.memory, one.index)
         return any((t.memory, t.index) == place and abs(t.at - one.at) <= LATE_S for t in self._taken)
+
+    def note_handed_over(self) -> None:
+        """A message came directly, and needed no announcement."""
+        self.n_found_again += 1
 
     def n_unannounced(self, since: float) -> int:
         """How many messages were taken since then that nothing had announced."""

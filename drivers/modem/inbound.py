@@ -163,6 +163,8 @@ class Inbound:
                     await self._sweep(port, setup, reader)
                 while self._jobs and not self._sweep_due:
                     await self._do_next(port, setup, reader)
+                if self._announced.n_found_again >= FOUND_AGAIN:
+                    await self._report.heal("announced_not_found")
             except (DeviceError, WireTimeout) as error:
                 # Slow or dead: the port finds out. What was meant to be read is still on the stick.
                 logger.info("%s: %s; the next sweep will find what is left", self._channel, error)
@@ -208,8 +210,6 @@ class Inbound:
             well = await self._handle(self._jobs.popleft(), port, setup, reader)
         if not well:
             self._schedule.again(_now())
-        if self._announced.n_found_again >= FOUND_AGAIN:
-            await self._report.heal("announced_not_found")
 
     async def _judge(self, setup: Setup, lost: list[Announcement]) -> None:
         """Tell of what was announced and is nowhere, and have such messages go where they can be found."""
@@ -332,6 +332,7 @@ class Inbound:
         # What can't be read now never can be: kept as it is and acknowledged, lest the network repeats it for ever.
         if not await self._deliver_patiently(event or unreadable_part(octets)):
             return False
+        self._announced.note_handed_over()
         if setup.messages.acknowledges and await try_request(port, "AT+CNMA") is None:
             # Then it stops notifying; what the network delivers from now on is only found by looking.
             logger.info("%s: acknowledgement of %s came too late", self._channel, name)

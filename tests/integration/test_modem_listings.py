@@ -239,6 +239,21 @@ async def test_stored_reports_that_can_not_be_read_are_asked_for_directly(modem,
     assert "reports_rerouted" in codes(sink)
 
 
+async def test_reports_that_were_missed_are_no_ailment_any_more_once_they_come_directly(modem, sink):
+    modem.replies["AT+CNMI=2,1,0,1,0"] = ("OK",)
+    memories = Memories(modem, "ME", "SR")
+    async with running(driver_for(modem), sink):
+        await sink.wait_until_up()
+        modem.say('+CDSI: "BM",0')
+        await eventually(lambda: ailment(sink) == "announced_not_found")
+        await modem.wait_for_command("AT+CNMI=2,1,0,1,0")
+        for n in (1, 2, 3):
+            pdu = report_pdu(n)
+            modem.say(f"+CDS: {tpdu_octets(pdu)}", pdu)
+        await eventually(lambda: ailment(sink) is None)
+    assert not any(memories.stored.values())
+
+
 async def test_a_memory_that_is_chosen_only_with_the_others_is_read(modem, sink):
     memories = Memories(modem, "ME", "SR")
     plain = memories.answer
