@@ -181,8 +181,9 @@ _PIN, _PUK = "set pin to the SIM's PIN", "open the SIM in a telephone with its P
 _NO_NETWORK = "check antenna and signal, and that the SIM is active and paid for"
 _OPERATOR, _ROOM = "ask the operator what this SIM may do", "delete messages from the SIM and the stick"
 _REMEDIES = {
-    "cms_8": _OPERATOR, "cms_10": _OPERATOR, "cms_28": _OPERATOR, "cms_29": _OPERATOR, "cms_30": _OPERATOR, "cms_50": _OPERATOR,
-    "cms_69": _OPERATOR, "cms_193": _OPERATOR, "cme_62": _OPERATOR, "cme_103": _OPERATOR, "cme_106": _OPERATOR,
+    "cms_8": _OPERATOR, "cms_10": _OPERATOR, "cms_28": _OPERATOR, "cms_29": _OPERATOR, "cms_30": _OPERATOR,
+    "cms_50": _OPERATOR, "cms_69": _OPERATOR, "cms_193": _OPERATOR, "cme_62": _OPERATOR, "cme_103": _OPERATOR,
+    "cme_106": _OPERATOR,
     "cms_310": _NO_SIM, "cme_10": _NO_SIM, "cms_313": _BAD_SIM, "cme_13": _BAD_SIM,
     "cms_311": _PIN, "cme_11": _PIN, "cms_316": _PUK, "cme_12": _PUK,
     "cms_314": "it may be starting", "cme_14": "it may be starting",
