@@ -33,7 +33,8 @@ def test_no_code_of_the_specifications_is_missing(table, codes):
     ("code", "kind"),
     [
         (1, FaultKind.PERMANENT),
-        (28, FaultKind.PERMANENT),
+        (21, FaultKind.TEMPORARY),
+        (28, FaultKind.TEMPORARY),
         (38, FaultKind.TEMPORARY),
         (42, FaultKind.THROTTLED),
         (304, FaultKind.PERMANENT),
