@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from drivers.base import Fault, FaultKind
 from drivers.errors import EncodeError, SmppStatusError, WireError, WireLost, WireTimeout
@@ -59,6 +59,7 @@ class Bind:
         self._on_late = on_late
         self._worn: asyncio.Future[Fault] | None = None
         self._worn_peer: Peer | None = None
+        self._served: SmppConnection | None = None
         self._reported: str | None = None
 
     def renew(self, fault: Fault) -> None:
@@ -72,7 +73,9 @@ class Bind:
         self._wear_out(Fault(kind=FaultKind.CHANNEL, code=RENEWING, detail=detail))
 
     def _wear_out(self, fault: Fault) -> None:
-        if self._worn is not None and not self._worn.done():
+        if self._worn is None or self._worn.done():
+            return
+        if self._served is None or not self._served.lost.done():  # else what ended the link is to be told
             self._worn.set_result(fault)
 
     async def run(self, on_up: OnUp, on_down: OnDown) -> None:
@@ -155,16 +158,12 @@ class Bind:
         """Keep the session until the link is gone, or a new one is asked for."""
         loop = asyncio.get_running_loop()
         worn: asyncio.Future[Fault] = loop.create_future()
-        self._worn = worn
-
-        def note_lost(lost: asyncio.Future[WireLost]) -> None:
-            if not worn.done():  # from now on no renewal: what ended the link is to be told
-                worn.set_result(_fault_of_wire(lost.result()))
+        self._worn, self._served = worn, connection
 
         try:
-            connection.lost.add_done_callback(note_lost)
             await on_up(connection, facts)
-            await asyncio.wait([worn])
+            either: list[asyncio.Future[Any]] = [connection.lost, worn]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not connection.lost.done():
                 # Told first: while it waits for answers that may never come, others take what is queued. It waits as
                 # long as ever, because what is cut off would be of unknown fate.
@@ -174,9 +173,9 @@ class Bind:
                 connection.stop_accepting()
                 await connection.wait_idle(loop.time() + self._config.response_timeout_s)
         finally:
-            self._worn = None
+            self._worn = self._served = None
             await self._part(connection)
-        return worn.result()
+        return worn.result() if worn.done() else _fault_of_wire(connection.lost.result())
 
     async def _tell(self, fault: Fault, on_down: OnDown) -> None:
         if fault.code != self._reported:

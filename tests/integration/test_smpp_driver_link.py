@@ -15,6 +15,7 @@ from drivers.base import (
     FaultKind,
     InboundPart,
     Refused,
+    SubmitResult,
     Uncertain,
 )
 from drivers.smpp.config import SmppConfig
@@ -33,7 +34,7 @@ from drivers.smpp.wire.pdus import (
 )
 from tests.support.recording_sink import RecordingSink
 from tests.support.running import running_driver
-from tests.support.smpp_driver import bound, running
+from tests.support.smpp_driver import bound, running, segment
 from tests.support.smsc_peer import SmscPeer
 
 pytestmark = pytest.mark.integration
@@ -250,9 +251,17 @@ async def test_an_unbind_of_the_smsc_takes_the_channel_down_at_once_and_is_named
 
 async def test_what_is_asked_of_a_link_that_has_just_gone_does_not_hide_why():
     async with bound() as run:
-        lost = run.driver._connection.lost
-        lost.add_done_callback(lambda _: run.driver.renew(LINK_LOST, n_recipients=3))
+        run.peer.keep_submits()
+
+        async def submit_as_the_gateway_does() -> SubmitResult:
+            result = await run.driver.submit(segment())
+            run.driver.renew(LINK_LOST, n_recipients=3)  # in the same turn of the loop
+            return result
+
+        submitted = asyncio.create_task(submit_as_the_gateway_does())
+        await run.peer.wait_for(lambda: run.peer.link.submits)
         run.peer.link.cut()
+        assert isinstance(await submitted, Uncertain)
         await run.sink.wait_for(lambda: len(run.sink.of(ChannelUp)) == 2)
         assert [down.fault.code for down in run.sink.of(ChannelDown)] == ["link_lost"]
 
