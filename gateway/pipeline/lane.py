@@ -215,7 +215,7 @@ class Lane:
     def taker(self, free: int, at: Reading) -> Taker:
         """It with its room, for the balancer."""
         taker = Taker(self.name, self.queues, free, takes_parameters=self._takes_parameters)
-        if suspects := self._cooldown.suspects + self._breaker.suspects:
+        if suspects := self._cooldown.suspects + self._breaker.suspects + self._breaker.shunned:
             taker = taker._replace(avoids=frozenset(suspects))
         if self.budget is None:
             return taker
@@ -240,7 +240,7 @@ class Lane:
                     self._pace.slow_down(self._clock.monotonic())
                 self.sent += 1
                 self._cooldown = self._cooldown.after_success()
-                self._trust()
+                self._trust(self._breaker.after_answer())
                 self._spend(segment)
             case Uncertain(code=code, detail=detail):
                 self.uncertain += 1
@@ -278,7 +278,7 @@ class Lane:
         self.failed += fault.kind is FaultKind.PERMANENT
         match fault.whose:
             case Blame.SEGMENT:
-                self._trust()
+                self._trust(self._breaker.after_own_refusal())
             case Blame.UNCLEAR:
                 self._distrust(fault, recipient, began)
             case Blame.CHANNEL:
@@ -291,12 +291,12 @@ class Lane:
 
     def note_late_success(self) -> None:
         """The network had taken a segment that was of unknown fate: the channel is slow, and not dead."""
-        self._trust()
+        self._trust(self._breaker.after_answer())
 
-    def _trust(self) -> None:
+    def _trust(self, closed: Breaker) -> None:
         if self._breaker.until is not None:
             _log.info("channel %s works again", self.name)
-        self._breaker, self._renewals, self._n_unproven = self._breaker.after_answer(), Renewals(), 0
+        self._breaker, self._renewals, self._n_unproven = closed, Renewals(), 0
 
     def _distrust(
         self, fault: Fault, recipient: str, began: float, *, at_once: bool = False, lost: bool = False

@@ -72,6 +72,8 @@ class Breaker:
     Args:
         suspects: recipients of the messages that failed in a row, the newest last. A trial is better made with
             another one.
+        shunned: suspects of before the network last refused a segment for the segment's own sake. It works, then, and
+            they are in trouble: others go first, and their failures are no sign of the channel's.
         failures: in a row; those of one recipient that came together count once.
         failed_at: monotonic seconds of the last of them.
         openings: in a row; each pause is longer than the one before.
@@ -79,6 +81,7 @@ class Breaker:
     """
 
     suspects: tuple[str, ...] = ()
+    shunned: tuple[str, ...] = ()
     failures: int = 0
     failed_at: float = 0.0
     openings: int = 0
@@ -115,6 +118,8 @@ class Breaker:
             lost: nobody knows what became of the segment, so that a trial costs a message: pauses grow faster.
             asked_s: the pause that the peer asked for.
         """
+        if recipient in self.shunned and not (at_once or lost):
+            return self
         is_new = recipient not in self.suspects
         suspects = _with(self.suspects, recipient)
         if self.until is not None and now < self.until:
@@ -136,8 +141,12 @@ class Breaker:
         return replace(failed, openings=self.openings + 1, until=now + pause_s)
 
     def after_answer(self) -> Breaker:
-        """The network took a segment, or refused it for the segment's own sake: the channel works."""
+        """The network took a segment: the channel works."""
         return Breaker()
+
+    def after_own_refusal(self) -> Breaker:
+        """The network refused a segment for the segment's own sake: the channel works."""
+        return Breaker(shunned=(*self.shunned, *self.suspects)[-SUSPECTS:])
 
     def after_up(self) -> Breaker:
         """The link has come up again: a cure for what the channel said of itself, and none for a series.

@@ -216,6 +216,22 @@ async def test_a_sim_that_takes_everything_and_answers_nothing_costs_few_message
         assert "answer_timeout" in snapshot.error
 
 
+async def test_several_phones_that_are_off_hold_up_nobody_once_the_channel_has_proved_itself(tmp_path: Path):
+    off, barred, good = OTHERS[:7], OTHERS[7], OTHERS[10:20]
+    driver = ScriptedDriver("a", capacity=1)
+    driver.verdicts = dict.fromkeys(off, MINE["temporary, as +CMS ERROR: 38"])
+    driver.verdicts[barred] = MINE["of the recipient, as +CMS ERROR: 27"]
+    async with running(tmp_path / "s.db", driver) as rig:
+        for number in (*off, barred):
+            await rig.send(number)
+        while not n_sent_to(driver, barred):
+            await pass_time(rig, 1.0)
+        await pass_time(rig, 25.0)  # the first seven are tried again meanwhile
+        messages = [await rig.send(number) for number in good]
+        await pass_time(rig, 2.0)
+        assert {(await rig.message(m.id)).status for m in messages} == {"sent"}
+
+
 @pytest.mark.parametrize("what", ["temporary, as +CMS ERROR: 38", "elsewhere, perhaps, as +CMS ERROR: 50"])
 async def test_a_night_without_credit_costs_no_message(tmp_path: Path, what):
     """Whatever code the network says it with."""

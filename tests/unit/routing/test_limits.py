@@ -126,6 +126,21 @@ def test_a_trial_with_a_recipient_known_to_be_in_trouble_is_none():
     assert tried.after_failure(150.0, next(RECIPIENTS)).state(150.0) is BreakerState.OPEN
 
 
+def test_what_failed_before_the_channel_proved_itself_is_no_sign_of_it_later():
+    numbers = ["+1", "+2", "+3", "+4"]
+    breaker = Breaker()
+    for number in numbers:
+        breaker = breaker.after_failure(100.0, number)
+    proved = breaker.after_own_refusal()
+    again = proved
+    for number in numbers:
+        again = again.after_failure(200.0, number)
+    assert again == proved
+    assert failed(SERIES, proved).state(100.0) is BreakerState.OPEN, "others tell as before"
+    assert again.after_failure(200.0, "+1", lost=True).suspects == ("+1",), "and silence does"
+    assert proved.after_answer() == Breaker()
+
+
 def test_where_each_trial_costs_a_message_the_pauses_grow_faster():
     breaker, now, pauses = failed(SERIES), 100.0, []
     for _ in range(6):
