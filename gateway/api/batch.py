@@ -13,13 +13,15 @@ from aiohttp import web
 from msgspec import Meta
 
 from gateway.api.accepted import answer_accepted, read_idempotency
-from gateway.api.body import BATCH_MAX_OCTETS, decode_body, read_body, spoil_halves
+from gateway.api.body import BATCH_MAX_OCTETS, check_size, decode_body, read_body, spoil_halves
 from gateway.api.context import Call
 from gateway.api.problem import Malformed
 from gateway.errors import FieldError, InvalidRequest, RequestError
 from gateway.model.request import MAX_BATCH, CommonFields, MessageRequest
 from gateway.pipeline.batches import Rejected
 
+MOST_VALUES = 50 * MAX_BATCH
+"""In all of a batch: more than messages with every field there is."""
 Items = Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH)]
 Wanted = MessageRequest | Rejected
 _FORMS = (
@@ -52,7 +54,14 @@ class _Recipient(msgspec.Struct):
     to: Annotated[str, Meta(max_length=64)]
 
 
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+class _Form(msgspec.Struct):
+    """What tells the two forms apart; whatever else there is is passed over and not kept."""
+
+    messages: msgspec.Raw = msgspec.Raw()
+    to: msgspec.Raw = msgspec.Raw()
+
+
+_form = msgspec.json.Decoder(_Form)
 _listed = msgspec.json.Decoder(_Listed)
 _fanned_out = msgspec.json.Decoder(_FannedOut)
 _message = msgspec.json.Decoder(MessageRequest)
@@ -72,14 +81,15 @@ async def send_batch(call: Call) -> web.Response:
 
 async def _read_batch(body: bytes) -> Iterator[Wanted]:
     """The items, each read when it is wanted: no more of them are in memory than are being stored."""
+    await check_size(body, MOST_VALUES)
     try:
-        fields = decode_body(_fields, body)
+        form = decode_body(_form, body)
     except Malformed:  # perhaps by half of a surrogate pair, such as of a text that was cut within an emoji
         body = await spoil_halves(body)
-        fields = decode_body(_fields, body)
-    if "messages" in fields:
+        form = decode_body(_form, body)
+    if len(form.messages):
         return _read_items(decode_body(_listed, body).messages, lambda raw: decode_body(_message, raw))
-    if "to" not in fields:
+    if not len(form.to):
         raise InvalidRequest(FieldError("/to", "missing_field", _FORMS))
     common = decode_body(_fanned_out, body)
     shared = {name: getattr(common, name) for name in CommonFields.__struct_fields__}

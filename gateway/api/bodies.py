@@ -1,4 +1,4 @@
-"""The memory of bodies that are on their way to us: bounded in all, and who holds the most gives way.
+"""The memory of bodies on their way to us, and of answers: bounded in all, and who holds the most gives way.
 
 A body counts from its 65th kilobyte on, so that a single message always finds room. The rest of what a stranger can
 hold is bounded by the connections that he may have.
@@ -23,14 +23,14 @@ FREE_OCTETS: Final = 64 << 10
 
 
 class Held:
-    """The body of one request.
+    """The body of one request, or the answer to it.
 
     Args:
         owner: whose it is: an API key's id, or an address.
 
     Attributes:
-        deadline: of its reading; None while nobody reads.
-        given_way: it was too much, and another's is taken instead: read no more of it.
+        deadline: of its reading or writing; None while it does neither.
+        given_way: it was too much, and another's is taken instead: no more of it is read or written.
     """
 
     def __init__(self, bodies: Bodies, owner: str) -> None:
@@ -56,7 +56,7 @@ class Held:
 
 
 class Bodies:
-    """All bodies in flight.
+    """All bodies and answers in flight.
 
     Args:
         most_octets: of all of them together.
@@ -69,7 +69,7 @@ class Bodies:
 
     @property
     def n_octets(self) -> int:
-        """That are held now, small bodies not counted."""
+        """That are held now, small ones not counted."""
         return sum(held.n_octets for held in self._held)
 
     async def inflate(self, inflater: Inflater, octets: bytes, keep: Callable[[bytes], None]) -> None:
@@ -95,9 +95,7 @@ class Bodies:
             largest = self._find_largest(asking)
             self.forget(largest)
             if largest is asking:
-                raise Overloaded(
-                    "too many large bodies are on their way; nothing was taken, try again in a moment"
-                )
+                raise Overloaded("too much is on its way at once; nothing was taken, try again in a moment")
             largest.given_way = True
             if largest.deadline is not None:
                 largest.deadline.reschedule(0.0)
@@ -106,8 +104,8 @@ class Bodies:
         totals: Counter[str] = Counter()
         for held in self._held:
             totals[held.owner] += held.n_octets
-        reading = [held for held in self._held if held.deadline is not None]
-        return max(reading, key=lambda held: (totals[held.owner], held.n_octets), default=asking)
+        moving = [held for held in self._held if held.deadline is not None]
+        return max(moving, key=lambda held: (totals[held.owner], held.n_octets), default=asking)
 
     def forget(self, held: Held) -> None:
         """It is gone, or about to go."""

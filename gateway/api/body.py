@@ -29,6 +29,10 @@ SLOWEST_OCTETS_PER_S = 32 << 10
 _ESCAPE = re.compile(rb"(?s)\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>u[dD][89a-fA-F]..)|.)")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPES_AT_ONCE = 1_000
+_TEXT = re.compile(rb'"(?s:[^"\\]++|\\.){0,300000}+"?')
+"""With more escapes it is no text that we take; so it is looked through in one go."""
+_TEXTS_AT_ONCE = 1_000
+_LONG_OCTETS = 10_000
 _MOST_SEARCHED_OCTETS = 1 << 20
 """Of a body that is wrong anyway: the reason is not worth more."""
 _NO_UTF8 = b"\xed\xa0\x80"
@@ -100,6 +104,27 @@ async def _say_continue(request: web.Request) -> None:
         raise web.HTTPExpectationFailed
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # aiohttp takes a written octet for a begun answer
+
+
+async def check_size(body: bytes, most_values: int) -> None:
+    """Let pass what the decoder can take in a moment: it makes all values before it counts them.
+
+    Raises:
+        InvalidRequest: there are more values than any body that means something has.
+    """
+    n_commas = body.count(b",")  # each value but the first of its kind stands behind one
+    if n_commas <= most_values:
+        return
+    breath = Breath()
+    for n_texts, text in enumerate(_TEXT.finditer(body)):
+        n_commas -= body.count(b",", *text.span())
+        if n_commas <= most_values:
+            return
+        if n_texts > 2 * most_values:
+            break
+        if n_texts % _TEXTS_AT_ONCE == 0 or text.end() - text.start() > _LONG_OCTETS:
+            await breath.take()
+    raise InvalidRequest(FieldError("", "too_many_values", f"write at most {most_values} values in one body"))
 
 
 def decode_body(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:

@@ -127,6 +127,8 @@ class Connection(web.RequestHandler):
         """How long it has kept us waiting: the smallest gives way first; None while it is at work."""
         if self._waiting_since is not None:
             return int(self.known), self._waiting_since[0]
+        if self._stalled_since is not None:
+            return int(self.known), self._stalled_since
         return None if self.reading_since is None else (2, self.reading_since)
 
     def is_late(self, now: float) -> bool:

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
+from gateway.api.answers import hold_answers
 from gateway.api.auth import KeyRing
 from gateway.api.bodies import BODIES, HELD, Bodies, Held
 from gateway.api.body import BATCH_MAX_OCTETS, defer_continue, encode
@@ -49,7 +50,7 @@ def build_app(
         limits: of connections; None for the usual ones.
     """
     app = web.Application(
-        middlewares=[_count_requests(context.metrics), _hold_bodies, supervise],
+        middlewares=[_count_requests(context.metrics), _hold_bodies, supervise, hold_answers],
         client_max_size=BATCH_MAX_OCTETS,  # Handlers that read bodies have tighter limits of their own.
     )
     keys = KeyRing(context.store, context.clock)

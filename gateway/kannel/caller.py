@@ -192,7 +192,7 @@ class Caller:
                     return _Answer(f"status {response.status}: it points elsewhere, which is not followed")
                 if response.status // 100 != 2:
                     return _Answer(f"status {response.status}")
-                has_text = response.status == HTTPStatus.OK
+                has_text = response.status == HTTPStatus.OK and "Content-Encoding" not in response.headers
                 return _Answer("", response.headers.get("Content-Type", ""), body if has_text else b"")
         except TimeoutError:
             return _Answer("no answer in time")

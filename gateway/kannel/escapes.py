@@ -96,6 +96,7 @@ class _Words:
 def expand(pattern: str, facts: Facts) -> str:
     """A URL with its codes replaced by what they stand for; nothing else of it is touched."""
     words = _Words.of(facts)
+    told: dict[str, str] = {}  # each fact is written once: a code may stand there a thousand times
     parts: list[str] = []
     at = 0
     while (found := pattern.find("%", at)) >= 0 and found + 1 < len(pattern):
@@ -108,7 +109,9 @@ def expand(pattern: str, facts: Facts) -> str:
         elif code in _FROM_WORDS:
             parts.append(_FROM_WORDS[code](words))
         elif code in _FROM_FACTS:
-            parts.append(_FROM_FACTS[code](facts))
+            if code not in told:
+                told[code] = _FROM_FACTS[code](facts)
+            parts.append(told[code])
         else:
             parts.append(f"%{code}")
     parts.append(pattern[at:])

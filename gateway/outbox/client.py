@@ -1,4 +1,4 @@
-"""The HTTP client of what is called, with what it must never do: follow its environment, or keep cookies."""
+"""The HTTP client of what is called, with what it must never do: follow its environment, keep cookies, or inflate."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ def make_session(
 ) -> aiohttp.ClientSession:
     """A client without cookies, and without proxies from the environment.
 
+    Answers are taken as they come, for who says how many octets of one we read means those that are made of it, too.
+
     Args:
         egress: checks each connection; None where the operator's own config says where calls go.
     """
@@ -23,5 +25,6 @@ def make_session(
         ),
         timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "hongyan"},
+        headers={"User-Agent": "hongyan", "Accept-Encoding": "identity"},
+        auto_decompress=False,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,11 +15,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from gateway.api.bodies import BODIES, FREE_OCTETS, Bodies
-from gateway.api.body import spoil_halves
+from gateway.api.body import check_size, spoil_halves
 from gateway.api.connections import GUARD, Guard, Limits
 from gateway.api.inflate import MOST_RATIO
+from gateway.api.system import PAGE
 from gateway.model.message import Scope
 from gateway.store.keys import make_secret
 from tests.support.api import ApiRig, open_api
@@ -189,6 +193,87 @@ async def test_the_memory_of_a_body_is_free_when_it_was_answered(tmp_path: Path)
             body = MESSAGE.ljust(1 << 20)
             assert (await answer_to(rig, head(rig.secret, len(body)) + body))[0] == 202
         await until(lambda: bodies_of(rig).n_octets == 0)
+
+
+# --- answers
+
+
+LONG = 4 << 20
+"""More than the system keeps for a connection, so that the rest of an answer stays with us."""
+
+
+@asynccontextmanager
+async def long_answers(rig: ApiRig) -> AsyncIterator[None]:
+    """``GET /docs`` is long."""
+    assert rig.client.app is not None
+    page, rig.client.app._frozen = rig.client.app[PAGE], False
+    rig.client.app[PAGE] = page.ljust(3 * LONG)
+    yield
+
+
+async def test_answers_that_nobody_reads_have_a_bounded_memory(tmp_path: Path):
+    async with open_api(tmp_path) as rig, long_answers(rig), AsyncExitStack() as stack:
+        bodies = bodies_of(rig)
+        bodies._most_octets = 8 * LONG
+        for _ in range(6):
+            reader, writer = await stack.enter_async_context(wire(rig))
+            writer.write(b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n")
+            reader._transport.pause_reading()  # type: ignore[attr-defined]
+            await until(lambda: bodies.n_octets > 0)
+        await until(lambda: guard_of(rig).n_open < 6)  # whoever came before gave way
+        assert bodies.n_octets <= bodies._most_octets
+        batch = msgspec.json.encode({"to": ["10086"], "text": "x"}).ljust(2 * FREE_OCTETS)
+        assert (await answer_to(rig, head(rig.secret, len(batch), path="/v1/messages/batch") + batch))[
+            0
+        ] == 202
+
+
+async def test_a_long_answer_is_read_whole_and_not_kept(tmp_path: Path):
+    """A client keeps its connection; until its next request the answer was kept with it."""
+    async with open_api(tmp_path) as rig, long_answers(rig), wire(rig) as (reader, writer):
+        for _ in range(2):
+            writer.write(b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n")
+            lines = await reader.readuntil(b"\r\n\r\n")
+            assert lines.startswith(b"HTTP/1.1 200 ")
+            assert f"Content-Length: {3 * LONG}".encode() in lines
+            await reader.readexactly(3 * LONG)
+        await until(lambda: bodies_of(rig).n_octets == 0)
+        assert rig.client.app is not None
+        rig.client.app[PAGE] = b""
+        assert not [one for one in gc.get_objects() if isinstance(one, web.Response) and long(one)]
+
+
+def long(response: web.Response) -> bool:
+    return isinstance(response.body, bytes) and len(response.body) > LONG
+
+
+# --- bodies of very many values
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"messages":[' + b"0," * 700_000 + b"0]}",
+        b'{"text":"x","to":[' + b'"",' * 700_000 + b'""]}',
+        b"{" + b",".join(b'"%x":0' % n for n in range(700_000)) + b',"to":[]}',
+    ],
+    ids=["items", "recipients", "fields"],
+)
+async def test_values_without_end_take_no_memory(rig: ApiRig, body: bytes):
+    """The decoder makes all values of a list before it counts them: two octets come to more than sixty."""
+    octets = head(rig.secret, len(body), path="/v1/messages/batch") + body
+    tracemalloc.start()
+    try:
+        assert (await answer_to(rig, octets))[0] == 422
+        assert tracemalloc.get_traced_memory()[1] < 25 << 20
+    finally:
+        tracemalloc.stop()
+
+
+async def test_commas_in_texts_are_no_values():
+    text = rb'{"text":"a,,, \",\" or \\","to":"+8613900139000"}'
+    await check_size(b"[" + b",".join([text] * 1_000) + b"]", 2_000)
+    await check_size(b'["' + b"," * 900_000 + b'"]', 2_000)
 
 
 # --- content codings

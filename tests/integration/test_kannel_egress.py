@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from aiohttp import web
 
-from gateway.kannel.caller import MAX_AT_ONCE, MAX_PER_OWNER
+from gateway.kannel.caller import MAX_AT_ONCE, MAX_PER_OWNER, _read_bounded
 from gateway.runtime.kannel_settings import KannelAccountSettings
 from gateway.runtime.secrets import Secret
 from tests.support.application import Application, application
@@ -134,3 +135,23 @@ async def test_a_report_whose_url_grows_beyond_measure_is_not_made(kannel: Kanne
 async def test_a_sender_of_any_length_is_refused(kannel: KannelRig):
     query = f"username=app&password=pw&to={TO}&text=hi&from={'x' * 1_000}"
     assert await call(kannel, query) == (400, "Sender field too long, rejected")
+
+
+async def test_an_answer_is_not_inflated(
+    kannel: KannelRig, app: Application, monkeypatch: pytest.MonkeyPatch
+):
+    """A few octets of it could be a hundred megabytes."""
+    bomb = gzip.compress(bytes(8 << 20))
+    app.answers.append(web.Response(body=bomb, headers={"Content-Encoding": "gzip"}))
+    read: list[bytes] = []
+
+    async def note(response: Any) -> bytes:
+        read.append(await _read_bounded(response))
+        return read[-1]
+
+    monkeypatch.setattr("gateway.kannel.caller._read_bounded", note)
+    await ask(kannel, f"{app.url}/?%d")
+    await kannel.rig.until(lambda: read)
+    await kannel.rig.until(lambda: no_calls(kannel))
+    assert read == [bomb]
+    assert app.calls[0].headers["Accept-Encoding"] == "identity"

@@ -253,3 +253,16 @@ def test_what_an_application_answers(content_type: str, body: bytes, text: str):
 @pytest.mark.parametrize(("n", "n_chars"), [(1, 70), (2, 134), (3, 200)])
 def test_an_answer_is_cut_to_its_segments(n: int, n_chars: int):
     assert len(cut_text("雁" * 200, n)) == n_chars
+
+
+def test_what_a_code_stands_for_is_worked_out_once(monkeypatch: pytest.MonkeyPatch):
+    """A client's URL may hold a code a thousand times, and one of them stands for that URL."""
+    quoted: list[object] = []
+
+    def note(value: object) -> str:
+        quoted.append(value)
+        return "x"
+
+    monkeypatch.setattr("gateway.kannel.escapes.quote", note)
+    assert expand("%R" * 1_000 + "%p" * 3, FACTS) == "x" * 1_003
+    assert quoted == [FACTS.dlr_url, FACTS.phone]
