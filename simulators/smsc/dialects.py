@@ -34,7 +34,7 @@ _OWN_WORDS: Final = {
     "REJECTD": "Rejected by operator",
     "EXPIRED": "TIMEOUT",
 }
-_ODD_WORD: Final = "ZX:0148"
+_ODD_WORD: Final = "HALFWAY"
 
 WORDS: Final = frozenset(_IDS) | _FORMATS | _OCTETS.keys() | _ENVELOPES
 """Ids: ``decimal``, ``hex``, ``upper`` (hex in capitals), ``padded``, ``padded_hex``. Texts: ``comma`` between the

@@ -63,6 +63,6 @@ def test_every_fault_of_a_stick_is_in_the_matrix() -> None:
 
 
 def test_the_manual_shows_each_row() -> None:
-    text = PAGE.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8").partition("<!-- matrix: begin -->")[2]
     shown = [line.split(" | ")[0].removeprefix("| ") for line in text.splitlines() if line.startswith("| ")]
     assert [row.title for row in ROWS] == [title for title in shown if title != "what goes wrong"]

@@ -52,14 +52,19 @@ def test_nothing_that_the_fuzzer_found_breaks_a_promise(name: str) -> None:
     ],
 )
 def test_time_grows_with_the_input_and_not_with_its_square(work: Callable[[int], object]) -> None:
-    small, large = best_of_five(work, N_SMALL), best_of_five(work, GROWTH * N_SMALL)
-    assert large < SLACK * GROWTH * max(small, 1e-4)
+    ratios = []
+    for _ in range(5):  # another program may take the processor's caches away for a while
+        small, large = best_of_five(work, N_SMALL), best_of_five(work, GROWTH * N_SMALL)
+        ratios.append(large / max(small, 1e-4))
+        if ratios[-1] < SLACK * GROWTH:
+            return
+    pytest.fail(f"{GROWTH} times the input took {ratios} times as long")
 
 
 def best_of_five(work: Callable[[int], object], n: int) -> float:
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()
         work(n)
-        times.append(time.perf_counter() - start)
+        times.append(time.thread_time() - start)
     return min(times)
