@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from yarl import URL
+
 from drivers.codec.ucs2 import BIG, tidy_ucs2
 
 MAX_ACCOUNT_CHARS = 64
@@ -181,7 +183,12 @@ def read_wanted(given: Mapping[str, bytes], *, charset: str) -> Wanted:
 
 def is_callable_url(url: str) -> bool:
     """Whether a client may have us call it: HTTP or HTTPS with a host, in printable ASCII, of a bounded length."""
-    return len(url) <= MAX_URL_CHARS and bool(re.fullmatch(r"(?i:https?)://[^\s/?#][!-~]*", url))
+    if len(url) > MAX_URL_CHARS or not re.fullmatch(r"(?i:https?)://[^\s/?#][!-~]*", url):
+        return False
+    try:
+        return bool(URL(url, encoded=True).host)  # as the caller reads it
+    except ValueError:
+        return False
 
 
 def _read_receivers(value: bytes | None) -> tuple[str, ...]:
