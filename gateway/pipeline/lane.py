@@ -215,7 +215,10 @@ class Lane:
     def taker(self, free: int, at: Reading) -> Taker:
         """It with its room, for the balancer."""
         taker = Taker(self.name, self.queues, free, takes_parameters=self._takes_parameters)
-        if suspects := self._cooldown.suspects + self._breaker.suspects + self._breaker.shunned:
+        suspects = self._cooldown.suspects + self._breaker.suspects
+        if self._breaker.until is not None:  # while it works, those in trouble have their turn as everybody
+            suspects += self._breaker.shunned
+        if suspects:
             taker = taker._replace(avoids=frozenset(suspects))
         if self.budget is None:
             return taker
@@ -240,7 +243,7 @@ class Lane:
                     self._pace.slow_down(self._clock.monotonic())
                 self.sent += 1
                 self._cooldown = self._cooldown.after_success()
-                self._trust(self._breaker.after_answer())
+                self._trust(self._breaker.after_answer(segment.recipient))
                 self._spend(segment)
             case Uncertain(code=code, detail=detail):
                 self.uncertain += 1
@@ -278,7 +281,7 @@ class Lane:
         self.failed += fault.kind is FaultKind.PERMANENT
         match fault.whose:
             case Blame.SEGMENT:
-                self._trust(self._breaker.after_own_refusal())
+                self._trust(self._breaker.after_answer())
             case Blame.UNCLEAR:
                 self._distrust(fault, recipient, began)
             case Blame.CHANNEL:

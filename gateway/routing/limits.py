@@ -72,8 +72,9 @@ class Breaker:
     Args:
         suspects: recipients of the messages that failed in a row, the newest last. A trial is better made with
             another one.
-        shunned: suspects of before the network last refused a segment for the segment's own sake. It works, then, and
-            they are in trouble: others go first, and their failures are no sign of the channel's.
+        shunned: suspects of before the network last gave an answer that showed that the channel works, and to whom
+            none was accepted since. They are in trouble: their failures are no sign of the channel's, and a trial is
+            made with another one.
         failures: in a row; those of one recipient that came together count once.
         failed_at: monotonic seconds of the last of them.
         openings: in a row; each pause is longer than the one before.
@@ -140,13 +141,17 @@ class Breaker:
             pause_s = doubled_s(self.openings, COOLDOWN_FIRST_S)
         return replace(failed, openings=self.openings + 1, until=now + pause_s)
 
-    def after_answer(self) -> Breaker:
-        """The network took a segment: the channel works."""
-        return Breaker()
+    def after_answer(self, recipient: str = "") -> Breaker:
+        """The network took a segment, or refused it for its own sake: the channel works.
 
-    def after_own_refusal(self) -> Breaker:
-        """The network refused a segment for the segment's own sake: the channel works."""
-        return Breaker(shunned=(*self.shunned, *self.suspects)[-SUSPECTS:])
+        Args:
+            recipient: of a segment that was taken.
+        """
+        if not (self.suspects or self.shunned):
+            return Breaker()
+        in_trouble = dict.fromkeys((*self.shunned, *self.suspects))
+        in_trouble.pop(recipient, None)
+        return Breaker(shunned=tuple(in_trouble)[-SUSPECTS:])
 
     def after_up(self) -> Breaker:
         """The link has come up again: a cure for what the channel said of itself, and none for a series.

@@ -104,18 +104,22 @@ def test_a_waiting_message_always_has_a_reason(budget, need, in_flight):
 )
 def test_a_breaker_opens_for_a_reason_rests_no_longer_than_its_cap_and_an_answer_closes_it(history):
     failed: set[str] = set()
+    shunned: set[str] = set()
     breaker, now, refused = Breaker(), 100.0, False
     for what, pause_s, recipient in history:
         now += pause_s
         before = breaker.state(now)
         match what:
             case "answer":
-                breaker, failed, refused = breaker.after_answer(), set(), False
+                breaker, shunned, failed, refused = breaker.after_answer(), shunned | failed, set(), False
                 assert breaker.state(now) is BreakerState.CLOSED
             case "up":
                 breaker = breaker.after_up()
             case _:
                 at_once, is_new = what == "refusal", recipient not in failed
+                if what == "failure" and recipient in shunned:
+                    assert breaker.after_failure(now, recipient) == breaker
+                    continue
                 breaker = breaker.after_failure(now, recipient, at_once=at_once, lost=what == "lost")
                 failed.add(recipient)
                 refused = refused or at_once

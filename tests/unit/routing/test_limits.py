@@ -86,7 +86,7 @@ def test_a_half_open_breaker_opens_again_at_the_first_failure_for_twice_as_long(
 
 def test_a_half_open_breaker_closes_with_the_first_answer():
     breaker = failed(SERIES).after_answer()
-    assert breaker == Breaker()
+    assert breaker == Breaker(shunned=breaker.shunned)
     assert breaker.state(101.0) is BreakerState.CLOSED
 
 
@@ -131,14 +131,14 @@ def test_what_failed_before_the_channel_proved_itself_is_no_sign_of_it_later():
     breaker = Breaker()
     for number in numbers:
         breaker = breaker.after_failure(100.0, number)
-    proved = breaker.after_own_refusal()
+    proved = breaker.after_answer()
     again = proved
     for number in numbers:
         again = again.after_failure(200.0, number)
     assert again == proved
     assert failed(SERIES, proved).state(100.0) is BreakerState.OPEN, "others tell as before"
     assert again.after_failure(200.0, "+1", lost=True).suspects == ("+1",), "and silence does"
-    assert proved.after_answer() == Breaker()
+    assert proved.after_answer("+1").shunned == ("+2", "+3", "+4"), "whom a message reached is well"
 
 
 def test_where_each_trial_costs_a_message_the_pauses_grow_faster():
