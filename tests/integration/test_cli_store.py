@@ -9,7 +9,7 @@ import pwd
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -232,7 +232,7 @@ def test_what_is_no_store_is_called_what_it_is(config, database, capsys, spoil, 
 
 def test_a_store_that_is_held_is_waited_for_and_told_of(config, database, capsys, monkeypatch) -> None:
     main(["db", "migrate", "--config", config])
-    with sqlite3.connect(database, isolation_level=None) as other:
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
         monkeypatch.setattr("gateway.store.sqlite_file.BUSY_TIMEOUT_S", 0.1)

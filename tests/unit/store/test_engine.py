@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -289,7 +290,7 @@ async def test_who_waits_for_a_store_that_another_process_holds_is_told_after_on
     begun: list[str] = []
     store._db.execute("PRAGMA busy_timeout = 1")
     store._db.set_trace_callback(lambda sql: begun.append(sql) if sql.startswith("BEGIN") else None)
-    with sqlite3.connect(tmp_path / "s.db", isolation_level=None) as other:
+    with closing(sqlite3.connect(tmp_path / "s.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         failed = await asyncio.gather(*(store.write(put(name)) for name in "abc"), return_exceptions=True)
         other.execute("ROLLBACK")
