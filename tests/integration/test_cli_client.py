@@ -9,7 +9,7 @@ import os
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -134,11 +134,19 @@ async def test_tail_and_the_delivery_log_have_one_shape(cli: Cli) -> None:
     phone = cli.network.find_handset("+8613900139000")
     await phone.send(phone.texts[-1].sender, "TD")
     await until(lambda: any(line["type"] == "subscription.opted_out" for line in cli.daemon.delivery_lines()))
-    logged = [json.dumps(line, sort_keys=True) for line in cli.daemon.delivery_lines()]
-    told = await cli("tail", "-n", "1000", "--json")
-    shown = [json.loads(line) for line in told.out.splitlines()]
     kinds = ("message.", "inbound.", "subscription.")
-    assert [json.dumps(line, sort_keys=True) for line in shown if line["type"].startswith(kinds)] == logged
+    logged: list[str] = []
+    shown: list[str] = []
+
+    async def agree() -> bool:  # the answer to TD is still on its way, and tells of itself in both
+        logged[:] = [json.dumps(line, sort_keys=True) for line in cli.daemon.delivery_lines()]
+        told = map(json.loads, (await cli("tail", "-n", "1000", "--json")).out.splitlines())
+        shown[:] = [json.dumps(line, sort_keys=True) for line in told if line["type"].startswith(kinds)]
+        return shown == logged
+
+    with suppress(TimeoutError):
+        await until(agree)
+    assert shown == logged
 
 
 async def test_inbound_messages_are_listed_and_followed(cli: Cli) -> None:
