@@ -13,7 +13,7 @@ demo: env          ## the self-contained demonstration; ends by itself
 	$(BIN)/hongyan demo
 
 test: dev          ## the whole test suite
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: dev         ## lint, types, import rules
 	$(BIN)/ruff format --check .

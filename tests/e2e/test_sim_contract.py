@@ -133,4 +133,4 @@ async def test_the_balance_is_asked_by_itself_and_a_low_one_is_told(daemon: Daem
     assert 'hongyan_channel_balance{channel="sim-1"} 42.0' in metrics
     assert 'hongyan_channel_budget_left{channel="sim-1",period="day",what="segments"} 3.0' in metrics
     assert 'hongyan_channel_state{channel="sim-1",state="up"} 1.0' in metrics
-    assert "below 50" in daemon.log()
+    await until(lambda: "below 50" in daemon.log())

@@ -240,7 +240,8 @@ async def test_a_night_without_credit_costs_no_message(tmp_path: Path, what):
     async with running(tmp_path / "s.db", driver) as rig:
         messages = [await rig.send(number) for number in OTHERS[:6]]
         await pass_time(rig, 7_200.0, step_s=20.0)
-        assert {(await rig.message(m.id)).status for m in messages} == {"queued"}
+        # One of them may be on trial just now.
+        assert {(await rig.message(m.id)).status for m in messages} <= {"queued", "sending"}
         driver.verdicts.clear()
         await pass_time(rig, 1_900.0, step_s=20.0)
         assert {(await rig.message(m.id)).status for m in messages} == {"sent"}

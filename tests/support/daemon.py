@@ -81,7 +81,9 @@ class Daemon:
             status, _ = await self.get("/readyz")
             if status != 200:
                 return False
-            _, channels = await self.get("/v1/channels")
+            status, channels = await self.get("/v1/channels")
+            if status != 200:  # a machine so busy that the store was not asked in time
+                return False
         except aiohttp.ClientError:
             return False
         up = [c for c in channels["items"] if c["state"] == "up"]
