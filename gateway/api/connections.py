@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from ipaddress import IPv6Address, ip_address
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiohttp import web
+
+from drivers.origins import origin_of
 
 LOOK_EVERY_S: Final = 0.5
 WRITE_S: Final = 60.0
@@ -274,14 +275,3 @@ class Runner(web.AppRunner):
 
 
 GUARD = web.AppKey("guard", Guard)
-
-
-def origin_of(address: str) -> str:
-    """Under what an address is counted: whoever has one of IPv6 has the 2**64 of its network."""
-    try:
-        read = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if not isinstance(read, IPv6Address):
-        return address
-    return str(read.ipv4_mapped) if read.ipv4_mapped else read.packed[:8].hex()

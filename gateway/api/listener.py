@@ -15,7 +15,8 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.api.connections import Connection, Guard, origin_of
+from drivers.origins import origin_of
+from gateway.api.connections import Connection, Guard
 
 AT_ONCE: Final = 32
 """Connections that are taken between two turns of the loop."""
