@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from drivers.loopback import LoopbackConfig, LoopbackDriver
+from drivers.modem.bringup.pin import PROCESS_LEDGER, PinLedger
 from drivers.modem.config import ModemConfig
 from drivers.modem.driver import ModemDriver
-from drivers.modem.finder import StickBook
-from drivers.modem.pin import PROCESS_LEDGER, PinLedger
+from drivers.modem.find.finder import StickBook
 from drivers.modem.sims import SimLedger
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.driver import SmppDriver
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.driver import SmppDriver
 
 if TYPE_CHECKING:
     from drivers.base import Driver

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import typer
 
-from gateway.api import problem
+from gateway.api.http import problem
 from gateway.api.openapi import make_document
 from gateway.api.routes import ROUTES
 from gateway.cli.main import app
@@ -20,8 +20,8 @@ from gateway.errors import GatewayError, MigrationError, RequestError, SettingsE
 from gateway.model.message import MessageStatus
 from gateway.model.request import MessageRequest
 from gateway.routing.channel import ChannelState
-from gateway.runtime.reader import known_keys, table_kind
-from gateway.runtime.settings import Settings, load_settings
+from gateway.settings.config import Settings, load_settings
+from gateway.settings.reader import known_keys, table_kind
 from gateway.telemetry.metrics import make_metrics
 
 pytestmark = pytest.mark.unit

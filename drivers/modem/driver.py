@@ -11,11 +11,11 @@ from drivers.at.transport import open_serial
 from drivers.base import Accepted, Driver, EventSink, Fault, FaultKind, OutboundSegment, Refused, SubmitResult
 from drivers.errors import WireLost
 from drivers.late import LateAnswers
-from drivers.modem.climber import Climber
+from drivers.modem.bringup.pin import PROCESS_LEDGER, PinLedger
 from drivers.modem.config import ModemConfig
-from drivers.modem.finder import Finder, StickBook
-from drivers.modem.pin import PROCESS_LEDGER, PinLedger
+from drivers.modem.find.finder import Finder, StickBook
 from drivers.modem.profile import BadProfile
+from drivers.modem.recovery.climber import Climber
 from drivers.modem.report import LINK_DOWN, Report
 from drivers.modem.session import Parts, Session
 from drivers.modem.sims import SimLedger
@@ -23,7 +23,7 @@ from drivers.modem.ussd import UssdAnswer, UssdDesk
 
 if TYPE_CHECKING:
     from drivers.at.transport import OpenWire
-    from drivers.modem.outbound import Exchange
+    from drivers.modem.messages.outbound import Exchange
 
 logger = logging.getLogger(__name__)
 

@@ -94,7 +94,7 @@ CMS_FAULTS: dict[int, tuple[FaultKind, str]] = {
     322: (_TEMPORARY, "memory full"),
     330: (_CHANNEL, "service centre address unknown"),
     331: (_CHANNEL, "no network service"),
-    # See `drivers.modem.outbound`: behind a PDU this is no answer but the lack of one.
+    # See `drivers.modem.messages.outbound`: behind a PDU this is no answer but the lack of one.
     CMS_NETWORK_TIMEOUT: (_TEMPORARY, "network timeout"),
     340: (_TEMPORARY, "no acknowledgement expected"),
     500: (_TEMPORARY, "unknown error"),

@@ -1,6 +1,6 @@
 """One open port, from opening to its end: bring-up, service, and what ends it.
 
-Trouble that leaves the port usable is met on the spot (`drivers.modem.recovery.OVER_PORT`) and brought up again;
+Trouble that leaves the port usable is met on the spot (`drivers.modem.recovery.ladder.OVER_PORT`) and brought up again;
 anything else ends the session with the step that comes next.
 """
 
@@ -20,19 +20,19 @@ from drivers.at.transport import PortBlocked
 from drivers.base import Accepted, Fault, FaultKind, Refused, SubmitResult
 from drivers.errors import DriverError, WireLost, WireTimeout
 from drivers.modem.asking import try_request
-from drivers.modem.bringup import BringUp, Setup, may_send, not_registered
-from drivers.modem.endings import first_unwell, worst
+from drivers.modem.bringup.restarts import RESTARTED, is_restart, may_be_restart
+from drivers.modem.bringup.steps import BringUp, Setup, may_send, not_registered
+from drivers.modem.bringup.unlock import is_shut
 from drivers.modem.faults import SIM_GONE, classify_error
-from drivers.modem.finder import StickTaken
-from drivers.modem.habits import Habits
-from drivers.modem.health import Health, Unwell, Vitals, glance, watch
-from drivers.modem.inbound import Inbound, tell_unfinished
-from drivers.modem.outbound import Outbound
-from drivers.modem.probe import Who
-from drivers.modem.recovery import OVER_PORT, Step, Trouble
+from drivers.modem.find.finder import StickTaken
+from drivers.modem.find.probe import Who
+from drivers.modem.messages.habits import Habits
+from drivers.modem.messages.inbound import Inbound, tell_unfinished
+from drivers.modem.messages.outbound import Outbound
+from drivers.modem.recovery.endings import first_unwell, worst
+from drivers.modem.recovery.health import Health, Unwell, Vitals, glance, watch
+from drivers.modem.recovery.ladder import OVER_PORT, Step, Trouble
 from drivers.modem.report import LINK_DOWN, RESYNC, Report
-from drivers.modem.restarts import RESTARTED, is_restart, may_be_restart
-from drivers.modem.unlock import is_shut
 
 if TYPE_CHECKING:
     from drivers.at.trace import Trace
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from drivers.at.unsolicited import Urc
     from drivers.base import EventSink, OutboundSegment
     from drivers.late import LateAnswers
-    from drivers.modem.climber import Climber
+    from drivers.modem.bringup.pin import PinLedger
     from drivers.modem.config import ModemConfig
-    from drivers.modem.finder import Finder, Place
-    from drivers.modem.pin import PinLedger
+    from drivers.modem.find.finder import Finder, Place
+    from drivers.modem.recovery.climber import Climber
     from drivers.modem.sims import SimLedger
     from drivers.modem.ussd import UssdDesk
 

@@ -1,1 +1,4 @@
-"""SMPP: the wire (pure), the session (sans-IO), and the ESME driver on asyncio."""
+"""SMPP: `wire` (pure), `session` (sans-IO), `client` (we bind to a carrier), `server` (applications bind to us).
+
+`connection` carries a session of either; `times`, `alphabet` and `incidents` serve both sides.
+"""

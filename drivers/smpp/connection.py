@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, cast
 from drivers.errors import WireLost, WireTimeout
 from drivers.inflow import BITE, Inflow
 from drivers.smpp.incidents import Incidents
-from drivers.smpp.session import (
+from drivers.smpp.session.machine import (
     NotificationReceived,
     PduRejected,
     RequestReceived,
@@ -28,8 +28,8 @@ from drivers.smpp.session import (
     SessionTimers,
     UnknownResponse,
 )
-from drivers.smpp.session_rules import Role
-from drivers.smpp.window import Window
+from drivers.smpp.session.rules import Role
+from drivers.smpp.session.window import Window
 from drivers.smpp.wire.constants import command_name
 from drivers.smpp.wire.pdus import Body
 

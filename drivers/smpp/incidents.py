@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from drivers.paced_log import PacedLog
-from drivers.smpp.session import (
+from drivers.smpp.session.machine import (
     NotificationReceived,
     PduRejected,
     ResponseReceived,

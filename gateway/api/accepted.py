@@ -11,17 +11,17 @@ from weakref import WeakValueDictionary
 
 from aiohttp import web
 
-from gateway.api.body import answer, answer_value, encode
 from gateway.api.context import Call
-from gateway.api.schema import BatchItemOut, BatchOut, RejectedOut, show_message
+from gateway.api.http.body import answer, answer_value, encode
 from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
 from gateway.model.events import message_event
 from gateway.model.request import IDEMPOTENCY_KEY_FORM, IDEMPOTENCY_KEY_PATTERN
-from gateway.pipeline.accept import Idempotency
-from gateway.pipeline.batches import AcceptedBatch, BatchItem
-from gateway.pipeline.drafts import AcceptedMessage
+from gateway.pipeline.intake.accept import Idempotency
+from gateway.pipeline.intake.batches import AcceptedBatch, BatchItem
+from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.store.keys import find_answer, save_answer
 from gateway.store.ports import Tx
+from gateway.views.shapes import BatchItemOut, BatchOut, RejectedOut, show_message
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"

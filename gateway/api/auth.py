@@ -9,7 +9,7 @@ from functools import partial
 
 from aiohttp import hdrs, web
 
-from gateway.api.problem import Forbidden, Unauthorized
+from gateway.api.http.problem import Forbidden, Unauthorized
 from gateway.clock import Clock
 from gateway.model.message import ApiKey, Scope
 from gateway.store.keys import find_key, hash_secret

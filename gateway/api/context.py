@@ -10,8 +10,8 @@ from aiohttp import web
 from gateway.clock import Clock
 from gateway.kannel.door import SendDoor
 from gateway.model.message import ApiKey
-from gateway.pipeline.accept import Intake
-from gateway.pipeline.batches import Batches
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.batches import Batches
 from gateway.routing.channel import ChannelDirectory
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import Metrics, make_metrics

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.api.problem import CONTENT_TYPE as PROBLEM_TYPE
-from gateway.api.problem import Problem
+from gateway.api.http.problem import CONTENT_TYPE as PROBLEM_TYPE
+from gateway.api.http.problem import Problem
 from gateway.api.routes import JSON, Route
 
 Schema = dict[str, Any]

@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from gateway.api import (
+from gateway.api.calls import (
     batch,
     channels,
     events,
@@ -16,16 +16,16 @@ from gateway.api import (
     messages,
     preview,
     receipts,
-    schema,
     suppressions,
     system,
 )
 from gateway.api.context import CallHandler
-from gateway.api.query import EventQuery, InboundQuery, MessageQuery, NoQuery, PageQuery
+from gateway.api.http.query import EventQuery, InboundQuery, MessageQuery, NoQuery, PageQuery
 from gateway.model.message import Scope, Suppression
 from gateway.model.request import FanOutRequest, MessageRequest, PreviewRequest
 from gateway.policy.text import Preview
 from gateway.routing.channel import ChannelSnapshot, TraceReply, UssdReply
+from gateway.views import shapes
 
 JSON = "application/json"
 
@@ -101,7 +101,7 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/messages",
         handler=messages.send_message,
         bodies=(MessageRequest,),
-        answers={202: schema.MessageOut},
+        answers={202: shapes.MessageOut},
         problems=(507,),
         headers=_IDEMPOTENCY,
     ),
@@ -110,7 +110,7 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/messages/batch",
         handler=batch.send_batch,
         bodies=(batch.BatchRequest, FanOutRequest),
-        answers={202: schema.BatchOut},
+        answers={202: shapes.BatchOut},
         problems=(507,),
         headers=_IDEMPOTENCY,
     ),
@@ -126,20 +126,20 @@ ROUTES: tuple[Route, ...] = (
         handler=messages.get_messages,
         group="messages",
         query=MessageQuery,
-        answers={200: schema.MessagePage},
+        answers={200: shapes.MessagePage},
     ),
     _read(
         path="/v1/messages/{id}",
         handler=messages.get_message,
         group="messages",
-        answers={200: schema.MessageOut},
+        answers={200: shapes.MessageOut},
         problems=(404,),
     ),
     _send(
         method="POST",
         path="/v1/messages/{id}/cancel",
         handler=messages.cancel,
-        answers={200: schema.MessageOut},
+        answers={200: shapes.MessageOut},
         problems=(404, 409),
         headers=_IDEMPOTENCY,
     ),
@@ -147,7 +147,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/v1/messages/{id}/resend",
         handler=messages.resend,
-        answers={200: schema.MessageOut},
+        answers={200: shapes.MessageOut},
         problems=(404, 409),
         headers=_IDEMPOTENCY,
     ),
@@ -156,13 +156,13 @@ ROUTES: tuple[Route, ...] = (
         handler=inbound.get_inbound_messages,
         group="inbound",
         query=InboundQuery,
-        answers={200: schema.InboundPage},
+        answers={200: shapes.InboundPage},
     ),
     _read(
         path="/v1/inbound/{id}",
         handler=inbound.get_inbound_message,
         group="inbound",
-        answers={200: schema.InboundOut},
+        answers={200: shapes.InboundOut},
         problems=(404,),
     ),
     _read(
@@ -178,7 +178,7 @@ ROUTES: tuple[Route, ...] = (
         handler=receipts.match_to_message,
         group="receipts",
         bodies=(receipts.MatchRequest,),
-        answers={200: schema.MessageOut},
+        answers={200: shapes.MessageOut},
         problems=(404, 409),
         headers=_IDEMPOTENCY,
     ),
@@ -186,7 +186,7 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/channels",
         handler=channels.get_channels,
         group="channels",
-        answers={200: schema.ChannelPage},
+        answers={200: shapes.ChannelPage},
     ),
     _read(
         path="/v1/channels/{name}",
@@ -204,7 +204,7 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/channels/{name}/ussd",
         handler=channels.send_ussd,
         group="channels",
-        bodies=(schema.UssdRequest,),
+        bodies=(shapes.UssdRequest,),
         answers={200: UssdReply},
         problems=(404, 409, 501, 502, 504),
         headers=_IDEMPOTENCY,
@@ -214,7 +214,7 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/channels/{name}/trace",
         handler=channels.trace_channel,
         group="channels",
-        bodies=(schema.TraceRequest,),
+        bodies=(shapes.TraceRequest,),
         answers={200: TraceReply},
         problems=(404, 409, 501),
     ),
@@ -223,7 +223,7 @@ ROUTES: tuple[Route, ...] = (
         handler=suppressions.get_suppressions,
         group="suppressions",
         query=PageQuery,
-        answers={200: schema.SuppressionPage},
+        answers={200: shapes.SuppressionPage},
     ),
     _read(
         path="/v1/suppressions/{number}",
@@ -237,7 +237,7 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/suppressions/{number}",
         handler=suppressions.put_suppression,
         group="suppressions",
-        bodies=(schema.SuppressionRequest,),
+        bodies=(shapes.SuppressionRequest,),
         body_required=False,
         answers={200: Suppression, 201: Suppression},
     ),
@@ -259,8 +259,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     _kannel(method="GET", handler=kannel.send_by_kannel),
     _kannel(method="POST", handler=kannel.post_by_kannel),
-    _open(path="/livez", handler=system.get_livez, answers={200: schema.Status}),
-    _open(path="/readyz", handler=system.get_readyz, answers={200: schema.Status}, problems=(503,)),
+    _open(path="/livez", handler=system.get_livez, answers={200: shapes.Status}),
+    _open(path="/readyz", handler=system.get_readyz, answers={200: shapes.Status}, problems=(503,)),
     _open(path="/metrics", handler=system.get_metrics, answers={200: "text/plain"}),
     _open(path="/openapi.json", handler=system.get_openapi, answers={200: JSON}),
     _open(path="/docs", handler=system.get_docs, answers={200: "text/html"}),

@@ -10,19 +10,19 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway.api.answers import hold_answers
 from gateway.api.auth import KeyRing
-from gateway.api.bodies import BODIES, HELD, Bodies, Held
-from gateway.api.body import BATCH_MAX_OCTETS, defer_continue, encode
-from gateway.api.connections import GUARD, Connection, Guard, Limits, Runner
+from gateway.api.calls.events import HEARTBEAT_S, STREAMS, Streams
+from gateway.api.calls.system import BACKLOG, DOCUMENT, HEALTH, PAGE, SCRAPING, StoreHealth, watch
 from gateway.api.context import ApiContext, Call
 from gateway.api.docs import render_page
-from gateway.api.events import HEARTBEAT_S, STREAMS, Streams
+from gateway.api.http.answers import hold_answers
+from gateway.api.http.bodies import BODIES, HELD, Bodies, Held
+from gateway.api.http.body import BATCH_MAX_OCTETS, defer_continue, encode
+from gateway.api.http.connections import GUARD, Connection, Guard, Limits, Runner
+from gateway.api.http.problem import supervise
+from gateway.api.http.query import NoQuery, read_query
 from gateway.api.openapi import make_document
-from gateway.api.problem import supervise
-from gateway.api.query import NoQuery, read_query
 from gateway.api.routes import ROUTES, Route
-from gateway.api.system import BACKLOG, DOCUMENT, HEALTH, PAGE, SCRAPING, StoreHealth, watch
 from gateway.telemetry.metrics import Metrics, labeled
 
 KEEPALIVE_S = 75.0
@@ -103,7 +103,7 @@ def make_runner(app: web.Application, *, shutdown_timeout_s: float = 10.0) -> we
         max_headers=MAX_HEADERS,
         read_bufsize=READ_OCTETS,
         lingering_time=LINGER_S,
-        auto_decompress=False,  # It would be done for strangers, and on the loop: see `gateway.api.inflate`.
+        auto_decompress=False,  # It would be done for strangers, and on the loop: see `gateway.api.http.inflate`.
         shutdown_timeout=shutdown_timeout_s,
     )
 

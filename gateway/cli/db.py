@@ -30,10 +30,10 @@ def migrate(config: Config = None) -> None:
 
     Not needed as a rule: `hongyan serve` does it at its start.
     """
-    from gateway.runtime.stores import store_path  # noqa: PLC0415 - the store takes a while to load
-    from gateway.store.migrate import migrate as run_migrations  # noqa: PLC0415
-    from gateway.store.migrate import schema_version  # noqa: PLC0415
-    from gateway.store.sqlite_file import make_file, why_unusable  # noqa: PLC0415
+    from gateway.settings.store_file import store_path  # noqa: PLC0415 - the store takes a while to load
+    from gateway.store.sqlite.file import make_file, why_unusable  # noqa: PLC0415
+    from gateway.store.sqlite.migrate import migrate as run_migrations  # noqa: PLC0415
+    from gateway.store.sqlite.migrate import schema_version  # noqa: PLC0415
 
     path = store_path(read_store_url(config))
     try:
@@ -51,8 +51,8 @@ def check(config: Config = None) -> None:
 
     Also says whether the schema is the one that this program needs.
     """
-    from gateway.store.migrate import load_migrations, schema_version  # noqa: PLC0415
-    from gateway.store.sqlite_file import why_unusable  # noqa: PLC0415
+    from gateway.store.sqlite.file import why_unusable  # noqa: PLC0415
+    from gateway.store.sqlite.migrate import load_migrations, schema_version  # noqa: PLC0415
 
     path = find_store(config)
     newest = load_migrations()[-1][0]
@@ -83,7 +83,7 @@ def backup(
 
     The copy is a store of its own: put its path into store.url to use it.
     """
-    from gateway.store.sqlite_file import MODE, why_unusable  # noqa: PLC0415
+    from gateway.store.sqlite.file import MODE, why_unusable  # noqa: PLC0415
 
     path = find_store(config)
     if os.path.lexists(file):
@@ -103,7 +103,7 @@ def backup(
 
 def _open_source(path: Path) -> sqlite3.Connection:
     """A connection that has read something: what fails later is the copy's fault."""
-    from gateway.store.sqlite_file import why_unusable  # noqa: PLC0415
+    from gateway.store.sqlite.file import why_unusable  # noqa: PLC0415
 
     try:
         source = sqlite3.connect(path)
@@ -115,7 +115,7 @@ def _open_source(path: Path) -> sqlite3.Connection:
 
 def find_store(config: Path | None) -> Path:
     """The file of the store that the config names. Raises Failure where there is none: nothing is to be made."""
-    from gateway.runtime.stores import store_path  # noqa: PLC0415
+    from gateway.settings.store_file import store_path  # noqa: PLC0415
 
     path = store_path(read_store_url(config))
     try:

@@ -22,9 +22,9 @@ def doctor(config: Config = None) -> None:
     open. Prints one finding a line, with how to mend it. Exits 1 if anything stops a modem from working, or if
     the config can't be used.
     """
-    from gateway.runtime.examination import examine  # noqa: PLC0415 - the serial library is for this command only
-    from gateway.runtime.settings import SettingsErrors, load_settings  # noqa: PLC0415
-    from gateway.runtime.sticks import find_sticks  # noqa: PLC0415
+    from gateway.doctor.examination import examine  # noqa: PLC0415 - the serial library is for this command only
+    from gateway.doctor.sticks import find_sticks  # noqa: PLC0415
+    from gateway.settings.config import SettingsErrors, load_settings  # noqa: PLC0415
 
     faulty = False
     try:

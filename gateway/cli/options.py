@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.runtime.forms import BadValue, parse_duration
+from gateway.settings.forms import BadValue, parse_duration
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 

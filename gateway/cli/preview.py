@@ -11,7 +11,7 @@ from drivers.errors import EncodeError
 from gateway.cli.options import Json, example, read_text
 from gateway.cli.output import Failure, print_json, print_table
 from gateway.policy.text import DEFAULT_RULES, Preview, TextRules, preview_text
-from gateway.runtime.settings import load_settings
+from gateway.settings.config import load_settings
 
 _ENCODINGS = {"gsm7": "GSM-7", "ucs2": "UCS-2"}
 _MOST_SHOWN = 8

@@ -11,8 +11,8 @@ import typer
 from gateway.cli.options import Config, example
 from gateway.cli.output import Failure, say
 from gateway.files import why_unreadable
-from gateway.runtime.settings import DEFAULT_CONFIG, Settings, SettingsErrors, load_settings
 from gateway.runtime.tls import check_tls
+from gateway.settings.config import DEFAULT_CONFIG, Settings, SettingsErrors, load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -64,9 +64,9 @@ def serve(
     Without any config file it keeps its store in ./var, listens on 127.0.0.1:8080 and uses the modems that
     are plugged in, or simulated ones when there are none. SIGHUP opens the delivery log anew.
     """
+    from gateway.doctor.sticks import find_sticks  # noqa: PLC0415
     from gateway.runtime.daemon import run  # noqa: PLC0415 - loads the whole product
     from gateway.runtime.first_start import describe_sticks, with_sticks  # noqa: PLC0415
-    from gateway.runtime.sticks import find_sticks  # noqa: PLC0415
 
     path = find_config(config)
     settings = load_settings(path)
@@ -90,7 +90,7 @@ def check(config: Config = None) -> None:
     Names every fault and what to write instead, and exits 1 if there is one. Warns of what works but is hardly
     meant, such as a password that everybody may read. With warnings alone it exits 0.
     """
-    from gateway.runtime.doubts import find_doubts  # noqa: PLC0415 - for this command only
+    from gateway.settings.doubts import find_doubts  # noqa: PLC0415 - for this command only
 
     path = find_config(config)
     try:

@@ -149,7 +149,7 @@ def reply(
 
 def _find_control(config: Path | None) -> int:
     """The control port that a gateway on simulated channels has written beside its store."""
-    from gateway.runtime.stores import CONTROL, beside_store  # noqa: PLC0415
+    from gateway.settings.store_file import CONTROL, beside_store  # noqa: PLC0415
 
     file = beside_store(read_store_url(config), CONTROL)
     try:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from gateway.access.passwords import MAX_CHARS, hash_password
 from gateway.cli.options import Json, example
 from gateway.cli.output import Failure, print_json, say
-from gateway.esme.passwords import MAX_CHARS, hash_password
 
 _LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Without those that look alike."""

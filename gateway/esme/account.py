@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
-from drivers.smpp.server import BindKind
-from gateway.esme.passwords import PasswordHash
+from drivers.smpp.server.listener import BindKind
+from gateway.access.passwords import PasswordHash
 from gateway.ids import KeyId
 from gateway.model.message import ApiKey, Category, InboundMessage, Scope
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from drivers.base import Concat
 from drivers.pacing import TokenBucket
-from drivers.smpp.server_submit import Submission, count_destinations, find_concat
+from drivers.smpp.server.submit import Submission, count_destinations, find_concat
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import SubmitMulti
 from gateway.esme.account import EsmeAccount

@@ -22,11 +22,11 @@ from gateway.model.events import Event
 from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import InboundMessage, MessageStatus
 from gateway.model.msisdn import spell_own
-from gateway.pipeline.publish import hand_events
 from gateway.store.esme import EsmeSubmit, close_submits, load_submits
 from gateway.store.esme_outbox import NewDelivery, load_place, save_deliveries, save_place
 from gateway.store.events import last_seq
 from gateway.store.ports import Store, Tx
+from gateway.timeline.delivery_log import hand_events
 
 _log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from drivers.errors import CodecError, DriverError
 from drivers.paced_log import PacedLog
 from drivers.smpp.connection import Answer
-from drivers.smpp.server import ServerBind
-from drivers.smpp.session import ResponseReceived
+from drivers.smpp.server.listener import ServerBind
+from drivers.smpp.session.machine import ResponseReceived
 from drivers.smpp.wire.codec import decode_pdu
 from drivers.smpp.wire.constants import INTERFACE_VERSION_34, CommandStatus, status_name
 from drivers.smpp.wire.pdus import DeliverSm, DeliverSmResp

@@ -1,4 +1,4 @@
-"""The door: whether somebody may bind. A guesser of passwords is slowed down, see `gateway.turnstile`."""
+"""The door: whether somebody may bind. A guesser of passwords is slowed down, see `gateway.access.turnstile`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from drivers.paced_log import PacedLog
-from drivers.smpp.server import BindRequest
+from drivers.smpp.server.listener import BindRequest
 from drivers.smpp.wire.constants import CommandStatus
+from gateway.access.passwords import PasswordHash, verify_password
+from gateway.access.turnstile import Crowded, Turnstile
 from gateway.clock import Clock
 from gateway.esme.account import EsmeAccount
-from gateway.esme.passwords import PasswordHash, verify_password
-from gateway.turnstile import Crowded, Turnstile
 
 _NOBODY: Final = PasswordHash(14, 8, 1, b"\0" * 16, b"\0" * 32)
 """Checked for accounts that are not there, so that time tells nothing."""

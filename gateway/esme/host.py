@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from drivers.paced_log import PacedLog
-from drivers.smpp.server import BindRequest, ServerBind
-from drivers.smpp.session import RequestReceived
+from drivers.smpp.server.listener import BindRequest, ServerBind
+from drivers.smpp.session.machine import RequestReceived
 from drivers.smpp.wire.constants import CommandStatus
 from gateway.esme.allowance import AccountState
 from gateway.esme.courier import Courier
@@ -20,7 +20,7 @@ OpenSession = Callable[[ServerBind, AccountState], EsmeSession]
 
 
 class EsmeHost:
-    """The `drivers.smpp.server.ServerHost` of all our listeners.
+    """The `drivers.smpp.server.listener.ServerHost` of all our listeners.
 
     Args:
         door: decides on binds.

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from drivers.paced_log import PacedLog
-from drivers.smpp.server_submit import Refusal, Submitted, WireAddress
+from drivers.smpp.server.submit import Refusal, Submitted, WireAddress
 from drivers.smpp.wire.constants import CommandStatus, Ton
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import InvalidRequest
@@ -23,8 +23,8 @@ from gateway.esme.joined import JoinedPart, JoinedTexts
 from gateway.esme.submit import check_source, format_address, is_part, prepare, prepare_joined, status_for
 from gateway.ids import make_id
 from gateway.model.message import ApiKey
-from gateway.pipeline.accept import Intake
-from gateway.pipeline.drafts import Draft, save_drafts
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.drafts import Draft, save_drafts
 from gateway.store.esme import (
     EsmePart,
     EsmeSubmit,

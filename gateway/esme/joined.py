@@ -8,7 +8,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from drivers.smpp.server_submit import Submitted
+from drivers.smpp.server.submit import Submitted
 
 _MOST: Final = 10_000
 """Texts that are remembered; of more, the oldest are forgotten early."""

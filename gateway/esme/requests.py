@@ -12,8 +12,8 @@ import msgspec
 
 from drivers.base import Encoding
 from drivers.codec.segment import decode_payload
-from drivers.smpp.server_submit import Refusal, WireAddress
-from drivers.smpp.text import decode_content
+from drivers.smpp.client.text import decode_content
+from drivers.smpp.server.submit import Refusal, WireAddress
 from drivers.smpp.times import format_time, parse_time
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import CancelSm, QuerySm, QuerySmResp, ReplaceSm
@@ -26,8 +26,8 @@ from gateway.model.events import message_event
 from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import Message, MessageStatus, SegmentStatus, concat_width
 from gateway.model.request import MessageRequest
-from gateway.pipeline.accept import Intake
-from gateway.pipeline.recall import TakeBack, cancel_or_recall
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.operator.recall import TakeBack, cancel_or_recall
 from gateway.store.esme import EsmeSubmit, find_told, find_waiting_between, replace_message
 from gateway.store.messages import find_message, load_segments, take_concat_ref
 from gateway.store.ports import Store, Tx

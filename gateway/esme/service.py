@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from prometheus_client import Counter
 
-from drivers.smpp.server import ServerBind, SmppServer, SmppServerConfig
-from drivers.smpp.session import SessionTimers
+from drivers.smpp.server.listener import ServerBind, SmppServer, SmppServerConfig
+from drivers.smpp.session.machine import SessionTimers
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.esme.account import EsmeAccount
@@ -25,8 +25,8 @@ from gateway.esme.host import EsmeHost
 from gateway.esme.intake import Submissions
 from gateway.esme.requests import Requests
 from gateway.esme.session import EsmeSession
-from gateway.pipeline.accept import Intake
-from gateway.pipeline.recall import TakeBack
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.operator.recall import TakeBack
 from gateway.store.esme import count_waiting, forget_submits
 from gateway.store.esme_outbox import forget_deliveries
 from gateway.store.ports import Store, Tx

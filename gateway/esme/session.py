@@ -11,16 +11,16 @@ from collections.abc import Callable
 from typing import Final
 
 from drivers.paced_log import PacedLog
-from drivers.smpp.server import BindKind, ServerBind
-from drivers.smpp.server_submit import (
+from drivers.smpp.server.listener import BindKind, ServerBind
+from drivers.smpp.server.submit import (
     Refusal,
     Submission,
     Submitted,
     count_destinations,
     read_submission,
 )
-from drivers.smpp.session import RequestReceived
-from drivers.smpp.session_rules import RESPONSE_BODY
+from drivers.smpp.session.machine import RequestReceived
+from drivers.smpp.session.rules import RESPONSE_BODY
 from drivers.smpp.wire.constants import RESPONSE_BIT, CommandStatus
 from drivers.smpp.wire.fields import UnsuccessSme
 from drivers.smpp.wire.pdus import (

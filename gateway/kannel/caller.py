@@ -23,8 +23,8 @@ from gateway.model.message import InboundMessage
 from gateway.model.request import MessageRequest
 from gateway.outbox.client import make_session
 from gateway.outbox.egress import Egress, TargetRefused
-from gateway.pipeline.accept import Intake
-from gateway.pipeline.drafts import Draft, save_drafts
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.drafts import Draft, save_drafts
 from gateway.store.inbound import find_inbound
 from gateway.store.kannel import Busy, StoredCall, delay_call, drop_call, find_next_due, load_due_calls
 from gateway.store.messages import find_message

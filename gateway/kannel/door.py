@@ -12,6 +12,7 @@ from drivers.base import Encoding
 from drivers.codec.segment import Plan, PlannedSegment, plan_segments
 from drivers.codec.udh import decode_udh
 from drivers.errors import DecodeError, EncodeError
+from gateway.access.turnstile import Turnstile
 from gateway.clock import Breath, Clock
 from gateway.errors import InvalidRequest, QuotaExceeded, StoreError
 from gateway.ids import KeyId
@@ -30,14 +31,13 @@ from gateway.kannel.parameters import (
 from gateway.kannel.reports import Wish
 from gateway.model.message import ApiKey, MessageStatus, Scope
 from gateway.model.request import MessageRequest
-from gateway.pipeline.accept import Intake
-from gateway.pipeline.drafts import Draft, save_drafts
-from gateway.pipeline.plan import Planner
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.drafts import Draft, save_drafts
+from gateway.pipeline.intake.plan import Planner
 from gateway.routing.channel import ChannelDirectory, ChannelState
 from gateway.routing.rules import queues_of
 from gateway.store.kannel import save_wishes
 from gateway.store.ports import Store, Tx
-from gateway.turnstile import Turnstile
 
 _MAX_OCTETS = 140
 _CONCAT_OCTETS = {8: 5, 16: 6}

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from drivers.paced_log import PacedLog
+from gateway.access.turnstile import Crowded, Turnstile
 from gateway.kannel.accounts import KannelAccount, KannelAccounts
 from gateway.kannel.parameters import read_text
-from gateway.turnstile import Crowded, Turnstile
 
 
 class Entrance:

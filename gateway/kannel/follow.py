@@ -17,7 +17,6 @@ from gateway.model.events import Event
 from gateway.model.message import InboundMessage
 from gateway.model.msisdn import spell_own
 from gateway.outbox.egress import has_fixed_host
-from gateway.pipeline.publish import hand_events
 from gateway.store.events import last_seq
 from gateway.store.inbound import find_inbound
 from gateway.store.kannel import (
@@ -30,6 +29,7 @@ from gateway.store.kannel import (
 )
 from gateway.store.messages import find_message
 from gateway.store.ports import Store, Tx
+from gateway.timeline.delivery_log import hand_events
 
 WISH_KEPT = timedelta(days=7)
 """How long a wish outlives its message's end: an operator may send it again."""

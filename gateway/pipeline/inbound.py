@@ -17,10 +17,10 @@ from gateway.ids import InboundId, make_id
 from gateway.model.events import make_event
 from gateway.model.message import InboundMessage, Keyword, Suppression
 from gateway.model.msisdn import Reading, parse_address, read_number
-from gateway.pipeline.accept import Intake
-from gateway.pipeline.drafts import save_draft
-from gateway.pipeline.lane import Lane
-from gateway.pipeline.optouts import is_opted_out, record_opt_in, record_opt_out
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.drafts import save_draft
+from gateway.pipeline.operator.suppress import is_opted_out, record_opt_in, record_opt_out
+from gateway.pipeline.sending.lane import Lane
 from gateway.policy.optout import (
     MAX_REPLIES_PER_HOUR,
     Keywords,

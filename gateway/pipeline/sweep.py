@@ -17,9 +17,9 @@ from gateway.model.events import message_event
 from gateway.model.lifecycle import check_transition, decide_verdict
 from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.inbound import REPLY_AGAIN, Inbox
-from gateway.pipeline.outcomes import record_refused
-from gateway.pipeline.retry import RetryPolicy, decide_retry
-from gateway.pipeline.schedule import EXPIRED, end_messages
+from gateway.pipeline.sending.outcomes import record_refused
+from gateway.pipeline.sending.retry import RetryPolicy, decide_retry
+from gateway.pipeline.sending.schedule import EXPIRED, end_messages
 from gateway.store.inbound import forget_parts
 from gateway.store.keys import forget_answers
 from gateway.store.keyword_replies import forget_replies

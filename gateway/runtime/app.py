@@ -8,43 +8,44 @@ import math
 
 from aiohttp import web
 
-from gateway.api.connections import GUARD, Limits
 from gateway.api.context import ApiContext
-from gateway.api.listener import Listener
+from gateway.api.http.connections import GUARD, Limits
+from gateway.api.http.listener import Listener
 from gateway.api.server import build_app, make_runner
+from gateway.channels.balance import BalanceQuery, BalanceWatch
+from gateway.channels.budgets import Budgets
+from gateway.channels.lanes import make_lanes
+from gateway.channels.supervise import Channels, LaneSink
+from gateway.channels.traces import Traces
+from gateway.channels.ussd import UssdSessions
 from gateway.clock import Clock, SystemClock
 from gateway.ids import make_id
 from gateway.model.events import reached_status
-from gateway.pipeline.accept import Intake, IntakeSettings
-from gateway.pipeline.batches import Batches
-from gateway.pipeline.dispatch import Dispatcher
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
-from gateway.pipeline.inquiry import Inquiry
-from gateway.pipeline.lane import Lane
-from gateway.pipeline.late import LateResults
-from gateway.pipeline.optouts import read_older_entries
-from gateway.pipeline.publish import DeliveryLog
-from gateway.pipeline.receipts import Receipts, save_accounts
-from gateway.pipeline.retry import OnUncertain, RetryPolicy
-from gateway.pipeline.schedule import Scheduler
-from gateway.pipeline.standstill import StandstillWatch
+from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.batches import Batches
+from gateway.pipeline.operator.suppress import read_older_entries
+from gateway.pipeline.receipts.apply import Receipts, save_accounts
+from gateway.pipeline.receipts.inquiry import Inquiry
+from gateway.pipeline.receipts.late import LateResults
+from gateway.pipeline.sending.dispatch import Dispatcher
+from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
+from gateway.pipeline.sending.schedule import Scheduler
+from gateway.pipeline.sending.standstill import StandstillWatch
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
 from gateway.routing.troubles import Troubles
-from gateway.runtime.balance import BalanceQuery, BalanceWatch
-from gateway.runtime.budgets import Budgets
-from gateway.runtime.channels import Channels, LaneSink
 from gateway.runtime.descriptors import limit_connections, raise_limit
 from gateway.runtime.esme import make_service
 from gateway.runtime.kannel import KannelSide
-from gateway.runtime.lanes import make_lanes
-from gateway.runtime.settings import ModemSettings, Settings, SmppSettings
-from gateway.runtime.stores import beside_store, open_store
+from gateway.runtime.stores import open_store
 from gateway.runtime.tls import load_tls
-from gateway.runtime.traces import Traces
-from gateway.runtime.ussd import UssdSessions
-from gateway.store.engine_sqlite import CommitFigures, SqliteStore
+from gateway.settings.config import ModemSettings, Settings, SmppSettings
+from gateway.settings.store_file import beside_store
+from gateway.store.sqlite.engine import CommitFigures, SqliteStore
 from gateway.telemetry.metrics import Metrics, labeled, make_metrics
+from gateway.timeline.delivery_log import DeliveryLog
 
 _log = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ class Gateway:
         """Open the store and build everything; nothing runs yet.
 
         Raises:
-            StoreError: see `gateway.store.engine_sqlite.SqliteStore.open`.
+            StoreError: see `gateway.store.sqlite.engine.SqliteStore.open`.
         """
         metrics = make_metrics()
 

@@ -18,9 +18,9 @@ from gateway.routing.channel import ChannelDirectory, ChannelState
 from gateway.runtime.app import Gateway
 from gateway.runtime.first_start import describe_start, find_command, make_first_key
 from gateway.runtime.notify import notify, watchdog_interval_s
-from gateway.runtime.settings import Settings
 from gateway.runtime.signals import Signals
-from gateway.runtime.stores import CONTROL, beside_store
+from gateway.settings.config import Settings
+from gateway.settings.store_file import CONTROL, beside_store
 from gateway.store.keys import list_keys
 from gateway.store.ports import Store, Tx
 from gateway.telemetry.log import open_log

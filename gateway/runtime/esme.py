@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import ip_network
 
-from drivers.smpp.server import BindKind
+from drivers.smpp.server.listener import BindKind
+from gateway.access.passwords import parse_hash
 from gateway.clock import Clock
 from gateway.esme.account import EsmeAccount
-from gateway.esme.passwords import parse_hash
 from gateway.esme.service import EsmeService, Listener
 from gateway.model.message import Category
-from gateway.pipeline.accept import Intake
-from gateway.pipeline.recall import TakeBack
-from gateway.runtime.esme_settings import SmppAccountSettings, SmppServerSettings
-from gateway.runtime.settings import Settings
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.operator.recall import TakeBack
 from gateway.runtime.tls import load_tls
+from gateway.settings.config import Settings
+from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import Metrics
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from drivers.modem.usb import Stick
+from drivers.modem.find.usb import Stick
 from gateway.clock import Clock
+from gateway.doctor.sticks import describe_stick, likely_port
 from gateway.ids import KeyId, make_id
 from gateway.model.message import ApiKey, Scope
-from gateway.runtime.settings import ModemSettings, Settings
-from gateway.runtime.sticks import describe_stick, likely_port
+from gateway.settings.config import ModemSettings, Settings
 from gateway.store.keys import hash_secret, list_keys, make_secret, save_key
 from gateway.store.ports import Store, Tx
 

@@ -10,9 +10,9 @@ from gateway.kannel.caller import Caller, Sessions
 from gateway.kannel.door import SendDoor
 from gateway.kannel.follow import Follower
 from gateway.outbox.egress import Egress
-from gateway.pipeline.accept import Intake
+from gateway.pipeline.intake.accept import Intake
 from gateway.routing.channel import ChannelDirectory
-from gateway.runtime.settings import Settings
+from gateway.settings.config import Settings
 from gateway.store.ports import Store
 
 

@@ -13,9 +13,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.runtime.forms import Rate
-from gateway.runtime.secrets import Secret
-from gateway.runtime.settings import ModemSettings, SmppSettings
+from gateway.settings.config import ModemSettings, SmppSettings
+from gateway.settings.forms import Rate
+from gateway.settings.secrets import Secret
 from simulators.control import ControlPort
 from simulators.fault_plan import FaultDesk
 from simulators.modem.modem import SimulatedModem

@@ -4,24 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-from gateway.store.engine_sqlite import CommitFigures, SqliteStore
-
-_SQLITE = "sqlite:///"
-CONTROL = ".simulated"
-"""Behind the store's name: the file that holds the control port of the simulated network, while there is one."""
-
-
-def store_path(url: str) -> Path:
-    """The database file: ``sqlite:///x`` is relative to the working directory, ``sqlite:////x`` absolute."""
-    return Path(url.removeprefix(_SQLITE))
-
-
-def beside_store(url: str, suffix: str) -> Path:
-    """A file that belongs to a store, beside it."""
-    path = store_path(url)
-    return path.with_name(path.name + suffix)
+from gateway.settings.store_file import store_path
+from gateway.store.sqlite.engine import CommitFigures, SqliteStore
 
 
 async def open_store(
@@ -30,12 +15,12 @@ async def open_store(
     """Open the store, made and migrated if need be.
 
     Args:
-        url: as `gateway.runtime.settings.StoreSettings` has checked it.
+        url: as `gateway.settings.config.StoreSettings` has checked it.
         exclusive: be the one daemon of this store.
         on_commit: told of each group commit.
 
     Raises:
-        StoreError: see `gateway.store.engine_sqlite.SqliteStore.open`.
+        StoreError: see `gateway.store.sqlite.engine.SqliteStore.open`.
     """
     return await SqliteStore.open(store_path(url), exclusive=exclusive, on_commit=on_commit)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import SettingsError
-from gateway.runtime.settings import SettingsErrors
+from gateway.settings.config import SettingsErrors
 
 if TYPE_CHECKING:
     import ssl
     from pathlib import Path
 
-    from gateway.runtime.esme_settings import SmppServerSettings
-    from gateway.runtime.http_settings import HttpSettings
-    from gateway.runtime.settings import Settings
+    from gateway.settings.config import Settings
+    from gateway.settings.http import HttpSettings
+    from gateway.settings.smpp_server import SmppServerSettings
 
 
 def check_tls(settings: Settings, source: Path | None) -> None:

@@ -2,7 +2,7 @@
 
 Lines are JSON for machines and coloured text for people on a terminal; both are redacted. Of lines that come from one
 place in the code only so many a minute are written, whatever clients and peers do. The delivery log is another thing
-(`gateway.pipeline.publish`).
+(`gateway.timeline.delivery_log`).
 """
 
 from __future__ import annotations

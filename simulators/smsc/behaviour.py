@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from drivers.smpp.session import SessionTimers
+from drivers.smpp.session.machine import SessionTimers
 from drivers.smpp.wire.constants import INTERFACE_VERSION_34, CommandStatus, Tag
 from drivers.smpp.wire.pdus import (
     BindReceiver,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from drivers.smpp.session import SessionTimers
+    from drivers.smpp.session.machine import SessionTimers
 
 DEFAULT_ACCOUNTS: Final[Mapping[str, str]] = MappingProxyType({"hongyan": "secret"})
 _CLOSING_S: Final = 1.0

@@ -10,8 +10,14 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from drivers.smpp.session import RequestReceived, ResponseReceived, Session, SessionEvent, SessionFailed
-from drivers.smpp.session_rules import Role, SessionState
+from drivers.smpp.session.machine import (
+    RequestReceived,
+    ResponseReceived,
+    Session,
+    SessionEvent,
+    SessionFailed,
+)
+from drivers.smpp.session.rules import Role, SessionState
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import (
     BindReceiver,

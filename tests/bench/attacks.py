@@ -19,7 +19,7 @@ from typing import Final
 
 import aiohttp
 
-from gateway.esme.passwords import hash_password
+from gateway.access.passwords import hash_password
 from tests.bench.attackers import ATTACKERS, RIGHT, bind
 from tests.bench.figures import Figure, percentiles
 from tests.bench.processes import end, memory_mib

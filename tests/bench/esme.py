@@ -15,7 +15,7 @@ from typing import Final, cast
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandId
 from drivers.smpp.wire.pdus import BindTransceiver, DeliverSmResp, SubmitSm
-from gateway.esme.passwords import hash_password
+from gateway.access.passwords import hash_password
 from tests.bench.daemons import running
 from tests.bench.figures import Figure
 from tests.bench.load import make_message

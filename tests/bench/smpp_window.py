@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from drivers.base import Accepted, ChannelUp, DriverEvent, Encoding, EventSink, OutboundSegment, SegmentId
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.driver import SmppDriver
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.driver import SmppDriver
 from tests.bench.figures import Figure
 from tests.bench.processes import Meter, started
 

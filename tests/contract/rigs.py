@@ -11,7 +11,7 @@ from drivers.loopback import LoopbackConfig
 from drivers.modem.config import ModemConfig
 from drivers.modem.timing import ModemTiming
 from drivers.registry import build_driver
-from drivers.smpp.config import SmppConfig
+from drivers.smpp.client.config import SmppConfig
 from simulators.modem.modem import SimulatedModem
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc

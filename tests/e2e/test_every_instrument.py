@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.esme.passwords import hash_password
+from gateway.access.passwords import hash_password
 from simulators.faults import Fault
 from tests.e2e.conftest import World
 from tests.support.daemon import Daemon, free_port, modem_toml, smpp_toml, until

@@ -9,7 +9,7 @@ import pytest
 
 from drivers.smpp.wire.pdus import DeliverSm, DeliverSmResp, SubmitSm, SubmitSmResp
 from drivers.smpp.wire.receipt import parse_receipt
-from gateway.esme.passwords import hash_password
+from gateway.access.passwords import hash_password
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
 from tests.support.daemon import Daemon, free_port, smpp_toml

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from gateway.esme.passwords import hash_password
+from gateway.access.passwords import hash_password
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
 from tests.support.certificates import SERVER_NAME, make_certificates

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC
 
 from drivers.errors import DecodeError, EncodeError, RemoteProtocolError
-from drivers.smpp.inbound import decode_delivery, decode_part, decode_receipts
-from drivers.smpp.session import RequestReceived, Session, SessionEvent
-from drivers.smpp.session_rules import Role
+from drivers.smpp.client.inbound import decode_delivery, decode_part, decode_receipts
+from drivers.smpp.session.machine import RequestReceived, Session, SessionEvent
+from drivers.smpp.session.rules import Role
 from drivers.smpp.wire.codec import decode_body, decode_by_layout, decode_pdu, encode_pdu
 from drivers.smpp.wire.pdus import (
     BindTransceiver,

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.api.auth import REMEMBERED_S
-from gateway.api.body import SINGLE_MAX_OCTETS
+from gateway.api.http.body import SINGLE_MAX_OCTETS
 from gateway.api.routes import ROUTES
 from gateway.ids import make_id
 from gateway.model.message import Scope

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientResponse
 
 from gateway.api.auth import REMEMBERED_S
-from gateway.api.events import STREAMS
+from gateway.api.calls.events import STREAMS
 from gateway.model.message import Scope
 from gateway.store.keys import revoke_key
 from tests.support.api import ApiRig, open_api
@@ -109,7 +109,7 @@ async def test_whole_timeline_is_there_from_zero(rig):
 
 
 async def test_long_backlog_comes_in_order(rig, monkeypatch):
-    monkeypatch.setattr("gateway.api.events._PAGE", 7)
+    monkeypatch.setattr("gateway.api.calls.events._PAGE", 7)
     numbers = [f"+86138001{n:05d}" for n in range(100)]
     _, batch = await rig.call("POST", "/v1/messages/batch", json={"to": numbers, "text": "x"})
     assert batch["accepted"] == 100
@@ -171,7 +171,7 @@ async def test_stream_ends_when_the_store_closes(rig):
 
 
 async def test_too_many_streams_are_refused(rig, monkeypatch):
-    monkeypatch.setattr("gateway.api.events.MAX_STREAMS", 1)
+    monkeypatch.setattr("gateway.api.calls.events.MAX_STREAMS", 1)
     async with listen(rig):
         status, problem = await rig.call("GET", "/v1/events")
         assert (status, problem["code"]) == (503, "too_many_streams")

@@ -8,13 +8,13 @@ import pytest
 
 from drivers.at.trace import TraceFile, read_trace
 from drivers.base import Accepted, Encoding, OutboundSegment, SegmentId
+from drivers.modem.bringup.pin import PinLedger
 from drivers.modem.config import ModemConfig
 from drivers.modem.driver import ModemDriver
-from drivers.modem.pin import PinLedger
+from gateway.channels.traces import Traces
 from gateway.clock import SystemClock
 from gateway.errors import Conflict, NotSupported
-from gateway.pipeline.lane import Lane
-from gateway.runtime.traces import Traces
+from gateway.pipeline.sending.lane import Lane
 from simulators.modem.modem import SimulatedModem
 from simulators.network import Network
 from tests.support.fake_driver import ScriptedDriver

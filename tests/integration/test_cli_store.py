@@ -235,7 +235,7 @@ def test_a_store_that_is_held_is_waited_for_and_told_of(config, database, capsys
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
-        monkeypatch.setattr("gateway.store.sqlite_file.BUSY_TIMEOUT_S", 0.1)
+        monkeypatch.setattr("gateway.store.sqlite.file.BUSY_TIMEOUT_S", 0.1)
         capsys.readouterr()
         assert main(["keys", "list", "--config", config]) == 1
         assert "another process holds it; try again" in capsys.readouterr().err

@@ -12,8 +12,8 @@ import pytest
 from drivers.base import Encoding
 from drivers.codec.segment import decode_payload
 from gateway.model.message import Message
-from gateway.pipeline.retry import OnUncertain, RetryPolicy
-from gateway.pipeline.verbs import resend_message
+from gateway.pipeline.operator.verbs import resend_message
+from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.store.messages import MessageFilter, list_messages
 from tests.support.crash_scenario import TWO_PARTS, JournalingDriver
 from tests.support.gateway import Rig, receipt, running

@@ -21,11 +21,11 @@ import aiohttp
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.doctor.sticks import find_sticks
 from gateway.runtime.daemon import STOP_DEADLINE_S
-from gateway.runtime.settings import DEFAULT_CONFIG
 from gateway.runtime.signals import SAME_SIGNAL_S
-from gateway.runtime.sticks import find_sticks
-from gateway.store.engine_sqlite import SqliteStore
+from gateway.settings.config import DEFAULT_CONFIG
+from gateway.store.sqlite.engine import SqliteStore
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
 from tests.support.daemon import COMMAND, Daemon, free_port, smpp_toml, until

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from drivers.modem.checkup import check_up
-from drivers.modem.usb import scan
-from gateway.runtime.examination import examine
-from gateway.runtime.obstacles import Holder
-from gateway.runtime.secrets import Secret
-from gateway.runtime.settings import ModemSettings
+from drivers.modem.find.checkup import check_up
+from drivers.modem.find.usb import scan
+from gateway.doctor.examination import examine
+from gateway.doctor.obstacles import Holder
+from gateway.settings.config import ModemSettings
+from gateway.settings.secrets import Secret
 from simulators.modem.modem import SimulatedModem
 from simulators.network import Network
 from tests.support.fake_usb import FakeUsb
@@ -67,7 +67,7 @@ async def test_a_modem_that_the_config_names_by_what_it_is_gets_no_advice_that_i
 
 
 async def test_a_modem_that_runs_already_is_not_called_missing(network, usb, monkeypatch):
-    monkeypatch.setattr("gateway.runtime.examination.find_holder", lambda _port: Holder(1, "hongyan"))
+    monkeypatch.setattr("gateway.doctor.examination.find_holder", lambda _port: Holder(1, "hongyan"))
     async with SimulatedModem(network, number="+8613800138000") as modem:
         usb.plug("1-1", "12d1:1001", {0: ("ttyUSB0", Path(modem.port))})
         settings = ModemSettings(name="sim-1", imei=modem.device.imei)
@@ -77,7 +77,7 @@ async def test_a_modem_that_runs_already_is_not_called_missing(network, usb, mon
 
 
 async def test_the_port_that_answers_is_found_among_those_of_a_stick(network, usb, monkeypatch):
-    monkeypatch.setattr("drivers.modem.checkup.SILENCE_S", 3.0)
+    monkeypatch.setattr("drivers.modem.find.checkup.SILENCE_S", 3.0)
     master, slave = os.openpty()
     try:
         async with SimulatedModem(network, number="+8613800138000") as modem:
@@ -95,7 +95,7 @@ async def test_the_port_that_answers_is_found_among_those_of_a_stick(network, us
 
 
 async def test_a_port_without_a_stick_behind_it_is_told_of(monkeypatch):
-    monkeypatch.setattr("drivers.modem.checkup.SILENCE_S", 0.1)
+    monkeypatch.setattr("drivers.modem.find.checkup.SILENCE_S", 0.1)
     master, slave = os.openpty()
     try:
         ((good, line),) = await examine([], [ModemSettings(name="sim-1", port=os.ttyname(slave))])

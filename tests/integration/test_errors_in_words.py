@@ -12,9 +12,9 @@ import pytest
 
 from drivers.base import ChannelDown
 from drivers.errors import WireLost
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.dial import connect
-from drivers.smpp.driver import SmppDriver
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.dial import connect
+from drivers.smpp.client.driver import SmppDriver
 from gateway.cli.main import main
 from tests.support.certificates import make_certificates
 from tests.support.daemon import free_port, until

@@ -17,12 +17,12 @@ import uvloop
 from drivers import inflow
 from drivers.at.port import AtPort
 from drivers.inflow import BITE, BITES_A_TURN
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.driver import SmppDriver
-from drivers.smpp.guests import MOST_UNBOUND_FROM_ONE
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.driver import SmppDriver
 from drivers.smpp.incidents import Incidents
-from drivers.smpp.server import SmppServer, SmppServerConfig
-from drivers.smpp.session import MOST_BEFORE_BIND
+from drivers.smpp.server.guests import MOST_UNBOUND_FROM_ONE
+from drivers.smpp.server.listener import SmppServer, SmppServerConfig
+from drivers.smpp.session.machine import MOST_BEFORE_BIND
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.pdus import (
     BindTransceiver,

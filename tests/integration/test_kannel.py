@@ -12,8 +12,8 @@ from drivers.codec.segment import Reserve
 from gateway.errors import StoreFull
 from gateway.model.message import MessageStatus
 from gateway.policy.text import TextRules
-from gateway.runtime.kannel_settings import KannelAccountSettings
-from gateway.runtime.secrets import Secret
+from gateway.settings.kannel import KannelAccountSettings
+from gateway.settings.secrets import Secret
 from tests.support.application import Application
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE

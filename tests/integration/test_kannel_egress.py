@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 
 from gateway.kannel.caller import MAX_AT_ONCE, MAX_PER_OWNER, _read_bounded
-from gateway.runtime.kannel_settings import KannelAccountSettings
-from gateway.runtime.secrets import Secret
+from gateway.settings.kannel import KannelAccountSettings
+from gateway.settings.secrets import Secret
 from tests.support.application import Application, application
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.kannel_calls import TO, attempts, call, no_calls, nudge

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from drivers.base import Encoding, InboundPart
-from gateway.runtime.kannel_settings import MoRouteSettings
+from gateway.settings.kannel import MoRouteSettings
 from tests.support.application import Application
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE

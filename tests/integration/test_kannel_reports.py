@@ -13,8 +13,8 @@ from aiohttp import web
 
 from drivers.base import FaultKind, ReceiptState
 from gateway.kannel.caller import GIVE_UP, MAX_PER_HOST
-from gateway.runtime.kannel_settings import KannelAccountSettings
-from gateway.runtime.secrets import Secret
+from gateway.settings.kannel import KannelAccountSettings
+from gateway.settings.secrets import Secret
 from gateway.store.kannel import Busy, find_next_due, find_wishes, forget_wishes
 from tests.support.application import Application, application
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain

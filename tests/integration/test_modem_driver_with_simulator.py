@@ -23,9 +23,9 @@ from drivers.base import (
 from drivers.codec.segment import decode_payload
 from drivers.codec.tpdu import SmsDeliver, encode_deliver
 from drivers.errors import AtError, WireLost
+from drivers.modem.bringup.pin import PinLedger
 from drivers.modem.config import ModemConfig
 from drivers.modem.driver import ModemDriver
-from drivers.modem.pin import PinLedger
 from drivers.modem.timing import ModemTiming
 from simulators.modem.dialect import DIALECTS
 from simulators.modem.modem import SimulatedModem

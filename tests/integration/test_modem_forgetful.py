@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drivers.base import ChannelDown, ChannelUp
-from drivers.modem.restarts import is_restart, may_be_restart
+from drivers.modem.bringup.restarts import is_restart, may_be_restart
 from tests.support.eventually import eventually
 from tests.support.modem_driver import deliver_pdu, driver_for, running, segment, texts
 
@@ -113,7 +113,7 @@ async def test_a_misread_setting_is_no_restart(modem, sink):
 
 @pytest.mark.parametrize("refusal", ["ERROR", "+CMS ERROR: SMS service of ME reserved"])
 async def test_an_error_without_a_number_is_a_reason_to_look_at_once(modem, sink, monkeypatch, refusal):
-    monkeypatch.setattr("drivers.modem.health.GLANCE_GAP_S", 0.01)
+    monkeypatch.setattr("drivers.modem.recovery.health.GLANCE_GAP_S", 0.01)
     memory = Memory(modem, cmee="2")
     driver = driver_for(modem)  # by itself it would look after half a minute
     async with running(driver, sink):
@@ -130,7 +130,7 @@ async def test_an_error_without_a_number_is_a_reason_to_look_at_once(modem, sink
     "line", ["+CPIN: READY", "*PSUTTZ: 2026,11,29,20,0,0", "^BOOT:1,0,0,0,75", "+PBREADY"]
 )
 async def test_what_sticks_say_when_they_start_is_a_reason_to_look_at_once(modem, sink, monkeypatch, line):
-    monkeypatch.setattr("drivers.modem.health.GLANCE_GAP_S", 0.01)
+    monkeypatch.setattr("drivers.modem.recovery.health.GLANCE_GAP_S", 0.01)
     memory = Memory(modem)
     async with running(driver_for(modem), sink):
         await sink.wait_until_up()

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from drivers.base import Accepted, ChannelDown, ChannelInfo, ChannelNotice, ChannelUp, FaultKind
+from drivers.modem.bringup.pin import PinLedger
 from drivers.modem.config import ModemConfig
 from drivers.modem.driver import ModemDriver
-from drivers.modem.finder import StickBook
-from drivers.modem.pin import PinLedger
+from drivers.modem.find.finder import StickBook
 from drivers.modem.sims import SimLedger
 from tests.integration.test_modem_recovery import HASTY
 from tests.support.fake_usb import FakeUsb
@@ -34,7 +34,7 @@ def usb(tmp_path):
 
 @pytest.fixture(autouse=True)
 def short_probes(monkeypatch):
-    monkeypatch.setattr("drivers.modem.probe.PROBE_S", 0.5)
+    monkeypatch.setattr("drivers.modem.find.probe.PROBE_S", 0.5)
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ async def test_a_stick_that_came_back_before_we_looked_is_not_waited_for(usb, st
 async def test_a_stick_that_moved_into_another_channels_socket_serves_when_nobody_came_back_there(
     usb, sticks, sink, monkeypatch
 ):
-    monkeypatch.setattr("drivers.modem.finder.HOME_S", 0.1)
+    monkeypatch.setattr("drivers.modem.find.finder.HOME_S", 0.1)
     async with two_pulled_out(usb, sticks, sink):
         sticks[0].appear()
         usb.plug("1-2", "2c7c:0125", {0: ("ttyUSB0", sticks[0].link)})

@@ -91,7 +91,7 @@ async def test_what_became_of_a_segment_that_nobody_waits_for_any_more_is_told(m
 async def test_an_unknown_error_after_a_long_wait_says_nothing_of_the_network(
     modem, driver, monkeypatch, silent_s, is_uncertain
 ):
-    monkeypatch.setattr("drivers.modem.outbound.NETWORK_SILENT_S", silent_s)
+    monkeypatch.setattr("drivers.modem.messages.outbound.NETWORK_SILENT_S", silent_s)
     modem.answers.append(("+CMS ERROR: 500",))
     assert isinstance(await driver.submit(segment()), Uncertain) is is_uncertain
 

@@ -226,7 +226,7 @@ async def test_segments_behind_each_other_need_one_command_each(modem, driver):
 
 
 async def test_after_a_pause_pdu_mode_is_set_again(modem, driver, monkeypatch):
-    monkeypatch.setattr("drivers.modem.outbound.PDU_MODE_TRUST_S", 0.0)
+    monkeypatch.setattr("drivers.modem.messages.outbound.PDU_MODE_TRUST_S", 0.0)
     await driver.submit(segment())
     await driver.submit(segment())
     relevant = [command[:7] for command in modem.commands if command.startswith(("AT+CMGF=", "AT+CMGS="))]

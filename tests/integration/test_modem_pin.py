@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from drivers.base import ChannelDown, ChannelUp, FaultKind
-from drivers.modem.pin import PinLedger
+from drivers.modem.bringup.pin import PinLedger
 from tests.support.modem_driver import driver_for, running
 from tests.support.scripted_modem import ScriptedModem
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from drivers.base import Accepted, ChannelInfo, ChannelNotice, ChannelUp
+from drivers.modem.bringup.pin import PinLedger
 from drivers.modem.config import ModemConfig
 from drivers.modem.driver import ModemDriver
-from drivers.modem.pin import PinLedger
-from drivers.modem.rescue import may_rebind, rebind_usb, run_command
+from drivers.modem.recovery.rescue import may_rebind, rebind_usb, run_command
 from tests.integration.test_modem_recovery import HASTY, fall_silent, recoveries
 from tests.support.eventually import eventually
 from tests.support.fake_usb import FakeUsb
@@ -132,7 +132,7 @@ async def test_what_the_kernel_refuses_is_said(usb):
     ],
 )
 async def test_an_operators_own_script_is_run_with_what_it_must_know(tmp_path, monkeypatch, script, trouble):
-    monkeypatch.setattr("drivers.modem.rescue.COMMAND_S", 5.0 if trouble is None else 0.2)
+    monkeypatch.setattr("drivers.modem.recovery.rescue.COMMAND_S", 5.0 if trouble is None else 0.2)
     path = tmp_path / "relay"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)

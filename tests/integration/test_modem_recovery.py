@@ -19,9 +19,9 @@ from drivers.base import (
     Refused,
     Uncertain,
 )
+from drivers.modem.bringup.pin import PinLedger
 from drivers.modem.config import ModemConfig
 from drivers.modem.driver import ModemDriver
-from drivers.modem.pin import PinLedger
 from tests.support.modem_driver import QUICK, driver_for, running, segment
 from tests.support.recording_sink import RecordingSink
 from tests.support.scripted_modem import ScriptedModem
@@ -43,7 +43,7 @@ HASTY = replace(
 @pytest.fixture(autouse=True)
 def hasty_guards(monkeypatch):
     monkeypatch.setattr("drivers.at.transaction.GUARD_S", 0.1)
-    monkeypatch.setattr("drivers.modem.rescue.RADIO_OFF_S", 0.01)
+    monkeypatch.setattr("drivers.modem.recovery.rescue.RADIO_OFF_S", 0.01)
 
 
 def recoveries(sink: RecordingSink) -> list[str]:
@@ -184,8 +184,8 @@ async def test_a_modem_on_a_serial_line_is_found_at_another_speed_and_that_is_to
     async def open_wire(path, baudrate, listener):
         return await open_serial(path, baudrate, listener) if baudrate == 9_600 else Deaf()
 
-    monkeypatch.setattr("drivers.modem.climber.has_speed", lambda _place: True)
-    monkeypatch.setattr("drivers.modem.probe.PROBE_S", 0.5)
+    monkeypatch.setattr("drivers.modem.recovery.climber.has_speed", lambda _place: True)
+    monkeypatch.setattr("drivers.modem.find.probe.PROBE_S", 0.5)
     config = ModemConfig(name="sim-1", port=str(modem.link), timing=replace(HASTY, command_s=2.0))
     async with running(ModemDriver(config, pins=PinLedger(), open_wire=open_wire), sink):
         await sink.wait_until_up()

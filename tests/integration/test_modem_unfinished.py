@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drivers.base import Accepted, ChannelDown, ChannelInfo, ChannelUp, FaultKind
-from drivers.modem.pin import PinLedger
+from drivers.modem.bringup.pin import PinLedger
 from tests.support.eventually import eventually
 from tests.support.modem_driver import QUICK, deliver_pdu, driver_for, running, segment, texts
 

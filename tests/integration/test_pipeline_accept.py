@@ -14,9 +14,9 @@ from gateway.errors import IdempotencyMismatch, InvalidRequest
 from gateway.ids import KeyId
 from gateway.model.message import ApiKey, Scope
 from gateway.model.request import MAX_TEXT_CHARS, MessageRequest
-from gateway.pipeline.accept import MAX_AHEAD, Idempotency
-from gateway.pipeline.batches import AcceptedBatch, Rejected
-from gateway.pipeline.drafts import AcceptedMessage
+from gateway.pipeline.intake.accept import MAX_AHEAD, Idempotency
+from gateway.pipeline.intake.batches import AcceptedBatch, Rejected
+from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.pipeline.sweep import KEEP_ANSWERS
 from gateway.policy.text import TextRules
 from gateway.store.messages import MessageFilter, list_messages

@@ -12,10 +12,10 @@ import pytest
 from drivers.codec.segment import Plan
 from gateway.errors import IdempotencyMismatch, Overloaded, StoreFull
 from gateway.model.request import MessageRequest
-from gateway.pipeline import batches
-from gateway.pipeline.accept import Idempotency
-from gateway.pipeline.admission import Room
-from gateway.pipeline.batches import AcceptedBatch, Batches, Rejected
+from gateway.pipeline.intake import batches
+from gateway.pipeline.intake.accept import Idempotency
+from gateway.pipeline.intake.admission import Room
+from gateway.pipeline.intake.batches import AcceptedBatch, Batches, Rejected
 from gateway.policy.text import TextRules, plan_text
 from gateway.store.messages import MessageFilter, list_messages
 from tests.support.fake_driver import ScriptedDriver
@@ -170,7 +170,7 @@ async def test_one_content_is_planned_once_however_many_get_it(rig: Rig, monkeyp
         planned.append(text)
         return plan_text(text, encoding, rules, smart=smart)
 
-    monkeypatch.setattr("gateway.pipeline.plan.plan_text", note)
+    monkeypatch.setattr("gateway.pipeline.intake.plan.plan_text", note)
     await rig.batches.accept(requests(*["hello"] * 8), key=None)
     assert planned == ["hello"]
     await rig.batches.accept(requests("a", "b", "a"), key=None)
@@ -181,7 +181,7 @@ async def test_a_text_too_long_is_refused_without_being_encoded(rig: Rig, monkey
     def never(*_: object, **__: object) -> object:
         raise AssertionError("encoded")
 
-    monkeypatch.setattr("gateway.pipeline.plan.plan_text", never)
+    monkeypatch.setattr("gateway.pipeline.intake.plan.plan_text", never)
     batch = await rig.batches.accept(requests(*["x" * 39_000] * 8), key=None)
     assert isinstance(batch, AcceptedBatch)
     assert [r.code for r in batch.rejected] == ["text_too_long"] * 8

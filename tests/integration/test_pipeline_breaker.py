@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drivers.base import FaultKind
-from gateway.pipeline.retry import RetryPolicy
+from gateway.pipeline.sending.retry import RetryPolicy
 from gateway.routing.channel import ChannelSnapshot
 from gateway.routing.limits import SERIES
 from tests.support.fake_driver import ScriptedDriver, refused, uncertain

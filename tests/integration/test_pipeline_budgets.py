@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drivers.base import ChannelInfo, FaultKind
-from gateway.pipeline.schedule import LOOK_AHEAD
+from gateway.pipeline.sending.schedule import LOOK_AHEAD
 from gateway.routing.budgets import Budget, Quota, RecipientCap
 from gateway.routing.periods import ActiveHours, Period
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
@@ -115,7 +115,7 @@ async def test_urgent_messages_that_the_reserve_admits_pass_by_those_that_it_doe
 
 
 async def test_the_reserve_goes_to_urgent_messages_far_behind_long_ones(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("gateway.pipeline.schedule.LOOK_AHEAD", 3)
+    monkeypatch.setattr("gateway.pipeline.sending.schedule.LOOK_AHEAD", 3)
     _, channel = sim(quota(4, reserve=2))
     async with running(tmp_path / "s.db", channel) as rig:
         await rig.until_status(await rig.send(A), "sent")  # one is left for those that are not urgent
@@ -259,7 +259,7 @@ async def test_a_sim_that_is_new_by_a_clock_that_is_behind_is_the_newest_all_the
 async def test_what_was_counted_by_a_wrong_clock_is_counted_anew_when_it_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong_days: int
 ):
-    monkeypatch.setattr("gateway.runtime.budgets.LOOK_S", 0.001)
+    monkeypatch.setattr("gateway.channels.budgets.LOOK_S", 0.001)
     _, channel = sim(quota(3))
     async with running(tmp_path / "s.db", channel) as rig:
         await rig.until_status(await rig.send(A), "sent")

@@ -68,7 +68,7 @@ async def test_a_reset_closes_the_wire_before_it_is_opened_again(tmp_path: Path)
 async def test_a_wire_that_takes_long_to_close_is_not_opened_a_second_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr("gateway.runtime.channels.STOP_S", 0.01)
+    monkeypatch.setattr("gateway.channels.supervise.STOP_S", 0.01)
     driver, other = Wire("a"), Wire("b")
     driver.closes = asyncio.Event()
     async with running(tmp_path / "s.db", driver, other) as rig:
@@ -87,7 +87,7 @@ async def test_a_wire_that_takes_long_to_close_is_not_opened_a_second_time(
 async def test_a_stop_does_not_wait_for_a_reset_that_takes_long_and_disturbs_no_closing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("gateway.runtime.channels.STOP_S", 0.01)
+    monkeypatch.setattr("gateway.channels.supervise.STOP_S", 0.01)
     driver = Wire("a")
     driver.closes = asyncio.Event()
     async with running(tmp_path / "s.db", driver) as rig:

@@ -15,10 +15,10 @@ import pytest
 from drivers.base import Encoding, InboundPart
 from gateway.errors import StoreBusy, StoreUnavailable
 from gateway.model.events import Event
-from gateway.pipeline import publish
-from gateway.pipeline.publish import DeliveryLog
 from gateway.store.events import last_seq, load_events
 from gateway.store.ports import Tx
+from gateway.timeline import delivery_log
+from gateway.timeline.delivery_log import DeliveryLog
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE, Rig, receipt, running
 
@@ -198,7 +198,7 @@ async def test_a_place_that_cannot_be_written_does_not_stop_the_log(tmp_path: Pa
 
 
 async def test_a_disk_without_room_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("gateway.pipeline.publish.WRITE_RETRY_S", 0.01)
+    monkeypatch.setattr("gateway.timeline.delivery_log.WRITE_RETRY_S", 0.01)
     real_write = os.write
     room = {"octets": 100}
 
@@ -208,7 +208,7 @@ async def test_a_disk_without_room_is_waited_for(tmp_path: Path, monkeypatch: py
             raise OSError(28, "No space left on device")
         return real_write(handle, allowed)
 
-    monkeypatch.setattr("gateway.pipeline.publish.os.write", write)
+    monkeypatch.setattr("gateway.timeline.delivery_log.os.write", write)
     path = tmp_path / "log.jsonl"
     async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig:
         async with logging(rig, path) as log:
@@ -221,7 +221,7 @@ async def test_a_disk_without_room_is_waited_for(tmp_path: Path, monkeypatch: py
 
 
 async def test_a_store_that_could_not_be_read_once_does_not_end_the_log(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("gateway.pipeline.publish.STORE_RETRY_S", 0.01)
+    monkeypatch.setattr("gateway.timeline.delivery_log.STORE_RETRY_S", 0.01)
     failures = iter([StoreUnavailable("disk I/O error"), StoreBusy("another process holds the store")])
 
     async def load(tx: Tx, after_seq: int, limit: int) -> list[Event]:
@@ -229,7 +229,7 @@ async def test_a_store_that_could_not_be_read_once_does_not_end_the_log(tmp_path
             raise failure
         return await load_events(tx, after_seq, limit)
 
-    monkeypatch.setattr(publish, "load_events", load)
+    monkeypatch.setattr(delivery_log, "load_events", load)
     path = tmp_path / "delivery.jsonl"
     async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig, logging(rig, path):
         message = await rig.send()

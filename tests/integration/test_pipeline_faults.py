@@ -19,8 +19,8 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.pipeline.schedule.STORE_RETRY_S", 0.01)
-    monkeypatch.setattr("gateway.pipeline.dispatch.STORE_RETRY_S", 0.01)
+    monkeypatch.setattr("gateway.pipeline.sending.schedule.STORE_RETRY_S", 0.01)
+    monkeypatch.setattr("gateway.pipeline.sending.dispatch.STORE_RETRY_S", 0.01)
 
 
 @contextmanager
@@ -106,7 +106,7 @@ async def test_a_message_whose_outcome_cannot_be_recorded_is_settled_by_the_swee
     async def breaks(*_args: object, **_kwargs: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("gateway.pipeline.dispatch.record_all_accepted", breaks)
+    monkeypatch.setattr("gateway.pipeline.sending.dispatch.record_all_accepted", breaks)
     driver = ScriptedDriver("a", capacity=1)
     async with running(tmp_path / "s.db", driver) as rig:
         message = await rig.send()

@@ -14,11 +14,11 @@ from drivers.errors import DriverError, SmppStatusError, WireLost, WireTimeout
 from drivers.smpp.wire.pdus import QuerySmResp
 from gateway.model.message import Message
 from gateway.model.request import MessageRequest
-from gateway.pipeline import inquiry
-from gateway.pipeline.drafts import AcceptedMessage
-from gateway.pipeline.inquiry import MAX_REFUSALS, REST_S, ROUNDS, Inquiry
+from gateway.pipeline.intake.drafts import AcceptedMessage
+from gateway.pipeline.receipts import inquiry
+from gateway.pipeline.receipts.inquiry import MAX_REFUSALS, REST_S, ROUNDS, Inquiry
 from gateway.runtime.app import Gateway
-from gateway.runtime.settings import load_settings
+from gateway.settings.config import load_settings
 from gateway.store.messages import find_message
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import make_metrics

@@ -9,15 +9,15 @@ import pytest
 
 from drivers.base import Encoding, InboundPart
 from drivers.codec.gsm7 import encode_gsm7
-from gateway.api.inbound import spell_sought
+from gateway.api.calls.inbound import spell_sought
 from gateway.clock import format_ms
 from gateway.model.message import Suppression
 from gateway.model.msisdn import read_number
-from gateway.pipeline.optouts import find_entry, read_older_entries
-from gateway.store.engine_sqlite import SqliteStore
+from gateway.pipeline.operator.suppress import find_entry, read_older_entries
 from gateway.store.inbound import list_inbound
-from gateway.store.migrate import load_migrations
 from gateway.store.ports import Tx
+from gateway.store.sqlite.engine import SqliteStore
+from gateway.store.sqlite.migrate import load_migrations
 from gateway.store.suppressions import find_suppressed, list_suppressions
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import OPT_OUT_REPLY, START, Rig, running
@@ -206,7 +206,8 @@ async def test_entries_of_older_versions_hold_for_the_right_number(
     path = tmp_path / "s.db"
     with monkeypatch.context() as old:
         old.setattr(
-            "gateway.store.migrate.load_migrations", lambda: [m for m in load_migrations() if m[0] < 13]
+            "gateway.store.sqlite.migrate.load_migrations",
+            lambda: [m for m in load_migrations() if m[0] < 13],
         )
         store = await SqliteStore.open(path)
         for number in (UK_OF_OLD, "33612345678", "+8613800138000", "HONGYAN"):

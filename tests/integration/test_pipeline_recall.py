@@ -8,7 +8,7 @@ import pytest
 
 from drivers.errors import SmppStatusError
 from gateway.errors import Conflict, NotFound
-from gateway.pipeline.recall import cancel_or_recall
+from gateway.pipeline.operator.recall import cancel_or_recall
 from tests.support.fake_driver import ScriptedDriver, accepted
 from tests.support.gateway import PHONE, receipt, running
 

@@ -9,9 +9,9 @@ import pytest
 
 from drivers.base import Receipt, ReceiptState
 from gateway.errors import Conflict, NotFound
-from gateway.pipeline.dialects import LEARNED
-from gateway.pipeline.receipts import save_accounts
-from gateway.pipeline.unmatched import match_receipt
+from gateway.pipeline.receipts.apply import save_accounts
+from gateway.pipeline.receipts.dialects import LEARNED
+from gateway.pipeline.receipts.unmatched import match_receipt
 from gateway.store.receipts import count_kept, list_kept
 from tests.support.fake_driver import ScriptedDriver, accepted
 from tests.support.gateway import PHONE, ScriptedChannel, receipt, running

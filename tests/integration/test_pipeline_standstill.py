@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.pacing import TokenBucket
-from gateway.pipeline.standstill import LOOK_S, STANDSTILL_S
+from gateway.pipeline.sending.standstill import LOOK_S, STANDSTILL_S
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import Rig, ScriptedChannel, running
 

@@ -10,9 +10,10 @@ import pytest
 
 from drivers.base import Receipt, ReceiptState
 from gateway.model.message import Message, Segment
-from gateway.pipeline import outcomes, receipts
-from gateway.pipeline.dialects import LEARNED
-from gateway.pipeline.settle import Settled, judge
+from gateway.pipeline.receipts import apply
+from gateway.pipeline.receipts.dialects import LEARNED
+from gateway.pipeline.receipts.settle import Settled, judge
+from gateway.pipeline.sending import outcomes
 from tests.support.fake_driver import ScriptedDriver, accepted
 from tests.support.gateway import Rig, receipt, running
 from tests.support.receipts import THREE_PARTS
@@ -36,7 +37,7 @@ def named(reference: str, to: str | None, state: ReceiptState = ReceiptState.DEL
 
 
 async def learn(rig: Rig, driver: ScriptedDriver) -> None:
-    """Let the account's dialect be known, as it is after its first receipts."""
+    """Let the account's dialect be known, as it is after its first apply."""
     for n in range(LEARNED):
         driver.script.append(accepted(f"first{n}"))
         message = await rig.send()
@@ -141,7 +142,7 @@ async def test_a_receipt_that_can_not_be_applied_does_not_hurt_those_beside_it(
         sent = await send_all(rig, driver, 8)
         told = [named(f"id{n}", phone(n)) for n in range(8)]
         with monkeypatch.context() as patched:
-            patched.setattr(receipts, "judge", spoiled)
+            patched.setattr(apply, "judge", spoiled)
             results = await asyncio.gather(*map(driver.report, told), return_exceptions=True)
         assert [type(r) for r in results] == [type(None)] * 3 + [ZeroDivisionError] + [type(None)] * 4
         states = [await rig.states(message.id) for message in sent]

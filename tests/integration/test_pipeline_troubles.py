@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.base import Blame, FaultKind, LateResult, SubmitResult
-from gateway.pipeline.retry import RetryPolicy
+from gateway.pipeline.sending.retry import RetryPolicy
 from gateway.routing.budgets import Need
 from gateway.routing.waiting import Waiting, explain_wait
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain

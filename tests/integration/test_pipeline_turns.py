@@ -15,16 +15,16 @@ import pytest
 from drivers.base import FaultKind
 from gateway.model.message import Message, SegmentStatus
 from gateway.model.request import MessageRequest
-from gateway.pipeline.drafts import AcceptedMessage
-from gateway.pipeline.schedule import Scheduler
-from gateway.pipeline.turns import AHEAD_S, LATE_S, AnswerTimes
+from gateway.pipeline.intake.drafts import AcceptedMessage
+from gateway.pipeline.sending.schedule import Scheduler
+from gateway.pipeline.sending.turns import AHEAD_S, LATE_S, AnswerTimes
 from gateway.routing.budgets import Budget, Quota
 from gateway.routing.channel import ChannelState
 from gateway.routing.periods import Period
 from gateway.runtime.app import Gateway
-from gateway.runtime.settings import load_settings
-from gateway.store.engine_sqlite import SqliteStore
+from gateway.settings.config import load_settings
 from gateway.store.messages import find_message
+from gateway.store.sqlite.engine import SqliteStore
 from tests.support.eventually import eventually
 from tests.support.fake_driver import DEADLINE_S, ScriptedDriver, refused
 from tests.support.gateway import Rig, ScriptedChannel, running

@@ -26,9 +26,9 @@ from drivers.base import (
     Uncertain,
 )
 from drivers.errors import EncodeError, SmppStatusError, WireLost, WireTimeout
-from drivers.smpp.config import Peer, SmppConfig
-from drivers.smpp.inbound import ReceiptRules
-from drivers.smpp.submit_rules import SubmitRules
+from drivers.smpp.client.config import Peer, SmppConfig
+from drivers.smpp.client.inbound import ReceiptRules
+from drivers.smpp.client.submit_rules import SubmitRules
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandStatus, Tag
 from drivers.smpp.wire.pdus import (

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from drivers.base import Accepted, ChannelInfo, ChannelUp, FaultKind, Refused, Uncertain
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.submit_rules import SubmitRules
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.submit_rules import SubmitRules
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import GenericNack, SubmitSmResp

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from drivers.base import Accepted, Encoding, InboundPart, Receipt, ReceiptState
-from drivers.smpp.deliveries import MOST_AT_ONCE
+from drivers.smpp.client.deliveries import MOST_AT_ONCE
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import DataSm, DataSmResp, DeliverSm
 from tests.support.smpp_driver import RECEIPT, bound

@@ -18,9 +18,9 @@ from drivers.base import (
     SubmitResult,
     Uncertain,
 )
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.driver import SmppDriver
-from drivers.smpp.session import PduRejected, UnknownResponse
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.driver import SmppDriver
+from drivers.smpp.session.machine import PduRejected, UnknownResponse
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandStatus, Tag
 from drivers.smpp.wire.pdus import (

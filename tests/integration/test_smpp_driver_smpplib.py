@@ -19,8 +19,8 @@ from drivers.base import (
     ReceiptState,
     SegmentId,
 )
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.driver import SmppDriver
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.driver import SmppDriver
 from tests.support.recording_sink import RecordingSink
 
 pytestmark = pytest.mark.integration

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from drivers.base import ChannelUp
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.driver import SmppDriver
-from drivers.smpp.server import BindRequest, ServerBind, SmppServer, SmppServerConfig
-from drivers.smpp.session import RequestReceived, SessionTimers
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.driver import SmppDriver
+from drivers.smpp.server.listener import BindRequest, ServerBind, SmppServer, SmppServerConfig
+from drivers.smpp.session.machine import RequestReceived, SessionTimers
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import (

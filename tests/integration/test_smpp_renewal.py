@@ -18,13 +18,13 @@ from drivers.base import (
     Refused,
     Uncertain,
 )
-from drivers.smpp.config import Peer
-from drivers.smpp.driver import SmppDriver
-from drivers.smpp.session import RequestReceived
+from drivers.smpp.client.config import Peer
+from drivers.smpp.client.driver import SmppDriver
+from drivers.smpp.session.machine import RequestReceived
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import BindReceiver, BindTransmitter
 from gateway.clock import SystemClock
-from gateway.pipeline.lane import Lane
+from gateway.pipeline.sending.lane import Lane
 from gateway.routing.channel import ChannelState
 from tests.support.eventually import eventually
 from tests.support.smpp_driver import Running, bound, running, segment

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from drivers.errors import SmppStatusError
-from drivers.smpp import server
+from drivers.smpp.server import listener
 from drivers.smpp.wire.constants import CommandStatus, MessageState
 from drivers.smpp.wire.fields import SmeAddress
 from drivers.smpp.wire.pdus import (
@@ -261,7 +261,7 @@ async def test_a_carrier_that_takes_its_time_over_a_cancel_holds_up_nothing_else
 async def test_a_carrier_that_never_answers_a_cancel_does_not_keep_the_gateway_from_stopping(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(server, "_FINISH_S", 0.05)
+    monkeypatch.setattr(listener, "_FINISH_S", 0.05)
     carrier = Carrier()
     carrier.lets_go.clear()
     async with serving(tmp_path / "db", driver=carrier) as served, connected_esme(served.port) as esme:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.pipeline import inquiry
+from gateway.pipeline.receipts import inquiry
 from simulators.faults import Fault
 from tests.support.daemon import until
 from tests.support.gateway import PHONE

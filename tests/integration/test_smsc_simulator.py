@@ -7,7 +7,7 @@ import pytest
 
 from drivers.base import Concat, Encoding
 from drivers.codec.udh import decode_udh
-from drivers.smpp.session import SessionTimers
+from drivers.smpp.session.machine import SessionTimers
 from drivers.smpp.wire.constants import CommandStatus, Tag
 from drivers.smpp.wire.fields import find_int_tlv, find_text_tlv
 from drivers.smpp.wire.pdus import (

@@ -10,6 +10,8 @@ from prometheus_client import generate_latest
 
 from drivers.errors import CmeError, EncodeError, WireLost, WireTimeout
 from drivers.modem.ussd import UssdAnswer
+from gateway.channels.balance import BalanceQuery, BalanceWatch, read_amount
+from gateway.channels.ussd import SESSION_S, UssdSessions
 from gateway.errors import (
     Conflict,
     GatewayError,
@@ -19,9 +21,7 @@ from gateway.errors import (
     NotFound,
     NotSupported,
 )
-from gateway.runtime.balance import BalanceQuery, BalanceWatch, read_amount
-from gateway.runtime.sim_settings import SimSettings
-from gateway.runtime.ussd import SESSION_S, UssdSessions
+from gateway.settings.kinds.sim import SimSettings
 from gateway.telemetry.metrics import Metrics, make_metrics
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import Rig, ScriptedChannel, running

@@ -21,8 +21,8 @@ from drivers.base import (
 )
 from drivers.codec.segment import decode_payload, plan_segments
 from drivers.codec.udh import encode_concat_udh
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.driver import SmppDriver
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.driver import SmppDriver
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
 from tests.support.other_smsc import KINDS, other_smsc, send_inbound

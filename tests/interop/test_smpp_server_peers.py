@@ -24,7 +24,7 @@ from drivers.smpp.wire.pdus import (
     SubmitSm,
     Unbind,
 )
-from gateway.esme.passwords import hash_password
+from gateway.access.passwords import hash_password
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc
 from tests.support.bearerbox import running_bearerbox

@@ -20,8 +20,8 @@ from drivers.base import (
 )
 from drivers.codec.segment import plan_segments
 from drivers.codec.udh import encode_concat_udh
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.driver import SmppDriver
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.driver import SmppDriver
 from drivers.smpp.wire.pdus import (
     BindReceiver,
     BindTransceiver,

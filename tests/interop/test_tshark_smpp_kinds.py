@@ -18,9 +18,9 @@ from drivers.base import (
 )
 from drivers.codec.gsm7 import encode_gsm7
 from drivers.codec.udh import encode_concat_udh
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.driver import SmppDriver
-from drivers.smpp.submit_rules import LongText, SubmitRules
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.driver import SmppDriver
+from drivers.smpp.client.submit_rules import LongText, SubmitRules
 from drivers.smpp.wire import pdus as p
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import RESPONSE_BIT, CommandId, CommandStatus, Tag
@@ -38,7 +38,7 @@ from tests.support.wiretap import Wiretap, tapped
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from drivers.smpp.session import RequestReceived
+    from drivers.smpp.session.machine import RequestReceived
 
 pytestmark = pytest.mark.interop
 

@@ -16,8 +16,8 @@ from gateway.errors import Conflict
 from gateway.model.lifecycle import RESENDABLE, TERMINAL, TRANSITIONS
 from gateway.model.message import Message
 from gateway.model.message import MessageStatus as M
-from gateway.pipeline.retry import RetryPolicy
-from gateway.pipeline.verbs import cancel_message, resend_message
+from gateway.pipeline.operator.verbs import cancel_message, resend_message
+from gateway.pipeline.sending.retry import RetryPolicy
 from gateway.store.messages import MessageFilter, list_messages
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import START, ManualClock, Rig, ScriptedChannel, receipt, running

@@ -13,10 +13,10 @@ from msgspec.structs import astuple
 
 from drivers.base import Encoding
 from drivers.errors import DecodeError, RemoteProtocolError
-from drivers.smpp.inbound import decode_delivery, decode_part, decode_receipts
-from drivers.smpp.session import ResponseReceived, Session
-from drivers.smpp.session_rules import Role, SessionState
-from drivers.smpp.window import Window
+from drivers.smpp.client.inbound import decode_delivery, decode_part, decode_receipts
+from drivers.smpp.session.machine import ResponseReceived, Session
+from drivers.smpp.session.rules import Role, SessionState
+from drivers.smpp.session.window import Window
 from drivers.smpp.wire.codec import decode_by_layout, decode_pdu, encode_by_layout, encode_pdu
 from drivers.smpp.wire.constants import CommandId
 from drivers.smpp.wire.fields import DistributionList, SmeAddress, UnsuccessSme

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.smpp.server_submit import Refusal, Submission, Submitted, WireAddress, read_submission
+from drivers.smpp.server.submit import Refusal, Submission, Submitted, WireAddress, read_submission
 from drivers.smpp.wire.codec import decode_pdu, encode_pdu
 from drivers.smpp.wire.constants import Tag
 from drivers.smpp.wire.fields import DistributionList, SmeAddress

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from drivers.smpp.session import (
+from drivers.smpp.session.machine import (
     PduRejected,
     RequestReceived,
     ResponseReceived,
@@ -16,7 +16,7 @@ from drivers.smpp.session import (
     SessionFailed,
     UnknownResponse,
 )
-from drivers.smpp.session_rules import Role
+from drivers.smpp.session.rules import Role
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import (

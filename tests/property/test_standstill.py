@@ -16,12 +16,12 @@ from drivers.pacing import TokenBucket
 from gateway.clock import Reading
 from gateway.ids import make_id
 from gateway.model.request import MessageRequest
-from gateway.pipeline.accept import Intake, IntakeSettings
-from gateway.pipeline.dispatch import Dispatcher
 from gateway.pipeline.inbound import Inbox
-from gateway.pipeline.lane import Lane
-from gateway.pipeline.retry import RetryPolicy
-from gateway.pipeline.schedule import Scheduler
+from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.sending.dispatch import Dispatcher
+from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.retry import RetryPolicy
+from gateway.pipeline.sending.schedule import Scheduler
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.text import DEFAULT_RULES
 from gateway.routing.budgets import Budget, Quota

@@ -13,20 +13,20 @@ import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.api.connections import Limits
 from gateway.api.context import ApiContext
+from gateway.api.http.connections import Limits
 from gateway.api.server import build_app, make_runner
 from gateway.clock import SystemClock
 from gateway.errors import NotFound
 from gateway.ids import KeyId, make_id
 from gateway.model.message import ApiKey, Scope
-from gateway.pipeline.accept import Intake, IntakeSettings
-from gateway.pipeline.batches import Batches
+from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.batches import Batches
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, TraceReply, UssdReply
 from gateway.routing.rules import queues_of
-from gateway.store.engine_sqlite import SqliteStore
 from gateway.store.keys import hash_secret, make_secret, save_key
+from gateway.store.sqlite.engine import SqliteStore
 
 VALID_FOR_S = 48 * 3_600.0
 """How long a message may wait that does not say itself."""

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from drivers.base import Accepted, OutboundSegment, SubmitResult
-from gateway.pipeline.retry import OnUncertain, RetryPolicy
-from gateway.store.engine_sqlite import SqliteStore
+from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
+from gateway.store.sqlite.engine import SqliteStore
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import receipt, running
 

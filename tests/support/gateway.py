@@ -13,34 +13,34 @@ import msgspec
 
 from drivers.base import Receipt, ReceiptState
 from drivers.pacing import TokenBucket
+from gateway.channels.budgets import Budgets
+from gateway.channels.supervise import Channels, LaneSink
+from gateway.channels.traces import Traces
+from gateway.channels.ussd import UssdSessions
 from gateway.ids import make_id
 from gateway.model.events import Event, MessageEvent
 from gateway.model.message import InboundMessage, Message, Segment
 from gateway.model.request import MessageRequest
-from gateway.pipeline.accept import Intake, IntakeSettings
-from gateway.pipeline.batches import Batches
-from gateway.pipeline.dispatch import Dispatcher
-from gateway.pipeline.drafts import AcceptedMessage
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
-from gateway.pipeline.lane import Lane
-from gateway.pipeline.late import LateResults
-from gateway.pipeline.receipts import Receipts
-from gateway.pipeline.retry import RetryPolicy
-from gateway.pipeline.schedule import Scheduler
-from gateway.pipeline.standstill import StandstillWatch
+from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.batches import Batches
+from gateway.pipeline.intake.drafts import AcceptedMessage
+from gateway.pipeline.receipts.apply import Receipts
+from gateway.pipeline.receipts.late import LateResults
+from gateway.pipeline.sending.dispatch import Dispatcher
+from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.retry import RetryPolicy
+from gateway.pipeline.sending.schedule import Scheduler
+from gateway.pipeline.sending.standstill import StandstillWatch
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.budgets import Budget
 from gateway.routing.troubles import Troubles
-from gateway.runtime.budgets import Budgets
-from gateway.runtime.channels import Channels, LaneSink
-from gateway.runtime.traces import Traces
-from gateway.runtime.ussd import UssdSessions
-from gateway.store.engine_sqlite import SqliteStore
 from gateway.store.events import load_timeline
 from gateway.store.inbound import list_inbound
 from gateway.store.messages import find_message, load_segments
+from gateway.store.sqlite.engine import SqliteStore
 from gateway.telemetry.metrics import make_metrics
 from tests.support.fake_driver import DEADLINE_S, ScriptedDriver
 

@@ -15,13 +15,13 @@ from aiohttp import web
 from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
 from gateway.model.message import Message
-from gateway.pipeline.batches import Batches
+from gateway.pipeline.intake.batches import Batches
 from gateway.policy.text import DEFAULT_RULES, TextRules
-from gateway.runtime.http_settings import WebhookSettings
 from gateway.runtime.kannel import KannelSide
-from gateway.runtime.kannel_settings import KannelAccountSettings, MoRouteSettings
-from gateway.runtime.secrets import Secret
-from gateway.runtime.settings import Settings
+from gateway.settings.config import Settings
+from gateway.settings.http import WebhookSettings
+from gateway.settings.kannel import KannelAccountSettings, MoRouteSettings
+from gateway.settings.secrets import Secret
 from gateway.store.messages import MessageFilter, list_messages
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import ManualClock, Rig, running

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from drivers.base import Encoding, InboundPart, OutboundSegment, SegmentId
 from drivers.codec.address import encode_sca
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, encode_deliver, encode_status_report
+from drivers.modem.bringup.pin import PinLedger
 from drivers.modem.config import ModemConfig
 from drivers.modem.driver import ModemDriver
-from drivers.modem.pin import PinLedger
 from drivers.modem.timing import ModemTiming
 from tests.support.recording_sink import RecordingSink
 from tests.support.scripted_modem import ScriptedModem

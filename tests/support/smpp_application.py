@@ -15,8 +15,8 @@ from drivers.codec.segment import plan_segments
 from drivers.codec.udh import encode_concat_udh
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.pdus import SubmitSm, SubmitSmResp
+from gateway.access.passwords import PasswordHash, hash_password, parse_hash
 from gateway.esme.account import EsmeAccount
-from gateway.esme.passwords import PasswordHash, hash_password, parse_hash
 from gateway.esme.service import EsmeService, Listener
 from gateway.model.message import Message
 from gateway.store.esme_outbox import count_deliveries

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from drivers.base import Encoding, OutboundSegment, SegmentId
-from drivers.smpp.config import SmppConfig
-from drivers.smpp.driver import SmppDriver
+from drivers.smpp.client.config import SmppConfig
+from drivers.smpp.client.driver import SmppDriver
 from tests.support.recording_sink import RecordingSink
 from tests.support.smsc_peer import SmscPeer
 

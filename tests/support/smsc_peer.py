@@ -7,8 +7,8 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from drivers.smpp.session import RequestReceived, ResponseReceived, Session, SessionEvent
-from drivers.smpp.session_rules import BOUND_STATE_BY_BIND, RESPONSE_BODY, Role
+from drivers.smpp.session.machine import RequestReceived, ResponseReceived, Session, SessionEvent
+from drivers.smpp.session.rules import BOUND_STATE_BY_BIND, RESPONSE_BODY, Role
 from drivers.smpp.wire.constants import RESPONSE_BIT, CommandStatus
 from drivers.smpp.wire.pdus import Body, SubmitSm, SubmitSmResp, Unbind
 

@@ -12,7 +12,7 @@ import aiohttp
 
 from gateway.runtime.app import Gateway
 from gateway.runtime.first_start import make_first_key
-from gateway.runtime.settings import load_settings
+from gateway.settings.config import load_settings
 from simulators.handset import Handset
 from simulators.network import Network
 from simulators.smsc.server import SimulatedSmsc

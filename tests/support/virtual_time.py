@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from gateway.store.engine_sqlite import SqliteTx, _drive
-from gateway.store.migrate import migrate
+from gateway.store.sqlite.engine import SqliteTx, _drive
+from gateway.store.sqlite.migrate import migrate
 
 START = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 

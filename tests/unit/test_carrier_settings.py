@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from drivers.smpp.inbound import decode_receipts
+from drivers.smpp.client.inbound import decode_receipts
 from drivers.smpp.wire.pdus import DeliverSm
 from gateway import clock
+from gateway.channels.lanes import make_lanes
 from gateway.clock import SystemClock
-from gateway.runtime.carrier_rules import make_receipt_rules
-from gateway.runtime.lanes import make_lanes
-from gateway.runtime.settings import Settings, SettingsErrors, StoreSettings, load_settings
+from gateway.settings.config import Settings, SettingsErrors, StoreSettings, load_settings
+from gateway.settings.kinds.carrier_rules import make_receipt_rules
 
 pytestmark = pytest.mark.unit
 

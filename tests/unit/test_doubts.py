@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.access.passwords import hash_password
 from gateway.cli.main import main
 from gateway.cli.serve import _explain
-from gateway.esme.passwords import hash_password
-from gateway.runtime.settings import Settings, load_settings
+from gateway.settings.config import Settings, load_settings
 
 pytestmark = pytest.mark.unit
 

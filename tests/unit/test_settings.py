@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.forms import Listen, Rate
-from gateway.runtime.secrets import Secret
-from gateway.runtime.settings import load_settings
+from gateway.settings.config import load_settings
+from gateway.settings.forms import Listen, Rate
+from gateway.settings.secrets import Secret
 from tests.support.settings import MODEM, SMPP, write
 
 pytestmark = pytest.mark.unit

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.settings import SettingsErrors, load_settings
+from gateway.settings.config import SettingsErrors, load_settings
 from tests.support.settings import MODEM, SMPP, write
 
 pytestmark = pytest.mark.unit
@@ -374,7 +374,7 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
 def test_a_profile_of_the_operators_own_is_looked_into(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.runtime.stick_settings.USER_PROFILES", tmp_path / "modems")
+    monkeypatch.setattr("gateway.settings.kinds.stick.USER_PROFILES", tmp_path / "modems")
     own = tmp_path / "modems/mine.toml"
     own.parent.mkdir()
     own.write_text("boot_s = 30\n")

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.runtime.reader import known_keys, table_kind
-from gateway.runtime.settings import Settings, load_settings
-from gateway.runtime.sim_settings import SimSettings
+from gateway.settings.config import Settings, load_settings
+from gateway.settings.kinds.sim import SimSettings
+from gateway.settings.reader import known_keys, table_kind
 from tests.support.settings import write
 
 pytestmark = pytest.mark.unit

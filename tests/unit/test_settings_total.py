@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import SettingsError
-from gateway.runtime.reader import known_keys, read_table, table_kind
-from gateway.runtime.settings import Settings
+from gateway.settings.config import Settings
+from gateway.settings.reader import known_keys, read_table, table_kind
 
 pytestmark = pytest.mark.property
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.channels.budgets import make_budget
 from gateway.routing.budgets import Budget, Quota, RecipientCap
 from gateway.routing.periods import ActiveHours, Period
-from gateway.runtime.budgets import make_budget
-from gateway.runtime.settings import load_settings
+from gateway.settings.config import load_settings
 
 pytestmark = pytest.mark.unit
 

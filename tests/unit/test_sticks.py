@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from drivers.at.responses import StorageUse
-from drivers.modem.checkup import NO_SIM, Checkup
-from drivers.modem.usb import VENDORS, scan
-from gateway.runtime import examination
-from gateway.runtime.examination import Subject, examine, judge
+from drivers.modem.find.checkup import NO_SIM, Checkup
+from drivers.modem.find.usb import VENDORS, scan
+from gateway.doctor import examination
+from gateway.doctor.examination import Subject, examine, judge
+from gateway.doctor.obstacles import explain_rights, find_holder, modem_manager_meddles, why_closed
+from gateway.doctor.sticks import likely_port, stable_path
 from gateway.runtime.first_start import describe_start, describe_sticks, find_command, with_sticks
-from gateway.runtime.obstacles import explain_rights, find_holder, modem_manager_meddles, why_closed
-from gateway.runtime.secrets import Secret
-from gateway.runtime.settings import ModemSettings, Settings
-from gateway.runtime.sticks import likely_port, stable_path
+from gateway.settings.config import ModemSettings, Settings
+from gateway.settings.secrets import Secret
 from tests.support.fake_usb import FakeUsb
 
 pytestmark = pytest.mark.unit

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.turnstile import Crowded, Turnstile
+from gateway.access.turnstile import Crowded, Turnstile
 from tests.support.eventually import eventually
 from tests.support.gateway import ManualClock
 

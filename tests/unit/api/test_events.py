@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.api.events import format_event, make_filter
-from gateway.api.query import EventQuery
+from gateway.api.calls.events import format_event, make_filter
+from gateway.api.http.query import EventQuery
 from gateway.errors import InvalidRequest
 from gateway.model.events import Event
 from gateway.model.message import MessageStatus

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gateway.api.body import decode_body
-from gateway.api.explain import escape, explain, to_pointer
+from gateway.api.http.body import decode_body
+from gateway.api.http.explain import escape, explain, to_pointer
+from gateway.api.http.problem import Malformed
+from gateway.api.http.query import MessageQuery
 from gateway.api.openapi import make_document
-from gateway.api.problem import Malformed
-from gateway.api.query import MessageQuery
 from gateway.api.routes import ROUTES
 from gateway.errors import FieldError
 from gateway.model.request import END, PATTERN_WORDS, MessageRequest

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
-from gateway.api.problem import Forbidden, PayloadTooLarge, Unauthorized, supervise
+from gateway.api.http.problem import Forbidden, PayloadTooLarge, Unauthorized, supervise
 from gateway.errors import (
     Conflict,
     FieldError,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from gateway.api.query import (
+from gateway.api.http.query import (
     EventQuery,
     InboundQuery,
     MessageQuery,

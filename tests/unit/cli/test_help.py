@@ -145,7 +145,7 @@ def test_a_command_loads_only_what_it_needs() -> None:
         "simulators",
         "phonenumbers",
         "serial",
-        "gateway.store.engine_sqlite",
+        "gateway.store.sqlite.engine",
     ]
     done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

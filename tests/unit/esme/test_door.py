@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from drivers.smpp.server import BindKind, BindRequest
+from drivers.smpp.server.listener import BindKind, BindRequest
 from drivers.smpp.wire.constants import CommandStatus
 from gateway.esme.door import Doorkeeper
 from tests.support.gateway import ManualClock

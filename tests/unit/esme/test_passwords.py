@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.esme.passwords import hash_password, parse_hash, verify_password
+from gateway.access.passwords import hash_password, parse_hash, verify_password
 
 pytestmark = pytest.mark.unit
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from drivers.smpp.server import BindKind
+from drivers.smpp.server.listener import BindKind
+from gateway.access.passwords import hash_password, parse_hash, verify_password
 from gateway.cli.main import main
-from gateway.esme.passwords import hash_password, parse_hash, verify_password
 from gateway.ids import InboundId
 from gateway.model.message import Category, InboundMessage
 from gateway.model.msisdn import spell_own
 from gateway.runtime.esme import make_account
-from gateway.runtime.settings import SettingsErrors, load_settings
 from gateway.runtime.tls import check_tls
+from gateway.settings.config import SettingsErrors, load_settings
 from tests.support.smpp_application import account
 
 pytestmark = pytest.mark.unit

@@ -7,10 +7,10 @@ from ipaddress import ip_network
 
 import pytest
 
-from gateway import turnstile as turnstile_module
+from gateway.access import turnstile as turnstile_module
+from gateway.access.turnstile import Turnstile
 from gateway.kannel.accounts import KannelAccount, KannelAccounts
 from gateway.kannel.entrance import Entrance
-from gateway.turnstile import Turnstile
 from tests.support.eventually import eventually
 from tests.support.gateway import ManualClock
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.kannel.accounts import KannelAccount, KannelAccounts
 from gateway.kannel.parameters import Refused, Wanted, parse_query, read_wanted
-from gateway.runtime.kannel_settings import parse_networks
+from gateway.settings.kannel import parse_networks
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.kannel.accounts import KannelAccount
 from gateway.kannel.parameters import parse_query
-from gateway.runtime.settings import SettingsErrors, load_settings
+from gateway.settings.config import SettingsErrors, load_settings
 
 pytestmark = pytest.mark.unit
 

@@ -14,7 +14,7 @@ from drivers.codec.shifts import national_elements
 from drivers.codec.tpdu import SmsDeliver, encode_deliver
 from drivers.codec.udh import concat_element, encode_udh
 from drivers.inbound_kind import InboundKind
-from drivers.modem.received import event_of
+from drivers.modem.messages.received import event_of
 
 pytestmark = pytest.mark.unit
 

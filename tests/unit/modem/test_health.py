@@ -5,7 +5,7 @@ import pytest
 
 from drivers.base import Uncertain
 from drivers.errors import AtError, WireTimeout
-from drivers.modem.health import Health, Vitals, watch
+from drivers.modem.recovery.health import Health, Vitals, watch
 
 pytestmark = pytest.mark.unit
 

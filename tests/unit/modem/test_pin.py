@@ -1,6 +1,6 @@
 import pytest
 
-from drivers.modem.pin import PinLedger
+from drivers.modem.bringup.pin import PinLedger
 
 pytestmark = pytest.mark.unit
 

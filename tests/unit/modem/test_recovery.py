@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.modem.recovery import Ladder, LadderPolicy, Rung, Trouble
+from drivers.modem.recovery.ladder import Ladder, LadderPolicy, Rung, Trouble
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.modem.usb import scan
+from drivers.modem.find.usb import scan
 from tests.support.fake_usb import FakeUsb
 
 pytestmark = pytest.mark.unit

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from drivers.at.unsolicited import Urc
-from drivers.modem.waiting import AT_ONCE, LOOK_S, PAUSE_S, SPREAD, WAIT_S, WaitingReports
+from drivers.modem.messages.waiting import AT_ONCE, LOOK_S, PAUSE_S, SPREAD, WAIT_S, WaitingReports
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.pipeline.matching import same_handset
+from gateway.pipeline.receipts.match import same_handset
 
 pytestmark = pytest.mark.unit
 

@@ -16,12 +16,12 @@ from gateway.errors import FieldError
 from gateway.ids import MessageId
 from gateway.model.message import Message, MessageStatus, Segment
 from gateway.model.request import MessageRequest
-from gateway.pipeline.accept import Intake, IntakeSettings
-from gateway.pipeline.outbound import outbound_segment
-from gateway.pipeline.plan import plan_request, preview_request
+from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.plan import plan_request, preview_request
+from gateway.pipeline.sending.segment import outbound_segment
 from gateway.policy.text import TextRules
-from gateway.runtime.carrier_texts import CarrierTexts, make_text_plan
-from gateway.runtime.text_settings import TextSettings
+from gateway.settings.kinds.carrier_texts import CarrierTexts, make_text_plan
+from gateway.settings.text import TextSettings
 
 pytestmark = pytest.mark.unit
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from drivers.base import InboundPart
+from drivers.smpp.client.deliveries import Deliveries
 from drivers.smpp.connection import SmppConnection, Unanswered
-from drivers.smpp.deliveries import Deliveries
 from drivers.smpp.incidents import Incidents
-from drivers.smpp.session import RequestReceived, SessionTimers
+from drivers.smpp.session.machine import RequestReceived, SessionTimers
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.pdus import BindTransceiver, BindTransceiverResp, DeliverSm, EnquireLink, SubmitSm
 from tests.support.recording_sink import RecordingSink

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drivers.base import InboundPart, Receipt, ReceiptState
-from drivers.smpp.inbound import decode_delivery
+from drivers.smpp.client.inbound import decode_delivery
 from drivers.smpp.wire.pdus import DataSm, DeliverSm
 
 pytestmark = pytest.mark.unit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drivers.base import Blame, FaultKind
-from drivers.smpp.faults import FAULT_BY_STATUS, fault_for_bind, fault_for_status
+from drivers.smpp.client.faults import FAULT_BY_STATUS, fault_for_bind, fault_for_status
 from drivers.smpp.wire.constants import CommandStatus, status_name
 
 pytestmark = pytest.mark.unit

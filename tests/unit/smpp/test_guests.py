@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from drivers.smpp.guests import MOST_UNBOUND_FROM_ONE, Guests
+from drivers.smpp.server.guests import MOST_UNBOUND_FROM_ONE, Guests
 
 pytestmark = pytest.mark.unit
 

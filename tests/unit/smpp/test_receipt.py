@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from drivers.base import Receipt, ReceiptState
 from drivers.codec.septets import pack_septets
-from drivers.smpp.evidence import is_labelled
-from drivers.smpp.inbound import ReceiptRules, decode_receipts
+from drivers.smpp.client.evidence import is_labelled
+from drivers.smpp.client.inbound import ReceiptRules, decode_receipts
 from drivers.smpp.wire.codec import decode_pdu
 from drivers.smpp.wire.constants import MessageState
 from drivers.smpp.wire.pdus import DeliverSm

@@ -9,7 +9,7 @@ import pytest
 
 from drivers.base import Encoding
 from drivers.smpp import times
-from drivers.smpp.server_submit import Refusal, read_submission
+from drivers.smpp.server.submit import Refusal, read_submission
 from drivers.smpp.times import format_time, parse_time
 from drivers.smpp.wire.constants import CommandStatus, Tag
 from drivers.smpp.wire.pdus import SubmitSm

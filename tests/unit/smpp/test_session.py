@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import astuple
 
 from drivers.errors import LocalProtocolError
-from drivers.smpp.session import (
+from drivers.smpp.session.machine import (
     MOST_BEFORE_BIND,
     NotificationReceived,
     PduRejected,
@@ -19,7 +19,7 @@ from drivers.smpp.session import (
     SessionTimers,
     UnknownResponse,
 )
-from drivers.smpp.session_rules import Role, SessionState, may_send
+from drivers.smpp.session.rules import Role, SessionState, may_send
 from drivers.smpp.wire.codec import decode_pdu, encode_pdu
 from drivers.smpp.wire.constants import CommandId, CommandStatus
 from drivers.smpp.wire.pdus import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.smpp.window import Window
+from drivers.smpp.session.window import Window
 
 pytestmark = pytest.mark.unit
 

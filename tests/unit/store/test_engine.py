@@ -13,11 +13,11 @@ import pytest
 
 from gateway.errors import Conflict, MigrationError, StoreBusy, StoreFull, StoreUnavailable
 from gateway.model.events import make_event
-from gateway.store import engine_sqlite
-from gateway.store.engine_sqlite import CommitFigures, SqliteStore
 from gateway.store.events import last_seq, load_events, load_timeline
-from gateway.store.migrate import load_migrations
 from gateway.store.ports import Tx
+from gateway.store.sqlite import engine
+from gateway.store.sqlite.engine import CommitFigures, SqliteStore
+from gateway.store.sqlite.migrate import load_migrations
 
 pytestmark = pytest.mark.unit
 
@@ -76,7 +76,7 @@ async def test_writers_that_come_together_share_commits(store: SqliteStore, comm
     assert await subjects(store) == names, "in the order in which they came"
     assert sum(figures.n_operations for figures in commits) == 1_200
     assert len(commits) <= 4
-    assert max(figures.n_operations for figures in commits) <= engine_sqlite.MAX_GROUP
+    assert max(figures.n_operations for figures in commits) <= engine.MAX_GROUP
 
 
 async def test_one_that_fails_does_not_hurt_the_others(store: SqliteStore):
@@ -238,7 +238,7 @@ async def test_a_reader_can_change_nothing(store: SqliteStore):
 
 
 async def test_a_read_that_fails_says_so_and_leaves_the_reader_usable(store: SqliteStore):
-    for _ in range(2 * engine_sqlite.READERS):
+    for _ in range(2 * engine.READERS):
         with pytest.raises(StoreUnavailable):
             await store.read(lambda tx: tx.fetch("SELECT * FROM nowhere"))
     assert await subjects(store) == []
@@ -369,7 +369,7 @@ async def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch
     ]
     await (await SqliteStore.open(tmp_path / "s.db")).close()
     with monkeypatch.context() as patched:
-        patched.setattr("gateway.store.migrate.load_migrations", lambda: broken)
+        patched.setattr("gateway.store.sqlite.migrate.load_migrations", lambda: broken)
         with pytest.raises(MigrationError, match="nothing was changed"):
             await SqliteStore.open(tmp_path / "s.db")
     again = await SqliteStore.open(tmp_path / "s.db")

@@ -26,7 +26,6 @@ from gateway.model.message import (
     Suppression,
     concat_width,
 )
-from gateway.store.engine_sqlite import SqliteStore
 from gateway.store.inbound import find_inbound, list_inbound, save_inbound
 from gateway.store.keys import find_key, hash_secret, list_keys, make_secret, revoke_key, save_key
 from gateway.store.messages import (
@@ -39,6 +38,7 @@ from gateway.store.messages import (
 )
 from gateway.store.ports import Tx
 from gateway.store.queue import save_segments, save_state
+from gateway.store.sqlite.engine import SqliteStore
 from gateway.store.suppressions import find_suppressed, list_suppressions, save_suppression
 from gateway.store.usage import Stay, Usage, load_usage
 

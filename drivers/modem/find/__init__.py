@@ -1,0 +1,1 @@
+"""Where a stick is and who it is: usb, probe, finder, checkup."""

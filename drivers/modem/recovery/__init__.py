@@ -1,0 +1,1 @@
+"""What is done about a stick in trouble: health, ladder, climber, rescue, endings."""

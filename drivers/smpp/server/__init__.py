@@ -1,0 +1,1 @@
+"""The SMSC's side: listener, guests, submit."""

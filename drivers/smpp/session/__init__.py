@@ -1,0 +1,1 @@
+"""One SMPP session without I/O: machine, rules, window."""

@@ -1,0 +1,1 @@
+"""Who may come in, whichever door: passwords, and the turnstile that slows down guessers."""

@@ -1,0 +1,84 @@
+"""Channels: their state, and what an operator may do to one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import msgspec
+from aiohttp import web
+
+from gateway.api.accepted import answer_once
+from gateway.api.context import Call
+from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
+from gateway.errors import NotFound
+from gateway.routing.channel import ChannelSnapshot
+from gateway.views.shapes import ChannelPage, TraceRequest, UssdRequest
+
+_ussd = msgspec.json.Decoder(UssdRequest)
+_trace = msgspec.json.Decoder(TraceRequest)
+
+
+async def get_channels(call: Call) -> web.Response:
+    """All channels."""
+    return answer_value(ChannelPage(items=call.context.channels.snapshots()))
+
+
+async def get_channel(call: Call) -> web.Response:
+    """One channel."""
+    return answer_value(_find(call))
+
+
+async def pause_channel(call: Call) -> web.Response:
+    """Let the channel take nothing new; receipts and inbound go on. Kept over restarts."""
+    return await _apply(call, call.context.channels.pause)
+
+
+async def resume_channel(call: Call) -> web.Response:
+    """Undo pause or drain."""
+    return await _apply(call, call.context.channels.resume)
+
+
+async def drain_channel(call: Call) -> web.Response:
+    """Finish what is on the wire, then stay paused."""
+    return await _apply(call, call.context.channels.drain)
+
+
+async def reset_channel(call: Call) -> web.Response:
+    """Close the wire and start the channel anew, also after a fault that stopped it."""
+    return await _apply(call, call.context.channels.reset)
+
+
+async def send_ussd(call: Call) -> web.Response:
+    """Ask the network of a SIM by a USSD code, such as `*100#`.
+
+    When the answer expects a reply it is a menu: send the choice as the next code, within a minute. 501 for
+    channels without a SIM, 409 while the channel is down, 504 when the network does not answer.
+    """
+    name = _find(call).name
+    body = await read_body(call.request, SINGLE_MAX_OCTETS)
+    wanted = decode_body(_ussd, body)
+    return await answer_once(call, body, partial(call.context.channels.ussd, name, wanted.code))
+
+
+async def trace_channel(call: Call) -> web.Response:
+    """Write down all that is said to a modem, or stop that.
+
+    The file lies on the gateway's machine and holds one line for each line on the wire, numbers and texts masked.
+    It ends by itself at 50 MB; switched on after it was off, it begins anew. 501 for channels without AT commands.
+    """
+    name = _find(call).name
+    wanted = decode_body(_trace, await read_body(call.request, SINGLE_MAX_OCTETS))
+    return answer_value(call.context.channels.switch_trace(name, on=wanted.on))
+
+
+async def _apply(call: Call, verb: Callable[[str], Awaitable[ChannelSnapshot]]) -> web.Response:
+    body = await read_empty_body(call.request)
+    return await answer_once(call, body, partial(verb, _find(call).name))
+
+
+def _find(call: Call) -> ChannelSnapshot:
+    snapshot = call.context.channels.snapshot(call.request.match_info["name"])
+    if snapshot is None:
+        raise NotFound("there is no channel of this name; GET /v1/channels lists them")
+    return snapshot

@@ -1,0 +1,170 @@
+"""Messages: send one, look at one or many, cancel, resend."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import msgspec
+from aiohttp import web
+
+from gateway.api.accepted import answer_accepted, answer_once, read_idempotency
+from gateway.api.context import Call
+from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
+from gateway.api.http.problem import Forbidden
+from gateway.api.http.query import MessageQuery, make_page, read_cursor, read_person, read_query
+from gateway.clock import Clock
+from gateway.errors import NotFound
+from gateway.ids import is_id
+from gateway.model.lifecycle import CANCELABLE
+from gateway.model.message import Message, Scope, Segment, SegmentStatus
+from gateway.model.request import MessageRequest
+from gateway.pipeline.operator.recall import cancel_or_recall
+from gateway.pipeline.operator.verbs import resend_message
+from gateway.routing.budgets import URGENT, Need
+from gateway.routing.waiting import Waiting, explain_wait
+from gateway.store.events import load_timeline
+from gateway.store.messages import MessageFilter, find_message, list_messages, load_segments
+from gateway.store.ports import Store, Tx
+from gateway.store.usage import find_hidden_until
+from gateway.views.shapes import MessageOut, MessagePage, show_message
+
+_request = msgspec.json.Decoder(MessageRequest)
+
+
+async def send_message(call: Call) -> web.Response:
+    """Send one message.
+
+    Once 202 is sent the message is on disk. With an `Idempotency-Key` the same request may be repeated
+    safely: it gets the first answer again, with `Idempotency-Replayed: true`.
+    """
+    body = await read_body(call.request, SINGLE_MAX_OCTETS)
+    wanted = decode_body(_request, body)
+    idempotency = read_idempotency(call.request, body)
+    return answer_accepted(await call.context.intake.accept(wanted, key=call.key, idempotency=idempotency))
+
+
+async def get_message(call: Call) -> web.Response:
+    """One message with its segments and its timeline."""
+    return answer_value(await load_message(call, read_id(call)))
+
+
+async def get_messages(call: Call) -> web.Response:
+    """Messages, newest first."""
+    query = read_query(call.request, MessageQuery)
+    before = read_cursor(query.cursor)
+    to = None if query.to is None else read_person(query.to, call.context.region, "to").spellings
+    wanted = MessageFilter(
+        status=query.status,
+        to=to,
+        tag=query.tag,
+        channel=query.channel,
+        reference=query.reference,
+        batch=query.batch,
+        since=query.since,
+        until=query.until,
+    )
+
+    async def load(tx: Tx) -> MessagePage:
+        rows = await list_messages(tx, wanted, limit=query.limit + 1, before=before)
+        page, following = make_page(rows, query.limit, lambda message: message.id)
+        return MessagePage(items=await _show_all(tx, page), next=following)
+
+    return answer_value(await call.context.store.read(load))
+
+
+async def cancel(call: Call) -> web.Response:
+    """Cancel a message that waits, or one that its SMSC forgets; 409 names the state that forbids it.
+
+    A key may cancel what it sent itself; with the scope `manage` besides, others' messages too.
+    """
+    return await _apply(call, partial(cancel_or_recall, take_back=call.context.channels.take_back))
+
+
+async def resend(call: Call) -> web.Response:
+    """Send a failed, expired, undelivered or uncertain message again; 409 names the state that forbids it.
+
+    A key may resend what it sent itself; with the scope `manage` besides, others' messages too.
+    """
+    return await _apply(call, partial(resend_message, valid_for_s=call.context.intake.valid_for_s))
+
+
+async def _apply(call: Call, verb: Callable[[Store, Clock, str], Awaitable[Message]]) -> web.Response:
+    body = await read_empty_body(call.request)
+    message_id = read_id(call)
+    await _check_ownership(call, message_id)
+
+    async def act() -> MessageOut:
+        await verb(call.context.store, call.context.clock, message_id)
+        return await load_message(call, message_id)
+
+    return await answer_once(call, body, act)
+
+
+async def _check_ownership(call: Call, message_id: str) -> None:
+    """A key acts on what it sent itself; on others' messages only with the scope ``manage``.
+
+    Raises:
+        NotFound: another key sent it, and this one may not even see it.
+        Forbidden: this one may see it.
+    """
+    key = call.key
+    assert key is not None
+    if key.allows(Scope.MANAGE):
+        return
+    message = await call.context.store.read(lambda tx: find_message(tx, message_id))
+    if message is None or message.key_id == key.id:
+        return  # where there is none the verb says so
+    if key.allows(Scope.READ):
+        raise Forbidden(Scope.MANAGE)
+    raise NotFound("no message has this id")
+
+
+def read_id(call: Call) -> str:
+    """The id in the path.
+
+    Raises:
+        NotFound: it has not the form of an id, so nothing bears it.
+    """
+    text = call.request.match_info["id"]
+    if not is_id(text):
+        raise NotFound("nothing here has this id")
+    return text
+
+
+async def load_message(call: Call, message_id: str) -> MessageOut:
+    """A message as the API shows it alone.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    standings, now = call.context.channels.standings(), call.context.clock.now()
+
+    async def load(tx: Tx) -> MessageOut:
+        message = await find_message(tx, message_id)
+        if message is None:
+            raise NotFound("there is no message with this id")
+        segments = (await load_segments(tx, [message_id])).get(message_id, [])
+        events = await load_timeline(tx, message_id)
+        reasons = explain_wait(await _waiting(tx, message, segments), standings, now)
+        return show_message(message, segments, events, reasons)
+
+    return await call.context.store.read(load)
+
+
+async def _waiting(tx: Tx, message: Message, segments: Sequence[Segment]) -> Waiting:
+    n_left = sum(segment.status is SegmentStatus.QUEUED for segment in segments)
+    error = message.error
+    return Waiting(
+        status=message.status,
+        queue=message.queue,
+        need=Need(message.recipient, n_left, message.category in URGENT),
+        hidden_until=await find_hidden_until(tx, message.id) if message.status in CANCELABLE else None,
+        last_error=f"{error.code}: {error.detail}" if error else None,
+        has_parameters=bool(message.smpp_tlvs),
+    )
+
+
+async def _show_all(tx: Tx, messages: Sequence[Message]) -> list[MessageOut]:
+    segments = await load_segments(tx, [message.id for message in messages])
+    return [show_message(message, segments.get(message.id, ())) for message in messages]

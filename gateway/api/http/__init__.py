@@ -1,0 +1,1 @@
+"""HTTP itself: listener and connections, bodies in and out, queries, and problems in words."""

@@ -1,0 +1,177 @@
+"""Query strings as typed values, and the cursors that walk through long lists."""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from gateway.api.http.explain import explain
+from gateway.errors import FieldError, InvalidRequest
+from gateway.ids import is_id
+from gateway.model.message import MessageStatus
+from gateway.model.msisdn import Reading, read_number
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+Item = TypeVar("Item")
+
+Instant = Annotated[datetime, Meta(tz=True)]
+Limit = Annotated[int, Meta(ge=1, le=1_000)]
+Word = Annotated[str, Meta(max_length=64)]
+"""As long as what it is compared with can be; an index, or LIKE, is asked for no more."""
+Reference = Annotated[str, Meta(max_length=200)]
+Cursor = Annotated[str, Meta(max_length=200)]
+_LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)|^ ")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+
+
+class NoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call without parameters."""
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every list takes.
+
+    Args:
+        limit: items in one answer.
+        cursor: the ``next`` of the answer before.
+    """
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class MessageQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which messages.
+
+    Args:
+        to: the recipient; a number that may belong to several persons finds the messages to each of them.
+        tag: one of the message's tags.
+        channel: the channel that sent the message or has it now.
+        reference: the message's ``reference``, whole.
+        batch: the ``batch_id``.
+        since: created at this time or later.
+        until: created at this time or earlier.
+    """
+
+    status: MessageStatus | None = None
+    to: Word | None = None
+    tag: Word | None = None
+    channel: Word | None = None
+    reference: Reference | None = None
+    batch: Word | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class InboundQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which inbound messages.
+
+    Args:
+        from: who wrote; a number that may belong to several persons finds the messages of each of them.
+        to: our number that the message came to.
+        since: received at this time or later.
+    """
+
+    sender: Word | None = msgspec.field(default=None, name="from")
+    to: Word | None = None
+    since: Instant | None = None
+
+
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events.
+
+    Args:
+        type: types of events, joined by commas.
+        last_event_id: as the header Last-Event-ID, for clients that can't send headers.
+        last: so many of the newest past events come first.
+    """
+
+    status: MessageStatus | None = None
+    to: Word | None = None
+    tag: Word | None = None
+    channel: Word | None = None
+    reference: Reference | None = None
+    batch: Word | None = None
+    type: Annotated[str, Meta(max_length=1_000)] | None = None
+    last_event_id: Annotated[int, Meta(ge=0)] | None = None
+    last: Annotated[int, Meta(ge=0, le=1000)] = 0
+
+
+def read_query(request: web.Request, shape: type[Q]) -> Q:
+    """The query string as a value of ``shape``.
+
+    Raises:
+        InvalidRequest: a parameter is unknown, given twice, or of the wrong form.
+    """
+    values: dict[str, str | int] = {}
+    for name, value in request.query.items():
+        if name in values:
+            raise InvalidRequest(FieldError(name, "given_twice", f"give `{name}` once"))
+        values[name] = _read_value(name, value)
+    try:
+        return msgspec.convert(values, shape)
+    except msgspec.ValidationError as error:
+        fault = explain(error, shape)
+        raise InvalidRequest(fault._replace(pointer=fault.pointer.removeprefix("/"))) from error
+
+
+def _read_value(name: str, value: str) -> str | int:
+    if name in {"limit", "last", "last_event_id"}:
+        return int(value) if _INTEGER.fullmatch(value) else value
+    # A plus sign that was not written as %2B arrives as a space: in numbers in front, in times before the zone.
+    return _LOST_PLUS.sub("+", value) if name in {"to", "from", "since", "until"} else value
+
+
+def read_person(text: str, region: str, pointer: str) -> Reading:
+    """Whom a look-up means: a number, or one of those that a doubtful number may be.
+
+    Raises:
+        InvalidRequest: it is nobody's; ``pointer`` is named.
+    """
+    reading = read_number(text, region)
+    if not reading.people:
+        raise InvalidRequest(FieldError(pointer, "invalid_number", reading.fault))
+    return reading
+
+
+def make_page(
+    rows: Sequence[Item], limit: int, name: Callable[[Item], str]
+) -> tuple[Sequence[Item], str | None]:
+    """One page out of up to ``limit + 1`` rows, and the cursor for the next.
+
+    Args:
+        name: what a row is ordered by.
+    """
+    if len(rows) <= limit:
+        return rows, None
+    page = rows[:limit]
+    return page, urlsafe_b64encode(name(page[-1]).encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None, *, ids: bool = True) -> str | None:
+    """Where the page before ended.
+
+    Args:
+        ids: the list is ordered by ids, so a cursor must hold one.
+
+    Raises:
+        InvalidRequest: no answer of ours contained this cursor.
+    """
+    if cursor is None:
+        return None
+    try:
+        name = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (Base64Error, ValueError):
+        name = ""
+    if not name or (ids and not is_id(name)):
+        detail = "give the `next` of the answer before, unchanged, or leave it out"
+        raise InvalidRequest(FieldError("cursor", "invalid_cursor", detail))
+    return name

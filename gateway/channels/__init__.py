@@ -1,0 +1,1 @@
+"""Running channels: lanes builds them, supervise keeps them; budgets, balance, ussd, traces."""

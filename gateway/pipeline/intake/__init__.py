@@ -1,0 +1,1 @@
+"""From a request to a message on disk: plan, drafts, admission, accept, batches."""

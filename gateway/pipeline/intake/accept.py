@@ -1,0 +1,326 @@
+"""Accept: from a request to a message on disk. After `Intake.accept` has returned nothing loses it.
+
+Many in one call are taken by `gateway.pipeline.intake.batches`.
+
+Numbers are normalised, the opt-out list is asked, the segments are planned, and message, segments and timeline
+are committed in one transaction, together with the answer that an Idempotency-Key will repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from drivers.codec.segment import Plan
+from drivers.codec.udh import encode_udh
+from gateway.clock import Clock, truncate_ms
+from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
+from gateway.ids import BatchId, MessageId, make_id
+from gateway.model.message import ApiKey, Message, MessageStatus, Segment
+from gateway.model.msisdn import InvalidNumber, parse_number
+from gateway.model.request import MessageRequest, PreviewRequest
+from gateway.pipeline.intake.admission import Room
+from gateway.pipeline.intake.drafts import AcceptedMessage, Draft, save_drafts
+from gateway.pipeline.intake.plan import Planner, fits, preview_request
+from gateway.policy.text import DEFAULT_RULES, Preview, TextRules
+from gateway.routing.rules import choose_queue, queues_of
+from gateway.store.keys import find_answer, save_answer
+from gateway.store.ports import Store, Tx
+
+MAX_AHEAD = timedelta(days=366)
+"""How far ahead a message may be scheduled."""
+_NO_PARAMETERS = FieldError(
+    "/smpp_tlvs",
+    "no_parameters",
+    "its channels speak SMPP 3.3, which has none; leave them out or name another",
+)
+
+
+class Idempotency(NamedTuple):
+    """An Idempotency-Key with what it stands for.
+
+    Args:
+        body_hash: of the request's body.
+        render: makes the answer's body, which is stored with the message.
+    """
+
+    key: str
+    body_hash: bytes
+    render: Callable[[Any], bytes]
+
+
+class IntakeSettings(NamedTuple):
+    """What accepting depends on.
+
+    Args:
+        region: how national numbers are read.
+        channels: name -> groups of every configured channel.
+        valid_for_s: for messages that do not say.
+        text: how texts are encoded and cut.
+        without_parameters: those of the channels that can't carry ``smpp_tlvs``.
+    """
+
+    region: str
+    channels: Mapping[str, Sequence[str]]
+    valid_for_s: float
+    text: TextRules = DEFAULT_RULES
+    without_parameters: Collection[str] = ()
+
+
+class Intake:
+    """The one door through which messages come in, from whichever side.
+
+    Args:
+        store: where they go.
+        clock: the time.
+        settings: see `IntakeSettings`.
+        on_accepted: called after each commit, to wake who sends.
+
+    Attributes:
+        room: what waits for the writer; whoever stores drafts of its own holds a part of it meanwhile.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        settings: IntakeSettings,
+        on_accepted: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._on_accepted = on_accepted
+        self.room = Room()
+
+    @property
+    def max_segments(self) -> int:
+        """The most that one message may have."""
+        return self._settings.text.max_segments
+
+    def make_planner(self) -> Planner:
+        """For the messages of one request."""
+        return Planner(self._settings.text)
+
+    @property
+    def valid_for_s(self) -> float:
+        """How long a message may wait that does not say itself."""
+        return self._settings.valid_for_s
+
+    @property
+    def reference_bits(self) -> int:
+        """8 or 16: of the number that joins the segments of a message."""
+        return self._settings.text.reserve.reference_bits
+
+    async def accept(
+        self,
+        request: MessageRequest,
+        *,
+        key: ApiKey | None,
+        idempotency: Idempotency | None = None,
+    ) -> AcceptedMessage | bytes:
+        """Take one message.
+
+        Args:
+            request: well-formed JSON; what it means is checked here.
+            key: who sends it; None for the gateway itself.
+            idempotency: makes a repeated request harmless.
+
+        Returns:
+            The message, committed; or the first answer's body when the Idempotency-Key came before.
+
+        Raises:
+            InvalidRequest: each fault with its pointer; nothing was stored.
+            IdempotencyMismatch: the key came before with another body.
+            StoreError: nothing was stored; `Overloaded`, because too much waits for that already.
+        """
+        if (answer := await self._replayed(key, idempotency)) is not None:
+            return answer
+        draft = self.draft(request, key=key)
+
+        async def save_once(tx: Tx) -> AcceptedMessage | bytes:
+            assert idempotency is not None
+            if (answer := await replay(tx, key, idempotency)) is not None:
+                return answer
+            accepted = (await save_drafts(tx, [draft]))[0]
+            answer, at = idempotency.render(accepted), draft.message.created_at
+            await save_answer(tx, owner_of(key), idempotency.key, idempotency.body_hash, answer, at)
+            return accepted
+
+        result: AcceptedMessage | bytes
+        with self.room.hold([draft]):
+            if idempotency is None:
+                result = await self._store.write_jointly(save_drafts, draft)
+            else:
+                result = await self._store.write(save_once)
+        self._on_accepted()
+        return result
+
+    async def _replayed(self, key: ApiKey | None, idempotency: Idempotency | None) -> bytes | None:
+        """The first answer to an Idempotency-Key that came before, even if the request would be refused by now."""
+        if idempotency is None:
+            return None
+        return await self._store.read(lambda tx: replay(tx, key, idempotency))
+
+    def preview(self, request: PreviewRequest) -> Preview:
+        """What a message would cost if it were sent; nothing is stored.
+
+        Raises:
+            InvalidRequest: `accept` would refuse it too.
+        """
+        errors: list[FieldError] = []
+        if request.to is not None:
+            self._read_recipient(request.to, errors)
+        preview = preview_request(request, self._settings.text, errors)
+        if errors or preview is None:
+            raise InvalidRequest(*errors)
+        return preview
+
+    def draft(
+        self,
+        request: MessageRequest,
+        *,
+        key: ApiKey | None,
+        plan: Plan | None = None,
+        now: datetime | None = None,
+        national: bool = False,
+        batch_id: BatchId | None = None,
+        planner: Planner | None = None,
+    ) -> Draft:
+        """A message that is ready to be stored inside another operation: `save_drafts`, then `announce`.
+
+        Args:
+            key: who sends it.
+            plan: what goes on the wire, exactly, where the sender makes segments of his own; ``request`` then
+                has the header that belongs to them.
+            now: when it came; None for now.
+            national: the sender says that the recipient's number is a national one, where that is doubtful.
+            planner: of the request, where it makes many messages.
+
+        Raises:
+            InvalidRequest: each fault with its pointer.
+        """
+        return self._draft(request, now or self._clock.now(), key, batch_id, plan, planner, national=national)
+
+    def announce(self) -> None:
+        """Drafts were committed: wake who sends."""
+        self._on_accepted()
+
+    def draft_own(self, recipient: str, text: str, *, channel: str | None) -> Draft:
+        """A message of the gateway's own (an opt-out confirmation), pinned to the channel it answers on.
+
+        Raises:
+            InvalidRequest: the recipient can't be sent to, or not by this channel.
+        """
+        request = MessageRequest(to=recipient, text=text, channel=channel)
+        return self.draft(request, key=None)
+
+    def _draft(
+        self,
+        request: MessageRequest,
+        now: datetime,
+        key: ApiKey | None,
+        batch_id: BatchId | None,
+        plan: Plan | None,
+        planner: Planner | None,
+        *,
+        national: bool = False,
+    ) -> Draft:
+        errors: list[FieldError] = []
+        recipient = self._read_recipient(request.to, errors, national=national)
+        queue = choose_queue(self._settings.channels, channel=request.channel, sender=request.sender)
+        if queue is None:
+            errors.append(_no_channel(request))
+        elif request.smpp_tlvs and not self._carries_parameters(queue):
+            errors.append(_NO_PARAMETERS)
+        now = truncate_ms(now)
+        starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
+        if starts_at and starts_at > now + MAX_AHEAD:
+            errors.append(FieldError("/schedule_at", "too_far", "schedule it within the next 366 days"))
+        if plan is None:
+            plan = (planner or self.make_planner()).plan(request, errors)
+        else:
+            fits(plan, self._settings.text, errors)
+        if errors or plan is None or queue is None:
+            raise InvalidRequest(*errors)
+        starts_at = starts_at and truncate_ms(starts_at.astimezone(UTC))
+        valid_for_s = request.valid_for or self._settings.valid_for_s
+        message = Message(
+            id=MessageId(make_id()),
+            recipient=recipient,
+            # The plan's text: smart mode and halves of surrogate pairs, which JSON can carry, change it.
+            text=None if request.text is None else plan.text,
+            data=bytes.fromhex(request.data) if request.data is not None else None,
+            udh=bytes.fromhex(request.udh) if request.udh else encode_udh(plan.elements) or None,
+            category=request.category,
+            sender=request.sender,
+            channel=request.channel,
+            priority=request.priority,
+            encoding=plan.encoding.value,
+            flash=request.flash,
+            schedule_at=starts_at,
+            valid_for_s=request.valid_for,
+            report=request.report,
+            callback_url=request.callback_url,
+            reference=request.reference,
+            tags=request.tags,
+            status=MessageStatus.SCHEDULED if starts_at else MessageStatus.QUEUED,
+            n_segments=len(plan.segments),
+            queue=queue,
+            created_at=now,
+            updated_at=now,
+            expires_at=truncate_ms((starts_at or now) + timedelta(seconds=valid_for_s)),
+            batch_id=batch_id,
+            key_id=key.id if key else None,
+            smpp_tlvs=tuple((int(tag, 16), bytes.fromhex(value)) for tag, value in request.smpp_tlvs.items()),
+        )
+        segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
+        return Draft(message, segments, self.reference_bits)
+
+    def _carries_parameters(self, queue: str) -> bool:
+        """Whether any channel that serves the queue can, now or later."""
+        plain = self._settings.without_parameters
+        return not plain or any(
+            name not in plain and queue in queues_of(name, groups)
+            for name, groups in self._settings.channels.items()
+        )
+
+    def _read_recipient(self, number: str, errors: list[FieldError], *, national: bool = False) -> str:
+        try:
+            return parse_number(number, self._settings.region, national=national)
+        except InvalidNumber as exc:
+            errors.append(FieldError("/to", "invalid_number", str(exc)))
+            return ""
+
+
+def owner_of(key: ApiKey | None) -> str:
+    """Whose Idempotency-Keys they are."""
+    return key.id if key else ""
+
+
+async def replay(tx: Tx, key: ApiKey | None, idempotency: Idempotency) -> bytes | None:
+    """What is kept for an Idempotency-Key; None when it is new.
+
+    Raises:
+        IdempotencyMismatch: it came before with another body.
+    """
+    kept = await find_answer(tx, owner_of(key), idempotency.key)
+    if kept is None:
+        return None
+    body_hash, answer = kept
+    if body_hash != idempotency.body_hash:
+        raise IdempotencyMismatch(
+            "this Idempotency-Key was used with another body; use a new key for a new request"
+        )
+    return answer
+
+
+def _no_channel(request: MessageRequest) -> FieldError:
+    if request.channel is not None:
+        return FieldError(
+            "/channel", "unknown_channel", "no channel has this name; GET /v1/channels lists them"
+        )
+    return FieldError(
+        "/sender", "unknown_sender", "no channel serves this group; GET /v1/channels lists the groups"
+    )

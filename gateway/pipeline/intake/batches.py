@@ -1,0 +1,262 @@
+"""Batches: many messages of one call, committed in pieces, so that nobody waits for the whole of somebody else's.
+
+Pieces of different batches take turns. With an Idempotency-Key each piece is committed together with a note of how
+far the batch has come: repeated after a crash, the call goes on from there and sends nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from gateway.clock import Breath, Clock
+from gateway.errors import InvalidRequest, StoreError
+from gateway.ids import BatchId, make_id
+from gateway.model.message import ApiKey, MessageStatus
+from gateway.model.request import MessageRequest
+from gateway.pipeline.intake.accept import Idempotency, Intake, owner_of, replay
+from gateway.pipeline.intake.drafts import Draft, save_drafts
+from gateway.pipeline.intake.plan import Planner
+from gateway.store.keys import put_answer
+from gateway.store.messages import list_batch
+from gateway.store.ports import Store, Tx
+
+PIECE_MESSAGES: Final = 500
+PIECE_SEGMENTS: Final = 2_000
+"""Of one commit: a fraction of a second of the writer's work."""
+MOST_SEGMENTS: Final = 100_000
+"""Of one call: 10,000 messages of 10 segments."""
+_NOTE: Final = b"\0"
+"""How a note begins; an answer is JSON."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A batch item that was not taken.
+
+    Args:
+        index: in the request, from 0.
+    """
+
+    index: int
+    code: str
+    detail: str
+
+
+class BatchItem(msgspec.Struct, frozen=True):
+    """A batch item that is on disk.
+
+    Args:
+        index: in the request, from 0.
+        segments: how many it has.
+    """
+
+    index: int
+    id: str
+    to: str
+    status: MessageStatus
+    segments: int
+
+
+class AcceptedBatch(NamedTuple):
+    """What became of a batch."""
+
+    batch_id: BatchId
+    items: list[BatchItem]
+    rejected: list[Rejected]
+
+
+class _Note(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a batch has come.
+
+    Args:
+        following: index of the first item that is not decided.
+        rejected: those before it that were not taken; all others before it are on disk.
+    """
+
+    batch_id: str
+    following: int
+    rejected: list[Rejected]
+
+
+_decode_note = msgspec.json.Decoder(_Note).decode
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """A batch on its way."""
+
+    key: ApiKey | None
+    idempotency: Idempotency | None
+    now: datetime
+    batch: AcceptedBatch
+    following: int = 0
+    n_segments: int = 0
+    n_in_piece: int = 0
+    drafts: list[tuple[int, Draft]] = field(default_factory=list)
+
+
+class Batches:
+    """Takes batches.
+
+    Args:
+        intake: the one door; it makes the drafts.
+    """
+
+    def __init__(self, store: Store, clock: Clock, intake: Intake) -> None:
+        self._store = store
+        self._clock = clock
+        self._intake = intake
+        self._turn = asyncio.Lock()
+        self._at_work: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    async def accept(
+        self,
+        requests: Iterable[MessageRequest | Rejected],
+        *,
+        key: ApiKey | None,
+        idempotency: Idempotency | None = None,
+    ) -> AcceptedBatch | bytes:
+        """Take many messages; a bad one never spoils the others.
+
+        What can't be stored after a part of the batch was is rejected with the store's reason.
+
+        Args:
+            requests: in the order of the request, read one by one as they are wanted; those that were already refused
+                keep their place.
+            key: who sends them.
+            idempotency: for the batch as a whole.
+
+        Returns:
+            What became of it, or the first answer's body when the Idempotency-Key came before.
+
+        Raises:
+            IdempotencyMismatch: the key came before with another body.
+            StoreError: nothing of this call was stored.
+
+        Cancel: what was committed is taken.
+        """
+        if idempotency is None:
+            return await self._take(requests, self._begin(key, None))
+        async with self._at_work.setdefault((owner_of(key), idempotency.key), asyncio.Lock()):
+            kept = await self._store.read(lambda tx: replay(tx, key, idempotency))
+            if kept is not None and not kept.startswith(_NOTE):
+                return kept
+            work = self._begin(key, idempotency)
+            if kept is not None:
+                await self._go_on(work, _decode_note(kept[len(_NOTE) :]))
+            return await self._take(requests, work)
+
+    def _begin(self, key: ApiKey | None, idempotency: Idempotency | None) -> _Work:
+        batch = AcceptedBatch(BatchId(make_id()), [], [])
+        return _Work(key=key, idempotency=idempotency, now=self._clock.now(), batch=batch)
+
+    async def _go_on(self, work: _Work, note: _Note) -> None:
+        """Take up a batch where a crash, or a store that failed, left it."""
+        rows = await self._store.read(lambda tx: list_batch(tx, note.batch_id))
+        refused = {rejected.index for rejected in note.rejected}
+        taken = [index for index in range(note.following) if index not in refused]
+        items = [BatchItem(index, *row) for index, row in zip(taken, rows, strict=False)]
+        work.batch = AcceptedBatch(BatchId(note.batch_id), items, list(note.rejected))
+        work.following = note.following
+
+    async def _take(self, requests: Iterable[MessageRequest | Rejected], work: _Work) -> AcceptedBatch:
+        planner = self._intake.make_planner()
+        waiting = ((i, request) for i, request in enumerate(requests) if i >= work.following)
+        breath = Breath()
+        while True:
+            # One piece at a time, from whichever batch: who posts a single message waits for no more than that.
+            async with self._turn:
+                more = False
+                for index, request in waiting:
+                    await breath.take()
+                    more = self._add(work, index, request, planner)
+                    if more:
+                        break
+                try:
+                    await self._store_piece(work, ended=not more)
+                except StoreError as error:
+                    if not work.batch.items:
+                        raise
+                    self._give_up(work, error, waiting)
+                    more = False
+            if not more:
+                return work.batch
+
+    def _add(self, work: _Work, index: int, request: MessageRequest | Rejected, planner: Planner) -> bool:
+        """Decide on one item; whether the piece is full with it."""
+        work.following = index + 1
+        if isinstance(request, Rejected):
+            work.batch.rejected.append(request)
+            return False
+        try:
+            draft = self._intake.draft(
+                request, key=work.key, now=work.now, batch_id=work.batch.batch_id, planner=planner
+            )
+        except InvalidRequest as exc:
+            first = exc.errors[0]
+            work.batch.rejected.append(Rejected(index, first.code, f"{first.pointer}: {first.detail}"))
+            return False
+        n_segments = work.n_segments + len(draft.segments)
+        if n_segments > MOST_SEGMENTS:
+            detail = f"one call may have {MOST_SEGMENTS} segments in all; send this in another"
+            work.batch.rejected.append(Rejected(index, "too_many_segments", detail))
+            return False
+        work.n_segments = n_segments
+        work.n_in_piece += len(draft.segments)
+        work.drafts.append((index, draft))
+        return len(work.drafts) >= PIECE_MESSAGES or work.n_in_piece >= PIECE_SEGMENTS
+
+    async def _store_piece(self, work: _Work, *, ended: bool) -> None:
+        """Commit what is ready, and with it how far the batch has come, or its answer.
+
+        Raises:
+            StoreError: nothing of this piece was stored.
+        """
+        drafts = [draft for _, draft in work.drafts]
+        if not drafts and work.idempotency is None:
+            return
+
+        async def op(tx: Tx) -> list[BatchItem]:
+            saved = [accepted.message for accepted in await save_drafts(tx, drafts)]
+            items = [
+                BatchItem(index, message.id, message.recipient, message.status, message.n_segments)
+                for (index, _), message in zip(work.drafts, saved, strict=True)
+            ]
+            if (idempotency := work.idempotency) is not None:
+                batch = work.batch._replace(items=work.batch.items + items)
+                kept = idempotency.render(batch) if ended else _make_note(work)
+                owner = owner_of(work.key)
+                await put_answer(tx, owner, idempotency.key, idempotency.body_hash, kept, work.now)
+            return items
+
+        with self._intake.room.hold(drafts):
+            work.batch.items.extend(await self._store.write(op))
+        work.drafts.clear()
+        work.n_in_piece = 0
+        self._intake.announce()
+
+    def _give_up(
+        self, work: _Work, error: StoreError, waiting: Iterable[tuple[int, MessageRequest | Rejected]]
+    ) -> None:
+        """The store takes no more of it: what is on disk is, and the rest is rejected."""
+        left = [index for index, _ in work.drafts]
+        for index, request in waiting:
+            if isinstance(request, Rejected):
+                work.batch.rejected.append(request)
+            else:
+                left.append(index)
+        work.batch.rejected.extend(Rejected(index, error.code, str(error)) for index in left)
+        work.batch.rejected.sort(key=lambda rejected: rejected.index)
+
+
+def _make_note(work: _Work) -> bytes:
+    note = _Note(batch_id=work.batch.batch_id, following=work.following, rejected=work.batch.rejected)
+    return _NOTE + _encode(note)

@@ -1,0 +1,1 @@
+"""What people may do to a message, and to a number: verbs, recall, suppress."""

@@ -1,0 +1,74 @@
+"""Take back a message that the network has already: not every network does, and only until it is delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from gateway.clock import Clock, truncate_ms
+from gateway.errors import Conflict
+from gateway.model.events import message_event
+from gateway.model.lifecycle import TRANSITIONS
+from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
+from gateway.pipeline.operator.verbs import cancel_message
+from gateway.store.messages import find_message, load_segments
+from gateway.store.ports import Store, Tx
+from gateway.store.queue import save_segments, save_state
+
+TakeBack = Callable[[str, str, str, str | None], Awaitable[bool]]
+"""(channel, the network's reference, recipient, sender or None for the channel's own) -> whether the network has
+forgotten the segment."""
+
+RECALLED = MessageError(code="canceled", detail="The network was asked to forget it, and has.")
+
+
+async def cancel_or_recall(store: Store, clock: Clock, message_id: str, *, take_back: TakeBack) -> Message:
+    """Take a waiting message back, or have the network forget one that it has.
+
+    Raises:
+        NotFound: no such message.
+        Conflict: it is on the wire, has ended, or the network does not forget all of it; the detail names its state.
+    """
+    message = await store.read(lambda tx: find_message(tx, message_id))
+    if message is None or message.status is not MessageStatus.SENT:
+        return await cancel_message(store, clock, message_id)
+    segments = (await store.read(lambda tx: load_segments(tx, [message_id])))[message_id]
+    forgotten = [segment.part for segment in segments if await _forgets(message, segment, take_back)]
+    settled = await store.write(lambda tx: _record(tx, clock, message_id, forgotten))
+    if settled.status is not MessageStatus.CANCELED:
+        raise Conflict(
+            f"the message is {settled.status.value}; the network forgot {len(forgotten)} of its"
+            f" {len(segments)} parts"
+        )
+    return settled
+
+
+async def _forgets(message: Message, segment: Segment, take_back: TakeBack) -> bool:
+    if segment.status is not SegmentStatus.SENT or not segment.channel or not segment.reference:
+        return False
+    return await take_back(segment.channel, segment.reference, message.recipient, message.source_address)
+
+
+async def _record(tx: Tx, clock: Clock, message_id: str, forgotten: list[int]) -> Message:
+    """Write what the network has forgotten; a receipt may have been faster."""
+    message = await find_message(tx, message_id)
+    assert message is not None  # it was there before, and messages stay
+    segments = (await load_segments(tx, [message_id]))[message_id]
+    gone = [
+        msgspec.structs.replace(segment, status=SegmentStatus.UNDELIVERED, error=RECALLED)
+        for segment in segments
+        if segment.part in forgotten and segment.status is SegmentStatus.SENT
+    ]
+    if not gone:
+        return message
+    await save_segments(tx, message_id, gone)
+    whole = len(gone) == len(segments)
+    status = MessageStatus.CANCELED if whole else MessageStatus.UNDELIVERED
+    if status not in TRANSITIONS[message.status]:
+        return message
+    now = truncate_ms(clock.now())
+    ended = msgspec.structs.replace(message, status=status, error=None if whole else RECALLED, updated_at=now)
+    await save_state(tx, ended)
+    tx.record(message_event(ended, now))
+    return ended

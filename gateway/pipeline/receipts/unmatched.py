@@ -1,0 +1,55 @@
+"""Receipts that found no segment: matched by hand, by those who know better."""
+
+from __future__ import annotations
+
+from drivers.base import ReceiptState
+from gateway.clock import Clock, truncate_ms
+from gateway.errors import Conflict, NotFound
+from gateway.model.message import Message, SegmentStatus
+from gateway.pipeline.receipts.settle import settle
+from gateway.store.messages import find_message, load_segments
+from gateway.store.ports import Store, Tx
+from gateway.store.receipts import drop_early, find_kept
+
+_WAITING = {SegmentStatus.SENT, SegmentStatus.UNCERTAIN}
+
+
+async def match_receipt(
+    store: Store,
+    clock: Clock,
+    receipt_id: str,
+    message_id: str,
+    part: int,
+    state: ReceiptState | None = None,
+) -> Message:
+    """Apply a kept receipt to a segment, by an operator's decision; it is kept no longer.
+
+    Args:
+        state: what the operator reads in it; None for what it says.
+
+    Returns:
+        The message as it is now.
+
+    Raises:
+        NotFound: no such receipt, message or part.
+        Conflict: the segment does not wait for a receipt; the detail names its state.
+    """
+
+    async def op(tx: Tx) -> Message:
+        kept = await find_kept(tx, receipt_id)
+        if kept is None:
+            raise NotFound("no receipt without a message has this id")
+        message = await find_message(tx, message_id)
+        if message is None:
+            raise NotFound("no message has this id")
+        segments = (await load_segments(tx, [message_id]))[message_id]
+        if not 1 <= part <= len(segments):
+            raise NotFound(f"the message has {len(segments)} parts")
+        status = segments[part - 1].status
+        if status not in _WAITING:
+            raise Conflict(f"the part is {status.value}; only a sent or uncertain one waits for a receipt")
+        await drop_early(tx, receipt_id)
+        early = kept.early if state is None else kept.early._replace(state=state.value)
+        return await settle(tx, message, segments, part, early, truncate_ms(clock.now()))
+
+    return await store.write(op)

@@ -1,0 +1,259 @@
+"""Dispatch: put the segments of a claimed message on the wire, one after the other, and write what became of them.
+
+Before a segment is handed to a driver it is on disk as ``sending``: the claim does that for the first one,
+the write that records a segment's success for the next. So a crash leaves at most one segment a message of
+unknown fate, and never one that was sent and is not known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from drivers.base import (
+    Accepted,
+    Fault,
+    FaultKind,
+    Refused,
+    SubmitResult,
+    Uncertain,
+)
+from drivers.paced_log import PacedLog
+from gateway.clock import Clock, truncate_ms
+from gateway.errors import StoreError
+from gateway.model.message import Message, Segment, SegmentStatus
+from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.outcomes import Taken, record_all_accepted, record_refused
+from gateway.pipeline.sending.retry import RetryPolicy, TryAgain, decide_retry, decide_setback
+from gateway.pipeline.sending.schedule import Claim
+from gateway.pipeline.sending.segment import outbound_segment
+from gateway.policy.optout import is_stopped
+from gateway.routing.troubles import Number, Troubles
+from gateway.store.ports import Store, Tx
+from gateway.store.queue import disown, let_recipient_go
+from gateway.store.suppressions import find_suppressed
+from gateway.telemetry.metrics import Metrics, labeled
+
+_log = PacedLog(__name__, most=100)
+
+T = TypeVar("T")
+
+STORE_RETRY_S = 1.0
+_TURNS_TO_WIRE = 2
+"""Of the loop: what waited for its turn goes to the wire first, then the outcome of the one before it is written."""
+
+_BROKE = Uncertain(
+    code="driver_broke",
+    detail="The driver failed on this segment; it may or may not have gone out. The log says how.",
+)
+
+_TOO_LATE = Refused(
+    fault=Fault(
+        kind=FaultKind.CHANNEL, code="channel_busy", detail="The channel was still busy with another message."
+    )
+)
+"""Of a message that waited for its turn: no driver has seen it."""
+
+
+class _Outcome(NamedTuple):
+    """What a submit came to.
+
+    Args:
+        submitted_at: when the driver got it; older receipts are not its own.
+        at: when the result was there.
+    """
+
+    result: SubmitResult
+    submitted_at: datetime
+    at: datetime
+
+
+class Dispatcher:
+    """Runs one task per claimed message.
+
+    Args:
+        release: called when a lane has finished a message; with True when it waits in the queue again.
+        troubles: the numbers whose messages fail.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        policy: RetryPolicy,
+        release: Callable[[Lane, bool], None],
+        metrics: Metrics,
+        troubles: Troubles,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._release = release
+        self._metrics = metrics
+        self._troubles = troubles
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: set[Lane] = set()
+        self._stopping = False
+
+    @property
+    def n_running(self) -> int:
+        """Messages on the wire or being recorded."""
+        return len(self._tasks)
+
+    def start(self, claim: Claim) -> None:
+        """Begin to send a claimed message."""
+        task = asyncio.create_task(self._deliver(claim), name=f"dispatch {claim.message.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self, timeout_s: float) -> int:
+        """Wait for the segments on the wire and release the rest; how many were still there at the end.
+
+        Those are left as ``sending``; the sweep of the next start makes them uncertain.
+        """
+        self._stopping = True
+        for lane in self._waiting:
+            lane.give_back()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        left = len(self._tasks)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return left
+
+    async def _deliver(self, claim: Claim) -> None:
+        message, segments, lane = claim
+        waits_again = is_released = False
+        try:
+            on_wire: Segment | None = next(s for s in segments if s.status is SegmentStatus.SENDING)
+            while on_wire is not None:
+                outcome = await self._submit(lane, message, on_wire)
+                if isinstance(outcome.result, Accepted) and _is_last(on_wire, segments):
+                    # The lane is free: its next claim joins the commit of this outcome, behind it.
+                    is_released = True
+                    lane.end(message.id)
+                    self._release(lane, False)
+                    for _ in range(_TURNS_TO_WIRE if lane.takes_turns else 0):
+                        await asyncio.sleep(0)
+                on_wire, waits_again = await self._record(claim, on_wire, outcome)
+        except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
+            _log.exception("dispatch of message %s broke; the sweep will settle it", message.id)
+            await self._abandon(message)
+        finally:
+            if not is_released:
+                lane.end(message.id)
+                self._release(lane, waits_again)
+
+    async def _abandon(self, message: Message) -> None:
+        """Leave a message to the sweep, which takes over what nobody owns."""
+        try:
+            await self._store.write(lambda tx: disown(tx, message.id))
+        except StoreError as exc:
+            _log.error("message %s stays as it is until the next start: %s", message.id, exc)
+
+    async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
+        if not await self._wait_turn(lane, message):
+            now = truncate_ms(self._clock.now())
+            return _Outcome(_TOO_LATE, now, now)
+        submitted_at = truncate_ms(self._clock.now())
+        started = self._clock.monotonic()
+        outbound = outbound_segment(message, segment, submitted_at)
+        result: SubmitResult
+        try:
+            result = await lane.submit(outbound)
+        except Exception:  # noqa: BLE001 - a driver that breaks its contract may have written before it broke
+            _log.exception("submit on channel %s broke", lane.name)
+            result = _BROKE
+        labeled(self._metrics.submit_seconds, lane.name).observe(self._clock.monotonic() - started)
+        return _Outcome(result, submitted_at, truncate_ms(self._clock.now()))
+
+    async def _wait_turn(self, lane: Lane, message: Message) -> bool:
+        must_wait = lane.has_on_wire
+        self._waiting.add(lane)
+        try:
+            if not await lane.wait_turn() or self._stopping:
+                return False
+        finally:
+            self._waiting.discard(lane)
+        return not must_wait or await self._may_still_go(message)
+
+    async def _may_still_go(self, message: Message) -> bool:
+        """Whether a message is still as it was claimed; if not, the next claim ends it."""
+        if message.expires_at is not None and message.expires_at <= self._clock.now():
+            return False
+        if not is_stopped(message.category, suppressed=True):
+            return True
+        try:
+            return not await self._store.read(lambda tx: find_suppressed(tx, {message.recipient}))
+        except StoreError:
+            return False
+
+    async def _record(self, claim: Claim, segment: Segment, outcome: _Outcome) -> tuple[Segment | None, bool]:
+        """Write an outcome.
+
+        Returns:
+            The next segment to send, already on disk as sending, or None; and whether the message may be
+            claimed again at once, by whichever channel has room.
+        """
+        message, lane = claim.message, claim.lane
+        result = outcome.result
+        match result:
+            case Accepted(reference=reference):
+                labeled(self._metrics.segments, lane.name, "accepted").inc()
+                sent = msgspec.structs.replace(
+                    segment,
+                    status=SegmentStatus.SENT,
+                    reference=reference,
+                    sent_at=outcome.at,
+                    error=None,
+                )
+                taken = Taken(message, sent, outcome.submitted_at, go_on=not self._stopping)
+                following = await self._patiently(
+                    lambda: self._store.write_jointly(record_all_accepted, taken)
+                )
+                number = Number(message.queue, message.recipient)
+                if self._troubles.note_success(number):
+                    await self._patiently(lambda: self._store.write(lambda tx: let_recipient_go(tx, number)))
+                    self._release(lane, True)
+                return following, False
+            case Refused() | Uncertain():
+                name = result.fault.kind.value if isinstance(result, Refused) else "uncertain"
+                labeled(self._metrics.segments, lane.name, name).inc()
+                if (setback := decide_setback(result)) is not None:
+                    asked_s = result.fault.retry_after_s if isinstance(result, Refused) else None
+                    self._troubles.note_setback(
+                        Number(message.queue, message.recipient), setback, self._clock.monotonic(), asked_s
+                    )
+                decision = decide_retry(
+                    self._policy,
+                    result,
+                    segment.attempts,
+                    random.random(),
+                    channel_suspected=lane.is_suspected,
+                )
+
+                async def record(tx: Tx) -> None:
+                    await record_refused(tx, message, segment, result, decision, outcome.at)
+
+                await self._patiently(lambda: self._store.write(record))
+                return None, isinstance(decision, TryAgain) and decision.after_s == 0
+
+    async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write even if the disk is full now: what has happened on a wire must not be forgotten."""
+        while True:
+            try:
+                return await write()
+            except StoreError as exc:
+                _log.error("cannot record the outcome of a segment, trying again: %s", exc)
+                await asyncio.sleep(STORE_RETRY_S)
+
+
+def _is_last(on_wire: Segment, segments: Sequence[Segment]) -> bool:
+    """Whether nothing of its message is left to be sent behind a segment."""
+    return all(s.part <= on_wire.part or s.status is not SegmentStatus.QUEUED for s in segments)

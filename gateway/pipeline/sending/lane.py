@@ -1,0 +1,392 @@
+"""A lane: one channel as the pipeline drives it. It knows what the channel may take now, and counts.
+
+The driver owns the wire; a supervisor in `gateway.channels.supervise` runs the driver and tells the lane whether
+it is up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from drivers.abilities import Renews
+from drivers.base import (
+    Accepted,
+    Blame,
+    Driver,
+    Fault,
+    FaultKind,
+    OutboundSegment,
+    Refused,
+    SubmitResult,
+    Uncertain,
+)
+from drivers.paced_log import PacedLog
+from drivers.pacing import AdaptivePace, TokenBucket
+from gateway.clock import Clock, Reading, read
+from gateway.pipeline.sending.turns import Turn
+from gateway.routing.balancer import Taker
+from gateway.routing.budgets import Budget, Need
+from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing
+from gateway.routing.limits import Breaker, BreakerState, Cooldown, Renewals
+from gateway.routing.room import Hold, Room, find_room
+from gateway.routing.rules import queues_of
+
+_log = PacedLog(__name__, most=100)
+CONGESTED = 90
+"""From here on a peer's own figure says that it is nearly congested (SMPP 5.0 4.8.4.18)."""
+UNPROVEN = 2
+"""Times that it may come up, and the network answers nothing, before it is tried with one message: where a link is lost
+each time at once, a whole window would be lost with it."""
+_BUDGET_LEAST_S = 1.0
+"""Not more often for the sake of a budget: its periods are longer than the clock's steps."""
+
+
+class Lane:
+    """One channel in the eyes of the scheduler.
+
+    Args:
+        driver: the channel's driver.
+        kind: ``modem``, ``smpp`` or ``loopback``.
+        groups: the channel groups it serves.
+        clock: the time.
+        rate: pacing in segments; None for as fast as it can.
+        rate_text: the rate as configured, for people.
+        budget: what it may spend per day and month; None without.
+        number: our own number on it, if configured.
+        account: what binds to one SMSC account share; None for a channel that stands alone.
+        takes_parameters: False for a bind that has no optional parameters; messages that bring some go elsewhere.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        kind: str,
+        groups: Sequence[str],
+        clock: Clock,
+        rate: TokenBucket | None = None,
+        rate_text: str | None = None,
+        budget: Budget | None = None,
+        number: str | None = None,
+        account: str | None = None,
+        takes_parameters: bool = True,
+    ) -> None:
+        self.driver = driver
+        self.name = driver.channel_id
+        self.kind = kind
+        self.queues = queues_of(self.name, groups)
+        self.number = number
+        self.account = self.name if account is None else account
+        self._takes_parameters = takes_parameters
+        self.filled = True
+        """Whether it was given all it could take when it was last asked: there may be more in the queue."""
+        self.budget = budget
+        """What it has spent, without what is on the wire."""
+        self._under_way: dict[str, Need] = {}
+        self._groups = tuple(groups)
+        self._clock = clock
+        self._rate = rate
+        self._rate_text = rate_text
+        self._pace = AdaptivePace(clock.monotonic())
+        self._cooldown = Cooldown()
+        self._breaker = Breaker()
+        self._renewals = Renewals()
+        self._last_failure = ""
+        self._n_unproven = 0
+        """Times that it came up since the network last answered."""
+        self._throttled_last: str | None = None
+        self._turn = Turn(clock) if driver.capacity == 1 else None
+        self.facts: dict[str, str | int | float | bool | None] = {}
+        self.state = ChannelState.STARTING
+        self.paused = False
+        self.draining = False
+        self._since: datetime = clock.now()
+        self._error: str | None = None
+        self.stands_still: str | None = None
+        """What the watch over the queue says of it, while nothing moves that could."""
+        self.n_begun = 0
+        """Messages claimed for it since the daemon started."""
+        self.sent = self.failed = self.uncertain = self.received = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Messages claimed for it and not settled yet."""
+        return len(self._under_way)
+
+    def set_state(self, state: ChannelState, error: str | None = None) -> None:
+        """What the supervisor sees: starting, up, down or stopped."""
+        if state is not self.state:
+            self._since = self._clock.now()
+        if state is ChannelState.UP:
+            self._cooldown = Cooldown()
+            self._breaker = self._breaker.after_up()
+            self._n_unproven += 1
+            if self._n_unproven > UNPROVEN:
+                self._breaker = self._breaker.on_trial(self._clock.monotonic())
+        elif self._turn is not None:
+            self._turn.give_back()
+        self.state = state
+        self._error = error
+
+    def set_ailment(self, error: str | None) -> None:
+        """What does not work though it is up; None when all does."""
+        self._error = error
+
+    def forget_faults(self) -> None:
+        """An operator says that it is mended: trust it."""
+        self._cooldown, self._breaker, self._renewals, self._n_unproven = Cooldown(), Breaker(), Renewals(), 0
+
+    def begin(self, message_id: str, need: Need) -> None:
+        """A message was claimed for it; what that needs of the budget is kept back until `end`."""
+        self._under_way[message_id] = need
+        self.n_begun += 1
+
+    def end(self, message_id: str) -> None:
+        """A claimed message needs it no longer."""
+        self._under_way.pop(message_id, None)
+
+    @property
+    def recipients_under_way(self) -> Collection[str]:
+        """Of the messages claimed for it and not settled yet."""
+        return {need.recipient for need in self._under_way.values()}
+
+    def room(self, at: Reading) -> Room:
+        """Messages it may be given now; if none, when to ask again."""
+        return find_room(self._holds(at))
+
+    def _holds(self, at: Reading) -> Iterator[Hold]:
+        now = at.monotonic
+        if not self._is_open:
+            yield Hold("down", 0)
+        in_flight = self.in_flight
+        room, ahead_s = self.driver.capacity - in_flight, self.ahead_in_s(now)
+        if room == 0 and ahead_s <= 0:
+            room = 1
+        yield Hold("busy", room, ahead_s if ahead_s > 0 else math.inf)
+        if (left_s := self._cooldown.left_s(now)) > 0:
+            yield Hold("cooldown", 0, left_s)
+        match self._breaker.state(now):
+            case BreakerState.OPEN:
+                yield Hold("breaker", 0, self._breaker.left_s(now))
+            case BreakerState.HALF_OPEN:
+                yield Hold("breaker", 1 - in_flight)
+            case BreakerState.CLOSED:
+                pass
+        if self._rate is not None:
+            yield Hold("rate", self._rate.available(now), self._rate.ready_in_s(now))
+        if (borne := self._pace.available(now)) is not None:
+            yield Hold("pace", borne, self._pace.ready_in_s(now))
+        if self.budget is not None and (left := self._left(at.wall).left(at.wall)) is not None:
+            yield Hold("budget", left, self.budget_changes_in_s(at.wall))
+
+    @property
+    def _is_open(self) -> bool:
+        return self.state is ChannelState.UP and not self.paused and not self.draining
+
+    def ahead_in_s(self, now: float) -> float:
+        """Seconds until its next message may be claimed though one is on the wire; infinite for never."""
+        return math.inf if self._turn is None else self._turn.ahead_in_s(now)
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether its segments go one after the other; False where many are on the wire at once."""
+        return self._turn is not None
+
+    @property
+    def has_on_wire(self) -> bool:
+        """Whether a segment is on its wire and the next must wait for it; never where many go at once."""
+        return self._turn is not None and self._turn.is_taken
+
+    async def wait_turn(self) -> bool:
+        """Wait until a claimed message may be submitted; False when it must go back. Cancel: nothing has happened."""
+        if self._turn is None:
+            return True
+        if not await self._turn.wait():
+            return False
+        return self._is_open and self._rests_s(self._clock.monotonic()) <= 0
+
+    def give_back(self) -> None:
+        """A message that waits for its turn must go back."""
+        if self._turn is not None:
+            self._turn.give_back()
+
+    def taker(self, free: int, at: Reading) -> Taker:
+        """It with its room, for the balancer."""
+        taker = Taker(self.name, self.queues, free, takes_parameters=self._takes_parameters)
+        suspects = self._cooldown.suspects + self._breaker.suspects
+        if self._breaker.until is not None:  # while it works, those in trouble have their turn as everybody
+            suspects += self._breaker.shunned
+        if suspects:
+            taker = taker._replace(avoids=frozenset(suspects))
+        if self.budget is None:
+            return taker
+        budget = self._left(at.wall)
+        return taker._replace(budget=budget, urgent_only=budget.left(at.wall, urgent=False) == 0)
+
+    def budget_changes_in_s(self, wall: datetime) -> float:
+        """Seconds until its budget may admit what it refuses now; infinite without one."""
+        ready_at = None if self.budget is None else self._left(wall).ready_at(wall)
+        return math.inf if ready_at is None else max(_BUDGET_LEAST_S, (ready_at - wall).total_seconds())
+
+    async def submit(self, segment: OutboundSegment) -> SubmitResult:
+        """Hand one segment to the driver and keep the books of rate, budget, breaker and counters."""
+        now = self._clock.monotonic()
+        self._pace.take(now)
+        if self._rate is not None:
+            self._rate.take(1, now)
+        result = await self._submit(segment, now)
+        match result:
+            case Accepted(congestion=congestion):
+                if congestion is not None and congestion >= CONGESTED:
+                    self._pace.slow_down(self._clock.monotonic())
+                self.sent += 1
+                self._cooldown = self._cooldown.after_success()
+                self._trust(self._breaker.after_answer(segment.recipient))
+                self._spend(segment)
+            case Uncertain(code=code, detail=detail):
+                self.uncertain += 1
+                self._spend(segment)  # it may have gone out
+                fault = Fault(kind=FaultKind.CHANNEL, code=code, detail=detail)
+                self._distrust(fault, segment.recipient, now, lost=True)
+            case Refused(fault=fault):
+                self._note_fault(fault, segment.recipient, now)
+        return result
+
+    async def _submit(self, segment: OutboundSegment, now: float) -> SubmitResult:
+        turn = self._turn
+        if turn is None:
+            return await self.driver.submit(segment)
+        turn.begin(now, more_to_come=segment.more_to_come)
+        accepted = False
+        try:
+            result = await self.driver.submit(segment)
+            accepted = isinstance(result, Accepted)
+            return result
+        finally:
+            turn.end(self._clock.monotonic(), accepted=accepted)
+
+    def _note_fault(self, fault: Fault, recipient: str, began: float) -> None:
+        if fault.kind is FaultKind.THROTTLED:
+            now = self._clock.monotonic()
+            self._cooldown = self._cooldown.after_fault(now, recipient, fault.retry_after_s)
+            # One recipient again and again, a full mailbox say, is no reason to slow down for all.
+            if recipient != self._throttled_last:
+                self._pace.slow_down(now)
+            self._throttled_last = recipient
+            left_s = self._cooldown.left_s(now)
+            _log.info("channel %s is throttled for %.1f s: %s", self.name, left_s, fault.code)
+            return
+        self.failed += fault.kind is FaultKind.PERMANENT
+        match fault.whose:
+            case Blame.SEGMENT:
+                self._trust(self._breaker.after_answer())
+            case Blame.UNCLEAR:
+                self._distrust(fault, recipient, began)
+            case Blame.CHANNEL:
+                self._distrust(fault, recipient, began, at_once=True)
+
+    @property
+    def is_suspected(self) -> bool:
+        """Several recipients' messages fail on it, so that whatever fails may be its own fault."""
+        return self._breaker.is_suspected
+
+    def note_late_success(self) -> None:
+        """The network had taken a segment that was of unknown fate: the channel is slow, and not dead."""
+        self._trust(self._breaker.after_answer())
+
+    def _trust(self, closed: Breaker) -> None:
+        if self._breaker.until is not None:
+            _log.info("channel %s works again", self.name)
+        self._breaker, self._renewals, self._n_unproven = closed, Renewals(), 0
+
+    def _distrust(
+        self, fault: Fault, recipient: str, began: float, *, at_once: bool = False, lost: bool = False
+    ) -> None:
+        now, before = self._clock.monotonic(), self._breaker
+        asked_s = fault.retry_after_s if at_once else None
+        self._breaker = before.after_failure(
+            now, recipient, began=began, at_once=at_once, lost=lost, asked_s=asked_s
+        )
+        self._last_failure = f"{fault.code}: {fault.detail}"
+        if self._breaker.openings > before.openings:
+            _log.warning(
+                "channel %s rests %.1f s: %d failures in a row, of %d recipients, the last %s",
+                self.name,
+                self._breaker.left_s(now),
+                self._breaker.failures,
+                len(self._breaker.suspects),
+                fault.code,
+            )
+        if isinstance(self.driver, Renews) and self._is_open and self._renewals.is_due(self._breaker, now):
+            self._renewals = self._renewals.after_one(now)
+            _log.warning("channel %s is asked for a new session: %s", self.name, fault.code)
+            self.driver.renew(fault, n_recipients=len(self._breaker.suspects))
+
+    def _rests_s(self, now: float) -> float:
+        return max(self._cooldown.left_s(now), self._breaker.left_s(now))
+
+    def _spend(self, segment: OutboundSegment) -> None:
+        if self.budget is not None:
+            self.budget = self.budget.take(Need(segment.recipient), self._clock.now())
+
+    def _left(self, wall: datetime) -> Budget:
+        """The budget with what is on the wire taken off."""
+        assert self.budget is not None
+        left = self.budget
+        for need in self._under_way.values():
+            left = left.take(need, wall)
+        return left
+
+    def standing(self) -> Standing:
+        """The lane as one who asks why a message waits must see it."""
+        now, wall = at = read(self._clock)
+        rate_s, pace_s = 0.0 if self._rate is None else self._rate.ready_in_s(now), self._pace.ready_in_s(now)
+        return Standing(
+            snapshot=self._snapshot(at),
+            queues=self.queues,
+            budget=None if self.budget is None else self._left(wall),
+            takes_parameters=self._takes_parameters,
+            paced_until=wall + timedelta(seconds=max(rate_s, pace_s)) if rate_s > 0 or pace_s > 0 else None,
+            slowed_down=pace_s > rate_s,
+        )
+
+    def snapshot(self) -> ChannelSnapshot:
+        """The lane as operators see it."""
+        return self._snapshot(read(self._clock))
+
+    def _snapshot(self, at: Reading) -> ChannelSnapshot:
+        now, wall = at
+        pace = self._pace.rate(now)
+        state = self.state
+        if state is not ChannelState.STOPPED and self.draining and self.in_flight:
+            state = ChannelState.DRAINING
+        elif state is not ChannelState.STOPPED and (self.paused or self.draining):
+            state = ChannelState.PAUSED
+        return ChannelSnapshot(
+            name=self.name,
+            kind=self.kind,
+            state=state,
+            groups=self._groups,
+            capacity=self.driver.capacity,
+            in_flight=self.in_flight,
+            tokens=None if self._rate is None else max(0, self._rate.available(now)),
+            cooldown_s=round(self._rests_s(now), 1),
+            breaker=self._breaker.state(now),
+            rate=self._rate_text,
+            budgets=() if self.budget is None else self.budget.accounts(wall),
+            number=self.number,
+            since=self._since,
+            error=self._error or self.stands_still or self._distrusted_because(now),
+            sent=self.sent,
+            failed=self.failed,
+            uncertain=self.uncertain,
+            received=self.received,
+            facts=self.facts if pace is None else {**self.facts, "pace_per_s": round(pace, 1)},
+        )
+
+    def _distrusted_because(self, now: float) -> str | None:
+        if self._breaker.state(now) is BreakerState.CLOSED or not self._breaker.failures:
+            return None
+        return f"{self._last_failure} ({self._breaker.failures} failures in a row)"

@@ -1,0 +1,345 @@
+"""Schedule: claim what is due for the channels that have room, and hand it to dispatch.
+
+What can be taken and how long to sleep are one answer, from one reading of the clock (`Scheduler.look`): the loop
+sleeps only when no channel has room for what may wait, and never longer than until one may have.
+
+One loop serves all channels: while a claim is being committed more messages and more room gather, so that
+under load each commit moves many messages, and at rest one moves at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import NamedTuple
+
+import msgspec
+
+from gateway.clock import Clock, read, truncate_ms
+from gateway.errors import StoreError
+from gateway.model.events import message_event
+from gateway.model.lifecycle import check_transition
+from gateway.model.message import Category, Message, MessageError, MessageStatus, Segment, SegmentStatus
+from gateway.pipeline.sending.lane import Lane
+from gateway.policy.optout import is_stopped
+from gateway.routing.balancer import Taker, choose_channels, unfilled, wanted_per_queue
+from gateway.routing.budgets import URGENT, Need
+from gateway.routing.troubles import Number, Troubles
+from gateway.store.messages import load_segments
+from gateway.store.ports import Store, Tx
+from gateway.store.queue import Due, claim_messages, find_due, hold_recipient, load_messages, save_state
+from gateway.store.suppressions import find_suppressed
+
+_log = logging.getLogger(__name__)
+
+MAX_CLAIM = 500
+"""Messages claimed in one transaction."""
+LOOK_AHEAD = 1_000
+"""How far behind messages that a budget refuses others are looked for that it admits."""
+ON_WIRE_S = 5.0
+"""So long others wait at first while one message tries a number in trouble; its outcome ends that, or prolongs it."""
+STORE_RETRY_S = 1.0
+"""Pause after the store failed (a full disk); what was accepted waits in it."""
+
+EXPIRED = MessageError(code="expired", detail="Its time was over before a channel could take it.")
+_TO_SEND = {SegmentStatus.QUEUED, SegmentStatus.SENDING}
+OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
+
+
+class Claim(NamedTuple):
+    """A message given to a channel; its first waiting segment is marked as sending.
+
+    Args:
+        segments: all of the message's, by part.
+    """
+
+    message: Message
+    segments: list[Segment]
+    lane: Lane
+
+
+class Scheduler:
+    """Claims for all lanes.
+
+    Args:
+        lanes: every channel.
+        start: takes each claim; must not block.
+        instance: this daemon's id; owner of what it claims.
+        troubles: the numbers whose messages fail.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        lanes: Sequence[Lane],
+        start: Callable[[Claim], None],
+        instance: str,
+        troubles: Troubles,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._lanes = list(lanes)
+        self._start = start
+        self._instance = instance
+        self._troubles = troubles
+        self._wake = asyncio.Event()
+        self._stopped = False
+
+    def wake(self) -> None:
+        """Something is due, or a channel came up: look at every lane."""
+        for lane in self._lanes:
+            lane.filled = True
+        self._wake.set()
+
+    def release(self, lane: Lane, waits_again: bool) -> None:
+        """A lane has finished a message; look again if the queue may hold more for it.
+
+        Args:
+            waits_again: the message is back in the queue: every lane may take it.
+        """
+        lane.filled = lane.filled or lane.budget is not None  # it kept back what was not used in the end
+        if waits_again:
+            self.wake()
+        elif lane.filled:
+            self._wake.set()
+
+    def stop(self) -> None:
+        """Claim no more; what is claimed goes on."""
+        self._stopped = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Claim until stopped. Cancel: a claim may be committed and not started; the sweep finds it."""
+        while not self._stopped:
+            self._wake.clear()
+            takers, pause_s = self.look()
+            if takers:
+                try:
+                    await self._claim_for(takers)
+                except StoreError as exc:
+                    _log.warning("cannot claim messages, trying again in %g s: %s", STORE_RETRY_S, exc)
+                    await asyncio.sleep(STORE_RETRY_S)
+                    self.wake()
+                # Give the tasks just started the loop, so that their results join the next commit.
+                await asyncio.sleep(0)
+            else:
+                await self._sleep(pause_s)
+
+    def look(self) -> tuple[list[Taker], float]:
+        """The channels that have room for what may wait; when there are none, for how long to sleep.
+
+        The pause ends when time may give a channel room. It is infinite only where nothing can change but by an event,
+        and every event wakes the loop. A timer that is early finds what is left of the pause.
+        """
+        at = read(self._clock)
+        self._lanes = [*self._lanes[1:], *self._lanes[:1]]  # equals take turns
+        takers, pause_s = [], math.inf
+        for lane in self._lanes:
+            room = lane.room(at)
+            if not lane.filled:
+                pause_s = min(pause_s, lane.budget_changes_in_s(at.wall))
+            elif room.free > 0:
+                ahead = lane.in_flight >= lane.driver.capacity
+                takers.append((ahead, lane.taker(min(room.free, MAX_CLAIM), at)))
+            else:
+                pause_s = min(pause_s, room.again_in_s)
+        # Those that would only claim ahead come last among equals.
+        return [taker for _, taker in sorted(takers, key=itemgetter(0))], pause_s
+
+    async def _sleep(self, pause_s: float) -> None:
+        try:
+            # Awake in the very next turn of the loop: the claim must join the commit that is being gathered.
+            async with asyncio.timeout(pause_s if pause_s < math.inf else None):
+                await self._wake.wait()
+        except TimeoutError:
+            self.note_time()
+
+    def note_time(self) -> None:
+        """Time has passed: a period of a budget may have begun, and what it refused may go now."""
+        for lane in self._lanes:
+            if lane.budget is not None:
+                lane.filled = True
+        self._wake.set()
+
+    async def _claim_for(self, takers: list[Taker]) -> None:
+        lanes = {lane.name: lane for lane in self._lanes}
+        for taker in takers:
+            lanes[taker.name].filled = False  # before the claim: what is accepted meanwhile sets it again
+        under_way = (
+            self._under_way()
+        )  # a claim is made on the store's thread, where nothing of ours may be read
+        claimed, stopped = await self._store.write(lambda tx: self._claim(tx, takers, under_way))
+        given = dict.fromkeys((taker.name for taker in takers), 0)
+        for message, segments, name in claimed:
+            lane = lanes[name]
+            n_left = sum(s.status in _TO_SEND for s in segments)
+            lane.begin(message.id, Need(message.recipient, n_left, message.category in URGENT))
+            given[name] += 1
+            self._start(Claim(message, segments, lane))
+        for taker in takers:
+            if given[taker.name] >= taker.free or stopped:
+                lanes[taker.name].filled = True
+
+    async def find_claimable(self) -> Counter[str]:
+        """Channel -> messages that it could be given now, whatever the loop believes; nothing is claimed."""
+        at = read(self._clock)
+        rooms = [(lane, lane.room(at).free) for lane in self._lanes]
+        takers = [lane.taker(min(free, MAX_CLAIM), at) for lane, free in rooms if free > 0]
+        if not takers:
+            return Counter()
+        due, _ = await self._store.read(lambda tx: _find_due(tx, takers, at.wall))
+        held = {hold.message_id for hold in self._held(due.values(), self._under_way())}
+        return Counter(_choose(due, held, takers, at.wall).values())
+
+    async def _claim(
+        self,
+        tx: Tx,
+        takers: list[Taker],
+        under_way: AbstractSet[str],
+    ) -> tuple[list[tuple[Message, list[Segment], str]], int]:
+        """Claimed messages with their channels' names, and how many were stopped or held instead."""
+        now = truncate_ms(self._clock.now())
+        due, more = await _find_due(tx, takers, now)
+        if not due:
+            return [], 0
+        ended = await self._stop(tx, due.values(), now, under_way)
+        channels = _choose(due, ended, takers, now, may_avoid=more)
+        if more and (short := unfilled(takers, channels)):
+            # A budget refused what came first, or messages to it have just failed; others may wait behind.
+            found, _ = await _find_due(tx, short, now, behind=True)
+            behind = {i: d for i, d in found.items() if i not in due}
+            due |= behind
+            ended |= await self._stop(tx, behind.values(), now, under_way)
+            channels = _choose(due, ended, takers, now)
+        await claim_messages(tx, channels, self._instance, now)
+        messages = await load_messages(tx, list(channels))
+        segments = await load_segments(tx, list(channels))
+        claimed = []
+        for message_id, channel in channels.items():
+            message, parts = messages[message_id], segments[message_id]
+            on_wire = next(s for s in parts if s.status is SegmentStatus.SENDING)
+            tx.record(message_event(message, now, part=on_wire.part, attempt=on_wire.attempts))
+            claimed.append((message, parts, channel))
+        return claimed, len(ended)
+
+    async def _stop(
+        self, tx: Tx, due: Collection[Due], now: datetime, under_way: AbstractSet[str]
+    ) -> set[str]:
+        """End those that may no longer be sent, and put off those whose number is in trouble; the ids of both."""
+        marketing = {d.recipient for d in due if d.category is Category.MARKETING}
+        suppressed = await find_suppressed(tx, marketing)
+        expired = [d.message_id for d in due if d.expired]
+        blocked = [
+            d.message_id
+            for d in due
+            if not d.expired and is_stopped(d.category, suppressed=d.recipient in suppressed)
+        ]
+        await end_messages(tx, expired, MessageStatus.EXPIRED, EXPIRED, self._clock)
+        await end_messages(tx, blocked, MessageStatus.BLOCKED, OPTED_OUT, self._clock)
+        ended = {*expired, *blocked}
+        held = self._held((d for d in due if d.message_id not in ended), under_way)
+        for number, urgent, besides, for_s in {(h.number, h.urgent, h.besides, h.for_s) for h in held}:
+            until = truncate_ms(now + timedelta(seconds=for_s))
+            await hold_recipient(tx, number, now, until, urgent=urgent, besides=besides)
+        return ended | {hold.message_id for hold in held}
+
+    def _under_way(self) -> AbstractSet[str]:
+        """Recipients that a message is being sent to; none while no number is in trouble."""
+        return {r for lane in self._lanes for r in lane.recipients_under_way} if self._troubles else set()
+
+    def _held(self, due: Iterable[Due], under_way: AbstractSet[str]) -> list[_Held]:
+        """Those whose number is in trouble, and must be left alone for a while or is being tried just now."""
+        if not self._troubles:
+            return []
+        now, held = self._clock.monotonic(), []
+        tries: dict[Number, str] = {}
+        for d in sorted(due, key=lambda d: (-d.candidate.priority, d.message_id)):
+            urgent = d.category in URGENT
+            number = Number(d.candidate.queue, d.recipient)
+            for_s = self._troubles.left_s(number, now, urgent=urgent)
+            if for_s == 0 and (d.recipient in under_way or number in tries):
+                for_s = ON_WIRE_S
+            if for_s:
+                held.append(_Held(d.message_id, number, urgent, tries.get(number), for_s))
+            elif for_s is not None:
+                tries[number] = d.message_id
+        return held
+
+
+class _Held(NamedTuple):
+    """A message that waits for its number.
+
+    Args:
+        besides: another one to the same number, which goes.
+    """
+
+    message_id: str
+    number: Number
+    urgent: bool
+    besides: str | None
+    for_s: float
+
+
+async def _find_due(
+    tx: Tx, takers: Sequence[Taker], now: datetime, *, behind: bool = False
+) -> tuple[dict[str, Due], bool]:
+    """What the takers could take, by id, and whether more of it may wait; further back, too, if asked.
+
+    What all of those that look further back avoid is passed over then, however much of it there is.
+    What is urgent is then looked for on behalf of all: it may use the reserve, however many others wait before it.
+    """
+    due: dict[str, Due] = {}
+    more = False
+    without = frozenset.intersection(*(t.avoids for t in takers)) if behind else frozenset[str]()
+    for urgent_only in (False, True):
+        wanted = wanted_per_queue(
+            t for t in takers if t.urgent_only is urgent_only or (behind and urgent_only)
+        )
+        if behind:
+            wanted = dict.fromkeys(wanted, LOOK_AHEAD)
+        found = await find_due(tx, wanted, now, urgent_only=urgent_only, without=without)
+        n_found = Counter(d.candidate.queue for d in found)
+        more = more or any(n == wanted[queue] for queue, n in n_found.items())
+        due |= {d.message_id: d for d in found}
+    return due, more
+
+
+def _choose(
+    due: Mapping[str, Due],
+    ended: Collection[str],
+    takers: Sequence[Taker],
+    now: datetime,
+    *,
+    may_avoid: bool = False,
+) -> dict[str, str]:
+    waiting = (d.candidate for d in due.values() if d.message_id not in ended)
+    return choose_channels(waiting, takers, now, may_avoid=may_avoid)
+
+
+async def end_messages(
+    tx: Tx,
+    message_ids: Sequence[str],
+    status: MessageStatus,
+    error: MessageError,
+    clock: Clock,
+) -> None:
+    """End waiting messages without sending them."""
+    if not message_ids:
+        return
+    now = truncate_ms(clock.now())
+    for message in (await load_messages(tx, message_ids)).values():
+        ended = msgspec.structs.replace(
+            message,
+            status=check_transition(message.status, status),
+            error=error,
+            updated_at=now,
+        )
+        await save_state(tx, ended)
+        tx.record(message_event(ended, now))

@@ -1,0 +1,108 @@
+"""Watch over the queue: messages wait, a channel has room, and nothing moves. If that ever happens, it is told.
+
+The watch asks the store, and believes nothing that the scheduler believes. It is an alarm and a second chance, no part
+of the way that messages take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gateway.clock import Clock
+from gateway.errors import StoreError
+from gateway.model.events import make_event
+from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.schedule import Scheduler
+from gateway.store.ports import Store, Tx
+from gateway.telemetry.metrics import Metrics, labeled
+
+_log = logging.getLogger(__name__)
+
+LOOK_S = 5.0
+STANDSTILL_S = 10.0
+"""The scheduler needs milliseconds, or as long as a commit takes."""
+
+
+class _Idle(NamedTuple):
+    """A channel that was seen with room, and messages for it.
+
+    Args:
+        n_begun: what it had begun then.
+        since: monotonic seconds.
+    """
+
+    n_begun: int
+    since: float
+
+
+class StandstillWatch:
+    """Looks every few seconds.
+
+    Args:
+        scheduler: asked what could go, and woken.
+        lanes: every channel.
+    """
+
+    def __init__(
+        self, scheduler: Scheduler, lanes: Sequence[Lane], store: Store, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._scheduler = scheduler
+        self._lanes = lanes
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._idle: dict[str, _Idle] = {}
+
+    async def run(self) -> None:
+        """Look until cancelled. Cancel: nothing is left half done."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self.look()
+            except StoreError as exc:
+                _log.warning("nobody looked whether messages stand still: %s", exc)
+
+    async def look(self) -> None:
+        """Look once: raise the alarm for what stands still, and have the scheduler look again."""
+        begun = {lane.name: lane.n_begun for lane in self._lanes}
+        claimable = await self._scheduler.find_claimable()
+        now = self._clock.monotonic()
+        for lane in self._lanes:
+            waiting, idle = claimable[lane.name], self._idle.get(lane.name)
+            if not waiting or idle is None or idle.n_begun != lane.n_begun:
+                if lane.stands_still is not None:
+                    lane.stands_still = None
+                    _log.warning("channel %s moves again", lane.name)
+                self._idle.pop(lane.name, None)
+                if waiting:
+                    self._idle[lane.name] = _Idle(begun[lane.name], now)
+            elif now - idle.since >= STANDSTILL_S:
+                self._scheduler.wake()
+                if lane.stands_still is None:
+                    await self._raise_alarm(lane, waiting, now - idle.since)
+
+    async def _raise_alarm(self, lane: Lane, n_waiting: int, for_s: float) -> None:
+        lane.stands_still = (
+            f"standstill: It has room, messages wait for it, and nothing has moved for {for_s:.0f} s"
+        )
+        _log.error(
+            "channel %s stands still: it has room, %d messages could go at once, and none has for %.0f s;"
+            " the queue is looked at again",
+            lane.name,
+            n_waiting,
+            for_s,
+        )
+        labeled(self._metrics.channel_standstills, lane.name).inc()
+        detail = (
+            "The channel has room, messages wait for it, and nothing moved. The queue is looked at again."
+        )
+        data = {"name": lane.name, "code": "standstill", "detail": detail}
+        event = make_event("channel.notice", self._clock.now(), lane.name, data)
+
+        async def op(tx: Tx) -> None:
+            tx.record(event)
+
+        await self._store.write(op)

@@ -1,0 +1,364 @@
+"""The configuration: its frozen values, their defaults, and how they are read from a TOML file.
+
+Reading is strict: an unknown key is a fault, and all faults are reported at once. What the settings
+mean for channels and the store is decided by `gateway.runtime.app`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from gateway.errors import GatewayError, SettingsError
+from gateway.policy.optout import MAX_REPLIES_PER_HOUR, find_fault, fold_word
+from gateway.settings.forms import (
+    BadValue,
+    Duration,
+    Filled,
+    Flag,
+    Form,
+    Groups,
+    Name,
+    Number,
+    Pace,
+    Region,
+    StoreUrl,
+    TcpPort,
+    Text,
+    list_of,
+    one_of,
+    parse_filled,
+    short_text,
+    show,
+    whole_number,
+)
+from gateway.settings.http import HttpSettings, WebhookSettings
+from gateway.settings.kannel import KannelAccountSettings, MoRouteSettings, kannel_faults
+from gateway.settings.kinds.carrier_link import CarrierLink
+from gateway.settings.kinds.stick import StickSettings
+from gateway.settings.numbers import check_numbers
+from gateway.settings.reader import read_document, read_table
+from gateway.settings.secrets import Secret
+from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings, check_accounts
+from gateway.settings.text import TextSettings
+
+DEFAULT_CONFIG = Path("/etc/hongyan/hongyan.toml")
+"""Read by `serve` and `check` when no file is named."""
+
+_BINDS = ("transceiver", "transmitter", "receiver", "pair")
+_PIN = re.compile(r"[0-9]{4,8}")
+
+
+class SettingsErrors(GatewayError):
+    """The configuration has faults: all of them.
+
+    Args:
+        source: the file as the user named it.
+        errors: in the order of the file's structs.
+    """
+
+    code = "settings"
+
+    def __init__(self, source: str, errors: list[SettingsError]) -> None:
+        super().__init__("\n".join(f"{source}:{'' if e.key_path else ' '}{e}" for e in errors))
+        self.source = source
+        self.errors = errors
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``[store]``: where everything durable lives.
+
+    Args:
+        url: ``sqlite:///PATH`` (from the working directory) or ``sqlite:////PATH`` (absolute).
+    """
+
+    url: StoreUrl = "sqlite:///./var/hongyan.db"
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``[log]``: what the daemon writes down.
+
+    Args:
+        level: lines of this level and above are in the program's log: debug, info, warning or error.
+        format: json, console (for people), or auto: console on a terminal and json elsewhere.
+        delivery: file of the delivery log, one JSON object a line; ``-`` is stdout.
+        mask_numbers: hide most digits of numbers in the delivery log too; the program's log always does.
+    """
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Form(one_of("debug", "info", "warning", "error"))
+    ] = "info"
+    format: Annotated[Literal["auto", "json", "console"], Form(one_of("auto", "json", "console"))] = "auto"
+    delivery: Filled = "./var/delivery.jsonl"
+    mask_numbers: Flag = False
+
+
+class NumberSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``[numbers]``: how numbers are read.
+
+    Args:
+        region: ISO 3166 code of the country whose national numbers need no prefix.
+    """
+
+    region: Region = "CN"
+
+
+class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``[queue]``: how hard we try.
+
+    Args:
+        on_uncertain: what becomes of a segment that may or may not have gone out: ``hold`` keeps it for a
+            receipt or an operator, ``retry`` sends it again, ``fail`` gives it up.
+        max_attempts: how often one segment is tried.
+        valid_for_s: how long a message may wait when it has no ``valid_for`` of its own.
+        retry_first_s: the pause after the first failed attempt; each later pause is twice the one before.
+        retry_cap_s: the longest pause between two attempts.
+    """
+
+    on_uncertain: Annotated[Literal["hold", "retry", "fail"], Form(one_of("hold", "retry", "fail"))] = "hold"
+    max_attempts: Annotated[int, Form(whole_number(1, 100))] = 5
+    valid_for_s: Duration = msgspec.field(default=72 * 3600.0, name="valid_for")
+    retry_first_s: Duration = msgspec.field(default=15.0, name="retry_first")
+    retry_cap_s: Duration = msgspec.field(default=1800.0, name="retry_cap")
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """The first pause is not longer than the longest."""
+        if self.retry_first_s > self.retry_cap_s:
+            yield "retry_first", "is longer than retry_cap; write a shorter one"
+
+
+class ModemSettings(StickSettings, frozen=True, kw_only=True):
+    """``[[modems]]``: one SIM in one modem; see also `StickSettings` and `SimSettings`.
+
+    Args:
+        name: the channel's name; unique.
+        pin: the SIM's PIN, if it asks for one.
+        number: the SIM's own number, E.164.
+        groups: the channel groups it serves.
+    """
+
+    name: Name
+    pin: Secret | None = None
+    number: Number | None = None
+    groups: Groups = ("default",)
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """A PIN that a SIM can have, beside what the stick's settings want."""
+        yield from StickSettings.faults(self)
+        if self.pin and not _PIN.fullmatch(self.pin.reveal()):
+            yield "pin", "is not a PIN; write 4 to 8 digits"
+
+
+class SmppSettings(CarrierLink, frozen=True, kw_only=True):
+    """``[[smpp]]``: one account at an SMSC; the rest of it is in `CarrierLink`, `CarrierRules` and `CarrierTexts`.
+
+    Args:
+        name: the channel's name; unique.
+        host: the SMSC's name or address.
+        port: the SMSC's TCP port.
+        system_id: the account's user name.
+        password: the account's password.
+        system_type: only where the carrier asks for one.
+        bind: transceiver, transmitter (only sends), receiver (only takes in), or pair: a transmitter and a receiver as
+            one channel.
+        window: how many segments may wait for the SMSC's answer at once.
+        rate: the most segments it sends in so much time.
+        source_address: the sender's number or name that messages carry.
+        groups: the channel groups it serves.
+        enquire_link_s: how often a silent link is asked whether it lives.
+        response_timeout_s: how long the SMSC may take to answer a segment.
+        bind_timeout_s: how long it may take to accept the bind.
+    """
+
+    name: Name
+    host: Filled
+    port: TcpPort = 2775
+    system_id: Annotated[str, Form(short_text(15))]
+    password: Secret
+    system_type: Annotated[str, Form(short_text(12))] = ""
+    bind: Annotated[Literal["transceiver", "transmitter", "receiver", "pair"], Form(one_of(*_BINDS))] = (
+        "transceiver"
+    )
+    window: Annotated[int, Form(whole_number(1, 10_000))] = 10
+    rate: Pace | None = None
+    source_address: Annotated[str, Form(short_text(20))] = ""
+    groups: Groups = ("default",)
+    enquire_link_s: Duration = msgspec.field(default=30.0, name="enquire_link")
+    response_timeout_s: Duration = msgspec.field(default=60.0, name="response_timeout")
+    bind_timeout_s: Duration = msgspec.field(default=30.0, name="bind_timeout")
+
+
+ChannelSettings = ModemSettings | SmppSettings
+
+
+def _parse_keyword(value: object) -> str:
+    word = parse_filled(value)
+    if fault := find_fault(word):
+        raise BadValue(f"{show(word)} {fault}")
+    return word
+
+
+Keywords = Annotated[tuple[str, ...], Form(list_of(_parse_keyword))]
+
+
+class OptOutSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``[opt_out]``: how a person says no to marketing.
+
+    Args:
+        keywords: texts that mean it; case, width and surrounding punctuation don't matter.
+        reply: the confirmation that is sent back; empty for none.
+        replies_per_hour: replies that one channel may send in an hour, to words of ``[opt_out]``, ``[opt_in]`` and
+            ``[help]`` together.
+    """
+
+    keywords: Keywords = ("TD", "T", "退订", "STOP", "UNSUBSCRIBE")
+    reply: Text = "您已退订,不再接收此类短信。"
+    replies_per_hour: Annotated[int, Form(whole_number(0, 100_000))] = MAX_REPLIES_PER_HOUR
+
+
+class OptInSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``[opt_in]``: how a person takes that back.
+
+    Args:
+        keywords: texts that mean it.
+        reply: the confirmation that is sent back; empty for none.
+    """
+
+    keywords: Keywords = ("START", "YES", "UNSTOP", "订阅", "恢复")
+    reply: Text = "您已恢复订阅。"
+
+
+class HelpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``[help]``: how a person asks who we are.
+
+    Args:
+        keywords: texts that mean it.
+        reply: what is sent back; empty for nothing.
+    """
+
+    keywords: Keywords = ("HELP", "INFO", "帮助")
+    reply: Text = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole file.
+
+    Args:
+        http: the API.
+        store: where everything durable lives.
+        log: what the daemon writes down.
+        numbers: how numbers are read.
+        text: how texts are encoded and cut.
+        queue: how hard we try.
+        modems: the SIMs, in the order of the file.
+        smpp: the SMSC accounts, in the order of the file.
+        smpp_server: where applications bind to us.
+        smpp_accounts: applications that may bind to us.
+        opt_out: how a person says no to marketing.
+        opt_in: how a person takes that back.
+        help: how a person asks who we are.
+        kannel_accounts: clients of Kannel's `sendsms`.
+        mo_routes: applications that are called for inbound messages, in the order of the file.
+        webhooks: where calls may go that clients ask for.
+    """
+
+    http: HttpSettings = HttpSettings()
+    store: StoreSettings = StoreSettings()
+    log: LogSettings = LogSettings()
+    numbers: NumberSettings = NumberSettings()
+    text: TextSettings = TextSettings()
+    queue: QueueSettings = QueueSettings()
+    modems: tuple[ModemSettings, ...] = ()
+    smpp: tuple[SmppSettings, ...] = ()
+    smpp_server: tuple[SmppServerSettings, ...] = ()
+    smpp_accounts: tuple[SmppAccountSettings, ...] = ()
+    opt_out: OptOutSettings = OptOutSettings()
+    opt_in: OptInSettings = OptInSettings()
+    help: HelpSettings = HelpSettings()
+    kannel_accounts: tuple[KannelAccountSettings, ...] = ()
+    mo_routes: tuple[MoRouteSettings, ...] = ()
+    webhooks: WebhookSettings = WebhookSettings()
+
+    @property
+    def channels(self) -> tuple[ChannelSettings, ...]:
+        """All channels: modems first, each kind in the order of the file."""
+        return (*self.modems, *self.smpp)
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """One text can't mean two things, nor one name."""
+        channels = {channel.name: channel.groups for channel in self.channels}
+        yield from kannel_faults(self.kannel_accounts, self.mo_routes, channels)
+        yield from check_accounts(self.smpp_server, self.smpp_accounts)
+        yield from check_numbers(
+            self.numbers.region,
+            [modem.number for modem in self.modems],
+            [bind.source_address for bind in self.smpp],
+            self.smpp_accounts,
+            self.kannel_accounts,
+            self.mo_routes,
+            names=channels,
+        )
+        meaning: dict[str, str] = {}
+        for key, words in (("opt_out", self.opt_out), ("opt_in", self.opt_in), ("help", self.help)):
+            for word in words.keywords:
+                other = meaning.setdefault(fold_word(word), key)
+                if other != key:
+                    yield f"{key}.keywords", f"{word} stands in {other}.keywords too; write it in one of them"
+
+
+def load_settings(path: Path | None, *, only: tuple[str, ...] = ()) -> Settings:
+    """Read a config file.
+
+    Args:
+        path: the file; None for the embedded defaults, which need none.
+        only: tables to read. What stands in others may be wrong, and their secrets need not be readable. Empty for all.
+
+    Raises:
+        SettingsErrors: with every fault that was found.
+    """
+    if path is None:
+        return Settings()
+    try:
+        document = read_document(path)
+    except SettingsError as error:
+        raise SettingsErrors(str(path), [error]) from None
+    if only:
+        document = {key: value for key, value in document.items() if key in only}
+    faults: list[SettingsError] = []
+    settings = read_table(Settings, document, "", faults)
+    faults.extend(_shared_values(document))
+    if settings is None or faults:
+        raise SettingsErrors(str(path), faults)
+    return settings
+
+
+def _shared_values(document: dict[str, object]) -> Iterator[SettingsError]:
+    """Names and ports that two channels claim; from the raw tables, so that other faults don't hide them."""
+    for key, sections in (
+        ("name", ("modems", "smpp")),
+        ("port", ("modems",)),
+        ("usb", ("modems",)),
+        ("imei", ("modems",)),
+        ("iccid", ("modems",)),
+    ):
+        owner: dict[str, str] = {}
+        for path, table in _channel_tables(document, sections):
+            value = table.get(key)
+            if isinstance(value, str) and owner.setdefault(value, path) != path:
+                yield SettingsError(
+                    f"{path}.{key}", f'"{value}" is that of {owner[value]} too; write another'
+                )
+
+
+def _channel_tables(
+    document: dict[str, object], sections: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, object]]]:
+    for section in sections:
+        tables = document.get(section)
+        for i, table in enumerate(tables if isinstance(tables, list) else ()):
+            if isinstance(table, dict):
+                yield f"{section}[{i}]", table
