@@ -63,7 +63,7 @@ class OutboundSegment:
         priority: 0..9, 9 first; only a hint to the network.
         more_to_come: another segment of the same message follows at once.
         attempt: which attempt of this segment it is, from 1; only handed back in `LateResult`.
-        tlvs: optional parameters for an SMSC, tag and value; others ignore them.
+        carrier_options: what the message brings along for its carrier (`drivers.carrier_options`); SIMs ignore it.
     """
 
     segment_id: SegmentId
@@ -78,7 +78,7 @@ class OutboundSegment:
     priority: int = 5
     more_to_come: bool = False
     attempt: int = 1
-    tlvs: tuple[tuple[int, bytes], ...] = ()
+    carrier_options: str | None = None
 
 
 class FaultKind(StrEnum):

@@ -44,7 +44,7 @@ def _make_lane(
         rate_text=str(rate) if rate else None,
         budget=make_budget(channel) if isinstance(channel, ModemSettings) else None,
         number=channel.number if isinstance(channel, ModemSettings) else channel.source_address or None,
-        takes_parameters=not isinstance(channel, SmppSettings) or channel.takes_parameters,
+        takes_options=not isinstance(channel, SmppSettings) or channel.takes_parameters,
         account=_account(channel) if isinstance(channel, SmppSettings) else None,
     )
 

@@ -122,7 +122,7 @@ class Requests:
             created_at=message.created_at,
             concat_ref=message.concat_ref,
             source_address=message.source_address,
-            smpp_tlvs=message.smpp_tlvs,
+            carrier_options=message.carrier_options,
         )
         bits = draft.reference_bits
         if fresh.n_segments > 1 and (fresh.concat_ref is None or concat_width(fresh.concat_ref) != bits):

@@ -92,7 +92,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         queue: ``group:NAME`` or ``channel:NAME``: who may claim it.
         valid_for_s: seconds from creation (or schedule) until it expires.
         key_id: the API key that sent it; None for the gateway's own.
-        smpp_tlvs: optional parameters for an SMSC, tag and value, in every segment; SIMs ignore them.
+        carrier_options: what it brings along for its carrier, in every segment; only drivers read it.
         source_address: what the handset is to see as sender, where the channel can choose; None for the channel's own.
     """
 
@@ -125,7 +125,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     batch_id: BatchId | None = None
     key_id: KeyId | None = None
-    smpp_tlvs: tuple[tuple[int, bytes], ...] = ()
+    carrier_options: str | None = None
     source_address: str | None = None
 
 

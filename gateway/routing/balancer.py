@@ -22,14 +22,14 @@ class Candidate(NamedTuple):
         priority: 0..9, 9 first.
         queue: where it waits.
         need: what it takes of a budget.
-        has_parameters: it brings optional parameters for an SMSC along, which may be required by law.
+        has_options: it brings options for its carrier along, which may be required by law.
     """
 
     message_id: str
     priority: int
     queue: str
     need: Need = Need("")
-    has_parameters: bool = False
+    has_options: bool = False
 
 
 class Taker(NamedTuple):
@@ -41,7 +41,7 @@ class Taker(NamedTuple):
         free: messages it can take now, at least 1.
         budget: what it may spend; None for channels without, which cost nothing here.
         urgent_only: only the reserve of its budget is left.
-        takes_parameters: False for a bind that would have to drop a message's optional parameters (SMPP 3.3).
+        takes_options: False for a bind that would have to drop options that a message brings along (SMPP 3.3).
         avoids: recipients that it takes only when it finds no others, because messages to them have just failed there.
     """
 
@@ -50,7 +50,7 @@ class Taker(NamedTuple):
     free: int
     budget: Budget | None = None
     urgent_only: bool = False
-    takes_parameters: bool = True
+    takes_options: bool = True
     avoids: frozenset[str] = frozenset()
 
 
@@ -74,7 +74,7 @@ def choose_channels(
     """
     room = {taker.name: taker.free for taker in takers}
     budgets = {taker.name: taker.budget for taker in takers if taker.budget is not None}
-    plain = {taker.name for taker in takers if not taker.takes_parameters}
+    plain = {taker.name for taker in takers if not taker.takes_options}
     avoids = {taker.name: taker.avoids for taker in takers if taker.avoids}
     serving: dict[str, list[str]] = {}
     for taker in takers:
@@ -87,7 +87,7 @@ def choose_channels(
             if candidate.message_id in chosen:
                 continue
             names: Sequence[str] = serving.get(candidate.queue, ())
-            if plain and candidate.has_parameters:
+            if plain and candidate.has_options:
                 names = [n for n in names if n not in plain]
             if choosy:
                 names = [n for n in names if candidate.need.recipient not in avoids.get(n, ())]
@@ -120,6 +120,6 @@ def unfilled(takers: Iterable[Taker], chosen: Mapping[str, str]) -> list[Taker]:
     return [
         taker._replace(free=taker.free - given.get(taker.name, 0))
         for taker in takers
-        if (taker.budget is not None or not taker.takes_parameters or taker.avoids)
+        if (taker.budget is not None or not taker.takes_options or taker.avoids)
         and given.get(taker.name, 0) < taker.free
     ]

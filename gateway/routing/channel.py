@@ -76,7 +76,7 @@ class Standing:
         budget: with what is on the wire taken off; None without.
         paced_until: when its rate, or the pace that it finds, allows the next segment; None for now.
         slowed_down: that is the pace, and not its rate.
-        takes_parameters: see `gateway.routing.balancer.Taker`.
+        takes_options: see `gateway.routing.balancer.Taker`.
     """
 
     snapshot: ChannelSnapshot
@@ -84,7 +84,7 @@ class Standing:
     budget: Budget | None = None
     paced_until: datetime | None = None
     slowed_down: bool = False
-    takes_parameters: bool = True
+    takes_options: bool = True
 
 
 class UssdReply(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,7 +42,7 @@ class Waiting:
         need: what it takes of a budget.
         hidden_until: nobody may claim it before; None for at once.
         last_error: why it was not sent the last time; None when it was not tried.
-        has_parameters: see `gateway.routing.balancer.Candidate`.
+        has_options: see `gateway.routing.balancer.Candidate`.
     """
 
     status: MessageStatus
@@ -50,7 +50,7 @@ class Waiting:
     need: Need
     hidden_until: datetime | None = None
     last_error: str | None = None
-    has_parameters: bool = False
+    has_options: bool = False
 
 
 def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime) -> list[Reason]:
@@ -94,7 +94,7 @@ def _explain_channel(standing: Standing, waiting: Waiting, now: datetime) -> lis
 
 def _holds(standing: Standing, waiting: Waiting, now: datetime) -> Iterator[tuple[str, str, datetime | None]]:
     snapshot = standing.snapshot
-    if waiting.has_parameters and not standing.takes_parameters:
+    if waiting.has_options and not standing.takes_options:
         yield "no_parameters", "It can't carry the message's smpp_tlvs: SMPP 3.3 has no parameters.", None
     if snapshot.state is not ChannelState.UP:
         yield snapshot.state.value, _state_detail(snapshot), None

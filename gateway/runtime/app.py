@@ -261,7 +261,7 @@ def _intake_settings(settings: Settings) -> IntakeSettings:
         channels={c.name: c.groups for c in settings.channels if _sends(c)},
         valid_for_s=settings.queue.valid_for_s,
         text=settings.text.rules(),
-        without_parameters=frozenset(bind.name for bind in settings.smpp if not bind.takes_parameters),
+        without_options=frozenset(bind.name for bind in settings.smpp if not bind.takes_parameters),
     )
 
 

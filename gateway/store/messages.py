@@ -188,14 +188,6 @@ def _marks(values: Collection[object]) -> str:
     return ",".join("?" * len(values))
 
 
-def _write_tlvs(tlvs: tuple[tuple[int, bytes], ...]) -> str | None:
-    return json.dumps([[tag, value.hex()] for tag, value in tlvs]) if tlvs else None
-
-
-def _read_tlvs(text: str | None) -> tuple[tuple[int, bytes], ...]:
-    return tuple((tag, bytes.fromhex(value)) for tag, value in json.loads(text)) if text else ()
-
-
 def _message_params(m: Message) -> tuple[Any, ...]:
     schedule_at = format_ms(m.schedule_at)
     return (
@@ -204,7 +196,7 @@ def _message_params(m: Message) -> tuple[Any, ...]:
         json.dumps(m.tags, ensure_ascii=False) if m.tags else "[]", m.status.value, m.n_segments, m.concat_ref,
         m.queue, m.error and m.error.code, m.error and m.error.detail, format_ms(m.created_at),
         format_ms(m.updated_at), format_ms(m.sent_at), format_ms(m.delivered_at), format_ms(m.expires_at),
-        m.batch_id, m.key_id, m.source_address, _write_tlvs(m.smpp_tlvs),
+        m.batch_id, m.key_id, m.source_address, m.carrier_options,
         schedule_at if m.status is MessageStatus.SCHEDULED else None,
     )  # fmt: skip
 
@@ -243,7 +235,7 @@ def parse_message(row: Row) -> Message:
         batch_id=None if row[28] is None else BatchId(row[28]),
         key_id=None if row[29] is None else KeyId(row[29]),
         source_address=row[30],
-        smpp_tlvs=_read_tlvs(row[31]),
+        carrier_options=row[31],
     )
 
 

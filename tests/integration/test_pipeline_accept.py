@@ -259,9 +259,9 @@ async def test_a_batch_of_nothing_good_is_still_an_answer(rig: Rig):
 
 
 async def test_parameters_that_no_channel_could_carry_are_refused_at_once(tmp_path: Path):
-    old = ScriptedChannel(driver=ScriptedDriver("old"), groups=("default",), takes_parameters=False)
+    old = ScriptedChannel(driver=ScriptedDriver("old"), groups=("default",), takes_options=False)
     new = ScriptedChannel(driver=ScriptedDriver("new"), groups=("otp", "both"))
-    also_old = ScriptedChannel(driver=ScriptedDriver("also-old"), groups=("both",), takes_parameters=False)
+    also_old = ScriptedChannel(driver=ScriptedDriver("also-old"), groups=("both",), takes_options=False)
     async with running(tmp_path / "s.db", old, new, also_old, started=False) as rig:
         for place in ({}, {"channel": "old"}, {"sender": "old"}, {"channel": "also-old"}):
             with pytest.raises(InvalidRequest) as caught:

@@ -301,7 +301,7 @@ async def test_the_smsc_is_asked_to_give_a_message_another_text():
 
 
 @pytest.mark.parametrize(
-    "what", [{"udh": bytes.fromhex("050003070201")}, {"tlvs": ((0x1400, b"12"),)}, {"flash": True}]
+    "what", [{"udh": bytes.fromhex("050003070201")}, {"carrier_options": '[[5120, "3132"]]'}, {"flash": True}]
 )
 async def test_what_a_replacement_has_no_place_for_is_not_dropped(what: dict[str, Any]):
     async with bound() as run:

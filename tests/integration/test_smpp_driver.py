@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from drivers.base import Accepted, ChannelInfo, ChannelUp, FaultKind, Refused, Uncertain
+from drivers.carrier_options import write_options
 from drivers.smpp.client.config import SmppConfig
 from drivers.smpp.client.submit_rules import SubmitRules
 from drivers.smpp.wire.codec import encode_pdu
@@ -183,7 +184,9 @@ async def test_answers_to_nothing_we_asked_are_counted_and_harm_nobody():
 
 async def test_a_bind_without_parameters_refuses_a_segment_that_brings_some():
     async with bound(interface_version="3.3") as run:
-        result = await run.driver.submit(replace(segment(), tlvs=((0x1400, b"12"),)))
+        result = await run.driver.submit(
+            replace(segment(), carrier_options=write_options({"0x1400": "3132"}))
+        )
         assert isinstance(result, Refused)
         assert (result.fault.kind, result.fault.code) == (FaultKind.PERMANENT, "no_parameters")
         assert isinstance(await run.submit(), Accepted)

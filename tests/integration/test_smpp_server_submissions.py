@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from drivers.base import ReceiptState
+from drivers.carrier_options import read_options
 from drivers.codec.gsm7 import encode_gsm7
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import CommandStatus, MessageState, Tag
@@ -241,7 +242,7 @@ async def test_a_carriers_own_parameters_go_on_to_it(tmp_path):
         for part in parts_of(LONG):
             await accepted(esme, replace(part, tlvs=OWN))
         await served.driver.until_submitted(1 + len(parts_of(LONG)))
-        assert {segment.tlvs for segment in served.driver.submitted} == {OWN}
+        assert {read_options(segment.carrier_options) for segment in served.driver.submitted} == {OWN}
 
 
 async def test_a_carriers_own_parameters_stay_with_a_message_that_is_replaced(tmp_path):
@@ -251,7 +252,7 @@ async def test_a_carriers_own_parameters_stay_with_a_message_that_is_replaced(tm
         answer = await esme.ask(ReplaceSm(message_id=told, short_message=b"other text"))
         assert answer.command_status == 0
         message = await served.rig.message(told)
-        assert (message.text, message.smpp_tlvs) == ("other text", OWN)
+        assert (message.text, read_options(message.carrier_options)) == ("other text", OWN)
 
 
 async def test_data_sm_is_taken_too(tmp_path):

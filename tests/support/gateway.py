@@ -91,7 +91,7 @@ class ScriptedChannel(msgspec.Struct, kw_only=True):
     budget: Budget | None = None
     number: str | None = None
     account: str | None = None
-    takes_parameters: bool = True
+    takes_options: bool = True
 
 
 class Rig:
@@ -118,7 +118,7 @@ class Rig:
                 budget=c.budget,
                 number=c.number,
                 account=c.account,
-                takes_parameters=c.takes_parameters,
+                takes_options=c.takes_options,
             )
             for c in channels
         }
@@ -132,8 +132,8 @@ class Rig:
         self.watch = StandstillWatch(self.scheduler, lanes, store, clock, metrics)
         wake = self.scheduler.wake
         groups = {c.driver.channel_id: c.groups for c in channels if c.driver.capacity}
-        plain = {c.driver.channel_id for c in channels if not c.takes_parameters}
-        settings = IntakeSettings(region, groups, 72 * 3_600, text, without_parameters=plain)
+        plain = {c.driver.channel_id for c in channels if not c.takes_options}
+        settings = IntakeSettings(region, groups, 72 * 3_600, text, without_options=plain)
         self.intake = Intake(store, clock, settings, wake)
         self.batches = Batches(store, clock, self.intake)
         self.inbox = Inbox(store, clock, self.intake, KEYWORDS, region, metrics)

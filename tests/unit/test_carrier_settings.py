@@ -69,7 +69,7 @@ def test_a_bind_of_smpp_3_3_takes_no_parameters(tmp_path: Path) -> None:
         msgspec.structs.replace(settings, store=StoreSettings(url=f"sqlite:///{tmp_path}/s.db")),
         SystemClock(),
     )
-    assert not lane.taker(1, clock.read(SystemClock())).takes_parameters
+    assert not lane.taker(1, clock.read(SystemClock())).takes_options
 
 
 @pytest.mark.parametrize("value", ["12", "true", '"16"', "16.0"])

@@ -21,7 +21,7 @@ from drivers.base import (
     Refused,
     SubmitResult,
 )
-from drivers.errors import EncodeError, WireLost
+from drivers.errors import CodecError, WireLost
 from drivers.late import LateAnswers
 from drivers.smpp.client.bind import RENEWING, Bind, Facts
 from drivers.smpp.client.config import PAIR, SmppConfig
@@ -81,13 +81,13 @@ class SmppDriver(Driver):
         if connection is None or not self.capacity:
             return Refused(fault=NOT_BOUND)
         config = self._config
-        if segment.tlvs and not config.takes_parameters:
+        if segment.carrier_options and not config.takes_parameters:
             return Refused(fault=_NO_PARAMETERS)
         try:
             body = encode_segment(segment, config.source_address, config.addresses, config.texts)
             body = apply_rules(body, segment, config.submit, datetime.now(UTC))
             answer = await connection.exchange(body, segment)
-        except EncodeError as error:
+        except CodecError as error:
             return Refused(fault=Fault(kind=FaultKind.PERMANENT, code="smpp_encode", detail=str(error)))
         return result_of(answer)
 

@@ -119,7 +119,7 @@ async def replace(
 
     Cancel: the answer is dropped; the message may be replaced or not.
     """
-    if segment.udh or segment.tlvs or segment.flash:
+    if segment.udh or segment.carrier_options or segment.flash:
         raise EncodeError("replace_sm", "has no place for a header, for parameters or for a message class")
     plain = encode_segment(segment, config.source_address, config.addresses, config.texts)
     told = apply_rules(plain, segment, config.submit, datetime.now(UTC))

@@ -15,6 +15,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from drivers.base import OutboundSegment
+from drivers.carrier_options import read_options
 from drivers.codec.udh import IEI_CONCAT_8, IEI_CONCAT_16, decode_udh, encode_udh
 from drivers.errors import DecodeError
 from drivers.smpp.times import format_time
@@ -95,7 +96,9 @@ def apply_rules(body: SubmitSm, segment: OutboundSegment, rules: SubmitRules, no
         rules: see `SubmitRules`.
         now: aware; where an absolute validity counts from.
     """
-    tlvs = _merge(rules.tlvs, segment.tlvs)
+    tlvs = rules.tlvs
+    if segment.carrier_options:
+        tlvs = _merge(tlvs, read_options(segment.carrier_options))
     if rules is DEFAULT_RULES:
         return replace(body, tlvs=tlvs) if tlvs else body
     changes: dict[str, Any] = {

@@ -161,7 +161,7 @@ async def _waiting(tx: Tx, message: Message, segments: Sequence[Segment]) -> Wai
         need=Need(message.recipient, n_left, message.category in URGENT),
         hidden_until=await find_hidden_until(tx, message.id) if message.status in CANCELABLE else None,
         last_error=f"{error.code}: {error.detail}" if error else None,
-        has_parameters=bool(message.smpp_tlvs),
+        has_options=message.carrier_options is not None,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from drivers.carrier_options import write_options
 from drivers.codec.segment import Plan
 from drivers.codec.udh import encode_udh
 from gateway.clock import Clock, truncate_ms
@@ -58,14 +59,14 @@ class IntakeSettings(NamedTuple):
         channels: name -> groups of every configured channel.
         valid_for_s: for messages that do not say.
         text: how texts are encoded and cut.
-        without_parameters: those of the channels that can't carry ``smpp_tlvs``.
+        without_options: those of the channels that can't carry options for a carrier.
     """
 
     region: str
     channels: Mapping[str, Sequence[str]]
     valid_for_s: float
     text: TextRules = DEFAULT_RULES
-    without_parameters: Collection[str] = ()
+    without_options: Collection[str] = ()
 
 
 class Intake:
@@ -232,7 +233,7 @@ class Intake:
         queue = choose_queue(self._settings.channels, channel=request.channel, sender=request.sender)
         if queue is None:
             errors.append(_no_channel(request))
-        elif request.smpp_tlvs and not self._carries_parameters(queue):
+        elif request.smpp_tlvs and not self._carries_options(queue):
             errors.append(_NO_PARAMETERS)
         now = truncate_ms(now)
         starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
@@ -273,14 +274,14 @@ class Intake:
             expires_at=truncate_ms((starts_at or now) + timedelta(seconds=valid_for_s)),
             batch_id=batch_id,
             key_id=key.id if key else None,
-            smpp_tlvs=tuple((int(tag, 16), bytes.fromhex(value)) for tag, value in request.smpp_tlvs.items()),
+            carrier_options=write_options(request.smpp_tlvs),
         )
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
         return Draft(message, segments, self.reference_bits)
 
-    def _carries_parameters(self, queue: str) -> bool:
+    def _carries_options(self, queue: str) -> bool:
         """Whether any channel that serves the queue can, now or later."""
-        plain = self._settings.without_parameters
+        plain = self._settings.without_options
         return not plain or any(
             name not in plain and queue in queues_of(name, groups)
             for name, groups in self._settings.channels.items()

@@ -56,7 +56,7 @@ class Lane:
         budget: what it may spend per day and month; None without.
         number: our own number on it, if configured.
         account: what binds to one SMSC account share; None for a channel that stands alone.
-        takes_parameters: False for a bind that has no optional parameters; messages that bring some go elsewhere.
+        takes_options: False for a bind that can carry no options; messages that bring some go elsewhere.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Lane:
         budget: Budget | None = None,
         number: str | None = None,
         account: str | None = None,
-        takes_parameters: bool = True,
+        takes_options: bool = True,
     ) -> None:
         self.driver = driver
         self.name = driver.channel_id
@@ -79,7 +79,7 @@ class Lane:
         self.queues = queues_of(self.name, groups)
         self.number = number
         self.account = self.name if account is None else account
-        self._takes_parameters = takes_parameters
+        self._takes_options = takes_options
         self.filled = True
         """Whether it was given all it could take when it was last asked: there may be more in the queue."""
         self.budget = budget
@@ -214,7 +214,7 @@ class Lane:
 
     def taker(self, free: int, at: Reading) -> Taker:
         """It with its room, for the balancer."""
-        taker = Taker(self.name, self.queues, free, takes_parameters=self._takes_parameters)
+        taker = Taker(self.name, self.queues, free, takes_options=self._takes_options)
         suspects = self._cooldown.suspects + self._breaker.suspects
         if self._breaker.until is not None:  # while it works, those in trouble have their turn as everybody
             suspects += self._breaker.shunned
@@ -347,7 +347,7 @@ class Lane:
             snapshot=self._snapshot(at),
             queues=self.queues,
             budget=None if self.budget is None else self._left(wall),
-            takes_parameters=self._takes_parameters,
+            takes_options=self._takes_options,
             paced_until=wall + timedelta(seconds=max(rate_s, pace_s)) if rate_s > 0 or pace_s > 0 else None,
             slowed_down=pace_s > rate_s,
         )

@@ -38,5 +38,5 @@ def outbound_segment(message: Message, segment: Segment, now: datetime) -> Outbo
         priority=message.priority,
         more_to_come=segment.part < n,
         attempt=segment.attempts,
-        tlvs=message.smpp_tlvs,
+        carrier_options=message.carrier_options,
     )

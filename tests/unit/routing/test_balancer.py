@@ -87,12 +87,12 @@ def test_only_a_taker_with_a_budget_and_room_is_unfilled():
 
 
 def test_a_message_with_parameters_goes_by_a_channel_that_takes_them():
-    plain = taker("old", 10)._replace(takes_parameters=False)
-    with_some = to("a", "m1")._replace(has_parameters=True)
+    plain = taker("old", 10)._replace(takes_options=False)
+    with_some = to("a", "m1")._replace(has_options=True)
     assert choose_channels([with_some, to("b", "m2")], [plain, taker("new", 1)]) == {"m1": "new", "m2": "old"}
     assert choose_channels([with_some], [plain]) == {}
 
 
 def test_a_taker_without_parameters_that_has_room_is_unfilled():
-    plain = taker("old", 3)._replace(takes_parameters=False)
+    plain = taker("old", 3)._replace(takes_options=False)
     assert unfilled([plain, taker("new", 3)], {"m1": "old"}) == [plain._replace(free=2)]

@@ -127,8 +127,8 @@ def test_a_window_is_as_narrow_as_one_while_the_channel_is_tried():
 
 
 def test_a_bind_without_parameters_says_so_to_a_message_that_brings_some():
-    old = standing(channel("old"), takes_parameters=False)
-    assert reasons(old, standing(channel("new")), has_parameters=True) == [
+    old = standing(channel("old"), takes_options=False)
+    assert reasons(old, standing(channel("new")), has_options=True) == [
         ("old", "no_parameters", None),
         ("new", "turn", None),
     ]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from drivers.base import Concat, Encoding, OutboundSegment, SegmentId
+from drivers.carrier_options import write_options
 from drivers.codec.udh import concat_element, encode_concat_udh, encode_udh
 from drivers.smpp.client.submit_rules import DEFAULT_RULES, LongText, SubmitRules, Validity, apply_rules
 from drivers.smpp.client.text import AddressPlan, encode_segment
@@ -101,13 +102,19 @@ def test_the_single_fields_are_as_agreed():
 
 def test_parameters_of_the_carrier_and_of_the_message_go_along():
     rules = SubmitRules(tlvs=((0x1400, b"1"),))
-    assert submit(rules, tlvs=((0x1403, b"2"),)).tlvs == ((0x1400, b"1"), (0x1403, b"2"))
-    assert submit(DEFAULT_RULES, tlvs=((0x1403, b"2"),)).tlvs == ((0x1403, b"2"),)
+    assert submit(rules, carrier_options=write_options({"0x1403": "32"})).tlvs == (
+        (0x1400, b"1"),
+        (0x1403, b"2"),
+    )
+    assert submit(DEFAULT_RULES, carrier_options=write_options({"0x1403": "32"})).tlvs == ((0x1403, b"2"),)
 
 
 def test_a_parameter_of_the_message_takes_the_place_of_the_carriers():
     rules = SubmitRules(tlvs=((0x1400, b"1"), (0x1401, b"2")))
-    assert submit(rules, tlvs=((0x1400, b"3"),)).tlvs == ((0x1401, b"2"), (0x1400, b"3"))
+    assert submit(rules, carrier_options=write_options({"0x1400": "33"})).tlvs == (
+        (0x1401, b"2"),
+        (0x1400, b"3"),
+    )
 
 
 def test_priorities_are_ten_octets():
