@@ -43,7 +43,8 @@ from gateway.runtime.stores import open_store
 from gateway.runtime.tls import load_tls
 from gateway.settings.config import ModemSettings, Settings, SmppSettings
 from gateway.settings.store_file import beside_store
-from gateway.store.sqlite.engine import CommitFigures, SqliteStore
+from gateway.store.ports import CommitFigures
+from gateway.store.sqlite.engine import SqliteStore
 from gateway.telemetry.metrics import Metrics, labeled, make_metrics
 from gateway.timeline.delivery_log import DeliveryLog
 

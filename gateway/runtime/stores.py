@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gateway.settings.store_file import store_path
-from gateway.store.sqlite.engine import CommitFigures, SqliteStore
+from gateway.store.ports import CommitFigures
+from gateway.store.sqlite.engine import SqliteStore
 
 
 async def open_store(

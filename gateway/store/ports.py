@@ -1,9 +1,22 @@
 """What the rest of the product sees of the store: two ways in, and a transaction that speaks portable SQL.
 
-Repositories (`gateway.store.messages` ...) are functions over a `Tx`; callers compose them into one
-operation and hand it to `Store.write`, which commits operations of many callers together and returns
-when the commit is durable. Operations are coroutine functions that await nothing but the `Tx`: an
-engine may drive them on a thread of its own, and may run one again when its group had to be rolled back.
+Repositories (`gateway.store.messages` ...) are functions over a `Tx`; callers compose them into one operation and hand
+it to `Store.write`, which commits operations of many callers together and returns when the commit is durable.
+
+Rules for operations:
+
+- *Where they run.* On SQLite an operation runs on the writer's thread (`Store.read`: on a reader's thread), beside the
+  event loop. On PostgreSQL it runs on the event loop. It must be right on both.
+- *What they touch.* Values that they were given, and their `Tx`. Never the caller's live state: what an operation
+  needs of a lane, a cache or a counter is read before, and what it finds is returned. The clock may be asked.
+- *What they await.* Nothing but their `Tx`.
+- *How often they run.* Once or more: a group that had to be rolled back is run again. Only the last run counts, so
+  an operation keeps nothing between runs and changes none of its arguments.
+- *In which order.* Operations that one store was given one after the other commit in that order or together. Inside a
+  commit all items of one joint operation run where the first of them stands. Operations of different stores (other
+  processes) on one database commit in any order; what one found must be checked in the statement that builds on it.
+- *What comes of them together.* All that one operation writes, records (`Tx.record`) and says (`Tx.claimable`) is
+  committed, or nothing of it.
 
 What every message needs is written as a `JointOperation`, over all that wait for the same commit: a statement for
 many costs little more than a statement for one.
@@ -12,7 +25,7 @@ many costs little more than a statement for one.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from gateway.model.events import Event
 
@@ -38,17 +51,45 @@ class Tx(Protocol):
         ...
 
     def record(self, event: Event) -> None:
-        """Append to the timeline; it gets its ``seq`` and commits with this transaction, in this order."""
+        """Append to the timeline; it commits with this transaction, in this order.
+
+        The events of a commit get their ``seq`` at its end, by `gateway.store.events.append_events`, so that numbers
+        are in the order of commits: who has read up to n never finds an event with a smaller number later.
+        """
+        ...
+
+    def claimable(self, queue: str) -> None:
+        """Say that this transaction leaves a message on a queue that may be claimed at once.
+
+        Every repository function that inserts queued rows, unhides or requeues them says it. `Store.on_claimable` is
+        told after the commit, once, whoever wrote.
+        """
         ...
 
 
 Operation = Callable[[Tx], Awaitable[T]]
 JointOperation = Callable[[Tx, Sequence[Item]], Awaitable[Sequence[T]]]
 """Does for one or many items what their callers want; the results in the order of the items."""
+OnClaimable = Callable[["frozenset[str] | None"], None]
+"""Told of queues; of None where the store can't say which, and any may be meant. Called on the loop; must not block."""
+
+
+class CommitFigures(NamedTuple):
+    """What one group commit cost.
+
+    Args:
+        n_operations: operations in the group.
+        seconds: from BEGIN to the end of COMMIT.
+        events: what the timeline got by it, in order.
+    """
+
+    n_operations: int
+    seconds: float
+    events: Sequence[Event] = ()
 
 
 class Store(Protocol):
-    """An open store."""
+    """An open store. Its methods are called on the event loop."""
 
     async def write(self, op: Operation[T]) -> T:
         """Run ``op`` in a transaction and return its result once that is durable.
@@ -82,5 +123,16 @@ class Store(Protocol):
         ...
 
     async def wait_events(self, after_seq: int) -> int:
-        """Wait until an event with a greater ``seq`` than ``after_seq`` is committed; the newest ``seq``."""
+        """Wait until an event with a greater ``seq`` than ``after_seq`` is committed; the newest ``seq``.
+
+        Commits of other processes count, too; they may be noticed a second late.
+        """
+        ...
+
+    def on_claimable(self, tell: OnClaimable) -> None:
+        """Have ``tell`` called after each commit that left something claimable, before its callers go on.
+
+        Commits of other processes count, too; they may be noticed a second late, and without naming a queue. A word
+        may get lost in a crash or with a connection: who depends on it looks by itself from time to time.
+        """
         ...

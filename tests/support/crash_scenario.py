@@ -18,7 +18,7 @@ from typing import Any
 
 from drivers.base import Accepted, OutboundSegment, SubmitResult
 from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
-from gateway.store.sqlite.engine import SqliteStore
+from gateway.store.sqlite.writer import GroupWriter
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import receipt, running
 
@@ -55,19 +55,19 @@ def write_down(journal: Path, line: str) -> None:
 def die_at(moment: int) -> None:
     """Let this process die before or after one of the commits to come."""
     moments = count(1)
-    commit_group = SqliteStore._commit_group
+    commit_group = GroupWriter.commit
 
     def step() -> None:
         if next(moments) == moment:
             os._exit(KILLED)
 
-    def dying(self: SqliteStore, group: Any) -> Any:
+    def dying(self: GroupWriter, group: Any) -> Any:
         step()
         committed = commit_group(self, group)
         step()
         return committed
 
-    SqliteStore._commit_group = dying  # type: ignore[method-assign]
+    GroupWriter.commit = dying  # type: ignore[method-assign]
 
 
 async def live(folder: Path, on_uncertain: OnUncertain) -> None:

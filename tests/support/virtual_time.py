@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from gateway.store.sqlite.engine import SqliteTx, _drive
+from gateway.store.ports import OnClaimable
 from gateway.store.sqlite.migrate import migrate
+from gateway.store.sqlite.transaction import SqliteTx, drive
 
 START = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 
@@ -90,22 +91,30 @@ class MemoryStore:
     def __init__(self, commit_s: float) -> None:
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self._commit_s = commit_s
+        self._tell: list[OnClaimable] = []
         migrate(self.db)
 
     async def write(self, op: Callable[[Any], Awaitable[Any]]) -> Any:
         """See `gateway.store.ports.Store.write`."""
         await asyncio.sleep(self._commit_s)
-        return _drive(op(SqliteTx(self.db)))
+        return self._told(lambda tx: drive(op(tx)))
 
     async def write_jointly(self, op: Callable[[Any, Sequence[Any]], Awaitable[Any]], item: Any) -> Any:
         """See `gateway.store.ports.Store.write_jointly`."""
         await asyncio.sleep(self._commit_s)
-        (result,) = cast("list[Any]", _drive(op(SqliteTx(self.db), [item])))
+        (result,) = cast("list[Any]", self._told(lambda tx: drive(op(tx, [item]))))
+        return result
+
+    def _told(self, do: Callable[[SqliteTx], Any]) -> Any:
+        tx = SqliteTx(self.db)
+        result = do(tx)
+        for tell in self._tell if tx.queues else ():
+            tell(frozenset(tx.queues))
         return result
 
     async def read(self, op: Callable[[Any], Awaitable[Any]]) -> Any:
         """See `gateway.store.ports.Store.read`."""
-        return _drive(op(SqliteTx(self.db)))
+        return drive(op(SqliteTx(self.db)))
 
     async def prove(self) -> None:
         """It always takes what comes."""
@@ -113,6 +122,10 @@ class MemoryStore:
     async def wait_events(self, after_seq: int) -> int:
         """No event ever comes."""
         return await asyncio.get_running_loop().create_future()
+
+    def on_claimable(self, tell: OnClaimable) -> None:
+        """See `gateway.store.ports.Store.on_claimable`."""
+        self._tell.append(tell)
 
 
 def run_virtually(clock: PassingClock, early_s: float, late_s: float, main: Awaitable[Any]) -> None:

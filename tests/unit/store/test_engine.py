@@ -14,9 +14,9 @@ import pytest
 from gateway.errors import Conflict, MigrationError, StoreBusy, StoreFull, StoreUnavailable
 from gateway.model.events import make_event
 from gateway.store.events import last_seq, load_events, load_timeline
-from gateway.store.ports import Tx
+from gateway.store.ports import CommitFigures, Tx
 from gateway.store.sqlite import engine
-from gateway.store.sqlite.engine import CommitFigures, SqliteStore
+from gateway.store.sqlite.engine import SqliteStore
 from gateway.store.sqlite.migrate import load_migrations
 
 pytestmark = pytest.mark.unit

@@ -1,0 +1,59 @@
+"""A transaction on one SQLite connection, and operations run to their end on its thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from gateway.model.events import Event
+from gateway.store.ports import Row
+
+T = TypeVar("T")
+
+
+class SqliteTx:
+    """One transaction on one connection; used on that connection's thread only.
+
+    Attributes:
+        events: recorded so far.
+        queues: said to be claimable so far, in that order; some perhaps twice.
+    """
+
+    __slots__ = ("_db", "events", "queues")
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.events: list[Event] = []
+        self.queues: list[str] = []
+
+    async def fetch(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """All rows."""
+        return self._db.execute(sql, params).fetchall()
+
+    async def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; the number of rows it changed."""
+        return self._db.execute(sql, params).rowcount
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once per row."""
+        self._db.executemany(sql, rows)
+
+    def record(self, event: Event) -> None:
+        """Append to the timeline when the group commits."""
+        self.events.append(event)
+
+    def claimable(self, queue: str) -> None:
+        """Tell it after the commit."""
+        self.queues.append(queue)
+
+
+def drive(coroutine: Awaitable[T]) -> T:
+    """Run an operation to its end; it can't suspend, since `SqliteTx` never does."""
+    steps = coroutine.__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise RuntimeError("a store operation awaited something other than its transaction")

@@ -1,0 +1,154 @@
+"""The writer's side of the SQLite engine: runs groups of operations and commits each durably, on one thread."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from gateway.model.events import Event
+from gateway.store.events import append_events, last_seq
+from gateway.store.ports import CommitFigures, JointOperation, Operation, Tx
+from gateway.store.sqlite.errors import Condition
+from gateway.store.sqlite.transaction import SqliteTx, drive
+
+T = TypeVar("T")
+
+
+class Waiting(NamedTuple):
+    """One that waits for its commit."""
+
+    op: JointOperation[Any, Any]
+    item: Any
+    done: asyncio.Future[Any]
+
+
+class Ended(NamedTuple):
+    """How a caller's wait ends."""
+
+    done: asyncio.Future[Any]
+    result: Any
+    error: BaseException | None
+
+
+class Committed(NamedTuple):
+    """What became of a group.
+
+    Args:
+        ended: for each of its callers.
+        last_seq: of the timeline after it; 0 when it got nothing.
+        queues: where it left something claimable.
+    """
+
+    ended: list[Ended]
+    last_seq: int = 0
+    events: Sequence[Event] = ()
+    queues: frozenset[str] = frozenset()
+
+
+class _NotBegun(Exception):
+    """Not even the transaction could be opened, so nobody's operation is to blame, and trying one by one is no use."""
+
+
+class GroupWriter:
+    """Commits groups.
+
+    Args:
+        db: the one connection that writes; used on the caller's thread only.
+        condition: told of errors.
+    """
+
+    def __init__(self, db: sqlite3.Connection, condition: Condition) -> None:
+        self._db = db
+        self._condition = condition
+        self._version = self._data_version()
+
+    def commit(self, group: list[Waiting]) -> tuple[Committed, CommitFigures]:
+        """Run a group and commit it; if one of it fails, all again with each in a savepoint."""
+        started = time.perf_counter()
+        try:
+            done = self._run_group(group, guarded=False)
+        except _NotBegun as exc:
+            done = self._fail_all(group, exc)
+        except Exception:  # noqa: BLE001 - one operation failed: run the group again, each in a savepoint
+            try:
+                done = self._run_group(group, guarded=True)
+            except Exception as exc:  # noqa: BLE001 - the commit itself failed: every caller learns it
+                done = self._fail_all(group, exc)
+        return done, CommitFigures(len(group), time.perf_counter() - started, done.events)
+
+    def look_for_news(self) -> int | None:
+        """The timeline's last ``seq`` if other processes have committed since the last look; None if not."""
+        version = self._data_version()
+        if version == self._version:
+            return None
+        self._version = version
+        return drive(last_seq(SqliteTx(self._db)))
+
+    def _data_version(self) -> int:
+        """SQLite changes it when another connection commits; ours do so nowhere else."""
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    def _fail_all(self, group: Iterable[Waiting], exc: BaseException) -> Committed:
+        reason = exc.__cause__ if isinstance(exc, _NotBegun) and exc.__cause__ is not None else exc
+        error = self._condition.note(reason)
+        return Committed([Ended(waiting.done, None, error) for waiting in group])
+
+    def _run_group(self, group: list[Waiting], *, guarded: bool) -> Committed:
+        db = self._db
+        tx = SqliteTx(db)
+        ended: list[Ended] = []
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as exc:
+            raise _NotBegun from exc
+        try:
+            if guarded:
+                ended = [self._run_guarded(tx, waiting) for waiting in group]
+            else:
+                for together in _by_operation(group):
+                    ended += _run_together(tx, together)
+            # The last statements before the commit: their numbers are in the order of commits.
+            last = drive(append_events(tx, tx.events)) if tx.events else 0
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:  # SQLite itself rolls back on some errors, a full disk among them
+                db.execute("ROLLBACK")
+            raise
+        return Committed(ended, last, tx.events, frozenset(tx.queues))
+
+    def _run_guarded(self, tx: SqliteTx, waiting: Waiting) -> Ended:
+        n_events, n_queues = len(tx.events), len(tx.queues)
+        self._db.execute("SAVEPOINT op")
+        try:
+            (ended,) = _run_together(tx, [waiting])
+        except Exception as exc:
+            if not self._db.in_transaction:
+                raise
+            del tx.events[n_events:]
+            del tx.queues[n_queues:]
+            self._db.execute("ROLLBACK TO op")
+            self._db.execute("RELEASE op")
+            return Ended(waiting.done, None, self._condition.note(exc))
+        self._db.execute("RELEASE op")
+        return ended
+
+
+async def run_each(tx: Tx, ops: Sequence[Operation[T]]) -> list[T]:
+    """The joint operation of those that are nothing but themselves."""
+    return [await op(tx) for op in ops]
+
+
+def _by_operation(group: Iterable[Waiting]) -> Iterable[list[Waiting]]:
+    """Those of one operation together, where its first one is; nobody waits for two of a group, one after the other."""
+    found: dict[JointOperation[Any, Any], list[Waiting]] = {}
+    for waiting in group:
+        found.setdefault(waiting.op, []).append(waiting)
+    return found.values()
+
+
+def _run_together(tx: SqliteTx, together: Sequence[Waiting]) -> list[Ended]:
+    results = drive(together[0].op(tx, [waiting.item for waiting in together]))
+    return [Ended(w.done, result, None) for w, result in zip(together, results, strict=True)]
