@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.postgres import Cluster, running_cluster
 
 # A script's shell starts what runs in its background with SIGINT ignored; nohup ignores SIGHUP. The programs that
 # tests start would inherit that and never hear a test's Ctrl-C. They don't inherit a handler, so one that does
@@ -18,3 +22,18 @@ for _signal in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("suite", settings.get_profile("explore"), derandomize=True, database=None)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server for all tests of this process; who wants to stop it uses `running_cluster`."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres_url(postgres_cluster: Cluster) -> Iterator[str]:
+    """``store.url`` of an empty database."""
+    database = postgres_cluster.make_database()
+    yield postgres_cluster.url(database)
+    postgres_cluster.drop_database(database)

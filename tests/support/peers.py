@@ -14,6 +14,7 @@ _REMEDIES = {
     "mount": "let root mount a tmpfs",
     "node": "apt install nodejs npm",
     "openssl": "apt install openssl",
+    "postgres": "apt install postgresql",
     "python3-gammu": "apt install python3-gammu",
     "smpp of npm": "run npm ci in tests/interop/node",
     "smsd": "apt install smstools",
