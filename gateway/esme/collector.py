@@ -1,13 +1,13 @@
 """From the timeline to the outbox: what applications are to be told is kept until they acknowledge it.
 
-It follows the timeline like the delivery log does; its place in it commits together with what it made, so
-that a crash neither loses a receipt nor makes one twice.
+It is a reader of the timeline: its place in it commits together with what it made, so that a crash neither loses a
+receipt nor makes one twice.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from drivers.errors import EncodeError
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.pdus import DeliverSm
+from gateway.clock import Clock
 from gateway.esme.account import EsmeAccount
 from gateway.esme.inbound import make_deliveries
 from gateway.esme.receipts import make_receipt
@@ -23,10 +24,9 @@ from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import InboundMessage, MessageStatus
 from gateway.model.msisdn import spell_own
 from gateway.store.esme import EsmeSubmit, close_submits, load_submits
-from gateway.store.esme_outbox import NewDelivery, load_place, save_deliveries, save_place
-from gateway.store.events import last_seq
+from gateway.store.esme_outbox import NewDelivery, save_deliveries
 from gateway.store.ports import Store, Tx
-from gateway.timeline.delivery_log import hand_events
+from gateway.timeline.follow import Taken, TimelineReader
 
 _log = logging.getLogger(__name__)
 
@@ -36,8 +36,7 @@ _TOLD: Final = frozenset(
 )
 """Also what only ends the wait for the network."""
 _INBOUND: Final = "inbound.received"
-_SAVE_EVERY: Final = 5_000
-"""Events that concern no application, after which the place is saved all the same."""
+READER: Final = "smpp_server"
 
 
 class _Outcome(msgspec.Struct):
@@ -77,6 +76,7 @@ class Collector:
     def __init__(
         self,
         store: Store,
+        clock: Clock,
         accounts: Mapping[str, EsmeAccount],
         wake: Callable[[set[str]], None],
         note_closed: Callable[[dict[str, int]], None],
@@ -85,35 +85,28 @@ class Collector:
         self._accounts = accounts
         self._wake = wake
         self._note_closed = note_closed
-        self._saved = 0
+        self._reader = TimelineReader(store, clock, READER, self._take)
 
-    async def open(self) -> int:
-        """The place to go on from; at the very first start the present."""
+    async def open(self) -> None:
+        """Find the place to go on from; at the very first start it is the present."""
+        await self._reader.open()
 
-        async def op(tx: Tx) -> int:
-            place = await load_place(tx)
-            if place is None:
-                place = await last_seq(tx)
-                await save_place(tx, place)
-            return place
+    async def run(self) -> None:
+        """Follow the timeline until the store closes. Cancel: goes on from its place at the next start."""
+        await self._reader.run()
 
-        return await self._store.write(op)
-
-    async def run(self, place: int) -> None:
-        """Follow the timeline from a place until the store closes. Cancel: goes on there at the next start."""
-        self._saved = place
-        await hand_events(self._store, place, self._take, "the outbox of applications")
-
-    async def _take(self, events: list[Event]) -> None:
-        last = events[-1].seq
+    async def _take(self, events: Sequence[Event]) -> Taken | None:
         made = await self._make(events)
-        if made.deliveries or made.closed or last - self._saved >= _SAVE_EVERY:
-            await self._store.write(lambda tx: _keep(tx, made, last))
-            self._saved = last
+        if not (made.deliveries or made.closed):
+            return None
+
+        def tell() -> None:
             self._note_closed(made.n_closed)
             self._wake({delivery.account for delivery in made.deliveries})
 
-    async def _make(self, events: list[Event]) -> _Made:
+        return Taken(lambda tx: _keep(tx, made), tell)
+
+    async def _make(self, events: Sequence[Event]) -> _Made:
         made = _Made([], [], {})
         subjects = [event.subject for event in events if event.type in _TOLD]
         # They were stored with their message, so whoever sees its events sees them.
@@ -154,7 +147,6 @@ def _add(made: _Made, account: str, body: DeliverSm, event: Event) -> None:
         _log.error("smpp server: event %d can't be told to %s: %s", event.seq, account, exc)
 
 
-async def _keep(tx: Tx, made: _Made, place: int) -> None:
+async def _keep(tx: Tx, made: _Made) -> None:
     await save_deliveries(tx, made.deliveries)
     await close_submits(tx, made.closed)
-    await save_place(tx, place)

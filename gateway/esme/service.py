@@ -107,7 +107,7 @@ class EsmeService:
             )
 
         self._host = EsmeHost(Doorkeeper(self._accounts, clock), self._states, self._couriers, open_session)
-        self._collector = Collector(store, self._accounts, self._wake, self._note_closed)
+        self._collector = Collector(store, clock, self._accounts, self._wake, self._note_closed)
         self._servers = [SmppServer(_server_config(listener), self._host) for listener in listeners]
         self._tasks: list[asyncio.Task[None]] = []
         metrics.watch(
@@ -137,8 +137,8 @@ class EsmeService:
         for name, n in (await self._store.read(count_waiting)).items():
             if name in self._states:
                 self._states[name].waiting = n
-        place = await self._collector.open()
-        self._spawn("smpp server collector", self._collector.run(place), ended)
+        await self._collector.open()
+        self._spawn("smpp server collector", self._collector.run(), ended)
         self._spawn("smpp server housekeeping", self._keep_house(), ended)
         for name, courier in self._couriers.items():
             self._spawn(f"smpp server courier {name}", courier.run(), ended)

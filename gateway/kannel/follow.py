@@ -17,25 +17,21 @@ from gateway.model.events import Event
 from gateway.model.message import InboundMessage
 from gateway.model.msisdn import spell_own
 from gateway.outbox.egress import has_fixed_host
-from gateway.store.events import last_seq
 from gateway.store.inbound import find_inbound
 from gateway.store.kannel import (
     StoredCall,
     find_wishes,
     forget_wishes,
-    load_place,
     save_calls,
-    save_place,
 )
 from gateway.store.messages import find_message
 from gateway.store.ports import Store, Tx
-from gateway.timeline.delivery_log import hand_events
+from gateway.timeline.follow import Taken, TimelineReader
 
 WISH_KEPT = timedelta(days=7)
 """How long a wish outlives its message's end: an operator may send it again."""
 _PRUNE_EVERY = timedelta(hours=1)
-_PLACE_EVERY = 2_000
-"""Events that may pass without a call before the place is written down; they would only be read again."""
+READER = "kannel"
 _INBOUND = "inbound.received"
 MAX_CALL_CHARS = 16_000
 """Of a report's URL: one of 2,000 characters may come to a thousand times as much by its escape codes."""
@@ -60,30 +56,42 @@ class Follower:
         self._clock = clock
         self._routes = routes
         self._wake = wake
-        self._seq = 0
-        self._saved = 0
         self._pruned_at = clock.now()
+        self._reader = TimelineReader(store, clock, READER, self._take)
 
     async def open(self) -> None:
         """Find the place; the first time it is the present."""
-
-        async def op(tx: Tx) -> int:
-            seq = await load_place(tx)
-            if seq is None:
-                seq = await last_seq(tx)
-                await save_place(tx, seq)
-            return seq
-
-        self._seq = self._saved = await self._store.write(op)
+        await self._reader.open()
 
     async def run(self) -> None:
         """Follow until the store closes. Cancel: goes on from the place that was committed last."""
-        await hand_events(self._store, self._seq, self._take, "the reports of Kannel's kind")
+        await self._reader.run()
 
-    async def _take(self, events: Sequence[Event]) -> None:
-        seq = events[-1].seq
+    async def _take(self, events: Sequence[Event]) -> Taken | None:
+        now = truncate_ms(self._clock.now())
+        calls = await self._plan(events, now)
+        prune = now - self._pruned_at >= _PRUNE_EVERY
+        if not calls and not prune:
+            return None
+
+        async def save(tx: Tx) -> None:
+            await save_calls(tx, calls)
+            if prune:
+                await forget_wishes(tx, now - WISH_KEPT)
+
+        def tell() -> None:
+            if prune:
+                self._pruned_at = now
+            if calls:
+                self._wake()
+
+        return Taken(save, tell)
+
+    async def _plan(self, events: Sequence[Event], now: datetime) -> list[StoredCall]:
         reports = [event for event in events if event.type in DLR_OF]
         inbound = [event for event in events if event.type == _INBOUND] if self._routes else []
+        if not reports and not inbound:
+            return []
 
         async def load(tx: Tx) -> tuple[list[Event], Mapping[str, bytes], list[InboundMessage]]:
             wishes = await find_wishes(tx, {event.subject for event in reports})
@@ -91,26 +99,9 @@ class Follower:
             found = [await find_inbound(tx, event.subject) for event in inbound]
             return [w for w in wished if w], wishes, [message for message in found if message is not None]
 
-        wished, wishes, messages = await self._store.read(load) if reports or inbound else ([], {}, [])
-        now = truncate_ms(self._clock.now())
+        wished, wishes, messages = await self._store.read(load)
         calls = [call for event in wished if (call := _report_call(event, wishes, now))]
-        calls += [call for message in messages if (call := self._inbound_call(message, now))]
-        prune = now - self._pruned_at >= _PRUNE_EVERY
-        if not calls and not prune and seq - self._saved < _PLACE_EVERY:
-            self._seq = seq
-            return
-
-        async def save(tx: Tx) -> None:
-            await save_calls(tx, calls)
-            await save_place(tx, seq)
-            if prune:
-                await forget_wishes(tx, now - WISH_KEPT)
-
-        await self._store.write(save)
-        self._seq = self._saved = seq
-        self._pruned_at = now if prune else self._pruned_at
-        if calls:
-            self._wake()
+        return calls + [call for message in messages if (call := self._inbound_call(message, now))]
 
     def _inbound_call(self, message: InboundMessage, now: datetime) -> StoredCall | None:
         route = choose_route(self._routes, message, spell_own(message.recipient or ""))

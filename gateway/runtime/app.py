@@ -121,7 +121,9 @@ class Gateway:
             for lane in self._lanes
             if patience.get(lane.name, math.inf) < math.inf
         ]
-        self._delivery_log = DeliveryLog(store, settings.log.delivery, mask_numbers=settings.log.mask_numbers)
+        self._delivery_log = DeliveryLog(
+            store, clock, settings.log.delivery, mask_numbers=settings.log.mask_numbers
+        )
         senders = _intake_settings(settings).channels
         self._kannel = KannelSide(settings, store, clock, self.intake, self.channels, senders)
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)

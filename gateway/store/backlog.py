@@ -8,6 +8,7 @@ from gateway.store.esme_outbox import count_deliveries
 from gateway.store.kannel import count_calls
 from gateway.store.messages import count_open
 from gateway.store.ports import Tx
+from gateway.store.readers import load_readers
 from gateway.store.receipts import count_kept
 
 
@@ -19,16 +20,22 @@ class Backlog(NamedTuple):
         unmatched_receipts: that found no segment yet.
         kannel_calls: to applications' URLs, not answered yet.
         deliveries: receipts and inbound messages that an application has not acknowledged, by its system_id.
+        lags: events that a reader of the timeline has not read, by its name.
     """
 
     messages: dict[str, int]
     unmatched_receipts: int
     kannel_calls: int
     deliveries: dict[str, int]
+    lags: dict[str, int]
 
 
 async def count_backlog(tx: Tx) -> Backlog:
     """Count; each by an index or out of a table that holds nothing else."""
     return Backlog(
-        await count_open(tx), await count_kept(tx), await count_calls(tx), await count_deliveries(tx)
+        await count_open(tx),
+        await count_kept(tx),
+        await count_calls(tx),
+        await count_deliveries(tx),
+        {reader.name: reader.lag for reader in await load_readers(tx)},
     )

@@ -1,4 +1,4 @@
-"""Deliveries that applications have not acknowledged, and how far the timeline has been turned into them."""
+"""Deliveries that applications have not acknowledged: rows of ``esme_outbox``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from gateway.clock import format_ms
 from gateway.store.ports import Tx
-
-_PLACE = "esme"
 
 
 class NewDelivery(NamedTuple):
@@ -66,19 +64,4 @@ async def forget_deliveries(tx: Tx, account: str, before: datetime, limit: int) 
         "DELETE FROM esme_outbox WHERE id IN (SELECT id FROM esme_outbox WHERE account = ? ORDER BY id LIMIT ?)"
         " AND made_at < ?",
         (account, limit, format_ms(before)),
-    )
-
-
-async def load_place(tx: Tx) -> int | None:
-    """The ``seq`` up to which the timeline is done; None when it never was."""
-    rows = await tx.fetch("SELECT seq FROM esme_place WHERE name = ?", (_PLACE,))
-    return int(rows[0][0]) if rows else None
-
-
-async def save_place(tx: Tx, seq: int) -> None:
-    """Remember it."""
-    await tx.execute(
-        "INSERT INTO esme_place (name, seq) VALUES (?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",
-        (_PLACE, seq),
     )

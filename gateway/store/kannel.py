@@ -9,7 +9,6 @@ from typing import NamedTuple
 from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.store.ports import Row, Tx
 
-_TIMELINE = "timeline"
 _COLUMNS = "id, subject, host, call, route, attempts, created_at, owner"
 _ENDED = "'delivered', 'undelivered', 'failed', 'expired', 'canceled', 'blocked'"
 
@@ -70,20 +69,6 @@ async def forget_wishes(tx: Tx, before: datetime) -> int:
         "DELETE FROM kannel_wishes WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM messages"
         f" WHERE messages.id = kannel_wishes.message_id AND (status NOT IN ({_ENDED}) OR updated_at >= ?))",
         (at, at),
-    )
-
-
-async def load_place(tx: Tx) -> int | None:
-    """The ``seq`` up to which events were turned into calls; None when that never began."""
-    rows = await tx.fetch("SELECT seq FROM kannel_place WHERE name = ?", (_TIMELINE,))
-    return int(rows[0][0]) if rows else None
-
-
-async def save_place(tx: Tx, seq: int) -> None:
-    """Remember that events up to ``seq`` were turned into calls."""
-    await tx.execute(
-        "INSERT INTO kannel_place (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",
-        (_TIMELINE, seq),
     )
 
 

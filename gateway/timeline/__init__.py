@@ -1,1 +1,1 @@
-"""What happened, for those who follow it: the delivery log."""
+"""What happened, for those who follow it: `follow` (the one way), `readers` (who, and up to where), `delivery_log`."""

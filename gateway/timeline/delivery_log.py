@@ -1,8 +1,8 @@
-"""Publish: the timeline as a delivery log that operators can tail.
+"""The timeline as a log that operators can tail.
 
-Readers of the timeline follow the store by ``seq``; nothing is handed over in memory, so a reader that stops
-goes on where it was. The delivery log's place is the ``seq`` in its own last line; while a new or rotated file
-has no line yet, it is in a small file beside it, ``NAME.place``.
+Its place in the timeline is the ``seq`` in its own last line; while a new or rotated file has no line yet, it is in a
+small file beside it, ``NAME.place``. The table of readers is told it now and then, so that nothing is deleted that
+the log has not written yet.
 """
 
 from __future__ import annotations
@@ -12,26 +12,27 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from gateway.errors import StoreError, StoreUnavailable
+from gateway.clock import Clock
+from gateway.errors import StoreError
 from gateway.model.events import Event
 from gateway.store.events import last_seq, load_events
 from gateway.store.ports import Store
+from gateway.store.readers import register_place
 from gateway.telemetry.outlet import Outlet
 from gateway.telemetry.redact import mask_number
+from gateway.timeline.follow import BATCH, SEEN_S, hand_events
 
 _log = logging.getLogger(__name__)
 
-BATCH = 500
-GATHER_S = 0.02
-"""What is committed within so short a time is read at once: under load that is a tenth of the reads."""
+READER = "delivery_log"
+REGISTER_S = 10.0
+"""How often the table of readers is told the place, while it moves."""
 WRITE_RETRY_S = 1.0
-STORE_RETRY_S = 1.0
 STREAM_BACKLOG = 1_000_000
 """Octets that may wait for the reader of a stream before the log waits with it."""
 STREAM_ROOM_S = 0.05
@@ -49,45 +50,6 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
-async def follow_events(store: Store, after_seq: int) -> AsyncIterator[list[Event]]:
-    """Batches of events after ``after_seq``, in order of commit, for ever; ends when the store closes."""
-    while True:
-        try:
-            await store.wait_events(after_seq)
-        except StoreUnavailable:
-            return
-        await asyncio.sleep(GATHER_S)
-        while events := await store.read(lambda tx, after=after_seq: load_events(tx, after, BATCH)):  # type: ignore[misc]
-            yield events
-            after_seq = events[-1].seq
-            if len(events) < BATCH:
-                break  # all of them
-
-
-async def hand_events(
-    store: Store, after_seq: int, take: Callable[[list[Event]], Awaitable[None]], reader: str
-) -> None:
-    """Hand all events after ``after_seq`` to one who takes them, until the store closes.
-
-    What the store can't do now (a full disk) is done again: a batch whose ``take`` fails with a StoreError comes again.
-
-    Args:
-        reader: for the log.
-
-    Cancel: the batch at hand may be taken or not.
-    """
-    while True:
-        try:
-            async for events in follow_events(store, after_seq):
-                await take(events)
-                after_seq = events[-1].seq
-        except StoreError as exc:
-            _log.warning("%s waits for the store: %s", reader, exc)
-            await asyncio.sleep(STORE_RETRY_S)
-        else:
-            return
-
-
 class DeliveryLog:
     """JSON lines, one per state change, in order for each message.
 
@@ -96,25 +58,36 @@ class DeliveryLog:
 
     Args:
         store: whose timeline it follows.
+        clock: for when the place was told.
         target: a file's path, or ``-`` for stdout.
         mask_numbers: hide all but the first and last digits of numbers.
     """
 
-    def __init__(self, store: Store, target: str, *, mask_numbers: bool) -> None:
+    def __init__(self, store: Store, clock: Clock, target: str, *, mask_numbers: bool) -> None:
         self._store = store
+        self._clock = clock
         self._path = None if target == "-" else Path(target)
         self._mask = mask_numbers
         self._file: int | None = None
         self._stream: Outlet | None = None
         self._seq = 0
+        self._registered = 0
+        self._registered_at = 0.0
         self._failing = False
 
     async def open(self) -> None:
-        """Open the file and find the place to go on from: its last line, else where it begins, else the present.
+        """Open the file and find the place to go on from.
+
+        That is behind the event of its last line. A file without a line begins where ``NAME.place`` says, and a log
+        that is new begins with the present.
 
         Raises:
             OSError: it can't be opened.
         """
+        await self._find_place()
+        await self._register()
+
+    async def _find_place(self) -> None:
         newest = await self._store.read(last_seq)
         if self._path is None or _is_stream(self._path):
             self._seq = newest
@@ -160,7 +133,9 @@ class DeliveryLog:
 
     async def run(self) -> None:
         """Write until the store closes. Cancel: whole lines are written; `write_rest` goes on from there."""
-        await hand_events(self._store, self._seq, self._write, "the delivery log")
+        await hand_events(
+            self._store, lambda: self._seq, self._write, "the delivery log", idle_s=self._idle_s
+        )
 
     async def write_rest(self) -> None:
         """At stop: write what was committed since `run` was cancelled, once; no room leaves it to the next start."""
@@ -168,12 +143,26 @@ class DeliveryLog:
             return
         while events := await self._store.read(lambda tx: load_events(tx, self._seq, BATCH)):
             if not self._append(self._lines(events)):
-                return
+                break
             self._seq = events[-1].seq
+        with suppress(StoreError):
+            await self._register()
         if self._stream is not None:
             await asyncio.to_thread(self._stream.drain, STREAM_END_S)
 
+    def _idle_s(self) -> float:
+        return REGISTER_S if self._seq > self._registered else SEEN_S
+
+    async def _register(self) -> None:
+        """Tell the table of readers the place; the file's is the truth."""
+        seq, now = self._seq, self._clock.now()
+        await self._store.write(lambda tx: register_place(tx, READER, seq, now))
+        self._registered, self._registered_at = seq, asyncio.get_running_loop().time()
+
     async def _write(self, events: list[Event]) -> None:
+        if not events:
+            await self._register()
+            return
         lines = self._lines(events)
         if self._stream is not None:
             while self._stream.n_waiting > STREAM_BACKLOG:  # noqa: ASYNC110 - a reader tells nobody that it reads
@@ -181,6 +170,9 @@ class DeliveryLog:
         while not self._append(lines):  # noqa: ASYNC110 - nothing tells us when a disk has room again
             await asyncio.sleep(WRITE_RETRY_S)
         self._seq = events[-1].seq
+        if asyncio.get_running_loop().time() - self._registered_at >= REGISTER_S:
+            with suppress(StoreError):  # the lines are written: they must not be written again
+                await self._register()
 
     def _lines(self, events: list[Event]) -> bytes:
         return b"".join(line for event in events if (line := self._line(event)))

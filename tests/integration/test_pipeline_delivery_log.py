@@ -17,7 +17,7 @@ from gateway.errors import StoreBusy, StoreUnavailable
 from gateway.model.events import Event
 from gateway.store.events import last_seq, load_events
 from gateway.store.ports import Tx
-from gateway.timeline import delivery_log
+from gateway.timeline import follow
 from gateway.timeline.delivery_log import DeliveryLog
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE, Rig, receipt, running
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 @asynccontextmanager
 async def logging(rig: Rig, path: Path, *, mask_numbers: bool = False) -> AsyncIterator[DeliveryLog]:
     """A log that follows the rig's store, stopped in the order of the daemon."""
-    log = DeliveryLog(rig.store, str(path), mask_numbers=mask_numbers)
+    log = DeliveryLog(rig.store, rig.clock, str(path), mask_numbers=mask_numbers)
     await log.open()
     task = asyncio.create_task(log.run())
     try:
@@ -150,7 +150,7 @@ async def test_a_crash_before_the_first_line_of_a_file_loses_none(tmp_path: Path
     """The file was made, messages were accepted, and the daemon died before it wrote of them."""
     path = tmp_path / "log.jsonl"
     async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig:
-        first = DeliveryLog(rig.store, str(path), mask_numbers=False)
+        first = DeliveryLog(rig.store, rig.clock, str(path), mask_numbers=False)
         await first.open()
         message = await rig.until_status(await rig.send(), "sent")
         first.close()
@@ -221,7 +221,7 @@ async def test_a_disk_without_room_is_waited_for(tmp_path: Path, monkeypatch: py
 
 
 async def test_a_store_that_could_not_be_read_once_does_not_end_the_log(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("gateway.timeline.delivery_log.STORE_RETRY_S", 0.01)
+    monkeypatch.setattr("gateway.timeline.follow.STORE_RETRY_S", 0.01)
     failures = iter([StoreUnavailable("disk I/O error"), StoreBusy("another process holds the store")])
 
     async def load(tx: Tx, after_seq: int, limit: int) -> list[Event]:
@@ -229,7 +229,7 @@ async def test_a_store_that_could_not_be_read_once_does_not_end_the_log(tmp_path
             raise failure
         return await load_events(tx, after_seq, limit)
 
-    monkeypatch.setattr(delivery_log, "load_events", load)
+    monkeypatch.setattr(follow, "load_events", load)
     path = tmp_path / "delivery.jsonl"
     async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig, logging(rig, path):
         message = await rig.send()

@@ -93,7 +93,7 @@ async def test_a_receipt_that_is_not_acknowledged_goes_to_another_bind(tmp_path)
 
 
 async def test_a_receipt_comes_when_the_disk_has_room_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("gateway.timeline.delivery_log.STORE_RETRY_S", 0.01)
+    monkeypatch.setattr("gateway.timeline.follow.STORE_RETRY_S", 0.01)
     failures = iter([StoreFull("no room"), StoreUnavailable("disk I/O error"), StoreFull("no room")])
 
     async def save(tx: Tx, deliveries: list[NewDelivery]) -> None:

@@ -147,6 +147,12 @@ def watch(context: ApiContext, backlog: list[Backlog]) -> None:
         lambda: {account: n for counted in backlog for account, n in counted.deliveries.items()},
     )
     metrics.watch(
+        "hongyan_timeline_lag_events",
+        "Events that a reader of the timeline has not read yet, as it said some seconds ago.",
+        "reader",
+        lambda: {reader: n for counted in backlog for reader, n in counted.lags.items()},
+    )
+    metrics.watch(
         "hongyan_channel_up",
         "1 while the channel can take segments.",
         "channel",

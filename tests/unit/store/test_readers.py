@@ -1,0 +1,96 @@
+"""Places in the timeline: who is where, who holds what, who is gone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import StaleWrite
+from gateway.model.events import make_event
+from gateway.store.events import last_seq
+from gateway.store.ports import Tx
+from gateway.store.readers import (
+    drop_readers,
+    load_readers,
+    lowest_place,
+    open_reader,
+    register_place,
+    save_place,
+)
+from gateway.store.sqlite.engine import SqliteStore
+from gateway.store.sqlite.migrate import load_migrations
+
+pytestmark = pytest.mark.unit
+
+AT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = await SqliteStore.open(tmp_path / "s.db")
+    yield opened
+    await opened.close()
+
+
+async def happen(store: SqliteStore, n: int) -> None:
+    async def op(tx: Tx) -> None:
+        for _ in range(n):
+            tx.record(make_event("message.queued", AT, "m", {"id": "m"}))
+
+    await store.write(op)
+
+
+async def test_a_reader_begins_with_the_present_and_goes_on_where_it_was(store: SqliteStore):
+    await happen(store, 3)
+    assert await store.write(lambda tx: open_reader(tx, "a", AT)) == 3
+    await happen(store, 4)
+    await store.write(lambda tx: save_place(tx, "a", read_from=3, seq=5, now=AT))
+    assert await store.write(lambda tx: open_reader(tx, "a", AT)) == 5
+    (reader,) = await store.read(load_readers)
+    assert (reader.name, reader.seq, reader.lag) == ("a", 5, 2)
+
+
+async def test_two_that_read_under_one_name_do_not_both_get_on(store: SqliteStore):
+    await store.write(lambda tx: open_reader(tx, "a", AT))
+    await happen(store, 2)
+    await store.write(lambda tx: save_place(tx, "a", read_from=0, seq=2, now=AT))
+    with pytest.raises(StaleWrite):
+        await store.write(lambda tx: save_place(tx, "a", read_from=0, seq=1, now=AT))
+    assert await store.write(lambda tx: open_reader(tx, "a", AT)) == 2
+
+
+async def test_the_slowest_reader_holds_events_and_one_that_is_gone_does_not(store: SqliteStore):
+    await happen(store, 9)
+    assert await store.read(lowest_place) == 9, "nobody reads, nobody is waited for"
+    await store.write(lambda tx: register_place(tx, "gone", 2, AT))
+    await store.write(lambda tx: register_place(tx, "here", 7, AT + timedelta(days=8)))
+    assert await store.read(lowest_place) == 2
+    assert await store.write(lambda tx: drop_readers(tx, AT + timedelta(days=1))) == ["gone"]
+    assert await store.read(lowest_place) == 7
+
+
+async def test_places_of_older_stores_are_kept(tmp_path: Path):
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for number, _, script in load_migrations():
+            if number < 16:
+                db.executescript(str(script))
+        db.execute("PRAGMA user_version = 15")
+        for seq in range(1, 8):
+            db.execute("INSERT INTO events VALUES (?, 'message.queued', 5, 'm', ?)", (seq, b'{"id":"m"}'))
+        db.execute("INSERT INTO esme_place VALUES ('esme', 4)")
+        db.execute("INSERT INTO kannel_place VALUES ('timeline', 6)")
+    store = await SqliteStore.open(path)
+    try:
+        assert await store.read(last_seq) == 7
+        places = {reader.name: reader.seq for reader in await store.read(load_readers)}
+        assert places == {"smpp_server": 4, "kannel": 6}
+        await happen(store, 1)
+        assert await store.read(last_seq) == 8
+    finally:
+        await store.close()
