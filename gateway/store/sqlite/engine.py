@@ -21,30 +21,23 @@ from typing import TypeVar
 
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.store.events import last_seq
+from gateway.store.groups import MAX_GROUP, NEWEST_ROWS, Committed, Waiting, run_each
 from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Tx
 from gateway.store.sqlite.errors import Condition, translate
 from gateway.store.sqlite.file import connect, explain_open, lock, make_file
 from gateway.store.sqlite.migrate import migrate
 from gateway.store.sqlite.transaction import SqliteTx, drive
-from gateway.store.sqlite.writer import Committed, GroupWriter, Waiting, run_each
+from gateway.store.sqlite.writer import GroupWriter
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MAX_GROUP = 500
-"""Operations in one commit; more wait for the next, so that no caller waits for an endless one."""
 READERS = 2
 WRITE_PATIENCE_S = 2.0
 """How long a group waits for another process that holds the store; who waits behind it waits as long at most again."""
 OTHERS_S = 1.0
 """How often it is asked whether another process has written: nobody tells us of that."""
-_NEWEST_ROWS = (
-    "SELECT * FROM messages ORDER BY id DESC LIMIT 1",
-    "SELECT * FROM segments ORDER BY message_id DESC LIMIT 1",
-    "SELECT * FROM events ORDER BY seq DESC LIMIT 1",
-)
-"""Where the next ones go, too."""
 
 
 class SqliteStore:
@@ -176,7 +169,7 @@ class SqliteStore:
             await tx.execute(
                 f"PRAGMA user_version = {version:d}"
             )  # the first page is written, though with the same
-            for newest in _NEWEST_ROWS:
+            for newest in NEWEST_ROWS:
                 await tx.fetch(newest)
 
         await self.write(op)

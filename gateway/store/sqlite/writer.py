@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
 
-from gateway.model.events import Event
 from gateway.store.events import append_events, last_seq
-from gateway.store.ports import CommitFigures, JointOperation, Operation, Tx
+from gateway.store.groups import Committed, Ended, Waiting, by_operation
+from gateway.store.ports import CommitFigures
 from gateway.store.sqlite.errors import Condition
 from gateway.store.sqlite.transaction import SqliteTx, drive
-
-T = TypeVar("T")
-
-
-class Waiting(NamedTuple):
-    """One that waits for its commit."""
-
-    op: JointOperation[Any, Any]
-    item: Any
-    done: asyncio.Future[Any]
-
-
-class Ended(NamedTuple):
-    """How a caller's wait ends."""
-
-    done: asyncio.Future[Any]
-    result: Any
-    error: BaseException | None
-
-
-class Committed(NamedTuple):
-    """What became of a group.
-
-    Args:
-        ended: for each of its callers.
-        last_seq: of the timeline after it; 0 when it got nothing.
-        queues: where it left something claimable.
-    """
-
-    ended: list[Ended]
-    last_seq: int = 0
-    events: Sequence[Event] = ()
-    queues: frozenset[str] = frozenset()
 
 
 class _NotBegun(Exception):
@@ -108,7 +73,7 @@ class GroupWriter:
             if guarded:
                 ended = [self._run_guarded(tx, waiting) for waiting in group]
             else:
-                for together in _by_operation(group):
+                for together in by_operation(group):
                     ended += _run_together(tx, together)
             # The last statements before the commit: their numbers are in the order of commits.
             last = drive(append_events(tx, tx.events)) if tx.events else 0
@@ -134,19 +99,6 @@ class GroupWriter:
             return Ended(waiting.done, None, self._condition.note(exc))
         self._db.execute("RELEASE op")
         return ended
-
-
-async def run_each(tx: Tx, ops: Sequence[Operation[T]]) -> list[T]:
-    """The joint operation of those that are nothing but themselves."""
-    return [await op(tx) for op in ops]
-
-
-def _by_operation(group: Iterable[Waiting]) -> Iterable[list[Waiting]]:
-    """Those of one operation together, where its first one is; nobody waits for two of a group, one after the other."""
-    found: dict[JointOperation[Any, Any], list[Waiting]] = {}
-    for waiting in group:
-        found.setdefault(waiting.op, []).append(waiting)
-    return found.values()
 
 
 def _run_together(tx: SqliteTx, together: Sequence[Waiting]) -> list[Ended]:

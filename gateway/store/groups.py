@@ -1,0 +1,65 @@
+"""Groups of operations that commit together: what both engines share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+from gateway.model.events import Event
+from gateway.store.ports import JointOperation, Operation, Tx
+
+T = TypeVar("T")
+
+MAX_GROUP: Final = 500
+"""Operations in one commit; more wait for the next, so that no caller waits for an endless one."""
+NEWEST_ROWS: Final = (
+    "SELECT * FROM messages ORDER BY id DESC LIMIT 1",
+    "SELECT * FROM segments ORDER BY message_id DESC LIMIT 1",
+    "SELECT * FROM events ORDER BY seq DESC LIMIT 1",
+)
+"""Where the next ones go, too."""
+
+
+class Waiting(NamedTuple):
+    """One that waits for its commit."""
+
+    op: JointOperation[Any, Any]
+    item: Any
+    done: asyncio.Future[Any]
+
+
+class Ended(NamedTuple):
+    """How a caller's wait ends."""
+
+    done: asyncio.Future[Any]
+    result: Any
+    error: BaseException | None
+
+
+class Committed(NamedTuple):
+    """What became of a group.
+
+    Args:
+        ended: for each of its callers.
+        last_seq: of the timeline after it; 0 when it got nothing.
+        queues: where it left something claimable.
+    """
+
+    ended: list[Ended]
+    last_seq: int = 0
+    events: Sequence[Event] = ()
+    queues: frozenset[str] = frozenset()
+
+
+async def run_each(tx: Tx, ops: Sequence[Operation[T]]) -> list[T]:
+    """The joint operation of those that are nothing but themselves."""
+    return [await op(tx) for op in ops]
+
+
+def by_operation(group: Iterable[Waiting]) -> Iterable[list[Waiting]]:
+    """Those of one operation together, where its first one is; nobody waits for two of a group, one after the other."""
+    found: dict[JointOperation[Any, Any], list[Waiting]] = {}
+    for waiting in group:
+        found.setdefault(waiting.op, []).append(waiting)
+    return found.values()

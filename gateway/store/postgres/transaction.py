@@ -1,0 +1,57 @@
+"""A transaction on one PostgreSQL connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gateway.model.events import Event
+from gateway.store.ports import Row
+from gateway.store.postgres.session import Session
+
+
+class PostgresTx:
+    """One transaction.
+
+    Args:
+        session: its connection; nobody else uses it meanwhile.
+        careful: write the sign for NUL instead of NUL, which PostgreSQL's texts can't hold.
+
+    Attributes:
+        events: recorded so far.
+        queues: said to be claimable so far, in that order; some perhaps twice.
+    """
+
+    __slots__ = ("_careful", "_session", "events", "queues")
+
+    def __init__(self, session: Session, *, careful: bool = False) -> None:
+        self._session = session
+        self._careful = careful
+        self.events: list[Event] = []
+        self.queues: list[str] = []
+
+    async def fetch(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """All rows."""
+        return await self._session.fetch(sql, _without_nul(params) if self._careful else params)
+
+    async def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; the number of rows it changed."""
+        return await self._session.execute(sql, _without_nul(params) if self._careful else params)
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once per row."""
+        if self._careful:
+            rows = [_without_nul(row) for row in rows]
+        await self._session.execute_many(sql, rows)
+
+    def record(self, event: Event) -> None:
+        """Append to the timeline when the group commits."""
+        self.events.append(event)
+
+    def claimable(self, queue: str) -> None:
+        """Tell it after the commit."""
+        self.queues.append(queue)
+
+
+def _without_nul(params: Sequence[Any]) -> Sequence[Any]:
+    return [value.replace("\0", "\u2400") if isinstance(value, str) else value for value in params]
