@@ -26,6 +26,8 @@ fix: dev           ## what the tools can mend by themselves
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.bench ## the base line: prints figures, asserts nothing
+	$(BIN)/python -m tests.bench ground-floor
+	$(BIN)/python -m tests.bench ground-floor --store postgres
 	$(BIN)/python -m tests.bench
 
 env: $(VENV)/.env

@@ -1,10 +1,14 @@
-"""``python -m tests.bench [NAME ...]``: run the benchmarks and print a table."""
+"""``python -m tests.bench [NAME ...]``: run the benchmarks and print a table.
+
+``python -m tests.bench ground-floor [ROW ...]`` prints the table of `tests.bench.ground_floor`, beside goals.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import shutil
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +16,7 @@ from pathlib import Path
 
 import uvloop
 
+from tests.bench import ground_floor
 from tests.bench.attackers import ATTACKERS
 from tests.bench.attacks import attacks
 from tests.bench.esme import esme
@@ -62,10 +67,18 @@ async def _smpp_codec() -> list[Figure]:
 
 def main() -> None:
     """Parse, run, clean up."""
+    if sys.argv[1:2] == ["ground-floor"]:
+        ground_floor.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench", description="The base line; asserts nothing."
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all without")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join(BENCHES)}; all without; or ground-floor",
+    )
     parser.add_argument("--folder", type=Path, default=Path("var/bench"), help="on the disk to be measured")
     parser.add_argument(
         "--messages", type=int, default=10_000, help="for smpp-single, smpp-batch, peer-kannel"

@@ -18,10 +18,15 @@ STUCK_S = 60.0
 
 @asynccontextmanager
 async def running(
-    folder: Path, channels: str, *, n_up: int | None = None
+    folder: Path, channels: str, *, n_up: int | None = None, store_url: str | None = None, secret: str = ""
 ) -> AsyncIterator[tuple[Daemon, int]]:
-    """The daemon, ready, and its pid."""
-    daemon = Daemon(folder, channels)
+    """The daemon, ready, and its pid.
+
+    Args:
+        store_url: None for a file in the folder.
+        secret: of a key in that store, if it has any.
+    """
+    daemon = Daemon(folder, channels, store_url=store_url, secret=secret)
     try:
         await daemon.start(n_up=n_up)
         assert daemon.process is not None
@@ -34,10 +39,14 @@ async def running(
         await daemon.close()
 
 
-async def wait_logged(delivery: Path, event: str, n: int) -> float:
-    """Wait until the delivery log holds ``n`` lines of an event; the instant (`time.perf_counter`)."""
+async def wait_logged(delivery: Path, event: str, n: int, *, skip: int = 0) -> float:
+    """Wait until the delivery log holds ``n`` lines of an event; the instant (`time.perf_counter`).
+
+    Args:
+        skip: lines that do not count: of earlier waits.
+    """
     wanted = f'"type":"{event}"'.encode()
-    found = 0
+    found = -skip
     half_line = b""
     progress_at = time.perf_counter()
     with delivery.open("rb") as log:

@@ -72,7 +72,9 @@ default-sender = 10690000
 """
 
 
-class _Ports(NamedTuple):
+class Ports(NamedTuple):
+    """Where Kannel listens."""
+
     admin: int
     boxes: int
     sendsms: int
@@ -80,16 +82,14 @@ class _Ports(NamedTuple):
 
 async def peer_kannel(folder: Path, n: int) -> list[Figure]:
     """The same work as `smpp-single`; nothing where Kannel is not installed."""
-    missing = [program for program in PROGRAMS if _find(program) is None]
-    if missing:
-        print(f"peer-kannel: skipped, {' and '.join(missing)} not installed (apt install kannel)", flush=True)
+    if not is_installed():
         return []
-    async with operator("smsc", folder) as (_, smsc_port), _kannel(folder, smsc_port) as (ports, pids):
-        requests = list(_requests(n))
+    async with operator("smsc", folder) as (_, smsc_port), kannel(folder, smsc_port) as (ports, pids):
+        requests = list(sendsms_requests(n))
         meter = Meter(*pids)
         began = time.perf_counter()
         accept_s, ended = await asyncio.gather(
-            send_all(ports.sendsms, requests, N_CONNECTIONS), _wait_receipts(ports, n * DLRS_EACH)
+            send_all(ports.sendsms, requests, N_CONNECTIONS), wait_receipts(ports, n * DLRS_EACH)
         )
         return [
             Figure("peer-kannel", f"{n:,} messages, until the last receipt", n / (ended - began), "msg/s"),
@@ -98,11 +98,20 @@ async def peer_kannel(folder: Path, n: int) -> list[Figure]:
         ]
 
 
+def is_installed() -> bool:
+    """Whether Kannel is here; says so if not."""
+    missing = [program for program in PROGRAMS if _find(program) is None]
+    if missing:
+        print(f"Kannel is left out: {' and '.join(missing)} not installed (apt install kannel)", flush=True)
+    return not missing
+
+
 def _find(program: str) -> str | None:
     return shutil.which(program, path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 
 
-def _requests(n: int) -> Iterator[bytes]:
+def sendsms_requests(n: int) -> Iterator[bytes]:
+    """One message a request, as Kannel takes it."""
     for i in range(n):
         message = make_message(i)
         query = (
@@ -112,10 +121,11 @@ def _requests(n: int) -> Iterator[bytes]:
 
 
 @asynccontextmanager
-async def _kannel(folder: Path, smsc_port: int) -> AsyncIterator[tuple[_Ports, list[int]]]:
+async def kannel(folder: Path, smsc_port: int) -> AsyncIterator[tuple[Ports, list[int]]]:
+    """Both of its programs, ready: their ports and pids."""
     (folder / "spool").mkdir()
     config = folder / "kannel.conf"
-    ports = _Ports(free_port(), free_port(), free_port())
+    ports = Ports(free_port(), free_port(), free_port())
     config.write_text(
         _CONFIG.format(
             folder=folder,
@@ -135,7 +145,7 @@ async def _kannel(folder: Path, smsc_port: int) -> AsyncIterator[tuple[_Ports, l
             yield ports, [bearerbox.pid, smsbox.pid]
 
 
-async def _wait_status(ports: _Ports, *marks: str) -> None:
+async def _wait_status(ports: Ports, *marks: str) -> None:
     async with asyncio.timeout(START_S):
         while True:
             status = await _read_status(ports)
@@ -144,7 +154,7 @@ async def _wait_status(ports: _Ports, *marks: str) -> None:
             await asyncio.sleep(POLL_S)
 
 
-async def _wait_receipts(ports: _Ports, n: int) -> float:
+async def wait_receipts(ports: Ports, n: int) -> float:
     """Wait until bearerbox has counted ``n`` receipts; the instant (`time.perf_counter`)."""
     before, progress_at = -1, time.perf_counter()
     while (found := int((_DLR.search(await _read_status(ports)) or ["", "0"])[1])) < n:
@@ -156,7 +166,7 @@ async def _wait_receipts(ports: _Ports, n: int) -> float:
     return time.perf_counter()
 
 
-async def _read_status(ports: _Ports) -> str:
+async def _read_status(ports: Ports) -> str:
     """What bearerbox says of itself; nothing while it does not listen."""
     url = f"http://127.0.0.1:{ports.admin}/status.xml?password=bench"
     try:

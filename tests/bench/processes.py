@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,24 @@ def memory_mib(pid: int, field: str = "VmRSS") -> float:
     raise LookupError(field)
 
 
+def family(*pids: int) -> list[int]:
+    """These processes, those that they have started, and theirs."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            parent = int(path.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(path.parent.name))
+    found = list(pids)
+    for parent in found:
+        found += children.get(parent, ())
+    return found
+
+
 class Meter:
-    """CPU that some processes use from now on, together."""
+    """CPU that some processes, and those that they have started, use from now on, together."""
 
     def __init__(self, *pids: int) -> None:
-        self._pids = pids
+        self._pids = family(*pids)
         self._before_s = self._now_s()
 
     def _now_s(self) -> float:
@@ -49,14 +62,21 @@ class Meter:
 
 
 @asynccontextmanager
-async def started(command: Iterable[object], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process; its stdout is a pipe, what it complains of goes to ``log``."""
+async def started(
+    command: Iterable[object], log: Path, *, stdin: bool = False, most_octets: int = 1 << 16
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process; its stdout is a pipe (its stdin, too, if asked), what it complains of goes to ``log``.
+
+    Args:
+        most_octets: of a line that it says.
+    """
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
             *map(str, command),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
+            limit=most_octets,
         )
     try:
         yield process

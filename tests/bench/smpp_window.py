@@ -70,7 +70,7 @@ async def smpp_window(folder: Path) -> list[Figure]:
 
 
 async def _run(folder: Path, latency_s: float) -> _Run:
-    command = (sys.executable, "-m", "tests.bench.echo_smsc", latency_s)
+    command = (sys.executable, "-m", "tests.bench.echo_smsc", "--latency-s", latency_s)
     async with started(command, folder / "echo.log") as process:
         assert process.stdout is not None
         port = int(await process.stdout.readline())

@@ -31,21 +31,26 @@ class Daemon:
         folder: of its config, store and logs.
         channels: TOML of its modems and binds.
         extra: more TOML.
+        store_url: None for a file in the folder.
+        secret: of a key that the store has; it gets one where there is none.
     """
 
-    def __init__(self, folder: Path, channels: str, extra: str = "") -> None:
+    def __init__(
+        self, folder: Path, channels: str, extra: str = "", *, store_url: str | None = None, secret: str = ""
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.config = folder / "hongyan.toml"
         self.delivery = folder / "delivery.jsonl"
         self.database = folder / "hongyan.db"
+        self.store_url = store_url or f"sqlite:///{self.database}"
         self.config.write_text(
-            f'[http]\nlisten = "127.0.0.1:{self.port}"\n[store]\nurl = "sqlite:///{self.database}"\n'
+            f'[http]\nlisten = "127.0.0.1:{self.port}"\n[store]\nurl = "{self.store_url}"\n'
             f'[log]\nformat = "json"\nlevel = "info"\ndelivery = "{self.delivery}"\n{extra}\n{channels}\n',
             encoding="utf-8",
         )
         self.process: asyncio.subprocess.Process | None = None
-        self._secret = ""
+        self._secret = secret
         self._http: aiohttp.ClientSession | None = None
 
     @property
@@ -72,8 +77,9 @@ class Daemon:
     async def make_key(self) -> None:
         """Make the key that the requests here bear, unless there is one."""
         if not self._secret:
-            async with opened_store(f"sqlite:///{self.database}") as store:
+            async with opened_store(self.store_url) as store:
                 self._secret = await make_first_key(store, SystemClock()) or ""
+        if self._http is None:
             self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._secret}"})
 
     async def _is_up(self, n_up: int | None) -> bool:
