@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, NewType, Protocol
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from drivers.traits import Traits
+
 SegmentId = NewType("SegmentId", str)
 """Names one segment in logs; opaque to drivers."""
 
@@ -366,6 +368,11 @@ class Driver(Protocol):
     @property
     def channel_id(self) -> str:
         """The channel's name."""
+        ...
+
+    @property
+    def traits(self) -> Traits:
+        """What the channel is like; always the same."""
         ...
 
     @property

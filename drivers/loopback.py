@@ -28,6 +28,7 @@ from drivers.base import (
     SubmitResult,
 )
 from drivers.pacing import Backoff
+from drivers.traits import Traits
 
 MAX_PENDING_RECEIPTS = 10_000
 """Receipts the sink has not taken yet; with more than that, submits are throttled."""
@@ -69,6 +70,11 @@ class LoopbackDriver(Driver):
     def channel_id(self) -> str:
         """The channel's name."""
         return self._config.name
+
+    @property
+    def traits(self) -> Traits:
+        """Nothing peculiar."""
+        return Traits(kind="loopback", times_trusted=True, in_turns=self._config.capacity == 1)
 
     @property
     def capacity(self) -> int:

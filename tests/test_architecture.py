@@ -67,6 +67,34 @@ def test_names_say_what_a_thing_is():
     assert vague == []
 
 
+KINDS = {"modem", "smpp", "cmpp", "loopback"}
+OF_A_KIND = {"ModemSettings", "SmppSettings", "ModemDriver", "SmppDriver", "ModemConfig", "SmppConfig"}
+BUILDERS = ("gateway/settings/", "gateway/channels/lanes.py", "drivers/registry.py")
+
+
+def test_nobody_asks_what_kind_of_channel_it_is():
+    asking = [
+        f"{name_of(path)}: {ast.unparse(node)}"
+        for path in SOURCES
+        if not name_of(path).startswith(("simulators/", *BUILDERS))
+        for node in ast.walk(parse(path))
+        if (isinstance(node, ast.Compare | ast.match_case) and KINDS & _constants(node))
+        or (
+            isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance" and OF_A_KIND & _names(node)
+        )
+    ]
+    assert asking == [], "drivers say what they are like: drivers.traits.Traits"
+
+
+def _constants(node: ast.AST) -> set[object]:
+    parts = node.pattern if isinstance(node, ast.match_case) else node
+    return {part.value for part in ast.walk(parts) if isinstance(part, ast.Constant)}
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
 def test_nothing_in_the_daemon_sleeps_in_its_thread():
     blocking = [
         f"{name_of(path)}:{node.lineno}"

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from drivers.at.trace import TraceSwitch
 from drivers.at.transport import open_serial
-from drivers.base import Accepted, Driver, EventSink, Fault, FaultKind, OutboundSegment, Refused, SubmitResult
+from drivers.base import (
+    Accepted,
+    Driver,
+    EventSink,
+    Fault,
+    FaultKind,
+    OutboundSegment,
+    Refused,
+    SubmitResult,
+)
 from drivers.errors import WireLost
 from drivers.late import LateAnswers
 from drivers.modem.bringup.pin import PROCESS_LEDGER, PinLedger
@@ -20,12 +29,16 @@ from drivers.modem.report import LINK_DOWN, Report
 from drivers.modem.session import Parts, Session
 from drivers.modem.sims import SimLedger
 from drivers.modem.ussd import UssdAnswer, UssdDesk
+from drivers.traits import Traits
 
 if TYPE_CHECKING:
     from drivers.at.transport import OpenWire
     from drivers.modem.messages.outbound import Exchange
 
 logger = logging.getLogger(__name__)
+
+TRAITS = Traits(kind="modem", references_repeat=True, times_trusted=True, in_turns=True)
+"""Of every SIM: TP-MR counts to 255 and starts again, after a restart perhaps at once; TP-SCTS has its zone."""
 
 SEVERAL = 3
 """Recipients whose messages failed before the stick is to blame for certain."""
@@ -75,6 +88,11 @@ class ModemDriver(Driver):
     def channel_id(self) -> str:
         """The channel's name."""
         return self._config.name
+
+    @property
+    def traits(self) -> Traits:
+        """Those of every SIM."""
+        return TRAITS
 
     @property
     def capacity(self) -> int:

@@ -37,14 +37,12 @@ def _make_lane(
     rate = channel.rate
     return Lane(
         build_driver(_driver_config(channel), pins=pins, sims=sims, book=book),
-        kind="modem" if isinstance(channel, ModemSettings) else "smpp",
         groups=channel.groups,
         clock=clock,
         rate=_make_bucket(rate, clock.monotonic()),
         rate_text=str(rate) if rate else None,
         budget=make_budget(channel) if isinstance(channel, ModemSettings) else None,
         number=channel.number if isinstance(channel, ModemSettings) else channel.source_address or None,
-        takes_options=not isinstance(channel, SmppSettings) or channel.takes_parameters,
         account=_account(channel) if isinstance(channel, SmppSettings) else None,
     )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-from drivers.at.trace import TraceFile
-from drivers.modem.driver import ModemDriver
+from drivers.at.trace import TraceFile, TraceSwitch
 from gateway.errors import Conflict, NotSupported
 from gateway.pipeline.sending.lane import Lane
 from gateway.routing.channel import TraceReply
@@ -14,6 +14,16 @@ from gateway.routing.channel import TraceReply
 MAX_OCTETS = 50_000_000
 """Of one channel's file, some days of a busy modem; what comes later is not written down."""
 _FACT = "trace"
+
+
+@runtime_checkable
+class SpeaksAt(Protocol):
+    """A driver that talks to a modem."""
+
+    @property
+    def trace(self) -> TraceSwitch:
+        """Put a listener in to hear every octet of the port, from now on."""
+        ...
 
 
 class Traces:
@@ -32,7 +42,7 @@ class Traces:
         """One file for all modems; it stays its owner's to close."""
         self._common = file
         for lane in lanes:
-            if isinstance(lane.driver, ModemDriver):
+            if isinstance(lane.driver, SpeaksAt):
                 lane.driver.trace.inner = file.tap(lane.name)
 
     def switch(self, lane: Lane, *, on: bool) -> TraceReply:
@@ -43,8 +53,8 @@ class Traces:
             Conflict: the file can't be written.
         """
         driver = lane.driver
-        if not isinstance(driver, ModemDriver):
-            raise NotSupported(f"a channel of kind {lane.kind} speaks no AT; traces are for modems")
+        if not isinstance(driver, SpeaksAt):
+            raise NotSupported(f"a channel of kind {lane.traits.kind} speaks no AT; traces are for modems")
         path = self._folder / f"{lane.name}.trace"
         if on and lane.name not in self._files:
             file = self._files[lane.name] = self._open(path)

@@ -49,7 +49,7 @@ class UssdSessions:
         """
         driver = lane.driver
         if not isinstance(driver, AsksNetwork):
-            raise NotSupported(f"a channel of kind {lane.kind} has no SIM; USSD goes by modems")
+            raise NotSupported(f"a channel of kind {lane.traits.kind} has no SIM; USSD goes by modems")
         if lane.state is not ChannelState.UP:
             raise Conflict(f"the channel is {lane.state}; USSD needs it up")
         self._open_until.pop(lane.name, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -41,7 +42,7 @@ from gateway.runtime.esme import make_service
 from gateway.runtime.kannel import KannelSide
 from gateway.runtime.stores import open_store
 from gateway.runtime.tls import load_tls
-from gateway.settings.config import ModemSettings, Settings, SmppSettings
+from gateway.settings.config import Settings
 from gateway.settings.store_file import beside_store
 from gateway.store.ports import CommitFigures
 from gateway.store.sqlite.engine import SqliteStore
@@ -83,7 +84,8 @@ class Gateway:
         self._scheduler = Scheduler(store, clock, self._lanes, self._dispatcher.start, instance, troubles)
         self._standstill = StandstillWatch(self._scheduler, self._lanes, store, clock, metrics)
         wake = self._scheduler.wake
-        self.intake = Intake(store, clock, _intake_settings(settings), wake)
+        intake_settings = _intake_settings(settings, self._lanes)
+        self.intake = Intake(store, clock, intake_settings, wake)
         inbox = Inbox(store, clock, self.intake, _keyword_policy(settings), settings.numbers.region, metrics)
         receipts = Receipts(store, clock, metrics, settings.numbers.region)
         late = LateResults(store, clock, policy)
@@ -115,17 +117,18 @@ class Gateway:
             for lane in self._lanes
             if lane.name in sims
         ]
-        patience = {bind.name: bind.query_after_s for bind in settings.smpp if _sends(bind)}
+        patience = {bind.name: bind.query_after_s for bind in settings.smpp}
         self._inquiries = [
             Inquiry(lane, store, clock, metrics, after_s=patience[lane.name])
             for lane in self._lanes
-            if patience.get(lane.name, math.inf) < math.inf
+            if lane.driver.capacity and patience.get(lane.name, math.inf) < math.inf
         ]
         self._delivery_log = DeliveryLog(
             store, clock, settings.log.delivery, mask_numbers=settings.log.mask_numbers
         )
-        senders = _intake_settings(settings).channels
-        self._kannel = KannelSide(settings, store, clock, self.intake, self.channels, senders)
+        self._kannel = KannelSide(
+            settings, store, clock, self.intake, self.channels, intake_settings.channels
+        )
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
         self._runner: web.AppRunner | None = None
         self._listener: Listener | None = None
@@ -258,18 +261,14 @@ class Gateway:
         self.http_port = await self._listener.open(http.listen.host, http.listen.port)
 
 
-def _intake_settings(settings: Settings) -> IntakeSettings:
+def _intake_settings(settings: Settings, lanes: Sequence[Lane]) -> IntakeSettings:
     return IntakeSettings(
         region=settings.numbers.region,
-        channels={c.name: c.groups for c in settings.channels if _sends(c)},
+        channels={lane.name: lane.groups for lane in lanes if lane.driver.capacity},
         valid_for_s=settings.queue.valid_for_s,
         text=settings.text.rules(),
-        without_options=frozenset(bind.name for bind in settings.smpp if not bind.takes_parameters),
+        without_options=frozenset(lane.name for lane in lanes if not lane.traits.takes_options),
     )
-
-
-def _sends(channel: ModemSettings | SmppSettings) -> bool:
-    return isinstance(channel, ModemSettings) or channel.bind != "receiver"
 
 
 def _keyword_policy(settings: Settings) -> KeywordPolicy:

@@ -362,3 +362,15 @@ async def test_a_drained_driver_still_takes_what_comes_in(up, sink):
     await far.network.add_handset(HANDSET).send(far.number, "TD")
     part = await sink.wait_for_event(InboundPart)
     assert decode_payload(part.encoding, part.payload) == "TD"
+
+
+@every_driver
+async def test_a_driver_says_what_it_is_like_and_goes_on_being_so(rig: Rig, sink: RecordingSink):
+    traits = rig.driver.traits
+    async with running_driver(rig.driver, sink):
+        await sink.wait_until_up()
+        assert rig.driver.traits == traits
+    assert traits.kind in {"modem", "smpp", "loopback"}
+    assert traits.in_turns == (rig.driver.capacity == 1)
+    is_sim = traits.kind == "modem"
+    assert (traits.references_repeat, traits.ids_in_dialects) == (is_sim, traits.kind == "smpp")

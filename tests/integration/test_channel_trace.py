@@ -34,7 +34,7 @@ async def lane(tmp_path: Path):
         sink = RecordingSink()
         async with running_driver(driver, sink):
             await sink.wait_until_up()
-            yield Lane(driver, kind="modem", groups=("default",), clock=SystemClock())
+            yield Lane(driver, groups=("default",), clock=SystemClock())
     await network.close()
 
 
@@ -85,6 +85,6 @@ async def test_what_can_not_be_traced_is_said(lane: Lane, tmp_path: Path):
     (tmp_path / "a file").touch()
     with pytest.raises(Conflict, match="the trace can't be written: File exists"):
         Traces(tmp_path / "a file").switch(lane, on=True)
-    bind = Lane(ScriptedDriver("bind"), kind="smpp", groups=("default",), clock=SystemClock())
+    bind = Lane(ScriptedDriver("bind"), groups=("default",), clock=SystemClock())
     with pytest.raises(NotSupported, match="smpp"):
         Traces(tmp_path).switch(bind, on=True)

@@ -111,7 +111,7 @@ async def test_another_host_is_asked_first():
 
 async def send_until_accepted(run: Running, deadline_s: float = 20.0) -> None:
     """As the gateway does it: one segment after the other, when the lane has room."""
-    lane = Lane(run.driver, kind="smpp", groups=(), clock=SystemClock())
+    lane = Lane(run.driver, groups=(), clock=SystemClock())
     sent = 0
     async with asyncio.timeout(deadline_s):
         while True:

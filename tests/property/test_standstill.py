@@ -101,7 +101,7 @@ class World:
             )
             rate = TokenBucket(plan.per_s, plan.burst, clock.at) if plan.per_s else None
             self.drivers.append(driver)
-            self.lanes.append(Lane(driver, kind="smpp", groups=("default",), clock=clock, rate=rate))
+            self.lanes.append(Lane(driver, groups=("default",), clock=clock, rate=rate))
         troubles = Troubles(policy.first_s, policy.cap_s)
         metrics, instance = make_metrics(), make_id()
         self.dispatcher = Dispatcher(self.store, clock, policy, self._release, metrics, troubles)
@@ -222,7 +222,7 @@ async def test_a_lane_without_room_and_nothing_on_its_wire_says_until_when_and_h
     clock, driver = StillClock(), ScriptedDriver("a", capacity=5)
     rate = TokenBucket(per_s, max(1.0, per_s), clock.monotonic()) if per_s else None
     budget = Budget(quotas=(Quota(limit=quota, period=Period.HOUR),)) if quota else None
-    lane = Lane(driver, kind="smpp", groups=(), clock=clock, rate=rate, budget=budget)
+    lane = Lane(driver, groups=(), clock=clock, rate=rate, budget=budget)
     lane.set_state(ChannelState.UP)
     for n, (what, pause_s) in enumerate(history):
         driver.script.append(SETBACKS.get(what, accepted(str(n))))

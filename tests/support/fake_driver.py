@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 
 from drivers.base import (
@@ -22,6 +23,7 @@ from drivers.base import (
     SubmitResult,
     Uncertain,
 )
+from drivers.traits import Traits
 
 DEADLINE_S = 60.0
 """How long a test waits for what must happen; only a failing test waits that long."""
@@ -76,10 +78,28 @@ class ScriptedDriver(Driver):
         self._capacity = capacity
         self._references = count(first_reference)
         self._wrap = wrap
+        self._traits = Traits(kind="smpp", ids_in_dialects=True, in_turns=capacity == 1)
         self._sink: EventSink | None = None
         self._came = asyncio.Event()
         self._open = asyncio.Event()
         self._open.set()
+
+    def become(self, kind: str, *, takes_options: bool = True) -> None:
+        """Take on the traits of a SIM or of an SMSC; before a lane is made of it."""
+        is_sim = kind == "modem"
+        self._traits = replace(
+            self._traits,
+            kind=kind,
+            references_repeat=is_sim,
+            times_trusted=is_sim,
+            ids_in_dialects=not is_sim,
+            takes_options=takes_options,
+        )
+
+    @property
+    def traits(self) -> Traits:
+        """Those of an SMSC, unless it was told to `become` something else."""
+        return self._traits
 
     @property
     def channel_id(self) -> str:

@@ -108,17 +108,17 @@ class Rig:
         region: str,
     ) -> None:
         self.store, self.clock, self.policy = store, clock, policy
+        for c in channels:
+            c.driver.become(c.kind, takes_options=c.takes_options)
         self.lanes = {
             c.driver.channel_id: Lane(
                 c.driver,
-                kind=c.kind,
                 groups=c.groups,
                 clock=clock,
                 rate=c.rate,
                 budget=c.budget,
                 number=c.number,
                 account=c.account,
-                takes_options=c.takes_options,
             )
             for c in channels
         }

@@ -33,6 +33,7 @@ from drivers.smpp.client.text import encode_segment
 from drivers.smpp.connection import SmppConnection
 from drivers.smpp.incidents import Incidents
 from drivers.smpp.session.machine import ResponseReceived
+from drivers.traits import Traits
 
 _DRAINING: Final = Fault(kind=FaultKind.CHANNEL, code="draining", detail="The channel takes nothing new.")
 
@@ -63,6 +64,16 @@ class SmppDriver(Driver):
     def channel_id(self) -> str:
         """The channel's name."""
         return self._config.name
+
+    @property
+    def traits(self) -> Traits:
+        """Those of an SMSC: ids of its own, in receipts spelled as it likes, and times in a zone of its own."""
+        return Traits(
+            kind="smpp",
+            ids_in_dialects=True,
+            takes_options=self._config.takes_parameters,
+            in_turns=self._config.window == 1,
+        )
 
     @property
     def capacity(self) -> int:

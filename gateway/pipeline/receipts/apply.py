@@ -108,7 +108,7 @@ class Receipts:
             labeled(self._metrics.receipts_not_understood, lane.name).inc()
         if heard.dialect is not None:
             self._dialects.note(lane.account, heard.dialect)
-        if lane.kind != "modem" and (learned := self._dialects.learned(lane.account)) is not None:
+        if (learned := self._dialects.learned(lane.account)) is not None:
             lane.facts = {**lane.facts, "receipt_ids": learned}
         return True
 
@@ -142,7 +142,7 @@ class Receipts:
         spoken_of: set[str] = set()
         for place, (lane, receipt) in enumerate(heard):
             is_plain = receipt.understood and receipt.otherwise is None
-            if lane.kind != "modem" and is_plain and spoken_of.isdisjoint(receipt.references):
+            if lane.traits.ids_in_dialects and is_plain and spoken_of.isdisjoint(receipt.references):
                 for reference in self._dialects.choose(lane.account, receipt):
                     named.setdefault(lane, {})[reference] = place
             spoken_of.update(receipt.references)
@@ -166,11 +166,13 @@ class Receipts:
         if receipt.otherwise is not None and not await is_ours(tx, lane, receipt, self._region, now):
             return _Heard(taken=False)
         match = await self._find(tx, lane, receipt, now, by_handset=sure)
-        if match is Found.REPEAT and lane.kind != "modem":
+        if match is Found.REPEAT and not lane.traits.references_repeat:
             return _Heard()
         early = _early(receipt, make_id())
-        if not isinstance(match, Match):  # of a SIM it may be the first of a segment whose answer is to come
-            if lane.kind != "modem" or receipt.state not in IN_BETWEEN:
+        if not isinstance(
+            match, Match
+        ):  # where references repeat: perhaps of a segment whose answer is to come
+            if not lane.traits.references_repeat or receipt.state not in IN_BETWEEN:
                 await self._keep(tx, lane, receipt, early, receipt.references, now)
             return _Heard()
         message = await find_message(tx, match.message_id)
@@ -217,25 +219,29 @@ class Receipts:
         Args:
             by_handset: the handset alone may tell which it is.
         """
-        by_sim = lane.kind == "modem"
-        if not by_sim:
+        traits = lane.traits
+        if traits.ids_in_dialects:
             await self._dialects.load(tx, lane.account)
         named = await find_by_reference(tx, lane.name, receipt.references)
         named = self._dialects.rank(lane.account, receipt, named)
-        match = find_segment(named, (), receipt, now, by_sim=by_sim)
+        match = find_segment(named, (), receipt, now, traits=traits)
         if match is Found.NOTHING and named and not await _is_awaited(tx, lane.name, receipt.recipient):
             certain = self._dialects.certain(lane.account, receipt)
-            match = find_segment(named, (), receipt, now, by_sim=by_sim, certain=certain)
+            match = find_segment(named, (), receipt, now, traits=traits, certain=certain)
         if match is not Found.NOTHING:
             return match
-        if not by_sim and (alike := await find_alike(tx, lane, receipt, self._region, now)) is not None:
-            return alike
-        if not by_handset or (receipt.state in IN_BETWEEN and (by_sim or not receipt.references)):
+        if traits.ids_in_dialects:
+            alike = await find_alike(tx, lane, receipt, self._region, now)
+            if alike is not None:
+                return alike
+        if not by_handset or (
+            receipt.state in IN_BETWEEN and (traits.references_repeat or not receipt.references)
+        ):
             return Found.NOTHING
         if not receipt.references:
             return await find_unnamed(tx, lane, receipt, self._region, now)
-        match = find_segment(named, await find_uncertain(tx, lane.name), receipt, now, by_sim=by_sim)
-        if not by_sim and match is Found.NOTHING:
+        match = find_segment(named, await find_uncertain(tx, lane.name), receipt, now, traits=traits)
+        if not traits.references_repeat and match is Found.NOTHING:
             match = await find_nameless(tx, lane, receipt, self._region, now)
         elif isinstance(match, Match) and await find_unnamed_to(
             tx, lane.name, (match.recipient,), now - UNNAMED_FOR

@@ -1,7 +1,7 @@
 """Which segment a receipt speaks of. Pure.
 
-An SMSC's references are its own and (nearly) never repeat. A SIM counts to 255 and starts again, after a restart
-perhaps at once, so there number and time must agree too.
+An SMSC's references are its own and (nearly) never repeat. Where they do repeat (a SIM counts to 255 and starts again,
+after a restart perhaps at once), number and time must agree too: see `drivers.traits.Traits`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from drivers.base import Receipt
+from drivers.traits import Traits
 from gateway.model.message import SegmentStatus
 from gateway.store.receipts import Match
 
@@ -48,7 +49,7 @@ def find_segment(
     receipt: Receipt,
     now: datetime,
     *,
-    by_sim: bool,
+    traits: Traits,
     certain: Collection[str] = (),
 ) -> Match | Found:
     """The segment that a final receipt settles.
@@ -58,21 +59,22 @@ def find_segment(
         uncertain: segments of the channel whose fate, and so whose reference, is unknown.
         receipt: what the network said.
         now: by our clock; when it came.
-        by_sim: the channel is a SIM.
+        traits: of the channel.
         certain: references that are no guess: with one of them it does not matter what the carrier writes for the
             handset, as some mask it, or write our own number. Only where a segment waits for it: an SMSC that counts
             anew gives an old segment's id to another one, whose answer may be still to come.
     """
-    mine = [m for m in named if same_handset(m.recipient, receipt.recipient, strict=by_sim)]
+    mine = [m for m in named if same_handset(m.recipient, receipt.recipient, strict=traits.references_repeat)]
     mine = mine or [m for m in named if m.reference in certain and m.status in _OPEN and _is_young(m, now)]
-    timely = [m for m in mine if fits(m, receipt)] if by_sim else mine
+    by_time = traits.references_repeat and traits.times_trusted
+    timely = [m for m in mine if fits(m, receipt)] if by_time else mine
     if match := next((m for m in timely if m.status in _OPEN), None):
         return match
     if any(m.status in _SETTLED for m in timely):
         return Found.REPEAT
     if len(mine) == 1 and mine[0].status in _OPEN and _is_zone_error(mine[0], receipt):
         return mine[0]
-    return _single_uncertain(uncertain, receipt, now, by_sim=by_sim) or Found.NOTHING
+    return _single_uncertain(uncertain, receipt, now, traits=traits) or Found.NOTHING
 
 
 def fits(match: Match, receipt: Receipt) -> bool:
@@ -106,7 +108,7 @@ def _is_zone_error(match: Match, receipt: Receipt) -> bool:
 
 
 def _single_uncertain(
-    uncertain: Sequence[Match], receipt: Receipt, now: datetime, *, by_sim: bool
+    uncertain: Sequence[Match], receipt: Receipt, now: datetime, *, traits: Traits
 ) -> Match | None:
     """The one segment of unknown fate to this handset: its reference never reached us, the receipt has.
 
@@ -117,6 +119,6 @@ def _single_uncertain(
         for m in uncertain
         if same_handset(m.recipient, receipt.recipient, strict=True)
         and _is_young(m, now)
-        and (not by_sim or fits(m, receipt))
+        and (not traits.times_trusted or fits(m, receipt))
     ]
     return mine[0] if len(mine) == 1 else None

@@ -48,7 +48,6 @@ class Lane:
 
     Args:
         driver: the channel's driver.
-        kind: ``modem``, ``smpp`` or ``loopback``.
         groups: the channel groups it serves.
         clock: the time.
         rate: pacing in segments; None for as fast as it can.
@@ -56,14 +55,12 @@ class Lane:
         budget: what it may spend per day and month; None without.
         number: our own number on it, if configured.
         account: what binds to one SMSC account share; None for a channel that stands alone.
-        takes_options: False for a bind that can carry no options; messages that bring some go elsewhere.
     """
 
     def __init__(
         self,
         driver: Driver,
         *,
-        kind: str,
         groups: Sequence[str],
         clock: Clock,
         rate: TokenBucket | None = None,
@@ -71,21 +68,19 @@ class Lane:
         budget: Budget | None = None,
         number: str | None = None,
         account: str | None = None,
-        takes_options: bool = True,
     ) -> None:
         self.driver = driver
         self.name = driver.channel_id
-        self.kind = kind
+        self.traits = driver.traits
         self.queues = queues_of(self.name, groups)
         self.number = number
         self.account = self.name if account is None else account
-        self._takes_options = takes_options
         self.filled = True
         """Whether it was given all it could take when it was last asked: there may be more in the queue."""
         self.budget = budget
         """What it has spent, without what is on the wire."""
         self._under_way: dict[str, Need] = {}
-        self._groups = tuple(groups)
+        self.groups = tuple(groups)
         self._clock = clock
         self._rate = rate
         self._rate_text = rate_text
@@ -97,7 +92,7 @@ class Lane:
         self._n_unproven = 0
         """Times that it came up since the network last answered."""
         self._throttled_last: str | None = None
-        self._turn = Turn(clock) if driver.capacity == 1 else None
+        self._turn = Turn(clock) if self.traits.in_turns else None
         self.facts: dict[str, str | int | float | bool | None] = {}
         self.state = ChannelState.STARTING
         self.paused = False
@@ -214,7 +209,7 @@ class Lane:
 
     def taker(self, free: int, at: Reading) -> Taker:
         """It with its room, for the balancer."""
-        taker = Taker(self.name, self.queues, free, takes_options=self._takes_options)
+        taker = Taker(self.name, self.queues, free, takes_options=self.traits.takes_options)
         suspects = self._cooldown.suspects + self._breaker.suspects
         if self._breaker.until is not None:  # while it works, those in trouble have their turn as everybody
             suspects += self._breaker.shunned
@@ -347,7 +342,7 @@ class Lane:
             snapshot=self._snapshot(at),
             queues=self.queues,
             budget=None if self.budget is None else self._left(wall),
-            takes_options=self._takes_options,
+            takes_options=self.traits.takes_options,
             paced_until=wall + timedelta(seconds=max(rate_s, pace_s)) if rate_s > 0 or pace_s > 0 else None,
             slowed_down=pace_s > rate_s,
         )
@@ -366,9 +361,9 @@ class Lane:
             state = ChannelState.PAUSED
         return ChannelSnapshot(
             name=self.name,
-            kind=self.kind,
+            kind=self.traits.kind,
             state=state,
-            groups=self._groups,
+            groups=self.groups,
             capacity=self.driver.capacity,
             in_flight=self.in_flight,
             tokens=None if self._rate is None else max(0, self._rate.available(now)),
