@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from simulators.smsc.dialects import UnknownWord, read_dialect
+from simulators.dialects import UnknownWord, read_dialect
 
 
 class Point(StrEnum):
@@ -140,7 +140,7 @@ class SmscFault(StrEnum):
     RECEIPT_LOST = "receipt_lost"
     """A receipt never comes."""
     RECEIPT_DIALECT = "receipt_dialect"
-    """A receipt is spelled as ``text`` says: words of `simulators.smsc.dialects.WORDS` joined by ``+``."""
+    """A receipt is spelled as ``text`` says: words of `simulators.dialects.WORDS` joined by ``+``."""
     UNKNOWN_TLV = "unknown_tlv"
     """A PDU carries a parameter that no specification knows."""
     OVERSIZE = "oversize"

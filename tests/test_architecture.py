@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -93,6 +94,22 @@ def _constants(node: ast.AST) -> set[object]:
 
 def _names(node: ast.AST) -> set[str]:
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
+SQL = re.compile(
+    r"\s*(SELECT .* FROM (?!sqlite_schema)|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+ AS\b)"
+)
+
+
+def test_sql_is_written_in_the_store_alone():
+    elsewhere = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in SOURCES
+        if not name_of(path).startswith("gateway/store/")
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value)
+    ]
+    assert elsewhere == [], "a function of gateway.store is needed"
 
 
 def test_nothing_in_the_daemon_sleeps_in_its_thread():

@@ -25,8 +25,8 @@ from drivers.modem.bringup.steps import BringUp, Setup, may_send, not_registered
 from drivers.modem.bringup.unlock import is_shut
 from drivers.modem.faults import SIM_GONE, classify_error
 from drivers.modem.find.finder import StickTaken
-from drivers.modem.find.probe import Who
-from drivers.modem.messages.habits import Habits
+from drivers.modem.find.probe import Place, Who
+from drivers.modem.memories.habits import Habits
 from drivers.modem.messages.inbound import Inbound, tell_unfinished
 from drivers.modem.messages.outbound import Outbound
 from drivers.modem.recovery.endings import first_unwell, worst
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from drivers.late import LateAnswers
     from drivers.modem.bringup.pin import PinLedger
     from drivers.modem.config import ModemConfig
-    from drivers.modem.find.finder import Finder, Place
+    from drivers.modem.find.finder import Finder
     from drivers.modem.recovery.climber import Climber
     from drivers.modem.sims import SimLedger
     from drivers.modem.ussd import UssdDesk

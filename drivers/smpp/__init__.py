@@ -1,4 +1,4 @@
 """SMPP: `wire` (pure), `session` (sans-IO), `client` (we bind to a carrier), `server` (applications bind to us).
 
-`connection` carries a session of either; `times`, `alphabet` and `incidents` serve both sides.
+`connection` carries a session of either; `text`, `times`, `alphabet` and `incidents` serve both sides.
 """

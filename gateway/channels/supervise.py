@@ -34,8 +34,8 @@ from gateway.errors import NotFound, StoreError
 from gateway.model.events import make_event
 from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.receipts.apply import Receipts
-from gateway.pipeline.receipts.late import LateResults
 from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.late import LateResults
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, TraceReply, UssdReply
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import load_paused, save_paused

@@ -13,7 +13,7 @@ from drivers.base import Concat, Encoding
 from drivers.codec.segment import plan_segments
 from drivers.codec.udh import encode_concat_udh
 from drivers.errors import EncodeError
-from drivers.smpp.client.text import AddressPlan, encode_address
+from drivers.smpp.text import AddressPlan, encode_address
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.pdus import DeliverSm
 from gateway.model.message import InboundMessage

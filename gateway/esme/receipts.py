@@ -9,7 +9,7 @@ import re
 from datetime import datetime
 from typing import Final
 
-from drivers.smpp.client.text import MAX_ADDRESS_CHARS
+from drivers.smpp.text import MAX_ADDRESS_CHARS
 from drivers.smpp.times import format_receipt_date
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import MessageState, Tag

@@ -12,8 +12,8 @@ import msgspec
 
 from drivers.base import Encoding
 from drivers.codec.segment import decode_payload
-from drivers.smpp.client.text import decode_content
 from drivers.smpp.server.submit import Refusal, WireAddress
+from drivers.smpp.text import decode_content
 from drivers.smpp.times import format_time, parse_time
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import CancelSm, QuerySm, QuerySmResp, ReplaceSm

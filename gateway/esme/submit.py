@@ -11,8 +11,8 @@ from drivers.base import Encoding
 from drivers.codec.reassembly import decode_run
 from drivers.codec.segment import MAX_UD_OCTETS, Plan, PlannedSegment, decode_payload
 from drivers.codec.text import decode_text, to_plain
-from drivers.smpp.client.text import MAX_ADDRESS_CHARS
 from drivers.smpp.server.submit import Refusal, Submitted, WireAddress
+from drivers.smpp.text import MAX_ADDRESS_CHARS
 from drivers.smpp.wire.constants import CommandStatus
 from gateway.errors import GatewayError, InvalidRequest, QuotaExceeded
 from gateway.esme.account import EsmeAccount

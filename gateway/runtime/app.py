@@ -28,9 +28,9 @@ from gateway.pipeline.intake.batches import Batches
 from gateway.pipeline.operator.suppress import read_older_entries
 from gateway.pipeline.receipts.apply import Receipts, save_accounts
 from gateway.pipeline.receipts.inquiry import Inquiry
-from gateway.pipeline.receipts.late import LateResults
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.late import LateResults
 from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.pipeline.sending.schedule import Scheduler
 from gateway.pipeline.sending.standstill import StandstillWatch

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from drivers.base import Encoding, ReceiptState
 from drivers.codec.gsm7 import encode_gsm7
 from drivers.smpp.wire.constants import DATA_CODING_UCS2, ESM_TYPE_RECEIPT, MessageState, Tag
-from simulators.smsc.dialects import ReceiptFacts, read_dialect, spell_id, spell_octets, spell_receipt
+from simulators.dialects import ReceiptFacts, read_dialect, spell_id, spell_octets, spell_receipt
 from simulators.smsc.translate import address_deliver
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def write_receipt(receipt: NetworkReceipt, message_ids: MessageIds, dialect: str
     Args:
         receipt: the facts.
         message_ids: how ids are spelled, unless the dialect says.
-        dialect: words of `simulators.smsc.dialects.WORDS`, joined by ``+``.
+        dialect: words of `simulators.dialects.WORDS`, joined by ``+``.
 
     Raises:
         UnknownWord: nobody speaks that dialect.

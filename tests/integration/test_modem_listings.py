@@ -296,7 +296,7 @@ async def test_sweeps_come_sooner_while_they_find_what_nobody_announced(modem, s
 
 @pytest.mark.parametrize("command", ["AT+CMGL", "AT+CMGR"])
 async def test_a_command_that_silences_the_stick_is_given_up(modem, sink, monkeypatch, command):
-    monkeypatch.setattr("drivers.modem.messages.storage.LIST_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("drivers.modem.memories.storage.LIST_TIMEOUT_S", 0.1)
     memories = Memories(modem, "SM")
     modem.swallow.add(command)
     timing = replace(QUICK, command_s=0.1)

@@ -231,7 +231,7 @@ async def test_inbound_messages_go_to_the_account_they_are_for(tmp_path, text):
 
 def read_text(bodies: list[DeliverSm]) -> str:
     from drivers.codec.segment import decode_payload
-    from drivers.smpp.client.text import decode_content
+    from drivers.smpp.text import decode_content
 
     payload = b""
     encoding = Encoding.GSM7

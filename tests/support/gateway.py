@@ -26,9 +26,9 @@ from gateway.pipeline.intake.accept import Intake, IntakeSettings
 from gateway.pipeline.intake.batches import Batches
 from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.pipeline.receipts.apply import Receipts
-from gateway.pipeline.receipts.late import LateResults
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.late import LateResults
 from gateway.pipeline.sending.retry import RetryPolicy
 from gateway.pipeline.sending.schedule import Scheduler
 from gateway.pipeline.sending.standstill import StandstillWatch

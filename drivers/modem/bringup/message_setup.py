@@ -17,7 +17,7 @@ from drivers.at.responses import parse_csca
 from drivers.errors import AtError, CmeError, CmsError, WireTimeout
 from drivers.modem.asking import Outcome, settle
 from drivers.modem.faults import is_busy
-from drivers.modem.messages.storage import StorageSetup, set_up_storage
+from drivers.modem.memories.storage import StorageSetup, set_up_storage
 from drivers.modem.profile import CNMI_LADDER
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from drivers.at.port import AtPort
     from drivers.modem.config import ModemConfig
-    from drivers.modem.messages.habits import Habits
+    from drivers.modem.memories.habits import Habits
     from drivers.modem.profile import Profile
 
 logger = logging.getLogger(__name__)

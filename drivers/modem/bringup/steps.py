@@ -30,7 +30,7 @@ from drivers.modem.bringup.message_setup import MessageSetup
 from drivers.modem.bringup.restarts import Settings, read_settings
 from drivers.modem.bringup.unlock import SimLock, StepFailed
 from drivers.modem.faults import classify_error, is_busy
-from drivers.modem.messages.habits import Habits
+from drivers.modem.memories.habits import Habits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.errors import DriverError, WireLost
-from drivers.modem.find.probe import Who, ask_port
+from drivers.modem.find.probe import Place, Who, ask_port
 from drivers.modem.find.usb import Stick, Tty, scan
 from drivers.modem.profile import Profile, choose_profile, load_profiles, named_profile
 
@@ -33,25 +33,6 @@ HOME_S = 120.0
 
 class StickTaken(DriverError):
     """Another channel has this stick or this SIM: a configuration is wrong, or they were moved about."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a stick is.
-
-    Args:
-        port: takes AT commands.
-        usb: its socket; None for a port that is not on USB.
-        usb_id: ``12d1:1001``; None as above.
-        interface: of USB; None as above.
-        profile: of its family, as far as USB tells.
-    """
-
-    port: str
-    usb: str | None = None
-    usb_id: str | None = None
-    interface: int | None = None
-    profile: Profile
 
 
 @dataclass(eq=False, slots=True)

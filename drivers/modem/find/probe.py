@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from drivers.at.transport import OpenWire
-    from drivers.modem.find.finder import Place
+    from drivers.modem.profile import Profile
 
 PROBE_S = 4.0
 """For a port to say who is behind it; one guard of the dialogue and two answers."""
@@ -33,6 +33,25 @@ class Who:
 
     imei: str | None = None
     iccid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a stick is.
+
+    Args:
+        port: takes AT commands.
+        usb: its socket; None for a port that is not on USB.
+        usb_id: ``12d1:1001``; None as above.
+        interface: of USB; None as above.
+        profile: of its family, as far as USB tells.
+    """
+
+    port: str
+    usb: str | None = None
+    usb_id: str | None = None
+    interface: int | None = None
+    profile: Profile
 
 
 def has_speed(place: Place) -> bool:

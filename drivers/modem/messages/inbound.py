@@ -19,9 +19,9 @@ from drivers.at.responses import parse_cmti, parse_direct_length, parse_hex
 from drivers.errors import DeviceError, WireTimeout
 from drivers.modem.asking import try_request
 from drivers.modem.bringup.message_setup import NOTIFICATIONS
+from drivers.modem.memories.storage import REPORTS, StorageReader, nearly_full
 from drivers.modem.messages.announced import MESSAGE_STORED, REPORT_STORED, Announced, Announcement
 from drivers.modem.messages.received import PduReader, is_as_announced, unreadable_part
-from drivers.modem.messages.storage import REPORTS, StorageReader, nearly_full
 from drivers.modem.messages.stored import StoredMessages
 from drivers.modem.messages.sweeps import SweepSchedule
 from drivers.modem.messages.waiting import WaitingReports
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from drivers.modem.bringup.message_setup import MessageSetup
     from drivers.modem.bringup.steps import Setup
     from drivers.modem.config import ModemConfig
-    from drivers.modem.messages.habits import Habits
+    from drivers.modem.memories.habits import Habits
     from drivers.modem.report import Report
 
 logger = PacedLog(__name__, most=100)

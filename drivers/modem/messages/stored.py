@@ -10,8 +10,8 @@ from drivers.at.responses import NO_STATUS
 from drivers.base import Receipt
 from drivers.errors import CmsError, DeviceError, DriverError, WireTimeout
 from drivers.modem.faults import is_busy
+from drivers.modem.memories.storage import nearly_full
 from drivers.modem.messages.received import unreadable_part
-from drivers.modem.messages.storage import nearly_full
 from drivers.modem.report import deliver
 from drivers.paced_log import PacedLog
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from drivers.at.responses import StorageUse, StoredPdu
     from drivers.base import DriverEvent, EventSink, InboundPart
+    from drivers.modem.memories.storage import Found, StorageReader
     from drivers.modem.messages.announced import Announced
     from drivers.modem.messages.received import PduReader
-    from drivers.modem.messages.storage import Found, StorageReader
     from drivers.modem.report import Report
 
 logger = PacedLog(__name__, most=100)

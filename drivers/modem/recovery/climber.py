@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from drivers.at.port import AtPort
     from drivers.at.transport import OpenWire
     from drivers.modem.config import ModemConfig
-    from drivers.modem.find.finder import Finder, Place
+    from drivers.modem.find.finder import Finder
+    from drivers.modem.find.probe import Place
     from drivers.modem.report import Report
 
 logger = logging.getLogger(__name__)

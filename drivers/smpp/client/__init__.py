@@ -1,1 +1,1 @@
-"""An account at an SMSC: config, dial, bind, driver; text and submit_rules out, deliveries in."""
+"""An account at an SMSC: config, dial, bind, driver; submit_rules out, deliveries in."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from drivers.smpp.alphabet import PLAIN, TextPlan
 from drivers.smpp.client.inbound import USUAL_RECEIPTS, ReceiptRules
 from drivers.smpp.client.submit_rules import DEFAULT_RULES, SubmitRules
-from drivers.smpp.client.text import AddressPlan
+from drivers.smpp.text import AddressPlan
 from drivers.smpp.wire.constants import INTERFACE_VERSION_33, INTERFACE_VERSION_34, INTERFACE_VERSION_50
 from drivers.smpp.wire.pdus import BindReceiver, BindTransceiver, BindTransmitter
 from drivers.smpp.wire.spellings import RULES

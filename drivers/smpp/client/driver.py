@@ -29,10 +29,10 @@ from drivers.smpp.client.deliveries import Deliveries
 from drivers.smpp.client.requests import cancel, query, replace
 from drivers.smpp.client.results import NOT_BOUND, result_of
 from drivers.smpp.client.submit_rules import apply_rules
-from drivers.smpp.client.text import encode_segment
 from drivers.smpp.connection import SmppConnection
 from drivers.smpp.incidents import Incidents
 from drivers.smpp.session.machine import ResponseReceived
+from drivers.smpp.text import encode_segment
 from drivers.traits import Traits
 
 _DRAINING: Final = Fault(kind=FaultKind.CHANNEL, code="draining", detail="The channel takes nothing new.")

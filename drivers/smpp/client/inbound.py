@@ -14,7 +14,7 @@ from drivers.codec.udh import decode_udh
 from drivers.errors import DecodeError
 from drivers.smpp.alphabet import PLAIN, TextPlan
 from drivers.smpp.client.evidence import Verdict, decide, find_signs, is_on_the_way, may_be_report
-from drivers.smpp.client.text import decode_address, decode_content
+from drivers.smpp.text import decode_address, decode_content
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import MessageState, Tag
 from drivers.smpp.wire.fields import Tlv, find_int_tlv, find_text_tlv, find_tlv

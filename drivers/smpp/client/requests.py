@@ -13,8 +13,8 @@ from drivers.errors import EncodeError, SmppStatusError, WireLost, WireTimeout
 from drivers.smpp.client.config import SmppConfig
 from drivers.smpp.client.inbound import receipt_state_of
 from drivers.smpp.client.submit_rules import apply_rules
-from drivers.smpp.client.text import encode_address, encode_segment
 from drivers.smpp.connection import SmppConnection, Unanswered
+from drivers.smpp.text import encode_address, encode_segment
 from drivers.smpp.times import parse_time
 from drivers.smpp.wire.constants import MessageState
 from drivers.smpp.wire.pdus import (

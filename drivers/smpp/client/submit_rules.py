@@ -91,7 +91,7 @@ def apply_rules(body: SubmitSm, segment: OutboundSegment, rules: SubmitRules, no
     """A submit_sm as the carrier wants it.
 
     Args:
-        body: as `drivers.smpp.client.text.encode_segment` made it.
+        body: as `drivers.smpp.text.encode_segment` made it.
         segment: what it was made of.
         rules: see `SubmitRules`.
         now: aware; where an absolute validity counts from.

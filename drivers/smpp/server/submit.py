@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from drivers.base import Concat, Encoding
 from drivers.codec.udh import decode_udh, encode_concat_udh
 from drivers.errors import DecodeError
-from drivers.smpp.client.text import decode_address, decode_content
+from drivers.smpp.text import decode_address, decode_content
 from drivers.smpp.times import parse_time
 from drivers.smpp.wire import constants as c
 from drivers.smpp.wire.constants import CommandStatus, Tag

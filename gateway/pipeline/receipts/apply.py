@@ -24,8 +24,8 @@ from gateway.pipeline.receipts.by_handset import (
 )
 from gateway.pipeline.receipts.dialects import Dialects, dialect_of
 from gateway.pipeline.receipts.match import Found, find_segment, same_handset
+from gateway.pipeline.receipts.reporter import Reporter
 from gateway.pipeline.receipts.settle import IN_BETWEEN, judge, save_settled, settle
-from gateway.pipeline.sending.lane import Lane
 from gateway.store.messages import find_message, load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import save_segments
@@ -91,7 +91,7 @@ class Receipts:
         self._dialects = Dialects()
         self._odd: Counter[str] = Counter()
 
-    async def handle(self, lane: Lane, receipt: Receipt) -> bool:
+    async def handle(self, lane: Reporter, receipt: Receipt) -> bool:
         """Apply a receipt, or keep it until its segment's reference is known; returns after the commit.
 
         Returns:
@@ -112,7 +112,7 @@ class Receipts:
             lane.facts = {**lane.facts, "receipt_ids": learned}
         return True
 
-    async def _apply_all(self, tx: Tx, heard: Sequence[tuple[Lane, Receipt]]) -> list[_Heard]:
+    async def _apply_all(self, tx: Tx, heard: Sequence[tuple[Reporter, Receipt]]) -> list[_Heard]:
         """Apply receipts of many callers; what `_apply` returns, for each."""
         now = truncate_ms(self._clock.now())
         plain = await self._find_plain(tx, heard)
@@ -132,13 +132,13 @@ class Receipts:
         return outcomes
 
     async def _find_plain(
-        self, tx: Tx, heard: Sequence[tuple[Lane, Receipt]]
+        self, tx: Tx, heard: Sequence[tuple[Reporter, Receipt]]
     ) -> dict[int, tuple[Message, Segment]]:
         """What `_apply` would find for receipts in the learned dialect of their account, by their places.
 
         Only those of which nothing else here speaks, and whose message has no other segment.
         """
-        named: dict[Lane, dict[str, int]] = {}
+        named: dict[Reporter, dict[str, int]] = {}
         spoken_of: set[str] = set()
         for place, (lane, receipt) in enumerate(heard):
             is_plain = receipt.understood and receipt.otherwise is None
@@ -159,7 +159,7 @@ class Receipts:
             and same_handset(message.recipient, heard[place][1].recipient, strict=False)
         }
 
-    async def _apply(self, tx: Tx, lane: Lane, receipt: Receipt) -> _Heard:
+    async def _apply(self, tx: Tx, lane: Reporter, receipt: Receipt) -> _Heard:
         """Settle, keep or pass by one receipt."""
         now = truncate_ms(self._clock.now())
         receipt, sure = await turn_round(tx, lane, receipt, self._region)
@@ -200,7 +200,7 @@ class Receipts:
     async def _keep(
         self,
         tx: Tx,
-        lane: Lane,
+        lane: Reporter,
         receipt: Receipt,
         early: EarlyReceipt,
         references: Sequence[str],
@@ -212,7 +212,7 @@ class Receipts:
         )
 
     async def _find(
-        self, tx: Tx, lane: Lane, receipt: Receipt, now: datetime, *, by_handset: bool
+        self, tx: Tx, lane: Reporter, receipt: Receipt, now: datetime, *, by_handset: bool
     ) -> Match | Found:
         """The segment that a receipt speaks of; the rarer the case, the later it is looked for.
 
@@ -254,7 +254,7 @@ class Receipts:
         return match
 
 
-async def save_accounts(tx: Tx, lanes: Sequence[Lane]) -> None:
+async def save_accounts(tx: Tx, lanes: Sequence[Reporter]) -> None:
     """Binds of one account hear of each other's segments from now on."""
     for lane in lanes:
         if lane.account != lane.name:

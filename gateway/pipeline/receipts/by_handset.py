@@ -13,7 +13,7 @@ from drivers.base import Receipt
 from gateway.model.msisdn import read_number
 from gateway.pipeline.receipts.dialects import AS_GIVEN, plain_id
 from gateway.pipeline.receipts.match import Found, same_handset
-from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.receipts.reporter import Reporter
 from gateway.store.ports import Tx
 from gateway.store.receipts import (
     Match,
@@ -43,7 +43,7 @@ class Faced(NamedTuple):
     sure: bool = True
 
 
-async def turn_round(tx: Tx, lane: Lane, receipt: Receipt, region: str) -> Faced:
+async def turn_round(tx: Tx, lane: Reporter, receipt: Receipt, region: str) -> Faced:
     """Find the handset: some SMSCs leave both addresses as the message had them.
 
     Our own number on the channel is never taken for the handset. Where it is neither address, the handset is the one
@@ -61,11 +61,11 @@ async def turn_round(tx: Tx, lane: Lane, receipt: Receipt, region: str) -> Faced
     return Faced(receipt)
 
 
-def _is_number_of(lane: Lane, address: str) -> bool:
+def _is_number_of(lane: Reporter, address: str) -> bool:
     return lane.number is not None and lane.number.lstrip("+0") == address.lstrip("+0")
 
 
-async def is_ours(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: datetime) -> bool:
+async def is_ours(tx: Tx, lane: Reporter, receipt: Receipt, region: str, now: datetime) -> bool:
     """Whether what may be a report or a text of a person speaks of a message to the one who is named as its handset.
 
     One that gives an id must give that of such a message, unless it is understood and the id of one is still to come.
@@ -93,7 +93,9 @@ async def is_ours(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: dateti
     )
 
 
-async def find_nameless(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: datetime) -> Match | Found:
+async def find_nameless(
+    tx: Tx, lane: Reporter, receipt: Receipt, region: str, now: datetime
+) -> Match | Found:
     """The one message to the handset that the network took without naming it; of its parts, the first that waits."""
     if receipt.recipient is None:
         return Found.NOTHING
@@ -105,7 +107,7 @@ async def find_nameless(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: 
     return found[0]
 
 
-async def find_alike(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: datetime) -> Match | None:
+async def find_alike(tx: Tx, lane: Reporter, receipt: Receipt, region: str, now: datetime) -> Match | None:
     """The one segment to the handset whose reference begins with an id that was cut off, or is nearly the same."""
     given = [r for r, d in zip(receipt.references, receipt.dialects, strict=False) if d == AS_GIVEN]
     for reference in given:
@@ -122,7 +124,7 @@ async def find_alike(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: dat
     return mine[0] if len(mine) == 1 else None
 
 
-async def find_unnamed(tx: Tx, lane: Lane, receipt: Receipt, region: str, now: datetime) -> Match | Found:
+async def find_unnamed(tx: Tx, lane: Reporter, receipt: Receipt, region: str, now: datetime) -> Match | Found:
     """The one segment that waits for a receipt from this handset; with two of them nobody can say which."""
     if receipt.recipient is None:
         return Found.NOTHING

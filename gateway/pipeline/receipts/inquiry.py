@@ -21,8 +21,8 @@ from gateway.errors import StoreError
 from gateway.ids import make_id
 from gateway.model.events import make_event
 from gateway.model.message import SegmentStatus
+from gateway.pipeline.receipts.reporter import Asked
 from gateway.pipeline.receipts.settle import IN_BETWEEN, settle
-from gateway.pipeline.sending.lane import Lane
 from gateway.routing.channel import ChannelState
 from gateway.routing.limits import BreakerState
 from gateway.store.inquiries import (
@@ -67,7 +67,7 @@ class Inquiry:
         after_s: how long a receipt may take before it is asked for the first time.
     """
 
-    def __init__(self, lane: Lane, store: Store, clock: Clock, metrics: Metrics, *, after_s: float) -> None:
+    def __init__(self, lane: Asked, store: Store, clock: Clock, metrics: Metrics, *, after_s: float) -> None:
         self._lane = lane
         self._store = store
         self._clock = clock

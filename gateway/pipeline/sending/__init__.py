@@ -1,4 +1,5 @@
 """From the queue to the wire.
 
-`schedule` claims for lanes, `dispatch` submits in `turns`, `outcomes` and `retry` follow, `standstill` watches.
+`schedule` claims for lanes, `dispatch` submits in `turns`, `outcomes` and `retry` follow, `late` answers come
+when nobody waits any more, `standstill` watches.
 """

@@ -8,7 +8,7 @@ from drivers.base import Encoding
 from drivers.codec.segment import decode_payload
 from drivers.codec.ucs2 import find_plain_ascii, is_common, tidy_ucs2
 from drivers.modem.messages.received import event_of
-from drivers.smpp.client.text import decode_content
+from drivers.smpp.text import decode_content
 
 pytestmark = pytest.mark.unit
 

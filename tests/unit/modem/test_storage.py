@@ -4,7 +4,7 @@ import pytest
 
 from drivers.at.transaction import MAX_INFO_LINES
 from drivers.errors import AtError
-from drivers.modem.messages.storage import StorageReader, StorageSetup, set_up_storage
+from drivers.modem.memories.storage import StorageReader, StorageSetup, set_up_storage
 
 pytestmark = pytest.mark.unit
 

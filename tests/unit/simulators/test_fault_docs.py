@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from simulators.dialects import WORDS
 from simulators.faults import Fault, ModemFault, Point, SmscFault
-from simulators.smsc.dialects import WORDS
 
 pytestmark = pytest.mark.unit
 

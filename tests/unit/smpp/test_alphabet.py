@@ -13,7 +13,7 @@ from drivers.codec.udh import encode_concat_udh, encode_udh
 from drivers.errors import EncodeError
 from drivers.smpp.alphabet import Alphabet, TextPlan, decode_default, encode_content
 from drivers.smpp.client.inbound import decode_part
-from drivers.smpp.client.text import AddressPlan, decode_content, encode_segment
+from drivers.smpp.text import AddressPlan, decode_content, encode_segment
 from drivers.smpp.wire.pdus import DeliverSm
 
 pytestmark = pytest.mark.unit

@@ -12,7 +12,7 @@ from drivers.base import Concat, Encoding, OutboundSegment, SegmentId
 from drivers.carrier_options import write_options
 from drivers.codec.udh import concat_element, encode_concat_udh, encode_udh
 from drivers.smpp.client.submit_rules import DEFAULT_RULES, LongText, SubmitRules, Validity, apply_rules
-from drivers.smpp.client.text import AddressPlan, encode_segment
+from drivers.smpp.text import AddressPlan, encode_segment
 from drivers.smpp.wire.pdus import SubmitSm
 
 pytestmark = pytest.mark.unit

@@ -9,7 +9,7 @@ import pytest
 
 from drivers.base import Concat, Encoding, OutboundSegment, SegmentId
 from drivers.smpp.client.inbound import decode_part
-from drivers.smpp.client.text import AddressPlan, decode_content, encode_segment, format_relative_time
+from drivers.smpp.text import AddressPlan, decode_content, encode_segment, format_relative_time
 from drivers.smpp.times import parse_time
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.pdus import DeliverSm, SubmitSm

@@ -14,7 +14,7 @@ from drivers.at.responses import parse_cmgl, parse_cmgr, parse_cpms, parse_stora
 from drivers.at.transaction import MAX_INFO_LINES
 from drivers.errors import AtError, CmeError, CmsError, WireTimeout
 from drivers.modem.faults import is_busy
-from drivers.modem.messages.habits import LIST, READ, Habits
+from drivers.modem.memories.habits import LIST, READ, Habits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
