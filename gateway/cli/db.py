@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +17,9 @@ from gateway.cli.options import Config, example, make_app
 from gateway.cli.output import Failure
 from gateway.cli.serve import read_store_url
 from gateway.files import why_unreadable
+
+if TYPE_CHECKING:
+    from gateway.store.migration import Progress
 
 
 def register(app: typer.Typer) -> None:
@@ -28,22 +34,42 @@ def register(app: typer.Typer) -> None:
 def migrate(config: Config = None) -> None:
     """Bring the schema up to date.
 
-    Not needed as a rule: `hongyan serve` does it at its start.
+    Not needed as a rule: `hongyan serve` does it at its start. It may be interrupted, and goes on where it was.
     """
     from gateway.settings.store_file import store_path  # noqa: PLC0415 - the store takes a while to load
-    from gateway.store.sqlite.file import make_file, why_unusable  # noqa: PLC0415
-    from gateway.store.sqlite.migrate import migrate as run_migrations  # noqa: PLC0415
-    from gateway.store.sqlite.migrate import schema_version  # noqa: PLC0415
+    from gateway.store.sqlite.file import connect, make_file, why_unusable  # noqa: PLC0415
+    from gateway.store.sqlite.migrate import bring_up_to_date, schema_version  # noqa: PLC0415
 
     path = store_path(read_store_url(config))
     try:
         make_file(path)
-        with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            for name in run_migrations(db):
-                print(f"ran {name}")
+        with closing(connect(path)) as db:
+            bring_up_to_date(db, path, alone=False, on_progress=_Shown().take)
             print(f"{path}  schema {schema_version(db)}")
     except (sqlite3.Error, OSError) as error:
         raise Failure(f"cannot migrate {path}: {why_unusable(path, error)}") from error
+    except KeyboardInterrupt:
+        raise Failure(f"interrupted; {path} is migrated on from there at the next start") from None
+
+
+class _Shown:
+    """A migration on the terminal: one line that changes; elsewhere a line every few seconds."""
+
+    def __init__(self) -> None:
+        from gateway.store.migration import Pace  # noqa: PLC0415
+
+        self._pace = Pace(time.monotonic())
+        self._told_at = -math.inf
+        self._end = "\r" if sys.stdout.isatty() else "\n"
+
+    def take(self, progress: Progress) -> None:
+        now = time.monotonic()
+        pause = 0.1 if self._end == "\r" else 5.0
+        if progress.title and now - self._told_at >= pause:
+            self._told_at = now
+            print(self._pace.describe(progress, now).ljust(100), end=self._end, flush=True)
+        for name in progress.ran:
+            print(f"ran {name}".ljust(100 if self._end == "\r" else 0))
 
 
 def check(config: Config = None) -> None:
@@ -51,8 +77,9 @@ def check(config: Config = None) -> None:
 
     Also says whether the schema is the one that this program needs.
     """
+    from gateway.store.migration import load_migrations  # noqa: PLC0415
     from gateway.store.sqlite.file import why_unusable  # noqa: PLC0415
-    from gateway.store.sqlite.migrate import load_migrations, schema_version  # noqa: PLC0415
+    from gateway.store.sqlite.migrate import schema_version, unfinished  # noqa: PLC0415
 
     path = find_store(config)
     newest = load_migrations()[-1][0]
@@ -62,12 +89,16 @@ def check(config: Config = None) -> None:
             faults += [
                 f"{row[0]} row {row[1]} points to nothing" for row in db.execute("PRAGMA foreign_key_check")
             ]
-            version = schema_version(db)
+            version, half = schema_version(db), unfinished(db)
     except sqlite3.Error as error:
         raise Failure(f"cannot read {path}: {why_unusable(path, error, to_write=False)}") from error
     if version != newest:
         advice = "run hongyan db migrate" if version < newest else "install the newer hongyan"
         faults.append(f"the schema is {version}, this program's {newest}; {advice}")
+    if half is not None:
+        faults.append(
+            f"migration {half.number:04} is half done; start hongyan, or run hongyan db migrate, to go on"
+        )
     for fault in faults:
         print(f"{path}: {fault}")
     if faults:

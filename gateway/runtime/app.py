@@ -40,6 +40,7 @@ from gateway.routing.troubles import Troubles
 from gateway.runtime.descriptors import limit_connections, raise_limit
 from gateway.runtime.esme import make_service
 from gateway.runtime.kannel import KannelSide
+from gateway.runtime.migrating import MigrationNotes
 from gateway.runtime.stores import open_store
 from gateway.runtime.tls import load_tls
 from gateway.settings.config import Settings
@@ -152,7 +153,9 @@ class Gateway:
                 if (reached := reached_status(event)) is not None:
                     labeled(metrics.messages, *reached).inc()
 
-        store = await open_store(settings.store.url, exclusive=True, on_commit=observe)
+        store = await open_store(
+            settings.store.url, exclusive=True, on_commit=observe, on_migration=MigrationNotes().take
+        )
         return cls(settings, store, clock or SystemClock(), metrics)
 
     async def start(self) -> None:

@@ -15,9 +15,9 @@ from gateway.model.message import Suppression
 from gateway.model.msisdn import read_number
 from gateway.pipeline.operator.suppress import find_entry, read_older_entries
 from gateway.store.inbound import list_inbound
+from gateway.store.migration import load_migrations
 from gateway.store.ports import Tx
 from gateway.store.sqlite.engine import SqliteStore
-from gateway.store.sqlite.migrate import load_migrations
 from gateway.store.suppressions import find_suppressed, list_suppressions
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import OPT_OUT_REPLY, START, Rig, running

@@ -22,10 +22,11 @@ from typing import TypeVar
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.store.events import last_seq
 from gateway.store.groups import MAX_GROUP, NEWEST_ROWS, Committed, Waiting, run_each
+from gateway.store.migration import Progress
 from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Tx
 from gateway.store.sqlite.errors import Condition, translate
 from gateway.store.sqlite.file import connect, explain_open, lock, make_file
-from gateway.store.sqlite.migrate import migrate
+from gateway.store.sqlite.migrate import bring_up_to_date
 from gateway.store.sqlite.transaction import SqliteTx, drive
 from gateway.store.sqlite.writer import GroupWriter
 
@@ -74,6 +75,7 @@ class SqliteStore:
         *,
         exclusive: bool = False,
         on_commit: Callable[[CommitFigures], None] | None = None,
+        on_migration: Callable[[Progress], None] | None = None,
     ) -> SqliteStore:
         """Open the file, made and migrated if need be.
 
@@ -81,12 +83,15 @@ class SqliteStore:
             path: the database file; its folder is made.
             exclusive: be the one daemon of this store.
             on_commit: told of each group commit.
+            on_migration: told of each step by which an older store is migrated, on the writer's thread.
 
         Raises:
-            StoreBusy: ``exclusive``, and another daemon runs on this store.
+            StoreBusy: ``exclusive`` or to be migrated, and another daemon runs on this store.
             StoreFull: there is no room for the little that opening needs.
             StoreUnavailable: the file can't be opened or is not a database.
             MigrationError: its schema does not fit this program.
+
+        Cancel: a migration ends after the piece it is at, and goes on there when the store is opened again.
         """
         store = cls(path, on_commit)
         loop = asyncio.get_running_loop()
@@ -94,7 +99,7 @@ class SqliteStore:
             make_file(path)
             if exclusive:
                 store._lock_file = lock(path)
-            store._db = await loop.run_in_executor(store._writer, store._open_writer)
+            store._db = await loop.run_in_executor(store._writer, store._open_writer, on_migration)
             for _ in range(READERS):
                 store._idle_readers.put(connect(path))
         except (sqlite3.Error, OSError, StoreError) as exc:
@@ -102,14 +107,26 @@ class SqliteStore:
             store._readers.shutdown()
             store._unlock()
             raise explain_open(path, exc) from exc
+        except asyncio.CancelledError:
+            store._closing = True
+            store._writer.shutdown()
+            store._readers.shutdown()
+            store._unlock()
+            raise
         store._task = asyncio.create_task(store._write_groups(), name="store-writer")
         store._watch = asyncio.create_task(store._watch_others(), name="store-watch")
         return store
 
-    def _open_writer(self) -> sqlite3.Connection:
+    def _open_writer(self, on_migration: Callable[[Progress], None] | None) -> sqlite3.Connection:
+        def tell(progress: Progress) -> None:
+            if self._closing:
+                raise StoreUnavailable("stopped while the store was migrated; it goes on at the next start")
+            if on_migration is not None:
+                on_migration(progress)
+
         db = connect(self._path)
         try:
-            migrate(db)
+            bring_up_to_date(db, self._path, alone=self._lock_file is not None, on_progress=tell)
             self._groups = GroupWriter(db, self._condition)
             self._last_seq = drive(last_seq(SqliteTx(db)))
             db.execute(f"PRAGMA busy_timeout = {int(WRITE_PATIENCE_S * 1_000)}")

@@ -15,10 +15,10 @@ from gateway.errors import Conflict, MigrationError, StoreBusy, StoreFull, Store
 from gateway.model.events import make_event
 from gateway.store.events import last_seq, load_events, load_timeline
 from gateway.store.groups import MAX_GROUP
+from gateway.store.migration import load_migrations
 from gateway.store.ports import CommitFigures, Tx
 from gateway.store.sqlite import engine
 from gateway.store.sqlite.engine import SqliteStore
-from gateway.store.sqlite.migrate import load_migrations
 
 pytestmark = pytest.mark.unit
 
