@@ -16,6 +16,7 @@ from gateway.errors import StoreUnavailable
 from gateway.ids import make_id
 from gateway.store.events import last_seq
 from gateway.store.groups import MAX_GROUP, NEWEST_ROWS, Committed, Waiting, run_each
+from gateway.store.migration import Progress
 from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Tx
 from gateway.store.postgres.errors import explain_open
 from gateway.store.postgres.listener import Listener
@@ -64,6 +65,7 @@ class PostgresStore:
         *,
         exclusive: bool = False,
         on_commit: Callable[[CommitFigures], None] | None = None,
+        on_migration: Callable[[Progress], None] | None = None,
     ) -> PostgresStore:
         """Open the database, migrated if need be.
 
@@ -71,6 +73,7 @@ class PostgresStore:
             target: the database.
             exclusive: be the one daemon of this store.
             on_commit: told of each group commit.
+            on_migration: told of each step by which an older store is migrated.
 
         Raises:
             StoreBusy: ``exclusive``, and another daemon runs on this store.
@@ -80,7 +83,7 @@ class PostgresStore:
         store = cls(target, exclusive=exclusive, on_commit=on_commit)
         session = await store._groups.open()
         try:
-            await store._prepare(session, exclusive=exclusive)
+            await store._prepare(session, on_migration, exclusive=exclusive)
         except Exception as exc:
             session.cut()
             raise explain_open(exc, target.shown) from exc
@@ -88,8 +91,10 @@ class PostgresStore:
         store._listening = asyncio.create_task(store._listener.run(), name="store-listener")
         return store
 
-    async def _prepare(self, session: Session, *, exclusive: bool) -> None:
-        await migrate(session, self._target.shown)
+    async def _prepare(
+        self, session: Session, on_migration: Callable[[Progress], None] | None, *, exclusive: bool
+    ) -> None:
+        await migrate(session, self._target.shown, on_migration)
         if exclusive:
             await session.execute("DELETE FROM store_marks WHERE made_at < now() - interval '1 day'")
         self._last_seq = await last_seq(PostgresTx(session))

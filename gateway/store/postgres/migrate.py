@@ -1,17 +1,18 @@
-"""The same numbered migrations as SQLite's, in PostgreSQL's words: all that are due, or none."""
+"""The same numbered migrations as SQLite's, in PostgreSQL's words, one transaction after the other."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import asyncpg
 
 from gateway.errors import MigrationError
+from gateway.store.migration import Progress, advance, find_place, is_due, load_migrations
 from gateway.store.postgres.errors import explain_open
 from gateway.store.postgres.portable import translate_migration
 from gateway.store.postgres.session import Session
-from gateway.store.sqlite.migrate import _split as split
-from gateway.store.sqlite.migrate import load_migrations
+from gateway.store.postgres.transaction import PostgresTx
 
 _LOCK: Final = 0x686F6E66
 """Advisory lock: two processes that start at once wait for each other."""
@@ -34,53 +35,75 @@ async def schema_version(session: Session) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-async def migrate(session: Session, shown: str) -> list[str]:
-    """Bring the schema up to date.
+async def migrate(
+    session: Session, shown: str, on_progress: Callable[[Progress], None] | None = None
+) -> list[str]:
+    """Bring the schema up to date; where it ends early, the next call goes on from there.
 
     Args:
         shown: the database, for people.
+        on_progress: told after each transaction.
 
     Returns:
-        Names of the migrations that ran now; empty when nothing was to do.
+        Names of the migrations that were finished now; empty when nothing was to do.
 
     Raises:
-        MigrationError: the database is newer than this program, the role may not make tables, or a migration failed
-            (nothing of it stays).
+        MigrationError: the database is newer than this program, the role may not make tables, or a migration failed.
     """
-    newest = load_migrations()[-1][0]
-    version = await schema_version(session)
-    if version > newest:
-        raise MigrationError(
-            f"{shown}: the database has schema {version}, this program knows {newest}: install the newer hongyan"
-        )
-    if version == newest:
-        return []
-    await session.run(f"BEGIN; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({_LOCK})")
+    migrations = load_migrations()
+    ground = _Ground(session)
     try:
-        ran = await _run_due(session)
-        await session.run("COMMIT")
-    except asyncpg.InsufficientPrivilegeError as exc:
-        await session.run("ROLLBACK")
-        raise explain_open(exc, shown) from exc
-    except asyncpg.PostgresError as exc:
-        await session.run("ROLLBACK")
-        raise MigrationError(f"{shown}: migration failed, nothing was changed: {exc}") from exc
-    return ran
+        if not await is_due(ground, migrations):
+            return []
+    except MigrationError as exc:
+        raise MigrationError(f"{shown}: {exc}") from exc
+    ran: list[str] = []
+    while True:
+        await session.run(f"BEGIN; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({_LOCK})")
+        try:
+            for table in (_VERSION, _MARKS):
+                await session.run(table)
+            progress = await advance(ground, migrations)
+            await session.run("COMMIT")
+        except asyncpg.InsufficientPrivilegeError as exc:
+            await session.run("ROLLBACK")
+            raise explain_open(exc, shown) from exc
+        except asyncpg.PostgresError as exc:
+            await session.run("ROLLBACK")
+            raise MigrationError(f"{shown}: {await _where(ground)}: {exc}") from exc
+        if progress is None:
+            return ran
+        ran += progress.ran
+        if on_progress is not None:
+            on_progress(progress)
 
 
-async def _run_due(session: Session) -> list[str]:
-    for table in (_VERSION, _MARKS):
-        await session.run(table)
-    version = await schema_version(session)
-    if version == 0:
-        await session.run(
-            "INSERT INTO schema_version (version) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM schema_version)"
-        )
-    ran = []
-    for number, name, sql in load_migrations():
-        if number > version:
-            for statement in split(sql):
-                await session.run(translate_migration(statement))
-            await session.run(f"UPDATE schema_version SET version = {number:d}")
-            ran.append(name)
-    return ran
+async def _where(ground: _Ground) -> str:
+    place = await find_place(ground)
+    if place is None:
+        return "migration failed, nothing was changed"
+    return (
+        f"migration {place.number:04} stopped after {place.done:,} of {place.total:,} rows and goes on from there"
+        " at the next start"
+    )
+
+
+class _Ground(PostgresTx):
+    """A transaction as `gateway.store.migration.Ground`."""
+
+    async def version(self) -> int:
+        return await schema_version(self._session)
+
+    async def set_version(self, number: int) -> None:
+        if not await self.execute("UPDATE schema_version SET version = ?", (number,)):
+            await self.execute("INSERT INTO schema_version (version) VALUES (?)", (number,))
+
+    async def has_table(self, name: str) -> bool:
+        ((table,),) = await self.fetch("SELECT to_regclass(?)::text", (name,))
+        return table is not None
+
+    async def define(self, statement: str) -> None:
+        await self._session.run(translate_migration(statement))
+
+    async def require_room(self, share: float) -> None:
+        """A server does not tell how much room its disk has."""

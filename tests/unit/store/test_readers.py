@@ -13,6 +13,7 @@ import pytest
 from gateway.errors import StaleWrite
 from gateway.model.events import make_event
 from gateway.store.events import last_seq
+from gateway.store.migration import load_migrations
 from gateway.store.ports import Tx
 from gateway.store.readers import (
     drop_readers,
@@ -23,7 +24,6 @@ from gateway.store.readers import (
     save_place,
 )
 from gateway.store.sqlite.engine import SqliteStore
-from gateway.store.sqlite.migrate import load_migrations
 
 pytestmark = pytest.mark.unit
 
