@@ -81,9 +81,9 @@ class LaneSink:
                 is_keyword = part is not None and self._inbox.is_keyword(self._lane, part)
                 if is_keyword or not await self._receipts.handle(self._lane, event):
                     assert part is not None  # only what may be a text is left
-                    await self._take_part(part)
+                    await self._inbox.handle(self._lane, part)
             case InboundPart():
-                await self._take_part(event)
+                await self._inbox.handle(self._lane, event)
             case LateResult():
                 await self._take_late(event)
             case ChannelNotice(code=code, detail=detail):
@@ -113,15 +113,12 @@ class LaneSink:
             await self._change(ChannelState.UP, error)
             self._wake()
 
-    async def _take_part(self, part: InboundPart) -> None:
-        if await self._inbox.handle(self._lane, part):
-            self._wake()
-
     async def _take_late(self, late: LateResult) -> None:
         may_go = isinstance(late.result, Accepted)
         if may_go:
             self._lane.note_late_success()
-        if await self._late.handle(self._lane, late) or may_go:
+        await self._late.handle(self._lane, late)
+        if may_go:
             self._wake()
 
     async def _change(self, state: ChannelState, error: str | None) -> None:

@@ -108,7 +108,6 @@ class Submissions:
         told: dict[str, Told] = {}
         if ready:
             joined, told = await self._store.write(lambda tx: self._save(tx, account, ready, now))
-            self._intake.announce()
             for parts in joined:
                 self._note_joined(parts)
         return [
@@ -129,9 +128,7 @@ class Submissions:
                 await self._give_out(tx, accounts[parts[0].account], parts)
             return len(keys)
 
-        n = await self._store.write(op)
-        self._intake.announce()
-        return n
+        return await self._store.write(op)
 
     # ---- before the transaction ----
 

@@ -98,7 +98,6 @@ class Requests:
             raise Refusal(CommandStatus.RINVDFTMSGID, "there are no predefined messages here")
         now = truncate_ms(self._clock.now())
         await self._store.write(lambda tx: self._replace(tx, account, body, now))
-        self._intake.announce()
 
     async def _find(self, account: EsmeAccount, told_id: str, otherwise: CommandStatus) -> str:
         told = await self._store.read(lambda tx: find_told(tx, account.system_id, told_id))

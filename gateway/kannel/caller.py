@@ -224,8 +224,6 @@ class Caller:
                 await save_drafts(tx, [draft])
 
         await self._store.write(op)
-        if draft is not None:
-            self._intake.announce()
 
     async def _draft_reply(self, call: StoredCall, answer: _Answer) -> Draft | None:
         route = self._routes.get(call.route or "")

@@ -193,7 +193,6 @@ class SendDoor:
 
         with self._intake.room.hold(drafts):
             taken = await self._store.write(op)
-        self._intake.announce()
         if not taken:
             raise Refused(DENIED)
         queues = {draft.message.queue for draft in drafts}

@@ -59,18 +59,6 @@ REPLY_AGAIN = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 
 
-class _News(NamedTuple):
-    """What a part has brought.
-
-    Args:
-        messages: that were given out because of it, for the first time.
-        answered: whether an answer was queued.
-    """
-
-    messages: int = 0
-    answered: bool = False
-
-
 class KeywordPolicy(NamedTuple):
     """What the keywords are and what is said back.
 
@@ -110,18 +98,17 @@ class Inbox:
         self._metrics = metrics
         self._warned: dict[str, datetime] = {}
 
-    async def handle(self, lane: Lane, part: InboundPart) -> bool:
-        """Store one part and what it completes; whether an answer was queued. Returns after the commit.
+    async def handle(self, lane: Lane, part: InboundPart) -> None:
+        """Store one part and what it completes. Returns after the commit.
 
         Raises:
             StoreError: nothing was stored; the network must keep the part.
         """
         now = truncate_ms(self._clock.now())
         stored = self._stored(lane, part, now)
-        news = await self._store.write(lambda tx: self._take(tx, stored))
-        lane.received += news.messages
-        labeled(self._metrics.inbound, lane.name).inc(news.messages)
-        return news.answered
+        n_messages = await self._store.write(lambda tx: self._take(tx, stored))
+        lane.received += n_messages
+        labeled(self._metrics.inbound, lane.name).inc(n_messages)
 
     def is_keyword(self, lane: Lane, part: InboundPart) -> bool:
         """Whether a part is a whole text that asks something of us."""
@@ -132,20 +119,20 @@ class Inbox:
         """Give out messages whose missing parts did not come in time; how many."""
         return await self._store.write(lambda tx: self._give_out(tx, None))
 
-    async def _take(self, tx: Tx, part: StoredPart) -> _News:
+    async def _take(self, tx: Tx, part: StoredPart) -> int:
+        """Messages that were given out because of it, for the first time."""
         if part.concat_key is None:
-            return await self._finish(tx, [part]) if await save_part(tx, part) else _News()
+            return await self._finish(tx, [part]) if await save_part(tx, part) else 0
         sets = await find_open_sets(tx, part.concat_key, part.part)
         chosen = _choose(part, sets)
         part = part._replace(set_id=chosen.set_id if chosen else part.id)
         if not await save_part(tx, part):
-            return _News()  # the same part again: it is ours already
+            return 0  # the same part again: it is ours already
         n_given_out = 0 if chosen else await self._give_out(tx, part.concat_key)
         parts = await load_set(tx, part.set_id or "")
         if chosen and chosen.inbound_id is not None:
             return await self._amend(tx, chosen.inbound_id, parts)
-        news = await self._finish(tx, parts) if len(parts) == part.total else _News()
-        return news._replace(messages=news.messages + n_given_out)
+        return n_given_out + (await self._finish(tx, parts) if len(parts) == part.total else 0)
 
     async def _give_out(self, tx: Tx, concat_key: str | None) -> int:
         """Give out what has waited long enough, of one key or of all; how many messages."""
@@ -184,7 +171,7 @@ class Inbox:
             kind=part.kind,
         )
 
-    async def _finish(self, tx: Tx, parts: Sequence[StoredPart]) -> _News:
+    async def _finish(self, tx: Tx, parts: Sequence[StoredPart]) -> int:
         """Give out the message that parts make, whole or not."""
         first = parts[0]
         complete = len(parts) == first.total
@@ -212,9 +199,10 @@ class Inbox:
         await save_inbound(tx, message)
         await finish_part(tx, first, message.id)
         tx.record(make_event("inbound.received", message.received_at, message.id, message))
-        return _News(1, await self._answer(tx, message, reading, found))
+        await self._answer(tx, message, reading, found)
+        return 1
 
-    async def _amend(self, tx: Tx, inbound_id: str, parts: Sequence[StoredPart]) -> _News:
+    async def _amend(self, tx: Tx, inbound_id: str, parts: Sequence[StoredPart]) -> int:
         """Put a late part into the message that was given out without it."""
         message = await find_inbound(tx, inbound_id)
         if message is None:  # it was removed; what is known is news again
@@ -233,7 +221,8 @@ class Inbox:
         await finish_part(tx, parts[0], message.id)
         tx.record(make_event("inbound.updated", truncate_ms(self._clock.now()), message.id, message))
         reading = read_number(parts[0].sender, self._region)
-        return _News(0, await self._answer(tx, message, reading, found))
+        await self._answer(tx, message, reading, found)
+        return 0
 
     def _read(
         self, parts: Sequence[StoredPart], *, complete: bool
@@ -291,18 +280,18 @@ class Inbox:
 
     async def _answer(
         self, tx: Tx, message: InboundMessage, reading: Reading, found: tuple[Keyword, str] | None
-    ) -> bool:
-        """Obey a keyword; whether an answer was queued.
+    ) -> None:
+        """Obey a keyword, and answer it.
 
         It goes by the channel that the keyword came by; by the default group where that one is a receiver. A sender
         whose number is doubtful is answered if we wrote to one of the numbers that it may be.
         """
         text = await self._obey(tx, message, reading, found) if found else ""
         if not text or message.kind or _is_old(message.network_time, message.received_at):
-            return False
+            return
         number = reading.number or message.sender
         if not text or found is None or not await self._may_reply(tx, message, number, found[0]):
-            return False
+            return
         recipient = reading.number
         if recipient is None and message.in_reply_to is not None:
             replied = await find_latest_sent(tx, reading.people, message.channel)
@@ -314,12 +303,11 @@ class Inbox:
                 continue
             await save_draft(tx, draft)
             await save_reply(tx, number, found[0], message.channel, message.received_at)
-            return True
+            return
         # An alphanumeric sender, or none of the default group can send.
         _log.info(
             "no answer to a keyword on %s: its sender can't receive, or no channel sends", message.channel
         )
-        return False
 
 
 def _is_old(network_time: datetime | None, now: datetime) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -67,7 +66,6 @@ class Sweeper:
     Args:
         instance: this daemon's id.
         policy: what becomes of segments whose owner died.
-        wake: called when messages became due.
     """
 
     def __init__(
@@ -78,14 +76,12 @@ class Sweeper:
         *,
         instance: str,
         policy: RetryPolicy,
-        wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._inbox = inbox
         self._instance = instance
         self._policy = policy
-        self._wake = wake
         self._ahead_s = math.inf
 
     async def recover(self) -> int:
@@ -150,9 +146,7 @@ class Sweeper:
                 await _requeue(tx, message, truncate_ms(now))
             return len(due)
 
-        n = await self._store.write(op)
-        self._wake()
-        return n
+        return await self._store.write(op)
 
     async def expire(self) -> int:
         """End waiting messages whose time is over; how many."""
@@ -178,10 +172,7 @@ class Sweeper:
                 await self._adopt(tx, message, segments[message_id], now)
             return len(orphans)
 
-        n = await self._store.write(op)
-        if n:
-            self._wake()
-        return n
+        return await self._store.write(op)
 
     async def _adopt(self, tx: Tx, message: Message, segments: list[Segment], now: datetime) -> None:
         on_wire = next((s for s in segments if s.status is SegmentStatus.SENDING), None)

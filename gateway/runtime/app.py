@@ -85,13 +85,14 @@ class Gateway:
         self._scheduler = Scheduler(store, clock, self._lanes, self._dispatcher.start, instance, troubles)
         self._standstill = StandstillWatch(self._scheduler, self._lanes, store, clock, metrics)
         wake = self._scheduler.wake
+        store.on_claimable(wake)
         intake_settings = _intake_settings(settings, self._lanes)
-        self.intake = Intake(store, clock, intake_settings, wake)
+        self.intake = Intake(store, clock, intake_settings)
         inbox = Inbox(store, clock, self.intake, _keyword_policy(settings), settings.numbers.region, metrics)
         receipts = Receipts(store, clock, metrics, settings.numbers.region)
         late = LateResults(store, clock, policy)
         sessions = UssdSessions(clock)
-        self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy, wake=wake)
+        self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy)
         self.channels = Channels(
             self._lanes,
             store,
@@ -222,8 +223,8 @@ class Gateway:
         """Open the delivery log's file anew (SIGHUP, after logrotate)."""
         self._delivery_log.reopen()
 
-    def _release(self, lane: Lane, waits_again: bool) -> None:
-        self._scheduler.release(lane, waits_again)
+    def _release(self, lane: Lane) -> None:
+        self._scheduler.release(lane)
 
     def _worker_ended(self, task: asyncio.Task[None]) -> None:
         """A worker must not end while we run; the service manager restarts us when the probe says so."""

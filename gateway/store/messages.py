@@ -57,12 +57,17 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def save_messages(tx: Tx, accepted: Sequence[tuple[Message, Sequence[Segment]]]) -> None:
-    """Store new messages with their segments; a scheduled one is hidden until its time."""
+    """Store new messages with their segments; a scheduled one is hidden until its time.
+
+    Those that are queued are claimable.
+    """
     await tx.execute_many(_INSERT_MESSAGE, [_message_params(message) for message, _ in accepted])
     await tx.execute_many(
         _INSERT_SEGMENT,
         [(message.id, s.part, s.payload) for message, segments in accepted for s in segments],
     )
+    for queue in {message.queue for message, _ in accepted if message.status is MessageStatus.QUEUED}:
+        tx.claimable(queue)
 
 
 _TAKE_REFERENCE = (

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from gateway.clock import format_ms
-from gateway.model.message import Category, Message, Segment
+from gateway.model.message import Category, Message, MessageStatus, Segment
 from gateway.routing.balancer import Candidate
 from gateway.routing.budgets import URGENT, Need
 from gateway.routing.troubles import Number
@@ -132,13 +132,18 @@ async def save_state(
     hidden_until: datetime | None = None,
     owner: str | None = None,
 ) -> None:
-    """Write what may change of a message after it was accepted."""
+    """Write what may change of a message after it was accepted; one that is queued and not hidden is claimable."""
     await tx.execute(_SAVE_STATE, _state_params(message, hidden_until, owner))
+    if message.status is MessageStatus.QUEUED and hidden_until is None:
+        tx.claimable(message.queue)
 
 
 async def save_states(tx: Tx, messages: Iterable[Message]) -> None:
     """The same of many that nobody owns any more."""
-    await tx.execute_many(_SAVE_STATE, [_state_params(message, None, None) for message in messages])
+    states = list(messages)
+    await tx.execute_many(_SAVE_STATE, [_state_params(message, None, None) for message in states])
+    for queue in {message.queue for message in states if message.status is MessageStatus.QUEUED}:
+        tx.claimable(queue)
 
 
 async def save_segments(tx: Tx, message_id: str, segments: Iterable[Segment]) -> None:
@@ -175,9 +180,14 @@ async def find_hidden_due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, 
     return [(row[0], row[1]) for row in rows]
 
 
-async def unhide(tx: Tx, message_ids: Iterable[str]) -> None:
+async def unhide(tx: Tx, message_ids: Sequence[str]) -> None:
     """Let messages be claimed again."""
-    await tx.execute_many("UPDATE messages SET hidden_until = NULL WHERE id = ?", [(i,) for i in message_ids])
+    for start in range(0, len(message_ids), 500):
+        chunk = list(message_ids[start : start + 500])
+        marks = ",".join("?" * len(chunk))
+        sql = f"UPDATE messages SET hidden_until = NULL WHERE id IN ({marks}) RETURNING queue"
+        for queue in {row[0] for row in await tx.fetch(sql, chunk)}:
+            tx.claimable(queue)
 
 
 async def hold_recipient(
@@ -207,6 +217,7 @@ async def let_recipient_go(tx: Tx, number: Number) -> None:
         " AND hidden_until IS NOT NULL",
         (number.recipient, number.queue),
     )
+    tx.claimable(number.queue)
 
 
 async def end_misdated_pauses(tx: Tx, now: datetime, margin: timedelta) -> None:

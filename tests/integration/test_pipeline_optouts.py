@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from gateway.pipeline.operator.suppress import find_entry, read_older_entries
 from gateway.store.inbound import list_inbound
 from gateway.store.migration import load_migrations
 from gateway.store.ports import Tx
-from gateway.store.sqlite.engine import SqliteStore
+from gateway.store.sqlite.migrate import migrate
+from gateway.store.sqlite.transaction import SqliteTx
 from gateway.store.suppressions import find_suppressed, list_suppressions
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import OPT_OUT_REPLY, START, Rig, running
@@ -209,10 +211,10 @@ async def test_entries_of_older_versions_hold_for_the_right_number(
             "gateway.store.sqlite.migrate.load_migrations",
             lambda: [m for m in load_migrations() if m[0] < 13],
         )
-        store = await SqliteStore.open(path)
-        for number in (UK_OF_OLD, "33612345678", "+8613800138000", "HONGYAN"):
-            await store.write(partial(_save_as_before, number=number))
-        await store.close()
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            migrate(db)
+            for number in (UK_OF_OLD, "33612345678", "+8613800138000", "HONGYAN"):
+                await _save_as_before(SqliteTx(db), number=number)
     async with running(path, ScriptedDriver("a")) as rig:
         for number, stopped in ((UK_OF_OLD, True), ("+8613800138000", True), (UK, False)):
             assert await is_stopped(rig, number) is stopped, "as it was"

@@ -23,7 +23,7 @@ def alarms(rig: Rig) -> float:
 async def lose_the_wake_up(rig: Rig, monkeypatch) -> None:
     """A message comes and nobody tells the scheduler."""
     with monkeypatch.context() as lost:
-        lost.setattr(rig.intake, "_on_accepted", lambda: None)
+        lost.setattr(rig.store, "_tell_claimable", [])
         await rig.send()
 
 
@@ -39,7 +39,9 @@ async def test_a_lost_wake_up_is_told_and_made_good(tmp_path: Path, monkeypatch,
     async with running(tmp_path / "s.db", driver) as rig:
         await rig.settled()
         await lose_the_wake_up(rig, monkeypatch)
-        monkeypatch.setattr(rig.scheduler, "wake", lambda: None)  # at first the cure does not work either
+        monkeypatch.setattr(
+            rig.scheduler, "wake", lambda _queues=None: None
+        )  # at first the cure does not work either
         await look(rig, STANDSTILL_S)
         assert driver.submitted == []
         assert alarms(rig) == 1
@@ -56,6 +58,27 @@ async def test_a_lost_wake_up_is_told_and_made_good(tmp_path: Path, monkeypatch,
         await rig.watch.look()
         assert rig.lanes["a"].snapshot().error is None
         assert alarms(rig) == 1
+
+
+async def test_a_lost_word_costs_one_look_and_no_alarm(tmp_path: Path, monkeypatch):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await rig.settled()
+        await lose_the_wake_up(rig, monkeypatch)
+        await rig.watch.look()
+        await driver.until_submitted(1)
+        assert alarms(rig) == 0
+
+
+async def test_only_the_channels_that_serve_a_queue_are_woken_for_it(tmp_path: Path):
+    async with running(tmp_path / "s.db", ScriptedDriver("a"), ScriptedDriver("b")) as rig:
+        await rig.settled()
+        assert not any(lane.filled for lane in rig.lanes.values())
+        rig.scheduler.stop()
+        await rig.send(channel="b")
+        assert [name for name, lane in rig.lanes.items() if lane.filled] == ["b"]
+        await rig.send()
+        assert [name for name, lane in rig.lanes.items() if lane.filled] == ["a", "b"]
 
 
 async def test_a_channel_that_may_not_send_does_not_stand_still(tmp_path: Path):

@@ -106,15 +106,15 @@ class World:
         metrics, instance = make_metrics(), make_id()
         self.dispatcher = Dispatcher(self.store, clock, policy, self._release, metrics, troubles)
         self.scheduler = Scheduler(self.store, clock, self.lanes, self.dispatcher.start, instance, troubles)
-        wake = self.scheduler.wake
+        self.store.on_claimable(self.scheduler.wake)
         groups = {lane.name: ("default",) for lane in self.lanes}
         settings = IntakeSettings("CN", groups, 72 * 3_600, DEFAULT_RULES)
-        self.intake = Intake(self.store, clock, settings, wake)
+        self.intake = Intake(self.store, clock, settings)
         inbox = Inbox(self.store, clock, self.intake, KEYWORDS, "CN", metrics)
-        self.sweeper = Sweeper(self.store, clock, inbox, instance=instance, policy=policy, wake=wake)
+        self.sweeper = Sweeper(self.store, clock, inbox, instance=instance, policy=policy)
 
-    def _release(self, lane: Lane, waits_again: bool) -> None:
-        self.scheduler.release(lane, waits_again)
+    def _release(self, lane: Lane) -> None:
+        self.scheduler.release(lane)
 
     async def run(self, n_messages: int, deadline_s: float) -> float:
         """Send so many messages to as many numbers; the seconds until all of them are settled."""

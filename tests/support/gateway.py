@@ -131,16 +131,17 @@ class Rig:
         self.scheduler = Scheduler(store, clock, lanes, self.dispatcher.start, instance, troubles)
         self.watch = StandstillWatch(self.scheduler, lanes, store, clock, metrics)
         wake = self.scheduler.wake
+        store.on_claimable(wake)
         groups = {c.driver.channel_id: c.groups for c in channels if c.driver.capacity}
         plain = {c.driver.channel_id for c in channels if not c.takes_options}
         settings = IntakeSettings(region, groups, 72 * 3_600, text, without_options=plain)
-        self.intake = Intake(store, clock, settings, wake)
+        self.intake = Intake(store, clock, settings)
         self.batches = Batches(store, clock, self.intake)
         self.inbox = Inbox(store, clock, self.intake, KEYWORDS, region, metrics)
         self.receipts = Receipts(store, clock, metrics, region)
         late = LateResults(store, clock, policy)
         self.budgets = Budgets(store, clock)
-        self.sweeper = Sweeper(store, clock, self.inbox, instance=instance, policy=policy, wake=wake)
+        self.sweeper = Sweeper(store, clock, self.inbox, instance=instance, policy=policy)
         self.channels = Channels(
             list(self.lanes.values()),
             store,
@@ -161,8 +162,8 @@ class Rig:
         self._drivers = [c.driver for c in channels]
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _release(self, lane: Lane, waits_again: bool) -> None:
-        self.scheduler.release(lane, waits_again)
+    def _release(self, lane: Lane) -> None:
+        self.scheduler.release(lane)
 
     async def start(self) -> None:
         """Settle what a crash left, then send."""

@@ -76,23 +76,15 @@ class Intake:
         store: where they go.
         clock: the time.
         settings: see `IntakeSettings`.
-        on_accepted: called after each commit, to wake who sends.
 
     Attributes:
         room: what waits for the writer; whoever stores drafts of its own holds a part of it meanwhile.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        settings: IntakeSettings,
-        on_accepted: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: IntakeSettings) -> None:
         self._store = store
         self._clock = clock
         self._settings = settings
-        self._on_accepted = on_accepted
         self.room = Room()
 
     @property
@@ -155,7 +147,6 @@ class Intake:
                 result = await self._store.write_jointly(save_drafts, draft)
             else:
                 result = await self._store.write(save_once)
-        self._on_accepted()
         return result
 
     async def _replayed(self, key: ApiKey | None, idempotency: Idempotency | None) -> bytes | None:
@@ -189,7 +180,7 @@ class Intake:
         batch_id: BatchId | None = None,
         planner: Planner | None = None,
     ) -> Draft:
-        """A message that is ready to be stored inside another operation: `save_drafts`, then `announce`.
+        """A message that is ready to be stored inside another operation, by `save_drafts`.
 
         Args:
             key: who sends it.
@@ -203,10 +194,6 @@ class Intake:
             InvalidRequest: each fault with its pointer.
         """
         return self._draft(request, now or self._clock.now(), key, batch_id, plan, planner, national=national)
-
-    def announce(self) -> None:
-        """Drafts were committed: wake who sends."""
-        self._on_accepted()
 
     def draft_own(self, recipient: str, text: str, *, channel: str | None) -> Draft:
         """A message of the gateway's own (an opt-out confirmation), pinned to the channel it answers on.

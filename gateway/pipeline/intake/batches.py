@@ -241,7 +241,6 @@ class Batches:
             work.batch.items.extend(await self._store.write(op))
         work.drafts.clear()
         work.n_in_piece = 0
-        self._intake.announce()
 
     def _give_up(
         self, work: _Work, error: StoreError, waiting: Iterable[tuple[int, MessageRequest | Rejected]]

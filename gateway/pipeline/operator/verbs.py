@@ -86,8 +86,7 @@ async def resend_message(
             updated_at=now,
             expires_at=now + valid_for,
         )
-        # The sweep makes it claimable at its next tick, and wakes the scheduler, which knows nothing of this.
-        await save_state(tx, queued, hidden_until=now)
+        await save_state(tx, queued)
         tx.record(message_event(queued, now))
         return queued
 

@@ -15,7 +15,7 @@ from gateway.model.lifecycle import TRANSITIONS, decide_verdict
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.routing.rules import channel_queue
 from gateway.store.ports import Tx
-from gateway.store.queue import save_segments_of_many, save_state, save_states
+from gateway.store.queue import save_segments_of_many, save_states
 from gateway.store.receipts import EarlyReceipt
 
 _SETTLED = {SegmentStatus.DELIVERED, SegmentStatus.UNDELIVERED}
@@ -69,12 +69,7 @@ class Settled(NamedTuple):
 async def save_settled(tx: Tx, settled: Sequence[Settled]) -> None:
     """Write what receipts made of messages, each named once."""
     await save_segments_of_many(tx, [(s.message.id, one) for s in settled for one in s.segments])
-    changed = [s.message for s in settled if s.state_changed]
-    await save_states(tx, [message for message in changed if message.status is not MessageStatus.QUEUED])
-    for message in changed:
-        if message.status is MessageStatus.QUEUED:
-            # The sweep makes it claimable at its next tick, and wakes the scheduler, which knows nothing of this.
-            await save_state(tx, message, hidden_until=message.updated_at)
+    await save_states(tx, [s.message for s in settled if s.state_changed])
     for one in settled:
         if one.event is not None:
             tx.record(one.event)

@@ -29,7 +29,7 @@ from gateway.errors import StoreError
 from gateway.model.message import Message, Segment, SegmentStatus
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.outcomes import Taken, record_all_accepted, record_refused
-from gateway.pipeline.sending.retry import RetryPolicy, TryAgain, decide_retry, decide_setback
+from gateway.pipeline.sending.retry import RetryPolicy, decide_retry, decide_setback
 from gateway.pipeline.sending.schedule import Claim
 from gateway.pipeline.sending.segment import outbound_segment
 from gateway.policy.optout import is_stopped
@@ -77,7 +77,7 @@ class Dispatcher:
     """Runs one task per claimed message.
 
     Args:
-        release: called when a lane has finished a message; with True when it waits in the queue again.
+        release: called when a lane has finished a message.
         troubles: the numbers whose messages fail.
     """
 
@@ -86,7 +86,7 @@ class Dispatcher:
         store: Store,
         clock: Clock,
         policy: RetryPolicy,
-        release: Callable[[Lane, bool], None],
+        release: Callable[[Lane], None],
         metrics: Metrics,
         troubles: Troubles,
     ) -> None:
@@ -129,7 +129,7 @@ class Dispatcher:
 
     async def _deliver(self, claim: Claim) -> None:
         message, segments, lane = claim
-        waits_again = is_released = False
+        is_released = False
         try:
             on_wire: Segment | None = next(s for s in segments if s.status is SegmentStatus.SENDING)
             while on_wire is not None:
@@ -138,17 +138,17 @@ class Dispatcher:
                     # The lane is free: its next claim joins the commit of this outcome, behind it.
                     is_released = True
                     lane.end(message.id)
-                    self._release(lane, False)
+                    self._release(lane)
                     for _ in range(_TURNS_TO_WIRE if lane.takes_turns else 0):
                         await asyncio.sleep(0)
-                on_wire, waits_again = await self._record(claim, on_wire, outcome)
+                on_wire = await self._record(claim, on_wire, outcome)
         except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
             _log.exception("dispatch of message %s broke; the sweep will settle it", message.id)
             await self._abandon(message)
         finally:
             if not is_released:
                 lane.end(message.id)
-                self._release(lane, waits_again)
+                self._release(lane)
 
     async def _abandon(self, message: Message) -> None:
         """Leave a message to the sweep, which takes over what nobody owns."""
@@ -194,13 +194,8 @@ class Dispatcher:
         except StoreError:
             return False
 
-    async def _record(self, claim: Claim, segment: Segment, outcome: _Outcome) -> tuple[Segment | None, bool]:
-        """Write an outcome.
-
-        Returns:
-            The next segment to send, already on disk as sending, or None; and whether the message may be
-            claimed again at once, by whichever channel has room.
-        """
+    async def _record(self, claim: Claim, segment: Segment, outcome: _Outcome) -> Segment | None:
+        """Write an outcome; the next segment to send, already on disk as sending, or None."""
         message, lane = claim.message, claim.lane
         result = outcome.result
         match result:
@@ -220,8 +215,7 @@ class Dispatcher:
                 number = Number(message.queue, message.recipient)
                 if self._troubles.note_success(number):
                     await self._patiently(lambda: self._store.write(lambda tx: let_recipient_go(tx, number)))
-                    self._release(lane, True)
-                return following, False
+                return following
             case Refused() | Uncertain():
                 name = result.fault.kind.value if isinstance(result, Refused) else "uncertain"
                 labeled(self._metrics.segments, lane.name, name).inc()
@@ -242,7 +236,7 @@ class Dispatcher:
                     await record_refused(tx, message, segment, result, decision, outcome.at)
 
                 await self._patiently(lambda: self._store.write(record))
-                return None, isinstance(decision, TryAgain) and decision.after_s == 0
+                return None
 
     async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write even if the disk is full now: what has happened on a wire must not be forgotten."""

@@ -34,11 +34,8 @@ class LateResults:
         self._clock = clock
         self._policy = policy
 
-    async def handle(self, lane: Lane, late: LateResult) -> bool:
+    async def handle(self, lane: Lane, late: LateResult) -> None:
         """Settle the segment; returns after the commit.
-
-        Returns:
-            Whether a message may now be claimed again.
 
         Raises:
             StillSending: the attempt's own outcome is not on disk yet; try again.
@@ -48,7 +45,6 @@ class LateResults:
         accepted = "accepted" if isinstance(late.result, Accepted) else "refused"
         outcome = "nothing changed" if status is None else f"the message is {status.value}"
         _log.info("channel %s answered %s late: %s, %s", lane.name, late.segment_id, accepted, outcome)
-        return status is MessageStatus.QUEUED
 
     async def _apply(self, tx: Tx, lane: Lane, late: LateResult) -> MessageStatus | None:
         """The message's new status; None when there was nothing to settle."""

@@ -92,22 +92,20 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._stopped = False
 
-    def wake(self) -> None:
-        """Something is due, or a channel came up: look at every lane."""
+    def wake(self, queues: AbstractSet[str] | None = None) -> None:
+        """Look at the lanes that serve these queues, by default at all.
+
+        The store calls it for whatever became claimable (`gateway.store.ports.Store.on_claimable`); others only when a
+        channel may take again what it could not.
+        """
         for lane in self._lanes:
-            lane.filled = True
+            lane.filled = lane.filled or queues is None or not queues.isdisjoint(lane.queues)
         self._wake.set()
 
-    def release(self, lane: Lane, waits_again: bool) -> None:
-        """A lane has finished a message; look again if the queue may hold more for it.
-
-        Args:
-            waits_again: the message is back in the queue: every lane may take it.
-        """
+    def release(self, lane: Lane) -> None:
+        """A lane has finished a message; look again if the queue may hold more for it."""
         lane.filled = lane.filled or lane.budget is not None  # it kept back what was not used in the end
-        if waits_again:
-            self.wake()
-        elif lane.filled:
+        if lane.filled:
             self._wake.set()
 
     def stop(self) -> None:

@@ -1,7 +1,8 @@
 """Watch over the queue: messages wait, a channel has room, and nothing moves. If that ever happens, it is told.
 
-The watch asks the store, and believes nothing that the scheduler believes. It is an alarm and a second chance, no part
-of the way that messages take.
+The watch asks the store, and believes nothing that the scheduler believes. It is the slow poll behind the store's word
+that something is claimable: where that word got lost, the queue is looked at again some seconds later. If that does not
+help, it is an alarm.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class StandstillWatch:
                 self._idle.pop(lane.name, None)
                 if waiting:
                     self._idle[lane.name] = _Idle(begun[lane.name], now)
+                    self._scheduler.wake()  # a word of the store's may have been lost; under load it is nothing new
             elif now - idle.since >= STANDSTILL_S:
                 self._scheduler.wake()
                 if lane.stands_still is None:
