@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import sqlite3
@@ -75,11 +76,13 @@ class _Shown:
 def check(config: Config = None) -> None:
     """Read the whole store and say whether it is sound.
 
-    Also says whether the schema is the one that this program needs.
+    Also says whether the schema is the one that this program needs, and what of old records is due to go.
     """
+    from gateway.cli.kept import show_kept  # noqa: PLC0415 - the store takes a while to load
     from gateway.store.migration import load_migrations  # noqa: PLC0415
     from gateway.store.sqlite.file import why_unusable  # noqa: PLC0415
     from gateway.store.sqlite.migrate import schema_version, unfinished  # noqa: PLC0415
+    from gateway.store.sqlite.transaction import SqliteTx  # noqa: PLC0415
 
     path = find_store(config)
     newest = load_migrations()[-1][0]
@@ -104,6 +107,8 @@ def check(config: Config = None) -> None:
     if faults:
         raise typer.Exit(1)
     print(f"{path}: sound; schema {version}")
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        asyncio.run(show_kept(SqliteTx(db), config))
 
 
 def backup(

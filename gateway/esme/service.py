@@ -7,7 +7,7 @@ import logging
 import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from prometheus_client import Counter
@@ -25,9 +25,11 @@ from gateway.esme.host import EsmeHost
 from gateway.esme.intake import Submissions
 from gateway.esme.requests import Requests
 from gateway.esme.session import EsmeSession
+from gateway.pipeline.chores import AT_ONCE
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.operator.recall import TakeBack
-from gateway.store.esme import count_waiting, forget_submits
+from gateway.pipeline.retention import Chore, Step
+from gateway.store.esme import count_waiting
 from gateway.store.esme_outbox import forget_deliveries
 from gateway.store.ports import Store, Tx
 from gateway.telemetry.metrics import Metrics
@@ -35,12 +37,8 @@ from gateway.telemetry.metrics import Metrics
 _log = logging.getLogger(__name__)
 
 _TICK_S: Final = 5.0
-_HOURLY_S: Final = 3_600.0
-_FORGET_AT_ONCE: Final = 10_000
 _SESSION_INIT_S: Final = 30.0
 """For the bind; longer than any pause after wrong passwords."""
-KEEP_SUBMITS: Final = timedelta(days=35)
-"""After the last change of a message: longer than a network tries, so that its receipt finds who is to be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,28 +179,29 @@ class EsmeService:
                 self._states[name].waiting -= n
 
     async def _keep_house(self) -> None:
-        hourly_at = self._clock.monotonic()
         while True:
             try:
                 await self._submissions.give_out_stale(self._accounts)
-                now = self._clock.monotonic()
-                if now >= hourly_at:
-                    hourly_at = now + _HOURLY_S
-                    if n := await self._store.write(self._forget):
-                        _log.warning("smpp server: %d deliveries that nobody fetched were dropped", n)
             except StoreError as exc:
                 _log.warning("smpp server: housekeeping skipped: %s", exc)
             await asyncio.sleep(_TICK_S)
 
-    async def _forget(self, tx: Tx) -> int:
-        now = self._clock.now()
-        await forget_submits(tx, now - KEEP_SUBMITS, _FORGET_AT_ONCE)
-        return sum(
-            [
-                await forget_deliveries(tx, account.system_id, now - account.keep, _FORGET_AT_ONCE)
+    @property
+    def chore(self) -> Chore:
+        """What accounts did not fetch in their time is dropped."""
+        return Chore("smpp_deliveries", self._drop_deliveries)
+
+    async def _drop_deliveries(self, store: Store, now: datetime, _after: str) -> Step:
+        async def op(tx: Tx) -> list[int]:
+            return [
+                await forget_deliveries(tx, account.system_id, now - account.keep, AT_ONCE)
                 for account in self._accounts.values()
             ]
-        )
+
+        dropped = await store.write(op)
+        if any(dropped):
+            _log.warning("smpp server: %d deliveries that nobody fetched were dropped", sum(dropped))
+        return Step(sum(dropped), "" if AT_ONCE in dropped else None)
 
 
 def _server_config(listener: Listener) -> SmppServerConfig:

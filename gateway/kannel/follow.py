@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from yarl import URL
@@ -21,16 +21,12 @@ from gateway.store.inbound import find_inbound
 from gateway.store.kannel import (
     StoredCall,
     find_wishes,
-    forget_wishes,
     save_calls,
 )
 from gateway.store.messages import find_message
 from gateway.store.ports import Store, Tx
 from gateway.timeline.follow import Taken, TimelineReader
 
-WISH_KEPT = timedelta(days=7)
-"""How long a wish outlives its message's end: an operator may send it again."""
-_PRUNE_EVERY = timedelta(hours=1)
 READER = "kannel"
 _INBOUND = "inbound.received"
 MAX_CALL_CHARS = 16_000
@@ -56,7 +52,6 @@ class Follower:
         self._clock = clock
         self._routes = routes
         self._wake = wake
-        self._pruned_at = clock.now()
         self._reader = TimelineReader(store, clock, READER, self._take)
 
     async def open(self) -> None:
@@ -70,22 +65,13 @@ class Follower:
     async def _take(self, events: Sequence[Event]) -> Taken | None:
         now = truncate_ms(self._clock.now())
         calls = await self._plan(events, now)
-        prune = now - self._pruned_at >= _PRUNE_EVERY
-        if not calls and not prune:
+        if not calls:
             return None
 
         async def save(tx: Tx) -> None:
             await save_calls(tx, calls)
-            if prune:
-                await forget_wishes(tx, now - WISH_KEPT)
 
-        def tell() -> None:
-            if prune:
-                self._pruned_at = now
-            if calls:
-                self._wake()
-
-        return Taken(save, tell)
+        return Taken(save, self._wake)
 
     async def _plan(self, events: Sequence[Event], now: datetime) -> list[StoredCall]:
         reports = [event for event in events if event.type in DLR_OF]

@@ -1,4 +1,7 @@
-"""Sweep: what time alone does. Schedules and pauses that end, messages that expire, owners that died, old rows."""
+"""Sweep: what time alone does. Schedules and pauses that end, messages that expire, owners that died.
+
+What is over and old is deleted by `gateway.pipeline.retention`.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,10 @@ from gateway.errors import StoreError
 from gateway.model.events import message_event
 from gateway.model.lifecycle import check_transition, decide_verdict
 from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
-from gateway.pipeline.inbound import REPLY_AGAIN, Inbox
+from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.sending.outcomes import record_refused
 from gateway.pipeline.sending.retry import RetryPolicy, decide_retry
 from gateway.pipeline.sending.schedule import EXPIRED, end_messages
-from gateway.store.inbound import forget_parts
-from gateway.store.keys import forget_answers
-from gateway.store.keyword_replies import forget_replies
 from gateway.store.messages import load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import (
@@ -35,7 +35,6 @@ from gateway.store.queue import (
     save_state,
     unhide,
 )
-from gateway.store.receipts import forget_early
 
 _log = logging.getLogger(__name__)
 
@@ -43,16 +42,9 @@ TICK_S = 0.5
 """How late a schedule or the end of a pause may be noticed."""
 SLOW_TICK_S = 10.0
 """Heartbeat, expiry and dead owners."""
-HOURLY_S = 3_600.0
 OWNER_TIMEOUT = timedelta(seconds=60)
 """An instance without a heartbeat for so long is dead."""
 BATCH = 500
-
-KEEP_ANSWERS = timedelta(hours=24)
-"""How long an Idempotency-Key is remembered."""
-KEEP_EARLY_RECEIPTS = timedelta(days=14)
-KEEP_PARTS = timedelta(days=7)
-"""How long the network may repeat an inbound part that we have."""
 
 _DIED = Uncertain(
     code="interrupted",
@@ -103,7 +95,7 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled. Cancel: nothing is left half done."""
-        slow_at = hourly_at = self._clock.monotonic()
+        slow_at = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
             try:
@@ -117,9 +109,6 @@ class Sweeper:
                         pass
                     await self._adopt_orphans()
                     await self._inbox.give_out_stale()
-                if now >= hourly_at:
-                    hourly_at = now + HOURLY_S
-                    await self._store.write(self._forget)
             except StoreError as exc:
                 _log.warning("sweep skipped: %s", exc)
             await asyncio.sleep(TICK_S)
@@ -191,13 +180,6 @@ class Sweeper:
         else:
             decision = decide_retry(self._policy, _DIED, on_wire.attempts, 0.5)
             await record_refused(tx, message, on_wire, _DIED, decision, now)
-
-    async def _forget(self, tx: Tx) -> None:
-        now = self._clock.now()
-        await forget_answers(tx, now - KEEP_ANSWERS)
-        await forget_early(tx, now - KEEP_EARLY_RECEIPTS)
-        await forget_parts(tx, now - KEEP_PARTS)
-        await forget_replies(tx, now - REPLY_AGAIN)
 
 
 async def _requeue(tx: Tx, message: Message, now: datetime) -> None:

@@ -22,12 +22,14 @@ from gateway.channels.ussd import UssdSessions
 from gateway.clock import Clock, SystemClock
 from gateway.ids import make_id
 from gateway.model.events import reached_status
+from gateway.pipeline.chores import Keeping, make_chores
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
 from gateway.pipeline.intake.accept import Intake, IntakeSettings
 from gateway.pipeline.intake.batches import Batches
 from gateway.pipeline.operator.suppress import read_older_entries
 from gateway.pipeline.receipts.apply import Receipts, save_accounts
 from gateway.pipeline.receipts.inquiry import Inquiry
+from gateway.pipeline.retention import Retention
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.late import LateResults
@@ -132,6 +134,9 @@ class Gateway:
             settings, store, clock, self.intake, self.channels, intake_settings.channels
         )
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
+        keeping = Keeping(**{kind: getattr(settings.retention, kind) for kind in Keeping._fields})
+        chores = [*make_chores(keeping), *([self.esme.chore] if self.esme is not None else [])]
+        self._retention = Retention(store, clock, chores, metrics)
         self._runner: web.AppRunner | None = None
         self._listener: Listener | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -174,6 +179,7 @@ class Gateway:
             ("delivery log", self._delivery_log.run()),
             ("scheduler", self._scheduler.run()),
             ("sweeper", self._sweeper.run()),
+            ("retention", self._retention.run()),
             ("standstill watch", self._standstill.run()),
             ("budgets", self._budgets.run(self._lanes, self._scheduler.note_time)),
             *((f"inquiry {number}", inquiry.run()) for number, inquiry in enumerate(self._inquiries)),

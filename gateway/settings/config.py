@@ -42,6 +42,7 @@ from gateway.settings.kinds.carrier_link import CarrierLink
 from gateway.settings.kinds.stick import StickSettings
 from gateway.settings.numbers import check_numbers
 from gateway.settings.reader import read_document, read_table
+from gateway.settings.retention import RetentionSettings, retention_faults
 from gateway.settings.secrets import Secret
 from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings, check_accounts
 from gateway.settings.text import TextSettings
@@ -264,6 +265,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         kannel_accounts: clients of Kannel's `sendsms`.
         mo_routes: applications that are called for inbound messages, in the order of the file.
         webhooks: where calls may go that clients ask for.
+        retention: how long what is over is kept.
     """
 
     http: HttpSettings = HttpSettings()
@@ -282,6 +284,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kannel_accounts: tuple[KannelAccountSettings, ...] = ()
     mo_routes: tuple[MoRouteSettings, ...] = ()
     webhooks: WebhookSettings = WebhookSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -293,6 +296,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         channels = {channel.name: channel.groups for channel in self.channels}
         yield from kannel_faults(self.kannel_accounts, self.mo_routes, channels)
         yield from check_accounts(self.smpp_server, self.smpp_accounts)
+        yield from retention_faults(self.retention, self.modems)
         yield from check_numbers(
             self.numbers.region,
             [modem.number for modem in self.modems],

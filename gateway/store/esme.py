@@ -120,15 +120,28 @@ async def count_waiting(tx: Tx) -> dict[str, int]:
     return {account: int(n) for account, n in rows}
 
 
-async def forget_submits(tx: Tx, before: datetime, limit: int) -> int:
-    """Drop the oldest that came before ``before`` and whose messages have not changed since then; how many."""
-    at = format_ms(before)
-    return await tx.execute(
-        "DELETE FROM esme_submits WHERE id IN (SELECT id FROM esme_submits ORDER BY id LIMIT ?)"
-        " AND waiting = 0 AND submitted_at < ? AND NOT EXISTS (SELECT 1 FROM messages"
-        " WHERE messages.id = esme_submits.message_id AND updated_at >= ?)",
-        (limit, at, at),
+async def forget_submits(tx: Tx, before: datetime, after: str, limit: int) -> tuple[int, str | None]:
+    """Drop those that came before ``before`` and whose messages have not changed since then.
+
+    Args:
+        after: looks at the first ``limit`` submissions behind the one with this row id; empty to begin.
+
+    Returns:
+        How many were dropped, and where to go on; None at the end.
+    """
+    at = format_ms(before) or 0
+    rows = await tx.fetch(
+        "SELECT id, submitted_at FROM esme_submits WHERE id > ? ORDER BY id LIMIT ?", (int(after or 0), limit)
     )
+    old = [row[0] for row in rows if row[1] < at]
+    if not old:
+        return 0, None
+    n_dropped = await tx.execute(
+        f"DELETE FROM esme_submits WHERE id IN ({','.join('?' * len(old))}) AND waiting = 0"
+        " AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.id = esme_submits.message_id AND updated_at >= ?)",
+        (*old, at),
+    )
+    return n_dropped, str(old[-1])
 
 
 async def save_part(tx: Tx, part: EsmePart) -> None:

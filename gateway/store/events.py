@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from gateway.clock import format_ms, parse_instant
 from gateway.model.events import Event
@@ -52,6 +53,19 @@ async def last_seq(tx: Tx) -> int:
     """The newest ``seq`` ever given; 0 in an empty store."""
     ((last,),) = await tx.fetch("SELECT last_seq FROM timeline_head")
     return int(last)
+
+
+async def forget_events(tx: Tx, before: datetime, limit: int, *, read_to: int) -> int:
+    """Drop the oldest events from before ``before``, out of the first ``limit``; how many.
+
+    Args:
+        read_to: those behind this ``seq`` stay: somebody has still to read them.
+    """
+    return await tx.execute(
+        "DELETE FROM events WHERE seq <= (SELECT max(seq) FROM"
+        " (SELECT seq, at FROM events WHERE seq <= ? ORDER BY seq LIMIT ?) AS oldest WHERE at < ?)",
+        (read_to, limit, format_ms(before)),
+    )
 
 
 def _event(row: Row) -> Event:

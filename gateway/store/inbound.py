@@ -132,11 +132,28 @@ async def finish_part(tx: Tx, part: StoredPart, inbound_id: str) -> None:
     await tx.execute(f"UPDATE inbound_parts SET inbound_id = ? WHERE {column} = ?", (inbound_id, value))
 
 
-async def forget_parts(tx: Tx, before: datetime) -> int:
-    """Drop parts that were joined and came before ``before``: nothing repeats them any more; how many."""
+async def forget_parts(tx: Tx, before: datetime, limit: int) -> int:
+    """Drop the oldest parts that were joined and came before ``before``, at most ``limit``; how many.
+
+    Nothing repeats them any more. Those that wait for others are given out within hours.
+    """
     return await tx.execute(
-        "DELETE FROM inbound_parts WHERE received_at < ? AND inbound_id IS NOT NULL",
-        (format_ms(before),),
+        "DELETE FROM inbound_parts WHERE id IN (SELECT id FROM inbound_parts WHERE received_at < ?"
+        " AND inbound_id IS NOT NULL ORDER BY received_at LIMIT ?)",
+        (format_ms(before), limit),
+    )
+
+
+async def forget_inbound(tx: Tx, before: datetime, limit: int, *, read_to: int) -> int:
+    """Drop the oldest inbound messages from before ``before``, at most ``limit``; how many.
+
+    Args:
+        read_to: those with an event behind this ``seq`` stay: somebody has still to read of them.
+    """
+    return await tx.execute(
+        "DELETE FROM inbound WHERE id IN (SELECT id FROM inbound ORDER BY id LIMIT ?) AND received_at < ?"
+        " AND NOT EXISTS (SELECT 1 FROM events WHERE subject = inbound.id AND seq > ?)",
+        (limit, format_ms(before), read_to),
     )
 
 

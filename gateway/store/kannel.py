@@ -62,14 +62,29 @@ async def find_wishes(tx: Tx, message_ids: Collection[str]) -> dict[str, bytes]:
     return {row[0]: row[1] for row in rows}
 
 
-async def forget_wishes(tx: Tx, before: datetime) -> int:
-    """Drop wishes from before ``before`` whose message has ended before it, too; how many."""
-    at = format_ms(before)
-    return await tx.execute(
-        "DELETE FROM kannel_wishes WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM messages"
-        f" WHERE messages.id = kannel_wishes.message_id AND (status NOT IN ({_ENDED}) OR updated_at >= ?))",
-        (at, at),
+async def forget_wishes(tx: Tx, before: datetime, after: str, limit: int) -> tuple[int, str | None]:
+    """Drop wishes from before ``before`` whose message has ended before it, too.
+
+    Args:
+        after: looks at the first ``limit`` wishes behind this message id.
+
+    Returns:
+        How many were dropped, and where to go on; None at the end.
+    """
+    rows = await tx.fetch(
+        "SELECT message_id, created_at FROM kannel_wishes WHERE message_id > ? ORDER BY message_id LIMIT ?",
+        (after, limit),
     )
+    at = format_ms(before) or 0
+    old = [row[0] for row in rows if row[1] < at]
+    if not old:
+        return 0, None
+    n_dropped = await tx.execute(
+        f"DELETE FROM kannel_wishes WHERE message_id IN ({_marks(old)}) AND NOT EXISTS (SELECT 1 FROM messages"
+        f" WHERE messages.id = kannel_wishes.message_id AND (status NOT IN ({_ENDED}) OR updated_at >= ?))",
+        (*old, at),
+    )
+    return n_dropped, old[-1]
 
 
 async def save_calls(tx: Tx, calls: Iterable[StoredCall]) -> None:

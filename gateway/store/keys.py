@@ -88,9 +88,13 @@ async def put_answer(tx: Tx, key_id: str, key: str, body_hash: bytes, answer: by
     )
 
 
-async def forget_answers(tx: Tx, before: datetime) -> int:
-    """Drop answers older than ``before``; how many."""
-    return await tx.execute("DELETE FROM idempotency WHERE created_at < ?", (format_ms(before),))
+async def forget_answers(tx: Tx, before: datetime, limit: int) -> int:
+    """Drop the oldest answers from before ``before``, at most ``limit``; how many."""
+    return await tx.execute(
+        "DELETE FROM idempotency WHERE (key_id, key) IN (SELECT key_id, key FROM idempotency WHERE created_at < ?"
+        " ORDER BY created_at LIMIT ?)",
+        (format_ms(before), limit),
+    )
 
 
 def _key(row: Row) -> ApiKey:

@@ -35,6 +35,10 @@ async def save_reply(tx: Tx, number: str, keyword: str, channel: str, at: dateti
     )
 
 
-async def forget_replies(tx: Tx, before: datetime) -> int:
-    """Drop what is older; how many."""
-    return await tx.execute("DELETE FROM keyword_replies WHERE replied_at <= ?", (format_ms(before),))
+async def forget_replies(tx: Tx, before: datetime, limit: int) -> int:
+    """Drop the oldest from before ``before``, at most ``limit``; how many."""
+    return await tx.execute(
+        "DELETE FROM keyword_replies WHERE (number, keyword) IN (SELECT number, keyword FROM keyword_replies"
+        " WHERE replied_at <= ? ORDER BY replied_at LIMIT ?)",
+        (format_ms(before), limit),
+    )

@@ -285,6 +285,10 @@ def _group_kept(rows: Sequence[Row]) -> list[KeptReceipt]:
     return list(grouped.values())
 
 
-async def forget_early(tx: Tx, before: datetime) -> int:
-    """Drop receipts that nothing claimed since ``before``; how many rows."""
-    return await tx.execute("DELETE FROM early_receipts WHERE received_at < ?", (format_ms(before),))
+async def forget_early(tx: Tx, before: datetime, limit: int) -> int:
+    """Drop the oldest receipts that nothing claimed since ``before``, at most ``limit`` rows; how many rows."""
+    return await tx.execute(
+        "DELETE FROM early_receipts WHERE (receipt_id, reference) IN (SELECT receipt_id, reference"
+        " FROM early_receipts WHERE received_at < ? ORDER BY received_at LIMIT ?)",
+        (format_ms(before), limit),
+    )

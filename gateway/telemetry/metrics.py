@@ -49,6 +49,7 @@ class Metrics:
         http_requests: by ``method``, ``route`` (the pattern, not the path) and ``status``.
         http_request_seconds: until the answer was made, by ``route``.
         event_streams: open server-sent event streams.
+        retention: records deleted, or emptied, because of their age, by ``kind``.
     """
 
     registry: CollectorRegistry
@@ -67,6 +68,7 @@ class Metrics:
     http_requests: Counter
     http_request_seconds: Histogram
     event_streams: Gauge
+    retention: Counter
 
     def watch(
         self, name: str, documentation: str, label: str, read: Callable[[], Mapping[str, float]]
@@ -165,4 +167,7 @@ def make_metrics() -> Metrics:
             "http_request_seconds", "Time until the answer was made.", _HTTP_BUCKETS, "route"
         ),
         event_streams=Gauge("hongyan_event_streams", "Open server-sent event streams.", registry=registry),
+        retention=counter(
+            "retention_deleted_rows_total", "Records deleted, or emptied, because of their age.", "kind"
+        ),
     )

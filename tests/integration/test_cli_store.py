@@ -92,7 +92,9 @@ def test_the_store_is_migrated_checked_and_copied(config, database, tmp_path, ca
     assert main(["db", "migrate", "--config", config]) == 0
     assert "ran 0001" in capsys.readouterr().out
     assert main(["db", "check", "--config", config]) == 0
-    assert "sound" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "sound" in told
+    assert ["texts", "180d", "-", "0", "-"] in [line.split() for line in told.splitlines()]
 
     main(["keys", "create", "--name", "shop", "--config", config])
     copy = tmp_path / "copy.db"

@@ -183,12 +183,12 @@ async def test_wishes_are_kept_while_their_message_lives(kannel: KannelRig, app:
     assert await call(kannel, query) == (202, "3: Queued for later delivery")
     waiting = (await kannel.messages())[0]
     later = kannel.rig.clock.now() + timedelta(days=30)
-    assert await kannel.rig.store.write(lambda tx: forget_wishes(tx, later)) == 0
+    assert await kannel.rig.store.write(lambda tx: forget_wishes(tx, later, "", 10)) == (0, waiting.id)
     await kannel.driver.come_up()
     await kannel.rig.until_status(waiting, "sent")
     kannel.rig.clock.advance(10 * 86_400)
     await kannel.driver.report(receipt("1"))
     soon = kannel.rig.clock.now() - timedelta(days=1)
     # Its last report may be under way.
-    assert await kannel.rig.store.write(lambda tx: forget_wishes(tx, soon)) == 0
-    assert await kannel.rig.store.write(lambda tx: forget_wishes(tx, later)) == 1
+    assert await kannel.rig.store.write(lambda tx: forget_wishes(tx, soon, "", 10)) == (0, waiting.id)
+    assert await kannel.rig.store.write(lambda tx: forget_wishes(tx, later, "", 10)) == (1, waiting.id)

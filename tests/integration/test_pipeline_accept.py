@@ -14,10 +14,10 @@ from gateway.errors import IdempotencyMismatch, InvalidRequest
 from gateway.ids import KeyId
 from gateway.model.message import ApiKey, Scope
 from gateway.model.request import MAX_TEXT_CHARS, MessageRequest
+from gateway.pipeline.chores import KEEP_ANSWERS
 from gateway.pipeline.intake.accept import MAX_AHEAD, Idempotency
 from gateway.pipeline.intake.batches import AcceptedBatch, Rejected
 from gateway.pipeline.intake.drafts import AcceptedMessage
-from gateway.pipeline.sweep import KEEP_ANSWERS
 from gateway.policy.text import TextRules
 from gateway.store.messages import MessageFilter, list_messages
 from tests.support.fake_driver import ScriptedDriver
@@ -203,10 +203,10 @@ async def test_another_client_may_use_the_same_key(rig: Rig):
 async def test_an_answer_is_remembered_for_a_day(rig: Rig):
     await rig.intake.accept(request(), key=None, idempotency=idempotency("order 7"))
     rig.clock.advance(KEEP_ANSWERS.total_seconds())
-    await rig.store.write(rig.sweeper._forget)
+    await rig.retention.round()
     assert isinstance(await rig.intake.accept(request(), key=None, idempotency=idempotency("order 7")), bytes)
     rig.clock.advance(0.001)
-    await rig.store.write(rig.sweeper._forget)
+    await rig.retention.round()
     fresh = await rig.intake.accept(request(), key=None, idempotency=idempotency("order 7"))
     assert isinstance(fresh, AcceptedMessage)
 

@@ -64,5 +64,5 @@ async def test_what_is_too_old_to_matter_is_forgotten(tmp_path: Path):
     async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig:
         await rig.lanes["a"].driver.report(text("HELP"))  # type: ignore[attr-defined]
         rig.clock.advance(REPLY_AGAIN.total_seconds() + 1)
-        await rig.store.write(rig.sweeper._forget)
+        await rig.retention.round()
         assert await rig.store.read(lambda tx: tx.fetch("SELECT * FROM keyword_replies")) == []

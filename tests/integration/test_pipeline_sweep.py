@@ -10,13 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import Encoding, FaultKind, InboundPart
+from drivers.base import FaultKind
 from gateway.errors import StoreFull
 from gateway.pipeline import sweep
 from gateway.pipeline.sweep import (
-    HOURLY_S,
-    KEEP_EARLY_RECEIPTS,
-    KEEP_PARTS,
     OWNER_TIMEOUT,
     SLOW_TICK_S,
     Sweeper,
@@ -24,7 +21,7 @@ from gateway.pipeline.sweep import (
 from gateway.store.ports import Tx
 from gateway.store.queue import beat, claim_messages, end_misdated_pauses
 from tests.support.fake_driver import ScriptedDriver, refused
-from tests.support.gateway import PHONE, START, ManualClock, Rig, receipt, running
+from tests.support.gateway import START, ManualClock, Rig, running
 
 pytestmark = pytest.mark.integration
 
@@ -80,7 +77,7 @@ async def test_what_a_dead_instance_was_sending_is_uncertain_and_a_living_one_is
         await rig.store.write(lambda tx: beat(tx, "elsewhere", rig.clock.now()))
         async with sweeping(rig):
             rig.clock.advance(OWNER_TIMEOUT.total_seconds() - 1.0)
-            await asyncio.gather(*(rig.store.write(rig.sweeper._forget) for _ in range(3)))
+            await asyncio.gather(*(rig.retention.round() for _ in range(3)))
             assert (await rig.message(theirs.id)).status == "sending"
             rig.clock.advance(SLOW_TICK_S + 2.0)
             held = await rig.until_status(theirs, "uncertain")
@@ -170,23 +167,6 @@ async def test_a_start_settles_more_than_one_batch(tmp_path: Path, monkeypatch: 
         assert await rig.sweeper.recover() == 0
         assert {(await rig.message(m.id)).status.value for m in messages} == {"uncertain"}
         assert await rig.states(messages[0].id) == ["queued", "uncertain"]
-
-
-async def test_old_rows_are_forgotten_when_nothing_can_ask_for_them(tmp_path: Path):
-    driver = ScriptedDriver("a")
-    async with running(tmp_path / "s.db", driver) as rig, sweeping(rig):
-        await driver.report(receipt("unknown"))
-        await driver.report(InboundPart(sender=PHONE, encoding=Encoding.GSM7, payload=b"hello"))
-        rig.clock.advance(KEEP_PARTS.total_seconds() + HOURLY_S)
-        await rig.until(lambda: _is_zero(rig, "inbound_parts"))
-        assert await count(rig, "early_receipts") == 1
-        assert len(await rig.inbound()) == 1, "only the raw parts go"
-        rig.clock.advance(KEEP_EARLY_RECEIPTS.total_seconds())
-        await rig.until(lambda: _is_zero(rig, "early_receipts"))
-
-
-async def _is_zero(rig: Rig, table: str) -> bool:
-    return await count(rig, table) == 0
 
 
 async def test_a_sweep_that_fails_is_not_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -66,13 +66,13 @@ async def test_who_is_told_is_not_forgotten_of_a_message_that_was_scheduled_long
         await served.rig.advance(40 * 86_400 + 10)
         await served.rig.until_status(await served.rig.message(told), "sent")
         await eventually(lambda: served.service._states["hongyan"].waiting == 0)
-        await served.rig.store.write(served.service._forget)
+        await served.rig.retention.round()
         await served.report("1")
         async with connected_esme(served.port) as receiver:
             await receiver.bind(BindReceiver)
             assert parse_receipt((await receiver.take_delivery()).short_message).message_id == told
         served.rig.clock.advance(36 * 86_400)
-        await served.rig.store.write(served.service._forget)
+        await served.rig.retention.round()
         assert await served.rig.store.read(lambda tx: find_told(tx, "hongyan", told)) == []
 
 

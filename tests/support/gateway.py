@@ -21,11 +21,13 @@ from gateway.ids import make_id
 from gateway.model.events import Event, MessageEvent
 from gateway.model.message import InboundMessage, Message, Segment
 from gateway.model.request import MessageRequest
+from gateway.pipeline.chores import Keeping, make_chores
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
 from gateway.pipeline.intake.accept import Intake, IntakeSettings
 from gateway.pipeline.intake.batches import Batches
 from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.pipeline.receipts.apply import Receipts
+from gateway.pipeline.retention import Retention
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.late import LateResults
@@ -46,6 +48,14 @@ from tests.support.fake_driver import DEADLINE_S, ScriptedDriver
 
 PHONE = "+8613800138000"
 START = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
+
+KEEPING = Keeping(
+    texts=180 * 86_400.0,
+    messages=365 * 86_400.0,
+    events=90 * 86_400.0,
+    inbound=365 * 86_400.0,
+    receipts=14 * 86_400.0,
+)
 
 OPT_OUT_REPLY = "You are off the list."
 KEYWORDS = KeywordPolicy(
@@ -141,6 +151,7 @@ class Rig:
         self.receipts = Receipts(store, clock, metrics, region)
         late = LateResults(store, clock, policy)
         self.budgets = Budgets(store, clock)
+        self.retention = Retention(store, clock, make_chores(KEEPING), metrics)
         self.sweeper = Sweeper(store, clock, self.inbox, instance=instance, policy=policy)
         self.channels = Channels(
             list(self.lanes.values()),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from gateway.settings.config import load_settings
+from gateway.settings.config import SettingsErrors, load_settings
 from gateway.settings.forms import Listen, Rate
 from gateway.settings.secrets import Secret
 from tests.support.settings import MODEM, SMPP, write
@@ -63,3 +64,29 @@ def test_no_file_gives_the_embedded_defaults() -> None:
     assert settings.log.delivery == "./var/delivery.jsonl"
     assert str(settings.http.listen) == "127.0.0.1:8080"
     assert (settings.modems, settings.smpp) == ((), ())
+
+
+def test_what_is_kept_for_how_long(tmp_path: Path):
+    path = tmp_path / "c.toml"
+    path.write_text('[retention]\ntexts = "30d"\nmessages = "never"\nevents = "off"\n')
+    kept = load_settings(path).retention
+    assert (kept.texts, kept.messages, kept.events, kept.inbound) == (30 * 86_400.0, 0.0, 0.0, 365 * 86_400.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('texts = "1h"', 'retention.texts: "1h" is less than a day; write "1d" or more'),
+        ('texts = "long"', 'or "never" to keep it for ever'),
+        ('text = "1d"', "retention.text: unknown key; did you mean texts?"),
+        (
+            'messages = "7d"\n[[modems]]\nname = "a"\nport = "/dev/a"\nquota_month = 9',
+            "retention.messages: is shorter",
+        ),
+    ],
+)
+def test_what_will_not_do_for_retention(tmp_path: Path, line: str, fault: str):
+    path = tmp_path / "c.toml"
+    path.write_text(f"[retention]\n{line}\n")
+    with pytest.raises(SettingsErrors, match=re.escape(fault)):
+        load_settings(path)

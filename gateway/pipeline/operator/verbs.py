@@ -65,6 +65,10 @@ async def resend_message(
         if message.status not in RESENDABLE:
             allowed = ", ".join(sorted(RESENDABLE))
             raise Conflict(f"the message is {message.status.value}; only these can be resent: {allowed}")
+        if message.text is None and message.data is None:
+            raise Conflict(
+                "the text of the message is not kept any more (retention.texts); send a new message"
+            )
         now = truncate_ms(clock.now())
         segments = (await load_segments(tx, [message_id]))[message_id]
         out = [s for s in segments if s.status in {SegmentStatus.SENT, SegmentStatus.DELIVERED}]

@@ -1,0 +1,43 @@
+"""What is kept in the store, for how long, and what of it is due to go: a part of `hongyan db check`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gateway.cli.output import print_table
+from gateway.cli.serve import find_config
+from gateway.settings.config import load_settings
+from gateway.store.ports import Tx
+from gateway.store.retention import find_backlog
+
+_KINDS = ("texts", "messages", "events", "inbound", "receipts")
+
+
+async def show_kept(tx: Tx, config: Path | None) -> None:
+    """Print a line for each kind of record.
+
+    Args:
+        tx: reads the store.
+        config: of which ``[retention]`` is read.
+    """
+    settings = load_settings(find_config(config), only=("retention",)).retention
+    keep = {kind: timedelta(seconds=getattr(settings, kind)) for kind in _KINDS}
+    found = await find_backlog(tx, keep, datetime.now(UTC))
+    print_table(
+        ("retention", "kept", "oldest", "due", "last round"),
+        [
+            (
+                kind,
+                f"{keep[kind].days}d" if keep[kind] else "for ever",
+                _moment(kept.oldest_at),
+                kept.n_due,
+                _moment(kept.ran_at),
+            )
+            for kind, kept in found.items()
+        ],
+    )
+
+
+def _moment(at: datetime | None) -> str:
+    return "-" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M}"

@@ -1,0 +1,67 @@
+"""``[retention]``: how long what is over is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+import msgspec
+
+from gateway.settings.forms import BadValue, Form, parse_duration, show
+from gateway.settings.kinds.sim import SimSettings
+
+DAY_S = 86_400.0
+FOR_EVER_S = 0.0
+"""How "never" is kept: nothing of the kind is deleted."""
+_FOR_EVER = ("never", "off")
+
+
+def parse_keep(value: object) -> float:
+    """``"180d"``, or ``"never"`` (also ``"off"``) for what is not deleted by age; in seconds."""
+    if value in _FOR_EVER:
+        return FOR_EVER_S
+    try:
+        seconds = parse_duration(value)
+    except BadValue as fault:
+        raise BadValue(f'{fault}; or "never" to keep it for ever') from None
+    if seconds < DAY_S:
+        raise BadValue(
+            f'{show(value)} is less than a day; write "1d" or more, or "never" to keep it for ever'
+        )
+    return seconds
+
+
+Keep = Annotated[float, Form(parse_keep)]
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``[retention]``: how long each kind of record is kept after it is over; 0 is for ever.
+
+    Args:
+        texts: texts and payloads of messages that ended; the message itself stays.
+        messages: messages that ended, with all that belongs to them.
+        events: the timeline: what messages show as ``events``, and what streams can go back to.
+        inbound: messages that came in.
+        receipts: delivery reports that found no message.
+        audit: the record of what people did. There is none yet.
+    """
+
+    texts: Keep = 180 * DAY_S
+    messages: Keep = 365 * DAY_S
+    events: Keep = 90 * DAY_S
+    inbound: Keep = 365 * DAY_S
+    receipts: Keep = 14 * DAY_S
+    audit: Keep = FOR_EVER_S
+
+
+_MONTH_S = 32 * DAY_S
+
+
+def retention_faults(kept: RetentionSettings, sims: Iterable[SimSettings]) -> Iterator[tuple[str, str]]:
+    """What a SIM has used in a month is counted from the messages, also after a restart."""
+    monthly = any(sim.quota_month is not None or sim.recipients_per_month is not None for sim in sims)
+    if monthly and FOR_EVER_S < kept.messages < _MONTH_S:
+        yield (
+            "retention.messages",
+            'is shorter than a month, and a SIM has a budget for the month; write "32d" or more',
+        )
