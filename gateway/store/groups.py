@@ -16,7 +16,7 @@ MAX_GROUP: Final = 500
 NEWEST_ROWS: Final = (
     "SELECT * FROM messages ORDER BY id DESC LIMIT 1",
     "SELECT * FROM segments ORDER BY message_id DESC LIMIT 1",
-    "SELECT * FROM events ORDER BY seq DESC LIMIT 1",
+    "SELECT * FROM event_groups ORDER BY seq DESC LIMIT 1",
 )
 """Where the next ones go, too."""
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.ids import InboundId, MessageId
 from gateway.model.message import InboundMessage, Keyword
+from gateway.store.events import find_unread
 from gateway.store.ports import Row, Tx
 
 _COLUMNS = (
@@ -150,11 +151,12 @@ async def forget_inbound(tx: Tx, before: datetime, limit: int, *, read_to: int) 
     Args:
         read_to: those with an event behind this ``seq`` stay: somebody has still to read of them.
     """
-    return await tx.execute(
-        "DELETE FROM inbound WHERE id IN (SELECT id FROM inbound ORDER BY id LIMIT ?) AND received_at < ?"
-        " AND NOT EXISTS (SELECT 1 FROM events WHERE subject = inbound.id AND seq > ?)",
-        (limit, format_ms(before), read_to),
-    )
+    rows = await tx.fetch("SELECT id, received_at FROM inbound ORDER BY id LIMIT ?", (limit,))
+    old = [row[0] for row in rows if row[1] < (format_ms(before) or 0)]
+    unread = await find_unread(tx, old, read_to) if old else set()
+    gone = [inbound_id for inbound_id in old if inbound_id not in unread]
+    await tx.execute_many("DELETE FROM inbound WHERE id = ?", [(inbound_id,) for inbound_id in gone])
+    return len(gone)
 
 
 async def save_inbound(tx: Tx, message: InboundMessage) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from gateway.clock import format_ms, parse_instant, parse_ms
+from gateway.store.events import count_old_events, newest_event_at
 from gateway.store.old_messages import Ages, count_over
 from gateway.store.ports import Tx
 from gateway.store.readers import lowest_place
@@ -49,11 +50,10 @@ async def save_note(tx: Tx, kind: str, note: Note) -> None:
 
 async def last_sign_of_life(tx: Tx) -> datetime | None:
     """When the store was last in use: the end of the last round of ``retention``, or the newest event."""
-    rows = await tx.fetch(
-        "SELECT max(at) FROM (SELECT max(ran_at) AS at FROM retention"
-        " UNION ALL SELECT max(at) AS at FROM events WHERE seq = (SELECT max(seq) FROM events)) AS signs"
+    rows = await tx.fetch("SELECT max(ran_at) FROM retention")
+    return max(
+        (at for at in (parse_ms(rows[0][0]), await newest_event_at(tx)) if at is not None), default=None
     )
-    return parse_ms(rows[0][0])
 
 
 class Backlog(NamedTuple):
@@ -71,9 +71,8 @@ class Backlog(NamedTuple):
 
 
 _BY_AGE = {
-    "events": ("events", "at", " AND seq <= ?"),
-    "inbound": ("inbound", "received_at", ""),
-    "receipts": ("early_receipts", "received_at", ""),
+    "inbound": ("inbound", "received_at"),
+    "receipts": ("early_receipts", "received_at"),
 }
 
 
@@ -87,8 +86,10 @@ async def find_backlog(tx: Tx, keep: Mapping[str, timedelta], now: datetime) -> 
     found = {}
     for kind, kept in keep.items():
         before = now - (kept or now - datetime.min.replace(tzinfo=UTC))
-        if kind in _BY_AGE:
-            oldest_at, n_due = await _count_by_age(tx, kind, before, read_to)
+        if kind == "events":
+            oldest_at, n_due = await count_old_events(tx, before, read_to)
+        elif kind in _BY_AGE:
+            oldest_at, n_due = await _count_by_age(tx, kind, before)
         else:
             ages = Ages(before, now - RECEIPT_MAY_COME, read_to)
             oldest_at, n_due = await count_over(tx, ages, with_text=kind == "texts")
@@ -96,10 +97,10 @@ async def find_backlog(tx: Tx, keep: Mapping[str, timedelta], now: datetime) -> 
     return found
 
 
-async def _count_by_age(tx: Tx, kind: str, before: datetime, read_to: int) -> tuple[datetime | None, int]:
-    table, column, unless = _BY_AGE[kind]
+async def _count_by_age(tx: Tx, kind: str, before: datetime) -> tuple[datetime | None, int]:
+    table, column = _BY_AGE[kind]
     rows = await tx.fetch(
-        f"SELECT min({column}), coalesce(sum(CASE WHEN {column} < ?{unless} THEN 1 ELSE 0 END), 0) FROM {table}",
-        (format_ms(before), *((read_to,) if unless else ())),
+        f"SELECT min({column}), coalesce(sum(CASE WHEN {column} < ? THEN 1 ELSE 0 END), 0) FROM {table}",
+        (format_ms(before),),
     )
     return parse_ms(rows[0][0]), int(rows[0][1])

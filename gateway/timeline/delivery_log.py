@@ -11,16 +11,19 @@ import asyncio
 import errno
 import logging
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.model.events import Event
-from gateway.store.events import last_seq, load_events
+from gateway.model.lines import read_lines
+from gateway.store.events import Lines, last_seq, load_lines
 from gateway.store.ports import Store
 from gateway.store.readers import register_place
 from gateway.telemetry.outlet import Outlet
@@ -45,6 +48,8 @@ _TAIL_OCTETS = 65_536
 
 _LOGGED = {"message", "inbound", "subscription"}
 """What the delivery log tells; the state of channels is in the program's log, receipts are in the timeline."""
+_OTHERS = re.compile(rb'^\{"seq":\d+,"at":"[^"]*","type":"(?!message\.)', re.MULTILINE)
+"""Lines of other events than messages'."""
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -141,10 +146,10 @@ class DeliveryLog:
         """At stop: write what was committed since `run` was cancelled, once; no room leaves it to the next start."""
         if self._file is None:  # it could not be opened: that is what ends the daemon
             return
-        while events := await self._store.read(lambda tx: load_events(tx, self._seq, BATCH)):
-            if not self._append(self._lines(events)):
+        while lines := await self._store.read(lambda tx: load_lines(tx, self._seq, BATCH)):
+            if not self._append(self._show(lines.octets)):
                 break
-            self._seq = events[-1].seq
+            self._seq = lines.last_seq
         with suppress(StoreError):
             await self._register()
         if self._stream is not None:
@@ -159,23 +164,26 @@ class DeliveryLog:
         await self._store.write(lambda tx: register_place(tx, READER, seq, now))
         self._registered, self._registered_at = seq, asyncio.get_running_loop().time()
 
-    async def _write(self, events: list[Event]) -> None:
-        if not events:
+    async def _write(self, lines: Lines | None) -> None:
+        if lines is None:
             await self._register()
             return
-        lines = self._lines(events)
+        shown = self._show(lines.octets)
         if self._stream is not None:
             while self._stream.n_waiting > STREAM_BACKLOG:  # noqa: ASYNC110 - a reader tells nobody that it reads
                 await asyncio.sleep(STREAM_ROOM_S)
-        while not self._append(lines):  # noqa: ASYNC110 - nothing tells us when a disk has room again
+        while not self._append(shown):  # noqa: ASYNC110 - nothing tells us when a disk has room again
             await asyncio.sleep(WRITE_RETRY_S)
-        self._seq = events[-1].seq
+        self._seq = lines.last_seq
         if asyncio.get_running_loop().time() - self._registered_at >= REGISTER_S:
             with suppress(StoreError):  # the lines are written: they must not be written again
                 await self._register()
 
-    def _lines(self, events: list[Event]) -> bytes:
-        return b"".join(line for event in events if (line := self._line(event)))
+    def _show(self, lines: bytes) -> bytes:
+        """What the log tells of some lines of the timeline; nearly always those lines as they are."""
+        if not self._mask and _OTHERS.search(lines) is None:
+            return lines
+        return b"".join([self._show_line(line) for line in lines.splitlines(keepends=True)])
 
     def _append(self, lines: bytes) -> bool:
         """Write whole lines, or nothing and return False."""
@@ -199,28 +207,33 @@ class DeliveryLog:
         self._failing = False
         return True
 
-    def _line(self, event: Event) -> bytes | None:
-        kind, _, verb = event.type.partition(".")
-        if kind not in _LOGGED:
-            return None
-        if kind == "message" and not self._mask:
-            # Nearly every line: the data goes on after our fields as it is, which saves reading and writing it.
-            head = b'{"seq":%d,"at":%b,"type":"%b",' % (event.seq, _encode(event.at), event.type.encode())
-            return head + event.data[1:] + b"\n"
-        data = _decode(event.data)
-        fields = {"seq": event.seq, "at": event.at, "type": event.type}
-        if kind == "message":
-            fields |= data
-        elif kind == "inbound":
-            fields |= {"id": event.subject, "from": data["from"], "channel": data["channel"]}
-            fields |= {"parts": data["parts"], "keyword": data["keyword"]}
-        else:
-            fields |= {"number": event.subject, "status": verb, "source": data.get("source")}
+    def _show_line(self, line: bytes) -> bytes:
+        if not self._mask and _OTHERS.search(line) is None:
+            return line
+        (event,) = read_lines(line)
+        fields = _fields(event)
+        if fields is None:
+            return b""
         if self._mask:
             for name in ("to", "from", "number"):
                 if name in fields:
                     fields[name] = mask_number(str(fields[name]))
         return bytes(_encode(fields)) + b"\n"
+
+
+def _fields(event: Event) -> dict[str, Any] | None:
+    """What the log tells of an event; None for nothing."""
+    kind, _, verb = event.type.partition(".")
+    if kind not in _LOGGED:
+        return None
+    data: dict[str, Any] = _decode(event.data)
+    fields: dict[str, Any] = {"seq": event.seq, "at": event.at, "type": event.type}
+    if kind == "message":
+        return fields | data
+    if kind == "inbound":
+        fields |= {"id": event.subject, "from": data["from"], "channel": data["channel"]}
+        return fields | {"parts": data["parts"], "keyword": data["keyword"]}
+    return fields | {"number": event.subject, "status": verb, "source": data.get("source")}
 
 
 _STREAM_FLAGS = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC

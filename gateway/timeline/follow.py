@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gateway.clock import Clock
 from gateway.errors import StaleWrite, StoreError, StoreUnavailable
 from gateway.model.events import Event
-from gateway.store.events import load_events
+from gateway.store.events import Lines, load_lines
 from gateway.store.ports import Operation, Store, Tx
 from gateway.store.readers import open_reader, save_place
 
@@ -34,33 +34,33 @@ _log = logging.getLogger(__name__)
 
 async def follow_events(
     store: Store, after_seq: int, *, idle_s: Callable[[], float | None] = lambda: None
-) -> AsyncIterator[list[Event]]:
+) -> AsyncIterator[Lines | None]:
     """Batches of events after ``after_seq``, in order of commit, for ever; ends when the store closes.
 
     Args:
-        idle_s: asked before each wait: after so many seconds without an event an empty batch comes; None for never.
+        idle_s: asked before each wait: after so many seconds without an event a None comes; None for never.
     """
     while True:
         try:
             async with asyncio.timeout(idle_s()):
                 await store.wait_events(after_seq)
         except TimeoutError:
-            yield []
+            yield None
             continue
         except StoreUnavailable:
             return
         await asyncio.sleep(GATHER_S)
-        while events := await store.read(lambda tx, after=after_seq: load_events(tx, after, BATCH)):  # type: ignore[misc]
-            yield events
-            after_seq = events[-1].seq
-            if len(events) < BATCH:
+        while lines := await store.read(lambda tx, after=after_seq: load_lines(tx, after, BATCH)):  # type: ignore[misc]
+            yield lines
+            after_seq = lines.last_seq
+            if lines.last_seq - lines.first_seq + 1 < BATCH:
                 break  # all of them
 
 
 async def hand_events(
     store: Store,
     place: Callable[[], int],
-    take: Callable[[list[Event]], Awaitable[None]],
+    take: Callable[[Lines | None], Awaitable[None]],
     reader: str,
     *,
     idle_s: Callable[[], float | None] = lambda: None,
@@ -71,7 +71,7 @@ async def hand_events(
 
     Args:
         place: after which ``seq`` to go on; asked at the start, and after each failure.
-        take: given each batch, and an empty one for each ``idle_s`` without an event.
+        take: given each batch, and None for each ``idle_s`` without an event.
         reader: for the log.
 
     Cancel: the batch at hand may be taken or not.
@@ -79,11 +79,11 @@ async def hand_events(
     while True:
         after_seq = place()
         try:
-            async for events in follow_events(store, after_seq, idle_s=idle_s):
-                if events:
-                    _tell_missed(reader, events[0].seq - after_seq - 1)
-                    after_seq = events[-1].seq
-                await take(events)
+            async for lines in follow_events(store, after_seq, idle_s=idle_s):
+                if lines is not None:
+                    _tell_missed(reader, lines.first_seq - after_seq - 1)
+                    after_seq = lines.last_seq
+                await take(lines)
         except StoreError as exc:
             _log.warning("%s waits for the store: %s", reader, exc)
             await asyncio.sleep(STORE_RETRY_S)
@@ -140,10 +140,10 @@ class TimelineReader:
     def _idle_s(self) -> float:
         return SAVE_S if self._seq > self._saved else SEEN_S
 
-    async def _read(self, events: Sequence[Event]) -> None:
-        taken = await self._take(events) if events else None
-        seq = events[-1].seq if events else self._seq
-        if taken is not None or not events or self._is_time_to_save(seq):
+    async def _read(self, lines: Lines | None) -> None:
+        taken = await self._take(lines.events) if lines is not None else None
+        seq = lines.last_seq if lines is not None else self._seq
+        if taken is not None or lines is None or self._is_time_to_save(seq):
             await self._save(seq, taken.save if taken else None)
         self._seq = seq
         if taken is not None:

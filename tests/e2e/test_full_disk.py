@@ -6,7 +6,6 @@ import asyncio
 import errno
 import json
 import os
-import sqlite3
 import subprocess
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from simulators.smsc.server import SimulatedSmsc
 from tests.e2e.conftest import World
 from tests.support.daemon import COMMAND, Daemon, modem_toml, smpp_toml, until
 from tests.support.peers import need_peer
+from tests.support.timeline import logged_seqs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.root, pytest.mark.timeout(300)]
 
@@ -144,7 +144,7 @@ async def _live_through_a_full_disk(
     assert daemon.process is not None
     assert daemon.process.pid == pid
     assert await daemon.stop() == 0
-    assert [line["seq"] for line in daemon.delivery_lines()] == _seqs(daemon.database)
+    assert [line["seq"] for line in daemon.delivery_lines()] == logged_seqs(daemon.database)
 
 
 async def test_a_daemon_that_stops_on_a_full_disk_writes_the_rest_of_the_log_at_its_next_start(
@@ -169,7 +169,7 @@ async def test_a_daemon_that_stops_on_a_full_disk_writes_the_rest_of_the_log_at_
         _, message = await daemon.post("/v1/messages", {"to": PHONE, "text": "after"})
         await daemon.wait_status([message["id"]], {"delivered"})
         assert await daemon.stop() == 0
-        assert [line["seq"] for line in daemon.delivery_lines()] == _seqs(daemon.database)
+        assert [line["seq"] for line in daemon.delivery_lines()] == logged_seqs(daemon.database)
     finally:
         await daemon.close()
 
@@ -192,7 +192,7 @@ async def test_a_delivery_log_on_a_full_disk_of_its_own_gets_no_half_line_and_mi
         await until(lambda: "cannot write the delivery log" in daemon.log(), DEADLINE_S)
         await until(lambda: _is_whole(log), DEADLINE_S)  # it may be mending one right now
         disk.make_room()
-        expected = _seqs(daemon.database)
+        expected = logged_seqs(daemon.database)
         await until(lambda: len(daemon.delivery_lines()) >= len(expected), DEADLINE_S)
         assert [line["seq"] for line in daemon.delivery_lines()] == expected
         assert await daemon.stop() == 0
@@ -214,11 +214,3 @@ def _is_whole(log: Path) -> bool:
     """No half line; a disk that was full before the first line leaves an empty log."""
     octets = log.read_bytes()
     return octets[-1:] in (b"", b"\n") and all(json.loads(line)["seq"] for line in octets.splitlines())
-
-
-def _seqs(database: Path) -> list[int]:
-    """Of every event that belongs into the delivery log."""
-    with sqlite3.connect(database) as db:
-        rows = db.execute("SELECT seq FROM events WHERE type NOT LIKE 'channel.%' ORDER BY seq").fetchall()
-    db.close()
-    return [row[0] for row in rows]

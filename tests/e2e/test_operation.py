@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sqlite3
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -24,6 +23,7 @@ from tests.e2e.conftest import World
 from tests.support.daemon import COMMAND, Daemon, modem_toml, smpp_toml, until
 from tests.support.peers import need_peer
 from tests.support.programs import run_program
+from tests.support.timeline import logged_seqs
 
 pytestmark = pytest.mark.e2e
 
@@ -57,14 +57,6 @@ async def _state(daemon: Daemon, name: str) -> str:
     return str(channel["state"])
 
 
-def _seqs(database: Path) -> list[int]:
-    """Of every event that belongs into the delivery log."""
-    with sqlite3.connect(database) as db:
-        rows = db.execute("SELECT seq FROM events WHERE type NOT LIKE 'channel.%' ORDER BY seq").fetchall()
-    db.close()
-    return [row[0] for row in rows]
-
-
 async def test_logrotate_loses_no_line(daemon: Daemon) -> None:
     assert daemon.process is not None
     ids: list[str] = []
@@ -77,7 +69,7 @@ async def test_logrotate_loses_no_line(daemon: Daemon) -> None:
         daemon.process.send_signal(signal.SIGHUP)
         await until(daemon.delivery.exists)
     await daemon.wait_status(ids, {"delivered"}, DEADLINE_S)
-    expected = _seqs(daemon.database)
+    expected = logged_seqs(daemon.database)
 
     def written() -> list[int]:
         lines = b"".join(part.read_bytes() for part in [*parts, daemon.delivery]).splitlines()

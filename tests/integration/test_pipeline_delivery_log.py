@@ -14,8 +14,7 @@ import pytest
 
 from drivers.base import Encoding, InboundPart
 from gateway.errors import StoreBusy, StoreUnavailable
-from gateway.model.events import Event
-from gateway.store.events import last_seq, load_events
+from gateway.store.events import Lines, last_seq, load_lines
 from gateway.store.ports import Tx
 from gateway.timeline import follow
 from gateway.timeline.delivery_log import DeliveryLog
@@ -224,12 +223,12 @@ async def test_a_store_that_could_not_be_read_once_does_not_end_the_log(tmp_path
     monkeypatch.setattr("gateway.timeline.follow.STORE_RETRY_S", 0.01)
     failures = iter([StoreUnavailable("disk I/O error"), StoreBusy("another process holds the store")])
 
-    async def load(tx: Tx, after_seq: int, limit: int) -> list[Event]:
+    async def load(tx: Tx, after_seq: int, limit: int) -> Lines | None:
         if (failure := next(failures, None)) is not None:
             raise failure
-        return await load_events(tx, after_seq, limit)
+        return await load_lines(tx, after_seq, limit)
 
-    monkeypatch.setattr(follow, "load_events", load)
+    monkeypatch.setattr(follow, "load_lines", load)
     path = tmp_path / "delivery.jsonl"
     async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig, logging(rig, path):
         message = await rig.send()

@@ -7,6 +7,7 @@ for the store: a slow reader slows only itself, and a reader that comes back nam
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from gateway.api.http.query import EventQuery, read_person, read_query
 from gateway.errors import FieldError, InvalidRequest, StoreError
 from gateway.model.events import Event
 from gateway.model.message import Scope
-from gateway.store.events import last_seq, load_events, load_events_before
+from gateway.store.events import Lines, last_seq, load_events_before, load_lines
 from gateway.views.shapes import show_event
 
 HEARTBEAT_S = 15.0
@@ -34,8 +35,8 @@ _RETRY_MS = 2_000
 _STILL_HERE = b": still here\n\n"
 _CAUGHT_UP = b": caught up\n\n"
 """Once, behind all that had happened when the stream was opened."""
-_MAX_PAGES_BACK = 200
-"""How far ``last`` looks for events that are wanted: 100,000 events."""
+_MAX_PAGES_BACK = 40
+"""How far ``last`` looks for events that are wanted: 20,000 events."""
 _HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
@@ -144,7 +145,7 @@ async def _follow(
     call: Call,
     streams: Streams,
     response: web.StreamResponse,
-    keeps: Keeps,
+    keeps: Keeps | None,
     after: int,
     *,
     tell_present: bool,
@@ -153,14 +154,14 @@ async def _follow(
     written_at = now()
     while not streams.closing:
         await streams.keys.authorize(call.request, Scope.READ)
-        events = await store.read(partial(load_events, after_seq=after, limit=_PAGE))
-        frames = b"".join(format_event(event) for event in events if keeps(event))
+        lines = await store.read(partial(load_lines, after_seq=after, limit=_PAGE))
+        frames = b"" if lines is None else format_lines(lines, keeps)
         # Also while there is much that this reader does not want: only who is written to is seen to have left.
         if frames or now() - written_at >= streams.heartbeat_s:
             await response.write(frames or _STILL_HERE)
             written_at = now()
-        if events:
-            after = events[-1].seq
+        if lines is not None:
+            after = lines.last_seq
             continue
         if tell_present:
             tell_present = False
@@ -172,7 +173,7 @@ async def _follow(
             news.cancel()
 
 
-async def _read_start(call: Call, query: EventQuery, keeps: Keeps) -> int:
+async def _read_start(call: Call, query: EventQuery, keeps: Keeps | None) -> int:
     """The ``seq`` after which the stream begins."""
     newest = await call.context.store.read(last_seq)
     header = call.request.headers.get("Last-Event-ID", "").strip()
@@ -187,8 +188,10 @@ async def _read_start(call: Call, query: EventQuery, keeps: Keeps) -> int:
     return newest if query.last_event_id is None else min(query.last_event_id, newest)
 
 
-async def _find_start(call: Call, keeps: Keeps, before: int, n: int) -> int:
+async def _find_start(call: Call, keeps: Keeps | None, before: int, n: int) -> int:
     """The ``seq`` after which there are the last ``n`` events that are wanted, or those that are found."""
+    if keeps is None:
+        return max(0, before - 1 - n)
     for _ in range(_MAX_PAGES_BACK):
         events = await call.context.store.read(partial(load_events_before, before_seq=before, limit=_PAGE))
         for event in events:
@@ -199,6 +202,22 @@ async def _find_start(call: Call, keeps: Keeps, before: int, n: int) -> int:
         if len(events) < _PAGE:
             break
     return max(0, before - 1)
+
+
+def format_lines(lines: Lines, keeps: Keeps | None) -> bytes:
+    """Some events as frames; those of messages, where all are wanted, without reading them.
+
+    Args:
+        keeps: which are wanted; None for all.
+    """
+    if keeps is not None or _OTHERS.search(lines.octets) is not None:
+        return b"".join(format_event(event) for event in lines.events if keeps is None or keeps(event))
+    return _LINE.sub(_FRAME, lines.octets)
+
+
+_OTHERS = re.compile(rb'^\{"seq":\d+,"at":"[^"]*","type":"(?!message\.)', re.MULTILINE)
+_LINE = re.compile(rb'\{"seq":(\d+),"at":("[^"]+"),"type":"([^"]+)",(.*)\n')
+_FRAME = rb'id: \1\nevent: \3\ndata: {"type":"\3","timestamp":\2,"data":{\4}\n\n'
 
 
 def format_event(event: Event) -> bytes:
@@ -220,8 +239,8 @@ class _Facts(msgspec.Struct):
 _facts = msgspec.json.Decoder(_Facts)
 
 
-def make_filter(query: EventQuery, region: str) -> Keeps:
-    """Whether an event is wanted, as a function of it."""
+def make_filter(query: EventQuery, region: str) -> Keeps | None:
+    """Whether an event is wanted, as a function of it; None when all are."""
     types = frozenset(query.type.split(",")) if query.type else None
     wanted: dict[str, str] = {
         name: value
@@ -235,7 +254,7 @@ def make_filter(query: EventQuery, region: str) -> Keeps:
     }
     to = None if query.to is None else frozenset(read_person(query.to, region, "to").spellings)
     if not wanted and query.tag is None and to is None:
-        return lambda event: types is None or event.type in types
+        return None if types is None else lambda event: event.type in types
 
     def keeps(event: Event) -> bool:
         if types is not None and event.type not in types:

@@ -65,11 +65,13 @@ SENT = make(to="+8613800138000", status="sent", channel="sim-1", reference="r", 
     ],
 )
 def test_filters(query, kept):
-    assert make_filter(query, "CN")(SENT) is kept
+    keeps = make_filter(query, "CN")
+    assert (keeps is None or keeps(SENT)) is kept
 
 
 def test_channel_filter_knows_the_events_of_the_channel_itself():
     keeps = make_filter(EventQuery(channel="sim-1"), "CN")
+    assert keeps is not None
     assert keeps(make("channel.down", "sim-1", error="link_lost"))
     assert not keeps(make("channel.down", "sim-2", error="link_lost"))
 

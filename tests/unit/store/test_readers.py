@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,8 +10,6 @@ import pytest
 
 from gateway.errors import StaleWrite
 from gateway.model.events import make_event
-from gateway.store.events import last_seq
-from gateway.store.migration import load_migrations
 from gateway.store.ports import Tx
 from gateway.store.readers import (
     drop_readers,
@@ -72,25 +68,3 @@ async def test_the_slowest_reader_holds_events_and_one_that_is_gone_does_not(sto
     assert await store.read(lowest_place) == 2
     assert await store.write(lambda tx: drop_readers(tx, AT + timedelta(days=1))) == ["gone"]
     assert await store.read(lowest_place) == 7
-
-
-async def test_places_of_older_stores_are_kept(tmp_path: Path):
-    path = tmp_path / "old.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        for number, _, script in load_migrations():
-            if number < 16:
-                db.executescript(str(script))
-        db.execute("PRAGMA user_version = 15")
-        for seq in range(1, 8):
-            db.execute("INSERT INTO events VALUES (?, 'message.queued', 5, 'm', ?)", (seq, b'{"id":"m"}'))
-        db.execute("INSERT INTO esme_place VALUES ('esme', 4)")
-        db.execute("INSERT INTO kannel_place VALUES ('timeline', 6)")
-    store = await SqliteStore.open(path)
-    try:
-        assert await store.read(last_seq) == 7
-        places = {reader.name: reader.seq for reader in await store.read(load_readers)}
-        assert places == {"smpp_server": 4, "kannel": 6}
-        await happen(store, 1)
-        assert await store.read(last_seq) == 8
-    finally:
-        await store.close()

@@ -124,7 +124,7 @@ async def test_numbers_are_not_given_again_when_the_newest_events_are_gone(
     await stores[0].write(record("a"))
 
     async def forget(tx: Tx) -> None:
-        await tx.execute("DELETE FROM events")
+        await tx.execute("DELETE FROM event_groups")
 
     await stores[0].write(forget)
     await stores[1].write(record("b"))
