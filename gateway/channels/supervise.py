@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from drivers.abilities import TakesBack
 from drivers.at.trace import TraceFile
@@ -27,6 +27,7 @@ from drivers.base import (
 from drivers.errors import DriverError
 from drivers.pacing import Backoff
 from gateway.channels.budgets import Budgets
+from gateway.channels.leases import ASK_S, Leases
 from gateway.channels.traces import Traces
 from gateway.channels.ussd import UssdSessions
 from gateway.clock import Clock
@@ -157,6 +158,8 @@ class Channels:
         lanes: in the order of the config.
         make_sink: the sink of a lane's events.
         wake: called when a channel may take work again.
+        leases: what of the channels is ours to run.
+        load: reads anew what the store knows of a channel, when its lease was taken.
         sessions: for USSD.
         traces: for what is said to modems; closed by `stop`.
     """
@@ -167,9 +170,14 @@ class Channels:
         store: Store,
         make_sink: Callable[[Lane], LaneSink],
         wake: Callable[[], None],
+        leases: Leases,
+        load: Callable[[Lane], Awaitable[None]],
         sessions: UssdSessions,
         traces: Traces,
     ) -> None:
+        self._leases = leases
+        self._load = load
+        self._loaded: dict[str, int] = {}
         self._sessions = sessions
         self._traces = traces
         self._lanes = {lane.name: lane for lane in lanes}
@@ -181,9 +189,6 @@ class Channels:
 
     async def start(self) -> None:
         """Start every driver; paused channels come up too, and take nothing."""
-        for name in await self._store.read(load_paused):
-            if name in self._lanes:
-                self._lanes[name].paused = True
         for lane in self._lanes.values():
             self._start(lane)
 
@@ -200,6 +205,7 @@ class Channels:
             _, late = await asyncio.wait(tasks, timeout=STOP_S)
             for task in late:
                 _log.warning("%s did not close within %g s", task.get_name(), STOP_S)
+        await self._leases.release()
         self._traces.close()
 
     def snapshots(self) -> list[ChannelSnapshot]:
@@ -304,8 +310,10 @@ class Channels:
         sink = self._make_sink(lane)
         backoff = Backoff()
         while True:
+            await self._take_lease(lane)
             try:
-                await lane.driver.run(sink)
+                if not await self._run_under_lease(lane, sink):
+                    continue
             except Exception as exc:  # noqa: BLE001 - the supervisor of one channel
                 pause_s = backoff.next_s()
                 _log.exception("driver of channel %s broke; starting it anew in %.0f s", lane.name, pause_s)
@@ -316,3 +324,41 @@ class Channels:
                 _log.error("channel %s stopped; mend it and reset it", lane.name)
                 lane.set_state(ChannelState.STOPPED, lane.snapshot().error)
                 return
+
+    async def _take_lease(self, lane: Lane) -> None:
+        """Wait until a channel is ours to run. What was known of it before is read anew from the store."""
+        while lane.lease is None or self._loaded.get(lane.name) != lane.lease:
+            try:
+                other = await self._leases.take(lane) if lane.lease is None else None
+                if (epoch := lane.lease) is not None:
+                    paused = await self._store.write(load_paused)  # behind a pause that is being written
+                    lane.paused = lane.name in paused
+                    await self._load(lane)
+                    self._loaded[lane.name] = epoch
+                    continue
+            except StoreError as exc:
+                lane.set_state(ChannelState.STARTING, f"{exc.code}: {exc}")
+            else:
+                if other is not None:
+                    lane.set_state(
+                        ChannelState.STARTING, f"leased: Instance {other.owner} runs this channel."
+                    )
+            await asyncio.sleep(ASK_S)
+
+    async def _run_under_lease(self, lane: Lane, sink: LaneSink) -> bool:
+        """Run a driver as long as the channel's lease is held; whether that was until its end."""
+        scope = asyncio.timeout(None)
+
+        def stop() -> None:
+            lane.set_state(ChannelState.DOWN, "lease_lost: Another instance may run this channel now.")
+            scope.reschedule(asyncio.get_running_loop().time())
+
+        try:
+            async with scope:
+                with self._leases.call_when_lost(lane, stop):
+                    await lane.driver.run(sink)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            return False
+        return True

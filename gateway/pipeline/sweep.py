@@ -22,15 +22,14 @@ from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.sending.outcomes import record_refused
 from gateway.pipeline.sending.retry import RetryPolicy, decide_retry
 from gateway.pipeline.sending.schedule import EXPIRED, end_messages
+from gateway.store.leases import beat, forget_instances, release_others
 from gateway.store.messages import load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import (
-    beat,
     end_misdated_pauses,
     find_expired,
     find_hidden_due,
     find_orphans,
-    forget_instances,
     load_messages,
     save_state,
     unhide,
@@ -77,13 +76,11 @@ class Sweeper:
         self._ahead_s = math.inf
 
     async def recover(self) -> int:
-        """At start, on a store that is ours alone: settle what earlier instances left; how many messages."""
+        """At start: settle what the dead left; how many messages.
 
-        async def take_over(tx: Tx) -> None:
-            await forget_instances(tx, keep=self._instance)
-            await beat(tx, self._instance, self._clock.now())
-
-        await self._store.write(take_over)
+        On a store that is ours alone all others are dead; elsewhere those without a heartbeat.
+        """
+        await self._store.write(self._take_over if self._store.is_exclusive else self._live)
         total = 0
         while n := await self._adopt_orphans():
             total += n
@@ -92,6 +89,17 @@ class Sweeper:
                 "%d messages were being sent when the gateway stopped; their fate is on record", total
             )
         return total
+
+    async def _take_over(self, tx: Tx) -> None:
+        await forget_instances(tx, keep=self._instance)
+        await release_others(tx, self._instance)
+        await beat(tx, self._instance, self._clock.now())
+
+    async def _live(self, tx: Tx) -> None:
+        """Say that this instance lives, and forget the dead; their messages are found all the same."""
+        now = self._clock.now()
+        await forget_instances(tx, keep=self._instance, before=now - OWNER_TIMEOUT)
+        await beat(tx, self._instance, now)
 
     async def run(self) -> None:
         """Sweep until cancelled. Cancel: nothing is left half done."""
@@ -103,7 +111,7 @@ class Sweeper:
                     pass  # a campaign comes due at once
                 if now >= slow_at:
                     slow_at = now + SLOW_TICK_S
-                    await self._store.write(lambda tx: beat(tx, self._instance, self._clock.now()))
+                    await self._store.write(self._live)
                     await self._end_misdated_pauses()
                     while await self.expire() == BATCH:
                         pass

@@ -16,6 +16,7 @@ from gateway.api.server import build_app, make_runner
 from gateway.channels.balance import BalanceQuery, BalanceWatch
 from gateway.channels.budgets import Budgets
 from gateway.channels.lanes import make_lanes
+from gateway.channels.leases import Leases
 from gateway.channels.supervise import Channels, LaneSink
 from gateway.channels.traces import Traces
 from gateway.channels.ussd import UssdSessions
@@ -95,6 +96,12 @@ class Gateway:
         late = LateResults(store, clock, policy)
         sessions = UssdSessions(clock)
         self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy)
+        self._leases = Leases(store, instance)
+
+        async def load(lane: Lane) -> None:
+            receipts.forget(lane.account)
+            await self._budgets.restore([lane])
+
         self.channels = Channels(
             self._lanes,
             store,
@@ -110,6 +117,8 @@ class Gateway:
                 metrics=metrics,
             ),
             wake,
+            self._leases,
+            load,
             sessions,
             Traces(beside_store(settings.store.url, ".traces")),
         )
@@ -173,13 +182,13 @@ class Gateway:
         await self._delivery_log.open()
         await read_older_entries(self.store, self._settings.numbers.region)
         await self._sweeper.recover()
-        await self._budgets.restore(self._lanes)
         await self.store.write(lambda tx: save_accounts(tx, self._lanes))
         for name, job in (
             ("delivery log", self._delivery_log.run()),
             ("scheduler", self._scheduler.run()),
             ("sweeper", self._sweeper.run()),
             ("retention", self._retention.run()),
+            ("leases", self._leases.run()),
             ("standstill watch", self._standstill.run()),
             ("budgets", self._budgets.run(self._lanes, self._scheduler.note_time)),
             *((f"inquiry {number}", inquiry.run()) for number, inquiry in enumerate(self._inquiries)),

@@ -50,6 +50,13 @@ class Tx(Protocol):
         """Run a statement once per row of parameters."""
         ...
 
+    async def now_ms(self) -> int:
+        """Milliseconds since 1970 by the store's clock, which is one for all who share the database.
+
+        It is this machine's for SQLite and the server's for PostgreSQL.
+        """
+        ...
+
     def record(self, event: Event) -> None:
         """Append to the timeline; it commits with this transaction, in this order.
 
@@ -90,6 +97,16 @@ class CommitFigures(NamedTuple):
 
 class Store(Protocol):
     """An open store. Its methods are called on the event loop."""
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether it was opened as the one daemon's: what other daemons left in it they left for good."""
+        ...
+
+    @property
+    def stays_exclusive(self) -> bool:
+        """Whether that can't be lost while it is open, as a lock on this machine can't; one of a connection can."""
+        ...
 
     async def write(self, op: Operation[T]) -> T:
         """Run ``op`` in a transaction and return its result once that is durable.

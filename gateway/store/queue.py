@@ -253,20 +253,6 @@ async def disown(tx: Tx, message_id: str) -> None:
     await tx.execute("UPDATE messages SET owner = '' WHERE id = ? AND owner IS NOT NULL", (message_id,))
 
 
-async def beat(tx: Tx, instance: str, now: datetime) -> None:
-    """Say that this instance lives."""
-    await tx.execute(
-        "INSERT INTO instances (id, heartbeat_at) VALUES (?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at",
-        (instance, format_ms(now)),
-    )
-
-
-async def forget_instances(tx: Tx, *, keep: str) -> None:
-    """Drop all heartbeats but one: on an exclusive store no other instance can be alive."""
-    await tx.execute("DELETE FROM instances WHERE id <> ?", (keep,))
-
-
 async def load_paused(tx: Tx) -> set[str]:
     """Channels that an operator paused."""
     return {row[0] for row in await tx.fetch("SELECT channel FROM channel_controls WHERE paused = 1")}

@@ -18,8 +18,9 @@ from gateway.pipeline.sweep import (
     SLOW_TICK_S,
     Sweeper,
 )
+from gateway.store.leases import beat
 from gateway.store.ports import Tx
-from gateway.store.queue import beat, claim_messages, end_misdated_pauses
+from gateway.store.queue import claim_messages, end_misdated_pauses
 from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import START, ManualClock, Rig, running
 

@@ -28,6 +28,8 @@ from gateway.routing.budgets import Budget, Quota
 from gateway.routing.channel import ChannelState
 from gateway.routing.periods import Period
 from gateway.routing.troubles import Troubles
+from gateway.store.leases import take_lease
+from gateway.store.sqlite.transaction import SqliteTx, drive
 from gateway.telemetry.metrics import make_metrics
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import KEYWORDS
@@ -104,6 +106,8 @@ class World:
             self.lanes.append(Lane(driver, groups=("default",), clock=clock, rate=rate))
         troubles = Troubles(policy.first_s, policy.cap_s)
         metrics, instance = make_metrics(), make_id()
+        for lane in self.lanes:
+            lane.lease = drive(take_lease(SqliteTx(self.store.db), lane.name, instance, 60.0))
         self.dispatcher = Dispatcher(self.store, clock, policy, self._release, metrics, troubles)
         self.scheduler = Scheduler(self.store, clock, self.lanes, self.dispatcher.start, instance, troubles)
         self.store.on_claimable(self.scheduler.wake)

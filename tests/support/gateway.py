@@ -14,6 +14,7 @@ import msgspec
 from drivers.base import Receipt, ReceiptState
 from drivers.pacing import TokenBucket
 from gateway.channels.budgets import Budgets
+from gateway.channels.leases import Leases
 from gateway.channels.supervise import Channels, LaneSink
 from gateway.channels.traces import Traces
 from gateway.channels.ussd import UssdSessions
@@ -153,6 +154,7 @@ class Rig:
         self.budgets = Budgets(store, clock)
         self.retention = Retention(store, clock, make_chores(KEEPING), metrics)
         self.sweeper = Sweeper(store, clock, self.inbox, instance=instance, policy=policy)
+        self.leases = Leases(store, instance)
         self.channels = Channels(
             list(self.lanes.values()),
             store,
@@ -167,6 +169,8 @@ class Rig:
                 wake=wake,
             ),
             wake,
+            self.leases,
+            self._load,
             UssdSessions(clock),
             Traces(traces),
         )
@@ -176,11 +180,19 @@ class Rig:
     def _release(self, lane: Lane) -> None:
         self.scheduler.release(lane)
 
-    async def start(self) -> None:
-        """Settle what a crash left, then send."""
+    async def _load(self, lane: Lane) -> None:
+        self.receipts.forget(lane.account)
+        await self.budgets.restore([lane])
+
+    async def begin(self) -> None:
+        """Settle what a crash left, then send when the channels come up."""
         await self.sweeper.recover()
         self._tasks = [asyncio.create_task(self.scheduler.run())]
         await self.channels.start()
+
+    async def start(self) -> None:
+        """`begin`, and wait for the channels."""
+        await self.begin()
         await self.until(lambda: all(c.is_up for c in self._drivers))
         await self.settled_claims()
 
@@ -291,9 +303,10 @@ async def running(
     started: bool = True,
     text: TextRules = DEFAULT_RULES,
     region: str = "CN",
+    exclusive: bool = True,
 ) -> AsyncIterator[Rig]:
     """A rig on a store file, stopped and closed at the end."""
-    store = await SqliteStore.open(path)
+    store = await SqliteStore.open(path, exclusive=exclusive)
     wrapped = [c if isinstance(c, ScriptedChannel) else ScriptedChannel(driver=c) for c in channels]
     traces = path.with_name(path.name + ".traces")
     rig = Rig(store, wrapped, policy or RetryPolicy(), clock or ManualClock(), traces, text, region)

@@ -94,6 +94,8 @@ class MemoryStore:
         self._tell: list[OnClaimable] = []
         migrate(self.db)
 
+    is_exclusive = stays_exclusive = True
+
     async def write(self, op: Callable[[Any], Awaitable[Any]]) -> Any:
         """See `gateway.store.ports.Store.write`."""
         await asyncio.sleep(self._commit_s)

@@ -112,6 +112,10 @@ class Receipts:
             lane.facts = {**lane.facts, "receipt_ids": learned}
         return True
 
+    def forget(self, account: str) -> None:
+        """Trust nothing that was learned of an account in memory: another instance may have learned more."""
+        self._dialects.forget(account)
+
     async def _apply_all(self, tx: Tx, heard: Sequence[tuple[Reporter, Receipt]]) -> list[_Heard]:
         """Apply receipts of many callers; what `_apply` returns, for each."""
         now = truncate_ms(self._clock.now())

@@ -39,6 +39,11 @@ class Dialects:
             self._seen[account] = await load_dialects(tx, account)
             self._learned[account] = _judge(self._seen[account])
 
+    def forget(self, account: str) -> None:
+        """Read anew what was seen, when it is needed."""
+        self._seen.pop(account, None)
+        self._learned.pop(account, None)
+
     def learned(self, account: str) -> str | None:
         """The dialect that an account speaks; None while that is not clear."""
         return self._learned.get(account)
@@ -50,7 +55,9 @@ class Dialects:
 
     def note(self, account: str, dialect: str) -> None:
         """The same in memory, once it is on disk."""
-        seen = self._seen.setdefault(account, {})
+        seen = self._seen.get(account)
+        if seen is None:  # forgotten meanwhile: it will be read
+            return
         seen[dialect] = seen.get(dialect, 0) + 1
         self._learned[account] = _judge(seen)
 

@@ -77,6 +77,9 @@ class Lane:
         self.account = self.name if account is None else account
         self.filled = True
         """Whether it was given all it could take when it was last asked: there may be more in the queue."""
+        self.lease: int | None = None
+        """The epoch of the lease in the store under which its driver runs; None while none is held: nothing is claimed
+        for it then."""
         self.budget = budget
         """What it has spent, without what is on the wire."""
         self._under_way: dict[str, Need] = {}

@@ -31,6 +31,7 @@ from gateway.policy.optout import is_stopped
 from gateway.routing.balancer import Taker, choose_channels, unfilled, wanted_per_queue
 from gateway.routing.budgets import URGENT, Need
 from gateway.routing.troubles import Number, Troubles
+from gateway.store.leases import find_held
 from gateway.store.messages import load_segments
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import Due, claim_messages, find_due, hold_recipient, load_messages, save_state
@@ -173,7 +174,8 @@ class Scheduler:
         under_way = (
             self._under_way()
         )  # a claim is made on the store's thread, where nothing of ours may be read
-        claimed, stopped = await self._store.write(lambda tx: self._claim(tx, takers, under_way))
+        leases = {t.name: epoch for t in takers if (epoch := lanes[t.name].lease) is not None}
+        claimed, stopped = await self._store.write(lambda tx: self._claim(tx, takers, leases, under_way))
         given = dict.fromkeys((taker.name for taker in takers), 0)
         for message, segments, name in claimed:
             lane = lanes[name]
@@ -200,10 +202,16 @@ class Scheduler:
         self,
         tx: Tx,
         takers: list[Taker],
+        leases: Mapping[str, int],
         under_way: AbstractSet[str],
     ) -> tuple[list[tuple[Message, list[Segment], str]], int]:
-        """Claimed messages with their channels' names, and how many were stopped or held instead."""
+        """Claimed messages with their channels' names, and how many were stopped or held instead.
+
+        Only for channels that this instance runs: a lease may have been lost that its lane still believes in.
+        """
         now = truncate_ms(self._clock.now())
+        held = await find_held(tx, self._instance, leases)
+        takers = [taker for taker in takers if taker.name in held]
         due, more = await _find_due(tx, takers, now)
         if not due:
             return [], 0

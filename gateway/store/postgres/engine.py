@@ -45,6 +45,7 @@ class PostgresStore:
     ) -> None:
         name = make_id()
         self._target = target
+        self._exclusive = exclusive
         self._on_commit = on_commit
         self._groups = GroupWriter(target, name, exclusive=exclusive)
         self._readers = Readers(target)
@@ -113,6 +114,16 @@ class PostgresStore:
         await self._groups.close()
         if not self._committed.done():
             self._committed.set_result(None)
+
+    @property
+    def is_exclusive(self) -> bool:
+        """See `gateway.store.ports.Store.is_exclusive`."""
+        return self._exclusive
+
+    @property
+    def stays_exclusive(self) -> bool:
+        """See `gateway.store.ports.Store.stays_exclusive`: the lock ends with its connection."""
+        return False
 
     async def write(self, op: Operation[T]) -> T:
         """See `gateway.store.ports.Store.write`."""

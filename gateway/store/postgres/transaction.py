@@ -9,6 +9,8 @@ from gateway.model.events import Event
 from gateway.store.ports import Row
 from gateway.store.postgres.session import Session
 
+_NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
 
 class PostgresTx:
     """One transaction.
@@ -43,6 +45,11 @@ class PostgresTx:
         if self._careful:
             rows = [_without_nul(row) for row in rows]
         await self._session.execute_many(sql, rows)
+
+    async def now_ms(self) -> int:
+        """The server's clock."""
+        ((now,),) = await self._session.fetch(_NOW)
+        return int(now)
 
     def record(self, event: Event) -> None:
         """Append to the timeline when the group commits."""

@@ -159,6 +159,16 @@ class SqliteStore:
             os.close(self._lock_file)
             self._lock_file = None
 
+    @property
+    def is_exclusive(self) -> bool:
+        """See `gateway.store.ports.Store.is_exclusive`."""
+        return self._lock_file is not None
+
+    @property
+    def stays_exclusive(self) -> bool:
+        """See `gateway.store.ports.Store.stays_exclusive`: the lock is this process's."""
+        return self._lock_file is not None
+
     async def write(self, op: Operation[T]) -> T:
         """See `gateway.store.ports.Store.write`."""
         return await self.write_jointly(run_each, op)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -38,6 +39,10 @@ class SqliteTx:
     async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run a statement once per row."""
         self._db.executemany(sql, rows)
+
+    async def now_ms(self) -> int:
+        """This machine's clock."""
+        return time.time_ns() // 1_000_000
 
     def record(self, event: Event) -> None:
         """Append to the timeline when the group commits."""
