@@ -17,7 +17,7 @@ from gateway.settings.forms import Rate
 from gateway.settings.kinds.carrier_link import make_client_tls, make_spare_peers
 from gateway.settings.kinds.carrier_rules import make_receipt_rules, make_submit_rules
 from gateway.settings.kinds.carrier_texts import make_text_plan
-from gateway.settings.store_file import beside_store
+from gateway.settings.store import beside_store
 
 BURST_S = 1.0
 """A rate's bucket holds what may go in one second, and at least one segment."""
@@ -25,8 +25,8 @@ BURST_S = 1.0
 
 def make_lanes(settings: Settings, clock: Clock) -> list[Lane]:
     """All lanes, in the order of the config; nothing runs yet, and the drivers of modems know of each other."""
-    pins = PinLedger(beside_store(settings.store.url, ".pins"))
-    sims = SimLedger(beside_store(settings.store.url, ".sims"))
+    pins = PinLedger(beside_store(settings.store, ".pins"))
+    sims = SimLedger(beside_store(settings.store, ".sims"))
     book = StickBook()
     return [_make_lane(channel, clock, pins, sims, book) for channel in settings.channels]
 

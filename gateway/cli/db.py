@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.db_server import check_server, migrate_server, refuse_backup
 from gateway.cli.options import Config, example, make_app
 from gateway.cli.output import Failure
-from gateway.cli.serve import read_store_url
+from gateway.cli.serve import read_store
 from gateway.files import why_unreadable
+from gateway.settings.store import store_path, store_target
 
 if TYPE_CHECKING:
     from gateway.store.migration import Progress
@@ -37,11 +39,14 @@ def migrate(config: Config = None) -> None:
 
     Not needed as a rule: `hongyan serve` does it at its start. It may be interrupted, and goes on where it was.
     """
-    from gateway.settings.store_file import store_path  # noqa: PLC0415 - the store takes a while to load
-    from gateway.store.sqlite.file import connect, make_file, why_unusable  # noqa: PLC0415
+    store = read_store(config)
+    if (target := store_target(store)) is not None:
+        migrate_server(target, _Shown().take)
+        return
+    from gateway.store.sqlite.file import connect, make_file, why_unusable  # noqa: PLC0415 - the store takes a while
     from gateway.store.sqlite.migrate import bring_up_to_date, schema_version  # noqa: PLC0415
 
-    path = store_path(read_store_url(config))
+    path = store_path(store)
     try:
         make_file(path)
         with closing(connect(path)) as db:
@@ -78,6 +83,9 @@ def check(config: Config = None) -> None:
 
     Also says whether the schema is the one that this program needs, and what of old records is due to go.
     """
+    if (target := store_target(read_store(config))) is not None:
+        check_server(target, config)
+        return
     from gateway.cli.kept import show_kept  # noqa: PLC0415 - the store takes a while to load
     from gateway.store.migration import load_migrations  # noqa: PLC0415
     from gateway.store.sqlite.file import why_unusable  # noqa: PLC0415
@@ -119,6 +127,8 @@ def backup(
 
     The copy is a store of its own: put its path into store.url to use it.
     """
+    if (target := store_target(read_store(config))) is not None:
+        refuse_backup(target)
     from gateway.store.sqlite.file import MODE, why_unusable  # noqa: PLC0415
 
     path = find_store(config)
@@ -151,9 +161,7 @@ def _open_source(path: Path) -> sqlite3.Connection:
 
 def find_store(config: Path | None) -> Path:
     """The file of the store that the config names. Raises Failure where there is none: nothing is to be made."""
-    from gateway.settings.store_file import store_path  # noqa: PLC0415
-
-    path = store_path(read_store_url(config))
+    path = store_path(read_store(config))
     try:
         path.stat()
     except PermissionError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,8 +12,9 @@ import typer
 from gateway.cli.db import find_store
 from gateway.cli.options import Config, Json, example, make_app
 from gateway.cli.output import Failure, local_time, print_json, print_table, say
-from gateway.cli.serve import read_store_url
+from gateway.cli.serve import read_store
 from gateway.model.message import ApiKey, Scope
+from gateway.settings.store import StoreSettings, show_store, store_target
 
 
 def register(app: typer.Typer) -> None:
@@ -36,16 +38,14 @@ def create(
     wanted = read_scopes(scopes)
     if not name.strip():
         raise typer.BadParameter("is empty", param_hint="--name")
-    url = read_store_url(config)
-    key, secret = asyncio.run(_create(url, name, wanted))
+    store = read_store(config)
+    key, secret = asyncio.run(_create(store, name, wanted))
     if as_json:
         print_json({"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "secret": secret})
         return
     print(secret)
     may = ", ".join(sorted(key.scopes))
-    say(
-        f"key {key.name} with {may}; keep its secret safe, only its hash is in {url.removeprefix('sqlite:///')}"
-    )
+    say(f"key {key.name} with {may}; keep its secret safe, only its hash is in {show_store(store)}")
 
 
 def list_all(config: Config = None, as_json: Json = False) -> None:
@@ -53,7 +53,7 @@ def list_all(config: Config = None, as_json: Json = False) -> None:
 
     Shows revoked keys, too. Secrets are never shown.
     """
-    keys = asyncio.run(_list(f"sqlite:///{find_store(config)}"))
+    keys = asyncio.run(_list(_find_store(config)))
     if as_json:
         for k in keys:
             print_json(k)
@@ -72,7 +72,7 @@ def revoke(
 
     A running gateway refuses it within seconds.
     """
-    if not asyncio.run(_revoke(f"sqlite:///{find_store(config)}", key)):
+    if not asyncio.run(_revoke(_find_store(config), key)):
         raise Failure(f"there is no key {key} that is still good; see hongyan keys list")
     print(f"{key}  revoked")
 
@@ -93,7 +93,15 @@ def _local(at: datetime | None) -> str:
     return local_time(at.isoformat()) if at else ""
 
 
-async def _create(url: str, name: str, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:
+def _find_store(config: Path | None) -> StoreSettings:
+    """The store that the config names. Raises Failure where there is no such file: nothing is to be made."""
+    store = read_store(config)
+    if store_target(store) is None:
+        find_store(config)
+    return store
+
+
+async def _create(store: StoreSettings, name: str, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:
     from gateway.clock import SystemClock  # noqa: PLC0415 - the store takes a while to load
     from gateway.ids import KeyId, make_id  # noqa: PLC0415
     from gateway.runtime.stores import opened_store  # noqa: PLC0415
@@ -101,23 +109,23 @@ async def _create(url: str, name: str, scopes: frozenset[Scope]) -> tuple[ApiKey
 
     key = ApiKey(id=KeyId(make_id()), name=name, scopes=scopes, created_at=SystemClock().now())
     secret = make_secret()
-    async with opened_store(url) as store:
-        await store.write(lambda tx: save_key(tx, key, hash_secret(secret)))
+    async with opened_store(store) as opened:
+        await opened.write(lambda tx: save_key(tx, key, hash_secret(secret)))
     return key, secret
 
 
-async def _list(url: str) -> list[ApiKey]:
+async def _list(store: StoreSettings) -> list[ApiKey]:
     from gateway.runtime.stores import opened_store  # noqa: PLC0415
     from gateway.store.keys import list_keys  # noqa: PLC0415
 
-    async with opened_store(url) as store:
-        return await store.read(list_keys)
+    async with opened_store(store) as opened:
+        return await opened.read(list_keys)
 
 
-async def _revoke(url: str, key: str) -> bool:
+async def _revoke(store: StoreSettings, key: str) -> bool:
     from gateway.clock import SystemClock  # noqa: PLC0415
     from gateway.runtime.stores import opened_store  # noqa: PLC0415
     from gateway.store.keys import revoke_key  # noqa: PLC0415
 
-    async with opened_store(url) as store:
-        return await store.write(lambda tx: revoke_key(tx, key, SystemClock().now()))
+    async with opened_store(store) as opened:
+        return await opened.write(lambda tx: revoke_key(tx, key, SystemClock().now()))

@@ -13,6 +13,7 @@ from gateway.cli.output import Failure, say
 from gateway.files import why_unreadable
 from gateway.runtime.tls import check_tls
 from gateway.settings.config import DEFAULT_CONFIG, Settings, SettingsErrors, load_settings
+from gateway.settings.store import StoreSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -37,13 +38,13 @@ def find_config(config: Path | None) -> Path | None:
     return DEFAULT_CONFIG
 
 
-def read_store_url(config: Path | None) -> str:
+def read_store(config: Path | None) -> StoreSettings:
     """The store that the config names; nothing else of it need be right, or readable to this user.
 
     Raises:
         SettingsErrors: which `main` shows line by line.
     """
-    return load_settings(find_config(config), only=("store",)).store.url
+    return load_settings(find_config(config), only=("store",)).store
 
 
 def serve(

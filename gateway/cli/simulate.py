@@ -14,7 +14,7 @@ import typer
 
 from gateway.cli.options import Config, example, make_app, read_duration, read_text
 from gateway.cli.output import Failure
-from gateway.cli.serve import read_store_url
+from gateway.cli.serve import read_store
 
 if TYPE_CHECKING:
     from simulators.scenario import Scenario
@@ -149,9 +149,9 @@ def reply(
 
 def _find_control(config: Path | None) -> int:
     """The control port that a gateway on simulated channels has written beside its store."""
-    from gateway.settings.store_file import CONTROL, beside_store  # noqa: PLC0415
+    from gateway.settings.store import CONTROL, beside_store  # noqa: PLC0415
 
-    file = beside_store(read_store_url(config), CONTROL)
+    file = beside_store(read_store(config), CONTROL)
     try:
         return int(file.read_text())
     except (OSError, ValueError):

@@ -44,12 +44,11 @@ from gateway.runtime.descriptors import limit_connections, raise_limit
 from gateway.runtime.esme import make_service
 from gateway.runtime.kannel import KannelSide
 from gateway.runtime.migrating import MigrationNotes
-from gateway.runtime.stores import open_store
+from gateway.runtime.stores import OpenStore, open_store
 from gateway.runtime.tls import load_tls
 from gateway.settings.config import Settings
-from gateway.settings.store_file import beside_store
+from gateway.settings.store import beside_store
 from gateway.store.ports import CommitFigures
-from gateway.store.sqlite.engine import SqliteStore
 from gateway.telemetry.metrics import Metrics, labeled, make_metrics
 from gateway.timeline.delivery_log import DeliveryLog
 
@@ -69,7 +68,7 @@ class Gateway:
         esme: serves applications over SMPP; None without ``[[smpp_server]]``.
     """
 
-    def __init__(self, settings: Settings, store: SqliteStore, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, store: OpenStore, clock: Clock, metrics: Metrics) -> None:
         self.store = store
         self.metrics = metrics
         self._settings = settings
@@ -120,7 +119,7 @@ class Gateway:
             self._leases,
             load,
             sessions,
-            Traces(beside_store(settings.store.url, ".traces")),
+            Traces(beside_store(settings.store, ".traces")),
         )
         sims = {sim.name: sim for sim in settings.modems if sim.balance_code is not None}
         self._balances = [
@@ -157,7 +156,7 @@ class Gateway:
         """Open the store and build everything; nothing runs yet.
 
         Raises:
-            StoreError: see `gateway.store.sqlite.engine.SqliteStore.open`.
+            StoreError: see `gateway.runtime.stores.open_store`.
         """
         metrics = make_metrics()
 
@@ -169,7 +168,7 @@ class Gateway:
                     labeled(metrics.messages, *reached).inc()
 
         store = await open_store(
-            settings.store.url, exclusive=True, on_commit=observe, on_migration=MigrationNotes().take
+            settings.store, exclusive=True, on_commit=observe, on_migration=MigrationNotes().take
         )
         return cls(settings, store, clock or SystemClock(), metrics)
 

@@ -20,7 +20,7 @@ from gateway.runtime.first_start import describe_start, find_command, make_first
 from gateway.runtime.notify import notify, watchdog_interval_s
 from gateway.runtime.signals import Signals
 from gateway.settings.config import Settings
-from gateway.settings.store_file import CONTROL, beside_store
+from gateway.settings.store import CONTROL, beside_store
 from gateway.store.keys import list_keys
 from gateway.store.ports import Store, Tx
 from gateway.telemetry.log import open_log
@@ -103,7 +103,7 @@ async def _start(stack: AsyncExitStack, settings: Settings, *, simulate: bool, t
 async def _with_simulated(stack: AsyncExitStack, settings: Settings) -> Settings:
     from gateway.runtime.simulated import simulated_world  # noqa: PLC0415 - real daemons never load it
 
-    control = beside_store(settings.store.url, CONTROL)
+    control = beside_store(settings.store, CONTROL)
     world = await stack.enter_async_context(simulated_world(control=control))
     return msgspec.structs.replace(
         settings, modems=settings.modems + world.modems, smpp=settings.smpp + world.smpp

@@ -26,7 +26,6 @@ from gateway.settings.forms import (
     Number,
     Pace,
     Region,
-    StoreUrl,
     TcpPort,
     Text,
     list_of,
@@ -45,6 +44,7 @@ from gateway.settings.reader import read_document, read_table
 from gateway.settings.retention import RetentionSettings, retention_faults
 from gateway.settings.secrets import Secret
 from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings, check_accounts
+from gateway.settings.store import StoreSettings
 from gateway.settings.text import TextSettings
 
 DEFAULT_CONFIG = Path("/etc/hongyan/hongyan.toml")
@@ -68,16 +68,6 @@ class SettingsErrors(GatewayError):
         super().__init__("\n".join(f"{source}:{'' if e.key_path else ' '}{e}" for e in errors))
         self.source = source
         self.errors = errors
-
-
-class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``[store]``: where everything durable lives.
-
-    Args:
-        url: ``sqlite:///PATH`` (from the working directory) or ``sqlite:////PATH`` (absolute).
-    """
-
-    url: StoreUrl = "sqlite:///./var/hongyan.db"
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,8 @@ from gateway.settings.config import Settings
 from gateway.settings.forms import Listen
 from gateway.settings.reader import read_document, table_kind
 from gateway.settings.secrets import Secret, secret_keys
-from gateway.settings.store_file import store_path
+from gateway.settings.store import store_path, store_target
+from gateway.store.target import has_password
 
 _DEFAULT_GROUP = "default"
 
@@ -30,7 +31,12 @@ def find_doubts(settings: Settings, path: Path) -> list[SettingsError]:
         settings: what `path` holds.
         path: the config file.
     """
-    found = [*_open_doors(settings), *_no_way_out(settings), *_open_files(settings, path)]
+    found = [
+        *_open_doors(settings),
+        *_open_database(settings),
+        *_no_way_out(settings),
+        *_open_files(settings, path),
+    ]
     return [SettingsError(key, reason) for key, reason in found]
 
 
@@ -59,6 +65,26 @@ def _open_doors(settings: Settings) -> Iterator[tuple[str, str]]:
                 f"smpp[{i}].tls_verify",
                 "any certificate is trusted, so anybody on the way can read and change everything; write tls_ca",
             )
+
+
+def _open_database(settings: Settings) -> Iterator[tuple[str, str]]:
+    """A password in a place that is shown and copied, and a server on another machine that anybody may play."""
+    target = store_target(settings.store)
+    if target is None:
+        return
+    if has_password(target.url):
+        yield (
+            "store.url",
+            "holds a password; write it as store.password_file or password_env, and leave the URL without it",
+        )
+    if target.is_remote and not target.is_verified:
+        yield (
+            "store.url",
+            (
+                "nobody checks that the server is the right one, so anybody on the way can read and change everything; "
+                "write sslmode=verify-full&sslrootcert=FILE behind a ? at its end"
+            ),
+        )
 
 
 def _no_way_out(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -98,7 +124,7 @@ def _open_files(settings: Settings, path: Path) -> Iterator[tuple[str, str]]:
         ("http.tls_key", settings.http.tls_key),
         *((f"smpp_server[{i}].tls_key", server.tls_key) for i, server in enumerate(settings.smpp_server)),
         *((f"smpp[{i}].tls_key", bind.tls_key) for i, bind in enumerate(settings.smpp)),
-        ("store.url", store_path(settings.store.url)),
+        ("store.url", None if store_target(settings.store) else store_path(settings.store)),
     ):
         if file is not None and _is_for_all(file):
             yield key, f"every user of this machine may read {file}; run `chmod o= {file}`"

@@ -252,17 +252,6 @@ def parse_file(value: object) -> Path:
     return path
 
 
-def parse_store_url(value: object) -> str:
-    """``sqlite:///relative`` or ``sqlite:////absolute``."""
-    text = parse_text(value)
-    if text.startswith(("postgresql://", "postgres://")):
-        raise BadValue('is PostgreSQL, which this version cannot open yet; write "sqlite:///PATH"')
-    if not text.startswith("sqlite:///") or text == "sqlite:///":
-        # Not shown: such a URL may carry a password.
-        raise BadValue('is not a store; write "sqlite:////var/lib/hongyan/hongyan.db"')
-    return text
-
-
 def list_of(parse: Callable[[Any], str]) -> Callable[[object], tuple[str, ...]]:
     """A parser of lists, each element read by ``parse``; none twice."""
 
@@ -294,7 +283,6 @@ Number = Annotated[str, Form(parse_number)]
 Region = Annotated[str, Form(parse_region)]
 Address = Annotated[Listen, Form(parse_listen)]
 File = Annotated[Path, Form(parse_file)]
-StoreUrl = Annotated[str, Form(parse_store_url)]
 Pace = Annotated[Rate, Form(parse_rate)]
 Limit = Annotated[Rate, Form(parse_quota)]
 Hours = Annotated[ActiveHours, Form(parse_hours)]

@@ -44,8 +44,9 @@ class Daemon:
         self.delivery = folder / "delivery.jsonl"
         self.database = folder / "hongyan.db"
         self.store_url = store_url or f"sqlite:///{self.database}"
+        place = f'folder = "{folder}"\n' if store_url and not store_url.startswith("sqlite:") else ""
         self.config.write_text(
-            f'[http]\nlisten = "127.0.0.1:{self.port}"\n[store]\nurl = "{self.store_url}"\n'
+            f'[http]\nlisten = "127.0.0.1:{self.port}"\n[store]\nurl = "{self.store_url}"\n{place}'
             f'[log]\nformat = "json"\nlevel = "info"\ndelivery = "{self.delivery}"\n{extra}\n{channels}\n',
             encoding="utf-8",
         )

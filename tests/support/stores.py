@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.store.postgres.engine import PostgresStore
-from gateway.store.postgres.target import Target
 from gateway.store.sqlite.engine import SqliteStore
+from gateway.store.target import Target
 
 OpenStore = SqliteStore | PostgresStore
 

@@ -13,8 +13,9 @@ from drivers.smpp.wire.pdus import DeliverSm
 from gateway import clock
 from gateway.channels.lanes import make_lanes
 from gateway.clock import SystemClock
-from gateway.settings.config import Settings, SettingsErrors, StoreSettings, load_settings
+from gateway.settings.config import Settings, SettingsErrors, load_settings
 from gateway.settings.kinds.carrier_rules import make_receipt_rules
+from gateway.settings.store import StoreSettings
 
 pytestmark = pytest.mark.unit
 

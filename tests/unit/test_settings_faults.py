@@ -53,11 +53,56 @@ BAD = {
     ),
     "store": (
         '[store]\nurl = "mysql://root:hunter2@h/x"\n',
-        'FILE:store.url: is not a store; write "sqlite:////var/lib/hongyan/hongyan.db"',
+        (
+            'FILE:store.url: is not a store; write "sqlite:////var/lib/hongyan/hongyan.db" or '
+            '"postgresql://USER@HOST:PORT/DATABASE"'
+        ),
     ),
-    "PostgreSQL": (
+    "database without a user": (
         '[store]\nurl = "postgresql://h/x"\n',
-        'FILE:store.url: is PostgreSQL, which this version cannot open yet; write "sqlite:///PATH"',
+        'FILE:store.url: names no user; write "postgresql://USER@HOST:PORT/DATABASE"',
+    ),
+    "server without a database": (
+        '[store]\nurl = "postgresql://me:hunter2@h"\n',
+        'FILE:store.url: names no database; write "postgresql://USER@HOST:PORT/DATABASE"',
+    ),
+    "database without a host": (
+        '[store]\nurl = "postgresql://me@/x"\n',
+        'FILE:store.url: names no host; write "postgresql://USER@/DATABASE?host=/run/postgresql" for a socket',
+    ),
+    "database with a password that is no part of a URL": (
+        '[store]\nurl = "postgresql://me:hunter/2@h:5432/x"\n',
+        (
+            'FILE:store.url: is no URL of a database; write "postgresql://USER@HOST:PORT/DATABASE", '
+            "with %40 for @, %2F for / and so on in user and password"
+        ),
+    ),
+    "database with a parameter that nobody knows": (
+        '[store]\nurl = "postgresql://me@h/x?sslmod=require"\n',
+        "FILE:store.url: has an unknown parameter sslmod; did you mean sslmode?",
+    ),
+    "database with the password as a parameter": (
+        '[store]\nurl = "postgresql://me@h/x?password=hunter2"\n',
+        "FILE:store.url: has a password among its parameters; write it as password_file or password_env",
+    ),
+    "database with TLS that nobody knows": (
+        '[store]\nurl = "postgresql://me@h/x?sslmode=on"\n',
+        (
+            "FILE:store.url: sslmode is none of disable, allow, prefer, require, verify-ca, verify-full; "
+            "write sslmode=verify-full"
+        ),
+    ),
+    "database with a certificate that is not there": (
+        '[store]\nurl = "postgresql://me@h/x?sslmode=verify-full&sslrootcert=/nowhere/x"\n',
+        "FILE:store.url: sslrootcert: cannot read /nowhere/x: No such file or directory; correct the path",
+    ),
+    "database with two passwords": (
+        '[store]\nurl = "postgresql://me:hunter2@h/x"\npassword = "hunter2"\n',
+        "FILE:store.password: a password stands in store.url, too; write only one of them",
+    ),
+    "file with what belongs to a server": (
+        '[store]\npassword = "hunter2"\n',
+        "FILE:store.password: is for PostgreSQL, and store.url names a file; take it out",
     ),
     "log level": (
         '[log]\nlevel = "verbose"\n',

@@ -1,5 +1,5 @@
 """PostgreSQL behind the store's ports.
 
-In reading order: target (whom to connect to), portable (our SQL in its words), errors, session (one connection),
+In reading order: portable (our SQL in its words), errors, session (one connection),
 transaction, writer (group commit), readers, listener (what other processes commit), migrate, engine (the store).
 """

@@ -24,9 +24,9 @@ from gateway.store.postgres.migrate import migrate
 from gateway.store.postgres.notices import Notice
 from gateway.store.postgres.readers import Readers
 from gateway.store.postgres.session import Session
-from gateway.store.postgres.target import Target
 from gateway.store.postgres.transaction import PostgresTx
 from gateway.store.postgres.writer import GroupWriter
+from gateway.store.target import Target
 
 T = TypeVar("T")
 

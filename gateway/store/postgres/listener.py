@@ -11,8 +11,8 @@ from gateway.store.events import last_seq
 from gateway.store.postgres.errors import explain_open
 from gateway.store.postgres.notices import CHANNEL, Notice, read_notice
 from gateway.store.postgres.session import Session, connect
-from gateway.store.postgres.target import Target
 from gateway.store.postgres.transaction import PostgresTx
+from gateway.store.target import Target
 
 _log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 from gateway.store.ports import Operation
 from gateway.store.postgres.errors import explain_open, is_lost, translate
 from gateway.store.postgres.session import Session, connect
-from gateway.store.postgres.target import Target
 from gateway.store.postgres.transaction import PostgresTx
+from gateway.store.target import Target
 
 T = TypeVar("T")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -14,13 +15,13 @@ import asyncpg
 from gateway.errors import StoreUnavailable
 from gateway.store.ports import Row
 from gateway.store.postgres.portable import translate
-from gateway.store.postgres.target import Target
+from gateway.store.target import Target
 
 CONNECT_S = 10.0
 STATEMENTS = 400
 """Prepared statements that a connection keeps; the one that was not used for longest goes first."""
 _OLDEST: Final = 14
-_SETTINGS: Final = {
+SETTINGS: Final = {
     "application_name": "hongyan",
     "client_encoding": "UTF8",
     "timezone": "UTC",
@@ -119,9 +120,12 @@ async def connect(target: Target) -> Session:
         StoreUnavailable: it is no server for us.
     """
     loop = asyncio.get_running_loop()
+    url, options = target.url, {}
+    if target.trusts_system:
+        url, options = target.plain_url, {"ssl": ssl.create_default_context()}
     db = await asyncpg.connect(
-        dsn=target.url, password=target.password, timeout=CONNECT_S, statement_cache_size=0,
-        server_settings=_SETTINGS, loop=loop,
+        dsn=url, password=target.password, timeout=CONNECT_S, statement_cache_size=0,
+        server_settings=SETTINGS, loop=loop, **options,
     )  # fmt: skip
     try:
         _check_server(db, target)

@@ -24,8 +24,8 @@ from gateway.store.ports import CommitFigures
 from gateway.store.postgres.errors import explain_open, is_conflict, is_held, is_lost, is_outdated, translate
 from gateway.store.postgres.notices import CHANNEL, write_notice
 from gateway.store.postgres.session import Session, connect
-from gateway.store.postgres.target import Target
 from gateway.store.postgres.transaction import PostgresTx
+from gateway.store.target import Target
 
 PATIENCE_S = 5.0
 """How long a group waits for a server that is away; who waits behind it waits as long at most again."""
