@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_RISKS = {
-    "fsync": "is off on the server: what was accepted is lost when its machine fails; set fsync = on",
-    "full_page_writes": "is off on the server: a power cut may damage the store; set full_page_writes = on",
-}
-
 
 def migrate_server(target: Target, on_progress: Callable[[Progress], None]) -> None:
     """Bring its schema up to date; ``on_progress`` is told of each step."""
@@ -38,39 +33,16 @@ def migrate_server(target: Target, on_progress: Callable[[Progress], None]) -> N
 def check_server(target: Target, config: Path | None) -> None:
     """Say whether it is what this program needs, whether the server keeps what it has taken, and what is due to go."""
     from gateway.cli.kept import show_kept  # noqa: PLC0415
-    from gateway.store.migration import load_migrations  # noqa: PLC0415
-    from gateway.store.postgres.migrate import schema_version  # noqa: PLC0415
+    from gateway.store.postgres.examine import examine  # noqa: PLC0415
     from gateway.store.postgres.transaction import PostgresTx  # noqa: PLC0415
 
-    newest = load_migrations()[-1][0]
-
-    async def run(session: Session) -> tuple[list[str], str, int]:
-        faults = []
-        version = await schema_version(session)
-        if version != newest:
-            advice = "run hongyan db migrate" if version < newest else "install the newer hongyan"
-            faults.append(f"the schema is {version}, this program's {newest}; {advice}")
-        for name, risk in _RISKS.items():
-            ((value,),) = await session.fetch("SELECT current_setting(?)", (name,))
-            if value == "off":
-                faults.append(f"{name} {risk}")
-        broken = await session.fetch(
-            "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class c ON c.oid = indrelid"
-            " WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace"
-        )
-        faults += [f"the index {name} is not valid; run REINDEX INDEX {name}" for (name,) in broken]
-        ((server, n_octets),) = await session.fetch(
-            "SELECT current_setting('server_version'), pg_database_size(current_database())"
-        )
-        return faults, str(server), int(n_octets)
-
-    faults, server, n_octets = _ask(target, run)
-    for fault in faults:
+    found = _ask(target, examine)
+    for fault in found.faults:
         print(f"{target.shown}: {fault}")
-    if faults:
+    if found.faults:
         raise typer.Exit(1)
     print(
-        f"{target.shown}: good; schema {newest}, PostgreSQL {server}, {n_octets / 1e6:,.0f} MB;"
+        f"{target.shown}: good; schema {found.schema}, PostgreSQL {found.server}, {found.n_octets / 1e6:,.0f} MB;"
         " its pages are checked by pg_amcheck"
     )
     _ask(target, lambda session: show_kept(PostgresTx(session), config))

@@ -62,7 +62,7 @@ def test_the_schema_is_made_once_and_checked(postgres_url: str, write_config: Wr
     main(["db", "check", "--config", config])
     out, _ = capsys.readouterr()
     assert "fsync is off" in out, "the tests' server is in a hurry"
-    assert "schema" not in out
+    assert "the schema" not in out
 
 
 def test_a_copy_is_the_servers_business(

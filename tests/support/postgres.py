@@ -5,7 +5,6 @@ It is a child of this process and ends with it. PostgreSQL does not run as root:
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 import shutil
@@ -15,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -25,8 +24,6 @@ from tests.support.peers import need_peer
 PASSWORD: Final = "correct horse battery staple/@:?"
 """Of the role ``hongyan``, which owns the databases. Over the socket it is not asked for, over TCP it is."""
 _START_S = 60.0
-_DIES_WITH_PARENT: Final = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
 
 
 @cache
@@ -62,6 +59,7 @@ class Cluster:
         self._durable = durable
         self._user = _user_without_rights() if os.getuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
         self._n_databases = 0
 
     def make(self) -> None:
@@ -95,8 +93,14 @@ class Cluster:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._data, *flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
-                preexec_fn=_end_with_parent, **self._identity(),  # noqa: PLW1509 - it asks the kernel, nothing else
+                **self._identity(),
             )  # fmt: skip
+        # Ends it when this process has ended without a word: its end of the pipe closes then.
+        self._watch = subprocess.Popen(
+            ["sh", "-c", f"cat; kill -QUIT {self._process.pid}"],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         deadline = time.monotonic() + _START_S
         while self._query("postgres", "SELECT 1", check=False) != "1":
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -112,10 +116,18 @@ class Cluster:
     def kill(self) -> None:
         """SIGKILL to the server and all that it has started."""
         assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
+        pid = self._process.pid
+        started = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
         self._end(signal.SIGKILL)
+        for child in started:
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:
+        if self._watch is not None:
+            self._watch.kill()
+            self._watch.communicate()
+            self._watch = None
         if self._process is not None:
             if self._process.poll() is None:
                 self._process.send_signal(how)
@@ -203,7 +215,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGQUIT)

@@ -11,6 +11,10 @@ from gateway.errors import MigrationError, StoreBusy, StoreError, StoreFull, Sto
 
 _LOST: Final = (
     asyncpg.PostgresConnectionError,
+    # The tables have changed under the connection's prepared statements.
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.OutdatedSchemaCacheError,
+    asyncpg.ProtocolError,
     asyncpg.OperatorInterventionError,  # 57P01 admin shutdown, 57P02 crash, 57P03 not yet
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TooManyConnectionsError,
@@ -20,18 +24,15 @@ _LOST: Final = (
 _CONFLICTS: Final = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
-    asyncpg.InvalidCachedStatementError,
-    asyncpg.OutdatedSchemaCacheError,
 )
 _HELD: Final = (asyncpg.LockNotAvailableError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _FULL: Final = (asyncpg.DiskFullError,)
 
 
 def is_lost(exc: BaseException) -> bool:
-    """Whether the connection is gone, or the server is: the same may work on another one.
-
-    What the driver says of a connection that was closed before is told by `Session.is_open`.
-    """
+    """Whether the connection, or the server, is gone or of no use any more: the same may work on another connection."""
+    if isinstance(exc, asyncpg.InterfaceError):
+        return "closed" in str(exc)  # all others are mistakes of ours
     return isinstance(exc, _LOST) and not isinstance(exc, asyncpg.QueryCanceledError)
 
 
@@ -43,11 +44,6 @@ def is_conflict(exc: BaseException) -> bool:
 def is_held(exc: BaseException) -> bool:
     """Whether another process holds what is needed: trying operations one by one would be as many waits again."""
     return isinstance(exc, asyncpg.LockNotAvailableError)
-
-
-def is_outdated(exc: BaseException) -> bool:
-    """Whether the tables have changed under the connection's prepared statements."""
-    return isinstance(exc, (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError))
 
 
 def translate(exc: BaseException, shown: str) -> BaseException:

@@ -94,10 +94,6 @@ class Session:
             statements.popitem(last=False)
         return prepared
 
-    def forget_statements(self) -> None:
-        """Prepare all anew: the tables have changed."""
-        self._statements.clear()
-
     async def listen(self, channel: str, tell: Any) -> None:
         """Have ``tell(payload)`` called for each notification."""
         await self._db.add_listener(channel, lambda _db, _pid, _channel, payload: tell(payload))

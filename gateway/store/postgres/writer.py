@@ -21,7 +21,7 @@ from gateway.errors import StoreBusy, StoreError, StoreUnavailable
 from gateway.store.events import append_events
 from gateway.store.groups import Committed, Ended, Waiting, by_operation
 from gateway.store.ports import CommitFigures
-from gateway.store.postgres.errors import explain_open, is_conflict, is_held, is_lost, is_outdated, translate
+from gateway.store.postgres.errors import explain_open, is_conflict, is_held, is_lost, translate
 from gateway.store.postgres.notices import CHANNEL, write_notice
 from gateway.store.postgres.session import Session, connect
 from gateway.store.postgres.transaction import PostgresTx
@@ -146,8 +146,6 @@ class GroupWriter:
     async def _give_up(self, session: Session, exc: Exception) -> bool:
         """Roll back; whether the connection is lost."""
         if session.is_open and not is_lost(exc):
-            if is_outdated(exc):
-                session.forget_statements()
             with suppress(Exception):
                 async with asyncio.timeout(PATIENCE_S):
                     await session.run("ROLLBACK")
