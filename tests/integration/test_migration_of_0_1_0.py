@@ -1,4 +1,4 @@
-"""The migration of 0.1.0's store, killed after each of its transactions in turn and begun again: always the same store."""
+"""The migration of 0.1.0's store, killed after each of its transactions and begun again: always the same store."""
 
 from __future__ import annotations
 
