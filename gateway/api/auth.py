@@ -37,10 +37,21 @@ class KeyRing:
             Unauthorized: no key came, or one that is unknown or revoked.
             Forbidden: the key has other scopes.
         """
-        key = await self._find(_read_secret(request))
+        key = await self._find(_read_secret(request.headers.get(hdrs.AUTHORIZATION, "")))
         if not key.allows(scope):
             raise Forbidden(scope)
         return key
+
+    def recall(self, authorization: str, scope: Scope) -> ApiKey | None:
+        """The key that a header brings, if it is remembered and may do what needs ``scope``; `authorize` knows more."""
+        try:
+            secret = _read_secret(authorization)
+        except Unauthorized:
+            return None
+        known = self._known.get(hash_secret(secret))
+        if known is None or known[0] <= self._clock.monotonic():
+            return None
+        return known[1] if known[1].allows(scope) else None
 
     async def _find(self, secret: str) -> ApiKey:
         secret_hash = hash_secret(secret)
@@ -67,8 +78,8 @@ class KeyRing:
                 del remembered[next(iter(remembered))]
 
 
-def _read_secret(request: web.Request) -> str:
-    scheme, _, secret = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+def _read_secret(authorization: str) -> str:
+    scheme, _, secret = authorization.partition(" ")
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret:
         raise Unauthorized("this call needs a key: send the header `Authorization: Bearer KEY`")

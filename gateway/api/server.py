@@ -12,13 +12,14 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway.api.auth import KeyRing
 from gateway.api.calls.events import HEARTBEAT_S, STREAMS, Streams
+from gateway.api.calls.short_way import MessageDoor
 from gateway.api.calls.system import BACKLOG, DOCUMENT, HEALTH, PAGE, SCRAPING, StoreHealth, watch
 from gateway.api.context import ApiContext, Call
 from gateway.api.docs import render_page
 from gateway.api.http.answers import hold_answers
 from gateway.api.http.bodies import BODIES, HELD, Bodies, Held
 from gateway.api.http.body import BATCH_MAX_OCTETS, defer_continue, encode
-from gateway.api.http.connections import GUARD, Connection, Guard, Limits, Runner
+from gateway.api.http.connections import DOOR, GUARD, Connection, Guard, Limits, Runner
 from gateway.api.http.problem import supervise
 from gateway.api.http.query import NoQuery, read_query
 from gateway.api.openapi import make_document
@@ -65,6 +66,7 @@ def build_app(
     app[SCRAPING] = asyncio.Lock()
     app[HEALTH] = StoreHealth(context.store, context.clock)
     app[GUARD] = Guard(limits)
+    app[DOOR] = MessageDoor(context, keys, {**_HEADERS, **_DEFAULTS})
     app.cleanup_ctx.append(app[GUARD].watched)
     app.on_response_prepare.append(_add_headers)
     watch(context, app[BACKLOG])
@@ -155,14 +157,18 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
-_NOTHING_ACTIVE = "default-src 'none'; frame-ancestors 'none'"
+_DEFAULTS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+"""Where a handler says nothing else."""
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Answers say no versions, are what they are called, stay out of frames, and what they hold stays out of caches."""
     response.headers.update(_HEADERS)
-    response.headers.setdefault("Content-Security-Policy", _NOTHING_ACTIVE)
-    response.headers.setdefault("Cache-Control", "no-store")
+    for name, value in _DEFAULTS.items():
+        response.headers.setdefault(name, value)
 
 
 def _count_requests(metrics: Metrics) -> Middleware:

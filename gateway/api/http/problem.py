@@ -251,18 +251,24 @@ async def supervise(request: web.Request, handler: Handler) -> web.StreamRespons
     except web.RequestPayloadError:
         return make_problem(400, Malformed.code, "the body ended early or its transfer coding is broken")
     except Exception as error:  # noqa: BLE001 - the supervisor of the API
-        incident = token_hex(8)
-        _log.error(
-            "api.unexpected",
-            incident=incident,
-            method=request.method,
-            route=getattr(request.match_info.route.resource, "canonical", None),
-            error=type(error).__name__,
-            exc_info=error,
-        )
-        return make_problem(
-            500,
-            "internal",
-            "the gateway failed unexpectedly; its log tells more under this instance",
-            instance=f"urn:hongyan:incident:{incident}",
-        )
+        route = getattr(request.match_info.route.resource, "canonical", None)
+        return describe_unexpected(error, method=request.method, route=route)
+
+
+def describe_unexpected(error: Exception, *, method: str, route: str | None) -> web.Response:
+    """The problem for what nobody foresaw; the log gets the whole of it."""
+    incident = token_hex(8)
+    _log.error(
+        "api.unexpected",
+        incident=incident,
+        method=method,
+        route=route,
+        error=type(error).__name__,
+        exc_info=error,
+    )
+    return make_problem(
+        500,
+        "internal",
+        "the gateway failed unexpectedly; its log tells more under this instance",
+        instance=f"urn:hongyan:incident:{incident}",
+    )

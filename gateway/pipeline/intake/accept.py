@@ -131,9 +131,10 @@ class Intake:
         if (answer := await self._replayed(key, idempotency)) is not None:
             return answer
         draft = self.draft(request, key=key)
+        if idempotency is None:
+            return await self.store(draft)
 
         async def save_once(tx: Tx) -> AcceptedMessage | bytes:
-            assert idempotency is not None
             if (answer := await replay(tx, key, idempotency)) is not None:
                 return answer
             accepted = (await save_drafts(tx, [draft]))[0]
@@ -141,13 +142,17 @@ class Intake:
             await save_answer(tx, owner_of(key), idempotency.key, idempotency.body_hash, answer, at)
             return accepted
 
-        result: AcceptedMessage | bytes
         with self.room.hold([draft]):
-            if idempotency is None:
-                result = await self._store.write_jointly(save_drafts, draft)
-            else:
-                result = await self._store.write(save_once)
-        return result
+            return await self._store.write(save_once)
+
+    async def store(self, draft: Draft) -> AcceptedMessage:
+        """Commit one message that `draft` has made.
+
+        Raises:
+            StoreError: nothing was stored; `Overloaded`, because too much waits for that already.
+        """
+        with self.room.hold([draft]):
+            return await self._store.write_jointly(save_drafts, draft)
 
     async def _replayed(self, key: ApiKey | None, idempotency: Idempotency | None) -> bytes | None:
         """The first answer to an Idempotency-Key that came before, even if the request would be refused by now."""
