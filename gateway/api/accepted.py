@@ -96,7 +96,7 @@ def render(accepted: AcceptedMessage | AcceptedBatch) -> bytes:
     if isinstance(accepted, AcceptedMessage):
         message = accepted.message
         # What the timeline begins with; read from the store it would be the same, and cost a read per message.
-        first = message_event(message, message.created_at)
+        first = message_event(message, message.created_at, by=accepted.by)
         return encode(show_message(message, accepted.segments, [first]))
     return encode(
         BatchOut(

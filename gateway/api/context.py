@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.kannel.door import SendDoor
+from gateway.model.actor import Actor, actor_of
 from gateway.model.message import ApiKey
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.batches import Batches
@@ -51,6 +52,11 @@ class Call:
     request: web.Request
     context: ApiContext
     key: ApiKey | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls, as the timeline names them."""
+        return actor_of(self.key)
 
 
 CallHandler = Callable[[Call], Awaitable[web.StreamResponse]]

@@ -32,7 +32,8 @@ from gateway.channels.traces import Traces
 from gateway.channels.ussd import UssdSessions
 from gateway.clock import Clock
 from gateway.errors import NotFound, StoreError
-from gateway.model.events import make_event
+from gateway.model.actor import Actor
+from gateway.model.events import Event, make_event
 from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.receipts.apply import Receipts
 from gateway.pipeline.sending.lane import Lane
@@ -140,15 +141,17 @@ class LaneSink:
         await self._record("channel.up" if up else "channel.down", data)
 
     async def _record(self, kind: str, data: Mapping[str, str | None]) -> None:
-        event = make_event(kind, self._clock.now(), self._lane.name, data)
+        await _record(self._store, make_event(kind, self._clock.now(), self._lane.name, data))
 
-        async def op(tx: Tx) -> None:
-            tx.record(event)
 
-        try:
-            await self._store.write(op)
-        except StoreError as exc:  # the channel works all the same
-            _log.warning("%s of channel %s is not in the timeline: %s", kind, self._lane.name, exc)
+async def _record(store: Store, event: Event) -> None:
+    async def op(tx: Tx) -> None:
+        tx.record(event)
+
+    try:
+        await store.write(op)
+    except StoreError as exc:  # the channel works all the same
+        _log.warning("%s of channel %s is not in the timeline: %s", event.type, event.subject, exc)
 
 
 class Channels:
@@ -168,6 +171,7 @@ class Channels:
         self,
         lanes: Sequence[Lane],
         store: Store,
+        clock: Clock,
         make_sink: Callable[[Lane], LaneSink],
         wake: Callable[[], None],
         leases: Leases,
@@ -182,6 +186,7 @@ class Channels:
         self._traces = traces
         self._lanes = {lane.name: lane for lane in lanes}
         self._store = store
+        self._clock = clock
         self._make_sink = make_sink
         self._wake = wake
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -221,8 +226,9 @@ class Channels:
         """All channels as a message that waits must see them."""
         return [lane.standing() for lane in self._lanes.values()]
 
-    async def ussd(self, name: str, code: str) -> UssdReply:
-        """Ask the network of a SIM; see `UssdSessions.ask` for what it raises."""
+    async def ussd(self, name: str, code: str, *, by: Actor) -> UssdReply:
+        """Ask the network of a SIM; see `UssdSessions.ask` for what it raises. The code is told to nobody else."""
+        await self._tell("channel.ussd", self._lane(name), by)
         return await self._sessions.ask(self._lane(name), code)
 
     def trace_all(self, file: TraceFile) -> None:
@@ -245,26 +251,26 @@ class Channels:
             return False
         return True
 
-    async def pause(self, name: str) -> ChannelSnapshot:
+    async def pause(self, name: str, *, by: Actor) -> ChannelSnapshot:
         """Take nothing new on this channel; kept over restarts."""
-        lane = await self._set_paused(name, paused=True)
+        lane = await self._set_paused(name, paused=True, event="channel.paused", by=by)
         lane.paused = True
         return lane.snapshot()
 
-    async def resume(self, name: str) -> ChannelSnapshot:
+    async def resume(self, name: str, *, by: Actor) -> ChannelSnapshot:
         """Undo pause or drain."""
-        lane = await self._set_paused(name, paused=False)
+        lane = await self._set_paused(name, paused=False, event="channel.resumed", by=by)
         lane.paused = lane.draining = False
         self._wake()
         return lane.snapshot()
 
-    async def drain(self, name: str) -> ChannelSnapshot:
+    async def drain(self, name: str, *, by: Actor) -> ChannelSnapshot:
         """Finish what is on the wire, then stay paused."""
-        lane = await self._set_paused(name, paused=True)
+        lane = await self._set_paused(name, paused=True, event="channel.draining", by=by)
         lane.draining = True
         return lane.snapshot()
 
-    async def reset(self, name: str) -> ChannelSnapshot:
+    async def reset(self, name: str, *, by: Actor) -> ChannelSnapshot:
         """Close the wire and start the channel anew, also after STOPPED.
 
         Cancel: the channel starts anew all the same, and so it does when this returns before the wire is closed.
@@ -275,6 +281,7 @@ class Channels:
             restart = self._restarts[name] = asyncio.create_task(
                 self._restart(lane), name=f"restart of {name}"
             )
+        await self._tell("channel.reset", lane, by)
         await asyncio.wait([restart], timeout=STOP_S)
         return lane.snapshot()
 
@@ -296,10 +303,21 @@ class Channels:
             raise NotFound("no channel has this name")
         return lane
 
-    async def _set_paused(self, name: str, *, paused: bool) -> Lane:
+    async def _set_paused(self, name: str, *, paused: bool, event: str, by: Actor) -> Lane:
         lane = self._lane(name)
-        await self._store.write(lambda tx: save_paused(tx, name, paused=paused))
+        told = make_event(event, self._clock.now(), name, {"name": name, "by": str(by)})
+
+        async def op(tx: Tx) -> None:
+            await save_paused(tx, name, paused=paused)
+            tx.record(told)
+
+        await self._store.write(op)
         return lane
+
+    async def _tell(self, event: str, lane: Lane, by: Actor) -> None:
+        """Tell of what needs no store, so also while there is none."""
+        told = make_event(event, self._clock.now(), lane.name, {"name": lane.name, "by": str(by)})
+        await _record(self._store, told)
 
     def _start(self, lane: Lane) -> None:
         lane.set_state(ChannelState.STARTING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,12 @@ from gateway.cli.db import find_store
 from gateway.cli.options import Config, Json, example, make_app
 from gateway.cli.output import Failure, local_time, print_json, print_table, say
 from gateway.cli.serve import read_store
+from gateway.files import user_name
+from gateway.model.actor import Actor, ActorKind
+from gateway.model.events import key_event
 from gateway.model.message import ApiKey, Scope
 from gateway.settings.store import StoreSettings, show_store, store_target
+from gateway.store.ports import Tx
 
 
 def register(app: typer.Typer) -> None:
@@ -109,8 +114,13 @@ async def _create(store: StoreSettings, name: str, scopes: frozenset[Scope]) -> 
 
     key = ApiKey(id=KeyId(make_id()), name=name, scopes=scopes, created_at=SystemClock().now())
     secret = make_secret()
+
+    async def op(tx: Tx) -> None:
+        await save_key(tx, key, hash_secret(secret))
+        tx.record(key_event("key.made", key, key.created_at, _whoever_runs_this()))
+
     async with opened_store(store) as opened:
-        await opened.write(lambda tx: save_key(tx, key, hash_secret(secret)))
+        await opened.write(op)
     return key, secret
 
 
@@ -125,7 +135,20 @@ async def _list(store: StoreSettings) -> list[ApiKey]:
 async def _revoke(store: StoreSettings, key: str) -> bool:
     from gateway.clock import SystemClock  # noqa: PLC0415
     from gateway.runtime.stores import opened_store  # noqa: PLC0415
-    from gateway.store.keys import revoke_key  # noqa: PLC0415
+    from gateway.store.keys import list_keys, revoke_key  # noqa: PLC0415
+
+    now = SystemClock().now()
+
+    async def op(tx: Tx) -> bool:
+        good = [one for one in await list_keys(tx) if key in {one.id, one.name} and one.revoked_at is None]
+        for one in good:
+            tx.record(key_event("key.revoked", one, now, _whoever_runs_this()))
+        return await revoke_key(tx, key, now)
 
     async with opened_store(store) as opened:
-        return await opened.write(lambda tx: revoke_key(tx, key, SystemClock().now()))
+        return await opened.write(op)
+
+
+def _whoever_runs_this() -> Actor:
+    """The owner of this process, as the system knows him."""
+    return Actor(ActorKind.COMMAND_LINE, user_name(os.geteuid()))

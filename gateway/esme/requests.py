@@ -22,6 +22,7 @@ from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.esme.account import EsmeAccount
 from gateway.esme.receipts import state_of_message
 from gateway.esme.submit import format_address, status_for
+from gateway.model.actor import actor_of
 from gateway.model.events import message_event
 from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import Message, MessageStatus, SegmentStatus, concat_width
@@ -80,10 +81,10 @@ class Requests:
         ids = list(dict.fromkeys(one.message_id for one in told if one.message_id is not None))
         if not ids:
             raise Refusal(CommandStatus.RCANCELFAIL, "no such message, or a part that waits for others")
-        canceled = 0
+        canceled, by = 0, actor_of(account.as_key())
         for message_id in ids:
             try:
-                await cancel_or_recall(self._store, self._clock, message_id, take_back=self._take_back)
+                await cancel_or_recall(self._store, self._clock, message_id, by=by, take_back=self._take_back)
                 canceled += 1
             except (Conflict, NotFound):
                 continue
@@ -128,7 +129,7 @@ class Requests:
             reference = await take_concat_ref(tx, fresh.recipient, bits)
             fresh = msgspec.structs.replace(fresh, concat_ref=reference)
         await replace_message(tx, fresh, draft.segments)
-        tx.record(message_event(fresh, now))
+        tx.record(message_event(fresh, now, by=draft.by))
 
 
 async def _replaceable(tx: Tx, told: list[EsmeSubmit]) -> tuple[EsmeSubmit, Message]:

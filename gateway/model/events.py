@@ -6,7 +6,8 @@ from datetime import datetime
 
 import msgspec
 
-from gateway.model.message import Message
+from gateway.model.actor import Actor
+from gateway.model.message import ApiKey, Message
 
 _encode = msgspec.json.Encoder().encode
 
@@ -22,6 +23,7 @@ class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         attempt: which attempt of that segment, from 1.
         error: code and sentence joined by ``: ``; None when all is well.
         word: the network's own for what became of it, where it is not the specification's.
+        by: who did it (`gateway.model.actor.Actor`), where somebody did: ``key:billing``.
     """
 
     id: str
@@ -38,6 +40,7 @@ class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     tags: tuple[str, ...] = ()
     error: str | None = None
     word: str = ""
+    by: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +73,7 @@ def message_event(
     ref: str | None = None,
     attempt: int | None = None,
     word: str = "",
+    by: Actor | None = None,
 ) -> Event:
     """The event that ``message`` has come to the status it shows.
 
@@ -78,6 +82,7 @@ def message_event(
         ref: the network's reference of that segment.
         attempt: which attempt of that segment, from 1.
         word: the network's own for what became of it.
+        by: who brought it there; None where nobody did.
     """
     status = message.status.value
     error = message.error
@@ -96,8 +101,18 @@ def message_event(
         tags=message.tags,
         error=f"{error.code}: {error.detail}" if error else None,
         word=word,
+        by=None if by is None else str(by),
     )
     return Event(type=f"message.{status}", at=at, subject=message.id, data=_encode(data))
+
+
+def key_event(kind: str, key: ApiKey, at: datetime, by: Actor) -> Event:
+    """The event that an API key was made or revoked: its name and scopes, never its secret.
+
+    Args:
+        kind: ``key.made`` or ``key.revoked``.
+    """
+    return make_event(kind, at, key.id, {"name": key.name, "scopes": sorted(key.scopes), "by": str(by)})
 
 
 class _Reached(msgspec.Struct, frozen=True):

@@ -253,12 +253,12 @@ class Inbox:
                     keyword=word,
                     created_at=message.received_at,
                 )
-                await record_opt_out(tx, suppression, reading)
+                await record_opt_out(tx, suppression, reading, by=None)
                 return self._policy.opt_out_reply
             case Keyword.OPT_IN if _is_old(message.network_time, message.received_at):
                 return ""  # they may have opted out since
             case Keyword.OPT_IN:
-                changed = await record_opt_in(tx, self._clock, reading, "inbound")
+                changed = await record_opt_in(tx, self._clock, reading, "inbound", by=None)
                 return self._policy.opt_in_reply if changed else ""
             case Keyword.HELP:
                 return self._policy.help_reply

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.model.actor import Actor
 from gateway.routing.budgets import Account, Budget
 from gateway.routing.limits import BreakerState
 
@@ -112,7 +113,7 @@ class TraceReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChannelDirectory(Protocol):
-    """The channels of a running daemon."""
+    """The channels of a running daemon; what is done to one is told in the timeline, with who did it."""
 
     def snapshots(self) -> list[ChannelSnapshot]:
         """All channels, in the order of the config."""
@@ -126,7 +127,7 @@ class ChannelDirectory(Protocol):
         """All channels as a message that waits must see them, in the order of the config."""
         ...
 
-    async def ussd(self, name: str, code: str) -> UssdReply:
+    async def ussd(self, name: str, code: str, *, by: Actor) -> UssdReply:
         """Ask the network of a SIM.
 
         Raises:
@@ -156,18 +157,18 @@ class ChannelDirectory(Protocol):
         """
         ...
 
-    async def pause(self, name: str) -> ChannelSnapshot:
+    async def pause(self, name: str, *, by: Actor) -> ChannelSnapshot:
         """Take nothing new on this channel; kept over restarts. Raises NotFound."""
         ...
 
-    async def resume(self, name: str) -> ChannelSnapshot:
+    async def resume(self, name: str, *, by: Actor) -> ChannelSnapshot:
         """Undo pause or drain. Raises NotFound."""
         ...
 
-    async def drain(self, name: str) -> ChannelSnapshot:
+    async def drain(self, name: str, *, by: Actor) -> ChannelSnapshot:
         """Finish what is on the wire, then stay paused. Raises NotFound."""
         ...
 
-    async def reset(self, name: str) -> ChannelSnapshot:
+    async def reset(self, name: str, *, by: Actor) -> ChannelSnapshot:
         """Close the wire and start the channel anew, also after STOPPED. Raises NotFound."""
         ...

@@ -104,6 +104,7 @@ class Gateway:
         self.channels = Channels(
             self._lanes,
             store,
+            clock,
             lambda lane: LaneSink(
                 lane,
                 store=store,

@@ -13,6 +13,8 @@ from drivers.modem.find.usb import Stick
 from gateway.clock import Clock
 from gateway.doctor.sticks import describe_stick, likely_port
 from gateway.ids import KeyId, make_id
+from gateway.model.actor import SYSTEM
+from gateway.model.events import key_event
 from gateway.model.message import ApiKey, Scope
 from gateway.settings.config import ModemSettings, Settings
 from gateway.store.keys import hash_secret, list_keys, make_secret, save_key
@@ -63,6 +65,7 @@ async def make_first_key(store: Store, clock: Clock, name: str = "first") -> str
         if await list_keys(tx):
             return False
         await save_key(tx, key, hash_secret(secret))
+        tx.record(key_event("key.made", key, key.created_at, SYSTEM))
         return True
 
     return secret if await store.write(save_if_none) else None

@@ -17,6 +17,7 @@ from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.store.messages import MessageFilter, list_messages
 from tests.support.crash_scenario import TWO_PARTS, JournalingDriver
 from tests.support.gateway import Rig, receipt, running
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
@@ -106,7 +107,7 @@ async def _restart(folder: Path, on_uncertain: OnUncertain) -> str:
 
 async def _settle_by_hand(rig: Rig, message: Message, driver: JournalingDriver) -> None:
     """An operator's resend brings an uncertain message to its end, too."""
-    await resend_message(rig.store, rig.clock, message.id)
+    await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
     await rig.sweep()
     await rig.until_status(message, "sent")
     for part in (1, 2):

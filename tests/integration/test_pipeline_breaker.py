@@ -12,6 +12,7 @@ from gateway.routing.channel import ChannelSnapshot
 from gateway.routing.limits import SERIES
 from tests.support.fake_driver import ScriptedDriver, refused, uncertain
 from tests.support.gateway import Rig, running
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
@@ -148,5 +149,5 @@ async def test_an_operators_reset_forgets_the_series(tmp_path: Path):
     async with running(tmp_path / "s.db", driver) as rig:
         await break_it(rig, driver)
         waiting = await rig.send()
-        await rig.channels.reset("a")
+        await rig.channels.reset("a", by=OPERATOR)
         await rig.until_status(waiting, "sent")

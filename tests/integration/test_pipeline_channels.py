@@ -12,6 +12,7 @@ from gateway.errors import NotFound
 from gateway.routing.channel import ChannelState
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import Rig, running
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
@@ -59,7 +60,7 @@ async def up_again(rig: Rig, driver: Wire, n_runs: int) -> None:
 async def test_a_reset_closes_the_wire_before_it_is_opened_again(tmp_path: Path):
     driver = Wire("a")
     async with running(tmp_path / "s.db", driver) as rig:
-        await asyncio.gather(*(rig.channels.reset("a") for _ in range(3)))
+        await asyncio.gather(*(rig.channels.reset("a", by=OPERATOR) for _ in range(3)))
         await up_again(rig, driver, driver.n_runs)
         assert driver.most_open == 1, "one owner per wire"
         await rig.until_status(await rig.send(), "sent")
@@ -73,10 +74,10 @@ async def test_a_wire_that_takes_long_to_close_is_not_opened_a_second_time(
     driver.closes = asyncio.Event()
     async with running(tmp_path / "s.db", driver, other) as rig:
         for _ in range(2):
-            assert (await rig.channels.reset("a")).state is ChannelState.STARTING
+            assert (await rig.channels.reset("a", by=OPERATOR)).state is ChannelState.STARTING
         assert (driver.n_runs, driver.most_open) == (1, 1)
         assert "channel a" in caplog.text
-        await rig.channels.reset("b")
+        await rig.channels.reset("b", by=OPERATOR)
         await rig.until(lambda: other.n_runs == 2)
         driver.closes.set()
         await up_again(rig, driver, 2)
@@ -91,7 +92,7 @@ async def test_a_stop_does_not_wait_for_a_reset_that_takes_long_and_disturbs_no_
     driver = Wire("a")
     driver.closes = asyncio.Event()
     async with running(tmp_path / "s.db", driver) as rig:
-        await rig.channels.reset("a")
+        await rig.channels.reset("a", by=OPERATOR)
         await rig.channels.stop()
         assert driver.n_open == 1, "still at it"
         driver.closes.set()
@@ -103,7 +104,7 @@ async def test_a_driver_that_breaks_is_started_anew_and_the_timeline_says_so(tmp
     driver = Wire("a")
     async with running(tmp_path / "s.db", driver) as rig:
         driver.break_next = True
-        await rig.channels.reset("a")
+        await rig.channels.reset("a", by=OPERATOR)
         await up_again(rig, driver, 3)
         await rig.until_status(await rig.send(), "sent")
         assert [e.type for e in await rig.events("a")] == ["channel.up", "channel.down", "channel.up"]
@@ -113,7 +114,7 @@ async def test_a_channel_that_a_person_must_mend_stays_stopped_until_it_is_reset
     driver = Wire("a")
     async with running(tmp_path / "s.db", driver) as rig:
         driver.stop_next = True
-        await rig.channels.reset("a")
+        await rig.channels.reset("a", by=OPERATOR)
         await rig.until(lambda: rig.lanes["a"].state is ChannelState.STOPPED)
         snapshot = rig.channels.snapshot("a")
         assert snapshot is not None
@@ -121,7 +122,7 @@ async def test_a_channel_that_a_person_must_mend_stays_stopped_until_it_is_reset
         message = await rig.send()
         await rig.settled()
         assert not driver.submitted
-        await rig.channels.reset("a")
+        await rig.channels.reset("a", by=OPERATOR)
         await rig.until_status(message, "sent")
 
 
@@ -131,7 +132,7 @@ async def test_a_drained_channel_finishes_and_takes_nothing_more(tmp_path: Path)
     async with running(tmp_path / "s.db", driver) as rig:
         on_wire = await rig.send()
         await driver.until_submitted(1)
-        assert (await rig.channels.drain("a")).state is ChannelState.DRAINING
+        assert (await rig.channels.drain("a", by=OPERATOR)).state is ChannelState.DRAINING
         behind = await rig.send()
         driver.release()
         await rig.until_status(on_wire, "sent")
@@ -139,7 +140,7 @@ async def test_a_drained_channel_finishes_and_takes_nothing_more(tmp_path: Path)
         (snapshot,) = rig.channels.snapshots()
         assert (snapshot.state, snapshot.in_flight, snapshot.sent) == (ChannelState.PAUSED, 0, 1)
         assert (await rig.message(behind.id)).status == "queued"
-        assert (await rig.channels.resume("a")).state is ChannelState.UP
+        assert (await rig.channels.resume("a", by=OPERATOR)).state is ChannelState.UP
         await rig.until_status(behind, "sent")
 
 
@@ -147,5 +148,5 @@ async def test_a_channel_that_does_not_exist_is_not_found(tmp_path: Path):
     async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig:
         for verb in (rig.channels.pause, rig.channels.resume, rig.channels.drain, rig.channels.reset):
             with pytest.raises(NotFound):
-                await verb("b")
+                await verb("b", by=OPERATOR)
         assert rig.channels.snapshot("b") is None

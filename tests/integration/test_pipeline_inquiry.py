@@ -24,6 +24,7 @@ from gateway.store.ports import Store
 from gateway.telemetry.metrics import make_metrics
 from tests.support.fake_driver import DEADLINE_S, ScriptedDriver, accepted, uncertain
 from tests.support.gateway import PHONE, ManualClock, Rig, receipt, running
+from tests.support.people import OPERATOR
 from tests.support.smsc_peer import SmscPeer
 
 pytestmark = pytest.mark.integration
@@ -179,9 +180,9 @@ async def test_a_channel_that_is_down_or_paused_is_left_alone(tmp_path: Path):
         await driver.go_down()
         assert await ask.look() == 0
         await driver.come_up()
-        await rig.channels.pause("a")
+        await rig.channels.pause("a", by=OPERATOR)
         assert await ask.look() == 0
-        await rig.channels.resume("a")
+        await rig.channels.resume("a", by=OPERATOR)
         assert await ask.look() == 1
 
 

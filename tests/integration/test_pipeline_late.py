@@ -14,6 +14,7 @@ from gateway.pipeline.sending.late import StillSending
 from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import Rig, receipt, running
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
@@ -163,7 +164,7 @@ async def test_a_late_yes_for_a_message_that_has_ended_is_seen_on_its_segment(tm
     async with running(tmp_path / "s.db", driver, policy=policy) as rig:
         message = await waiting_to_be_sent_again(rig, driver)
         if how == "canceled":
-            await cancel_message(rig.store, rig.clock, message.id)
+            await cancel_message(rig.store, rig.clock, message.id, by=OPERATOR)
         else:
             rig.clock.advance(80 * 3_600.0)
             await rig.sweeper.expire()
@@ -183,6 +184,6 @@ async def test_what_the_network_has_is_not_resent_for_its_message_s_sake(tmp_pat
         await rig.sweeper.expire()
         await driver.report(late(message, accepted("abc")))
         with pytest.raises(Conflict, match="the network has all of it"):
-            await resend_message(rig.store, rig.clock, message.id)
+            await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
         await rig.until_status(await rig.send(), "sent")  # the others are sent as before
         assert len(driver.submitted) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gateway.pipeline.receipts.unmatched import match_receipt
 from gateway.store.receipts import count_kept, list_kept
 from tests.support.fake_driver import ScriptedDriver, accepted
 from tests.support.gateway import PHONE, ScriptedChannel, receipt, running
+from tests.support.people import OPERATOR
 from tests.support.receipts import OTHER, sent_as, status_of
 
 pytestmark = pytest.mark.integration
@@ -219,7 +221,7 @@ async def test_of_two_segments_to_a_handset_none_is_guessed_and_the_receipt_is_k
         assert await status_of(rig, *messages) == ["sent", "sent"]
         [kept] = await rig.store.read(lambda tx: list_kept(tx, channel=None, limit=10, before=None))
         assert (kept.references, kept.early.recipient) == ((), PHONE)
-        await match_receipt(rig.store, rig.clock, kept.early.receipt_id, messages[1].id, 1)
+        await match_receipt(rig.store, rig.clock, kept.early.receipt_id, messages[1].id, 1, by=OPERATOR)
         assert await status_of(rig, *messages) == ["sent", "delivered"]
         assert await rig.store.read(count_kept) == 0
 
@@ -233,9 +235,15 @@ async def test_whoever_reads_what_the_gateway_could_not_tells_what_it_says(tmp_p
         )
         [kept] = await rig.store.read(lambda tx: list_kept(tx, channel=None, limit=10, before=None))
         receipt_id = kept.early.receipt_id
-        await match_receipt(rig.store, rig.clock, receipt_id, message.id, 1, ReceiptState.REJECTED)
+        await match_receipt(
+            rig.store, rig.clock, receipt_id, message.id, 1, ReceiptState.REJECTED, by=OPERATOR
+        )
         assert await status_of(rig, message) == ["undelivered"]
         assert await rig.store.read(count_kept) == 0
+        [matched] = [e for e in await rig.events(message.id) if e.type == "receipt.matched"]
+        assert json.loads(matched.data) == {
+            "id": message.id, "part": 1, "receipt": receipt_id, "state": "rejected", "by": "key:operator",
+        }  # fmt: skip
 
 
 async def test_what_was_never_ours_is_kept_and_listed_with_its_spellings(tmp_path: Path):
@@ -261,9 +269,9 @@ async def test_a_receipt_is_not_matched_to_what_waits_for_none(tmp_path: Path):
         await driver.report(receipt("xyz"))
         [kept] = await rig.store.read(lambda tx: list_kept(tx, channel=None, limit=10, before=None))
         with pytest.raises(Conflict, match="delivered"):
-            await match_receipt(rig.store, rig.clock, kept.early.receipt_id, message.id, 1)
+            await match_receipt(rig.store, rig.clock, kept.early.receipt_id, message.id, 1, by=OPERATOR)
         with pytest.raises(NotFound, match="1 parts"):
-            await match_receipt(rig.store, rig.clock, kept.early.receipt_id, message.id, 2)
+            await match_receipt(rig.store, rig.clock, kept.early.receipt_id, message.id, 2, by=OPERATOR)
         with pytest.raises(NotFound):
-            await match_receipt(rig.store, rig.clock, message.id, message.id, 1)
+            await match_receipt(rig.store, rig.clock, message.id, message.id, 1, by=OPERATOR)
         assert await rig.store.read(count_kept) == 1

@@ -17,6 +17,7 @@ from gateway.routing.periods import Period
 from gateway.settings.text import TextSettings
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import PHONE, ScriptedChannel, running
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
@@ -330,7 +331,7 @@ async def test_a_quota_is_not_overrun_by_what_is_on_the_wire(tmp_path: Path):
 async def test_a_paused_channel_takes_nothing_until_it_is_resumed(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
-        await rig.channels.pause("a")
+        await rig.channels.pause("a", by=OPERATOR)
         message = await rig.send()
         await rig.settled()
         assert not driver.submitted
@@ -339,7 +340,7 @@ async def test_a_paused_channel_takes_nothing_until_it_is_resumed(tmp_path: Path
     async with running(tmp_path / "s.db", again) as rig:
         await rig.settled()
         assert not again.submitted, "a pause outlives a restart"
-        await rig.channels.resume("a")
+        await rig.channels.resume("a", by=OPERATOR)
         await rig.until_status(message, "sent")
 
 

@@ -11,6 +11,7 @@ from drivers.pacing import TokenBucket
 from gateway.pipeline.sending.standstill import LOOK_S, STANDSTILL_S
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import Rig, ScriptedChannel, running
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
@@ -97,7 +98,7 @@ async def test_a_channel_without_work_and_one_that_is_paused_do_not_stand_still(
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
         await look(rig, 3 * STANDSTILL_S)
-        await rig.channels.pause("a")
+        await rig.channels.pause("a", by=OPERATOR)
         await rig.send()
         await look(rig, 3 * STANDSTILL_S)
         assert alarms(rig) == 0

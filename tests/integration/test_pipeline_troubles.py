@@ -13,6 +13,7 @@ from gateway.routing.budgets import Need
 from gateway.routing.waiting import Waiting, explain_wait
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import Rig, running
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
@@ -182,14 +183,14 @@ async def test_the_trial_is_made_with_somebody_else_however_many_messages_wait_b
             await pass_time(rig, 80.0, step_s=8.0)
         assert set(driver.recipients()) == set(bad)
         assert rig.lanes["a"].snapshot().breaker != "closed"
-        await rig.channels.pause("a")
+        await rig.channels.pause("a", by=OPERATOR)
         for _ in range(40):
             for number in bad:
                 await rig.send(number)
         good = await rig.send(OTHERS[10])
         await pass_time(rig, 70.0, step_s=10.0)
         before = len(driver.submitted)
-        await rig.channels.resume("a")
+        await rig.channels.resume("a", by=OPERATOR)
         await rig.until_status(good, "sent")
         assert driver.recipients()[before] == OTHERS[10]
 
@@ -256,7 +257,7 @@ async def test_a_sim_that_refuses_everybody_for_good_does_not_fail_them_all(tmp_
         states = [(await rig.message(m.id)).status.value for m in messages]
         assert states.count("failed") <= 2, "those of before anybody could know"
         driver.verdicts.clear()
-        await rig.channels.reset("a")
+        await rig.channels.reset("a", by=OPERATOR)
         await rig.until_status(messages[-1], "sent")
 
 
@@ -327,11 +328,11 @@ async def test_after_each_failure_others_come_first_however_urgent_the_next_to_t
     driver = ScriptedDriver("a", capacity=1)
     driver.verdicts[OFF] = MINE["no answer"]
     async with running(tmp_path / "s.db", driver) as rig:
-        await rig.channels.pause("a")
+        await rig.channels.pause("a", by=OPERATOR)
         for _ in range(3):
             await rig.send(OFF, category="emergency", priority=9)
         for number in OTHERS[:3]:
             await rig.send(number)
-        await rig.channels.resume("a")
+        await rig.channels.resume("a", by=OPERATOR)
         await rig.settled()
         assert driver.recipients()[:2] == [OFF, OTHERS[0]]

@@ -13,6 +13,7 @@ from gateway.pipeline.operator.verbs import cancel_message, resend_message
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import PHONE, START, receipt, running
 from tests.support.optouts import opt_in, opt_out
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
@@ -24,15 +25,15 @@ async def test_a_queued_message_can_be_canceled(tmp_path: Path):
     async with running(tmp_path / "s.db", driver) as rig:
         await driver.go_down()
         message = await rig.send()
-        assert (await cancel_message(rig.store, rig.clock, message.id)).status == "canceled"
+        assert (await cancel_message(rig.store, rig.clock, message.id, by=OPERATOR)).status == "canceled"
         await driver.come_up()
         await rig.settled()
         assert not driver.submitted
         assert await rig.states(message.id) == ["queued", "canceled"]
         with pytest.raises(Conflict, match="canceled"):
-            await cancel_message(rig.store, rig.clock, message.id)
+            await cancel_message(rig.store, rig.clock, message.id, by=OPERATOR)
         with pytest.raises(Conflict, match="canceled"):
-            await resend_message(rig.store, rig.clock, message.id)
+            await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
 
 
 async def test_a_canceled_pause_does_not_wake_the_message(tmp_path: Path):
@@ -42,7 +43,7 @@ async def test_a_canceled_pause_does_not_wake_the_message(tmp_path: Path):
         message = await rig.send()
         await driver.until_submitted(1)
         await rig.settled()
-        await cancel_message(rig.store, rig.clock, message.id)
+        await cancel_message(rig.store, rig.clock, message.id, by=OPERATOR)
         await rig.advance(3_600.0)
         await rig.settled()
         assert len(driver.submitted) == 1
@@ -57,14 +58,14 @@ async def test_what_is_on_the_wire_or_partly_out_cannot_be_canceled(tmp_path: Pa
         message = await rig.send(text=THREE_PARTS)
         await driver.until_submitted(1)
         with pytest.raises(Conflict, match="sending"):
-            await cancel_message(rig.store, rig.clock, message.id)
+            await cancel_message(rig.store, rig.clock, message.id, by=OPERATOR)
         driver.release()
         await driver.until_submitted(2)
         await rig.settled()
         with pytest.raises(Conflict, match="partly sent"):
-            await cancel_message(rig.store, rig.clock, message.id)
+            await cancel_message(rig.store, rig.clock, message.id, by=OPERATOR)
         with pytest.raises(NotFound):
-            await cancel_message(rig.store, rig.clock, "nobody")
+            await cancel_message(rig.store, rig.clock, "nobody", by=OPERATOR)
 
 
 async def test_a_failed_message_can_be_resent_with_all_its_attempts(tmp_path: Path):
@@ -72,13 +73,13 @@ async def test_a_failed_message_can_be_resent_with_all_its_attempts(tmp_path: Pa
     driver.script.append(refused(FaultKind.PERMANENT))
     async with running(tmp_path / "s.db", driver) as rig:
         message = await rig.until_status(await rig.send(), "failed")
-        again = await resend_message(rig.store, rig.clock, message.id)
+        again = await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
         assert (again.status, again.error) == ("queued", None)
         await rig.until_status(message, "sent")
         assert (await rig.segments(message.id))[0].attempts == 1
         assert await rig.states(message.id) == ["queued", "sending", "failed", "queued", "sending", "sent"]
         with pytest.raises(Conflict, match="sent"):
-            await resend_message(rig.store, rig.clock, message.id)
+            await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
 
 
 async def test_an_uncertain_message_goes_again_when_the_operator_says_so(tmp_path: Path):
@@ -86,7 +87,7 @@ async def test_an_uncertain_message_goes_again_when_the_operator_says_so(tmp_pat
     driver.script.append(uncertain())
     async with running(tmp_path / "s.db", driver) as rig:
         message = await rig.until_status(await rig.send(), "uncertain")
-        await resend_message(rig.store, rig.clock, message.id)
+        await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
         await rig.until_status(message, "sent")  # no sweep has to tell of it
         assert len(driver.submitted) == 2
 
@@ -99,7 +100,7 @@ async def test_a_resend_sends_only_what_did_not_arrive_and_by_the_same_channel(t
         message = await rig.until_status(await rig.send(text=THREE_PARTS), "uncertain")
         await a.go_down()
         await b.come_up()
-        await resend_message(rig.store, rig.clock, message.id)
+        await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
         await rig.sweep()
         await rig.settled()
         assert not b.submitted, "the handset joins parts by their sender"
@@ -116,7 +117,7 @@ async def test_a_resend_gets_time_to_live_anew(tmp_path: Path):
         await rig.advance(60.0)
         await rig.until_status(message, "expired")
         await driver.come_up()
-        await resend_message(rig.store, rig.clock, message.id)
+        await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
         await rig.sweep()
         await rig.until_status(message, "sent")
 
@@ -159,7 +160,7 @@ async def test_a_scheduled_message_can_be_canceled(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
         message = await rig.send(schedule_at=START + timedelta(hours=2))
-        await cancel_message(rig.store, rig.clock, message.id)
+        await cancel_message(rig.store, rig.clock, message.id, by=OPERATOR)
         await rig.advance(7_200.0)
         await rig.settled()
         assert not driver.submitted
@@ -263,7 +264,7 @@ async def test_a_resend_of_marketing_asks_the_list_again(tmp_path: Path):
     async with running(tmp_path / "s.db", driver) as rig:
         message = await rig.until_status(await rig.send(category="marketing"), "failed")
         await opt_out(rig.store, rig.clock, PHONE, source="api")
-        await resend_message(rig.store, rig.clock, message.id)
+        await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
         await rig.sweep()
         await rig.until_status(message, "blocked")
         assert len(driver.submitted) == 1
@@ -274,7 +275,7 @@ async def test_a_late_receipt_of_the_first_try_does_not_end_a_resent_message(tmp
     driver.script.extend([uncertain(), refused(FaultKind.TEMPORARY)])
     async with running(tmp_path / "s.db", driver) as rig:
         message = await rig.until_status(await rig.send(), "uncertain")
-        await resend_message(rig.store, rig.clock, message.id)
+        await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
         await rig.sweep()
         await driver.until_submitted(2)
         await rig.settled()

@@ -25,6 +25,7 @@ from gateway.settings.kinds.sim import SimSettings
 from gateway.telemetry.metrics import Metrics, make_metrics
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import Rig, ScriptedChannel, running
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
@@ -61,9 +62,9 @@ def modem(driver: AskingDriver) -> ScriptedChannel:
 async def test_a_menu_is_answered_by_the_next_code(tmp_path: Path):
     driver = AskingDriver("sim", said("1 Balance 2 Tariff", expects_reply=True), said("12.50"))
     async with running(tmp_path / "s.db", modem(driver)) as rig:
-        menu = await rig.channels.ussd("sim", "*100#")
+        menu = await rig.channels.ussd("sim", "*100#", by=OPERATOR)
         assert (menu.text, menu.expects_reply) == ("1 Balance 2 Tariff", True)
-        answer = await rig.channels.ussd("sim", "1")
+        answer = await rig.channels.ussd("sim", "1", by=OPERATOR)
         assert (answer.text, answer.expects_reply) == ("12.50", False)
         assert driver.asked == ["*100#", "1"]
 
@@ -83,7 +84,7 @@ async def test_each_failure_has_its_answer(
     driver = AskingDriver("sim", error)
     async with running(tmp_path / "s.db", modem(driver)) as rig:
         with pytest.raises(expected) as caught:
-            await rig.channels.ussd("sim", "*100#")
+            await rig.channels.ussd("sim", "*100#", by=OPERATOR)
         assert caught.value.http_status == status
 
 
@@ -91,20 +92,20 @@ async def test_a_channel_that_is_down_or_has_no_sim_is_not_asked(tmp_path: Path)
     driver, bind = AskingDriver("sim"), ScriptedDriver("bind")
     async with running(tmp_path / "s.db", modem(driver), bind) as rig:
         with pytest.raises(NotSupported):
-            await rig.channels.ussd("bind", "*100#")
+            await rig.channels.ussd("bind", "*100#", by=OPERATOR)
         with pytest.raises(NotFound):
-            await rig.channels.ussd("nobody", "*100#")
+            await rig.channels.ussd("nobody", "*100#", by=OPERATOR)
         await driver.go_down()
         with pytest.raises(Conflict):
-            await rig.channels.ussd("sim", "*100#")
+            await rig.channels.ussd("sim", "*100#", by=OPERATOR)
         assert driver.asked == []
 
 
 async def test_a_paused_channel_can_be_asked(tmp_path: Path):
     driver = AskingDriver("sim", said("12.50"))
     async with running(tmp_path / "s.db", modem(driver)) as rig:
-        await rig.channels.pause("sim")
-        assert (await rig.channels.ussd("sim", "*100#")).text == "12.50"
+        await rig.channels.pause("sim", by=OPERATOR)
+        assert (await rig.channels.ussd("sim", "*100#", by=OPERATOR)).text == "12.50"
 
 
 # --- balance ---

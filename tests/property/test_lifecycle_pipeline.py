@@ -22,6 +22,7 @@ from gateway.store.messages import MessageFilter, list_messages
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import START, ManualClock, Rig, ScriptedChannel, receipt, running
 from tests.support.optouts import opt_in, opt_out
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.property
 
@@ -155,14 +156,14 @@ async def time_goes_by(world: World, rig: Rig, _drivers: object) -> None:
 
 async def somebody_cancels(world: World, rig: Rig, _drivers: object) -> None:
     with suppress(Conflict, IndexError):
-        await cancel_message(rig.store, rig.clock, world.rng.choice(await everything(rig)).id)
+        await cancel_message(rig.store, rig.clock, world.rng.choice(await everything(rig)).id, by=OPERATOR)
 
 
 async def somebody_resends(world: World, rig: Rig, _drivers: object) -> None:
     await rig.settled()
     with suppress(Conflict, IndexError):
         chosen = world.rng.choice(await everything(rig)).id
-        await resend_message(rig.store, rig.clock, chosen)
+        await resend_message(rig.store, rig.clock, chosen, by=OPERATOR)
         world.history.setdefault(chosen, []).append(RESENT)
 
 

@@ -19,6 +19,7 @@ from gateway.api.server import build_app, make_runner
 from gateway.clock import SystemClock
 from gateway.errors import NotFound
 from gateway.ids import KeyId, make_id
+from gateway.model.actor import Actor
 from gateway.model.message import ApiKey, Scope
 from gateway.pipeline.intake.accept import Intake, IntakeSettings
 from gateway.pipeline.intake.batches import Batches
@@ -52,7 +53,7 @@ class FakeChannels:
     def standings(self) -> list[Standing]:
         return [Standing(snapshot=s, queues=queues_of(s.name, s.groups)) for s in self._channels.values()]
 
-    async def ussd(self, name: str, code: str) -> UssdReply:
+    async def ussd(self, name: str, code: str, *, by: Actor) -> UssdReply:
         return UssdReply(text=f"you asked {code}", expects_reply=False)
 
     def switch_trace(self, name: str, *, on: bool) -> TraceReply:
@@ -61,16 +62,16 @@ class FakeChannels:
     async def take_back(self, name: str, reference: str, recipient: str, sender: str | None) -> bool:
         return False
 
-    async def pause(self, name: str) -> ChannelSnapshot:
+    async def pause(self, name: str, *, by: Actor) -> ChannelSnapshot:
         return self._set(name, ChannelState.PAUSED)
 
-    async def resume(self, name: str) -> ChannelSnapshot:
+    async def resume(self, name: str, *, by: Actor) -> ChannelSnapshot:
         return self._set(name, ChannelState.UP)
 
-    async def drain(self, name: str) -> ChannelSnapshot:
+    async def drain(self, name: str, *, by: Actor) -> ChannelSnapshot:
         return self._set(name, ChannelState.DRAINING)
 
-    async def reset(self, name: str) -> ChannelSnapshot:
+    async def reset(self, name: str, *, by: Actor) -> ChannelSnapshot:
         return self._set(name, ChannelState.STARTING)
 
     def _set(self, name: str, state: ChannelState) -> ChannelSnapshot:

@@ -158,6 +158,7 @@ class Rig:
         self.channels = Channels(
             list(self.lanes.values()),
             store,
+            clock,
             lambda lane: LaneSink(
                 lane,
                 store=store,

@@ -7,6 +7,7 @@ from gateway.model.message import Suppression
 from gateway.model.msisdn import read_number
 from gateway.pipeline.operator import suppress
 from gateway.store.ports import Store
+from tests.support.people import OPERATOR
 
 
 async def opt_out(
@@ -14,9 +15,9 @@ async def opt_out(
 ) -> Suppression:
     """Put a number on the list; its entry."""
     reading = read_number(number, region)
-    return (await suppress.opt_out(store, clock, reading, source=source, reason=reason))[0]
+    return (await suppress.opt_out(store, clock, reading, by=OPERATOR, source=source, reason=reason))[0]
 
 
 async def opt_in(store: Store, clock: Clock, number: str, *, source: str, region: str = "CN") -> bool:
     """Take a number off the list; whether it was there."""
-    return await suppress.opt_in(store, clock, read_number(number, region), source=source)
+    return await suppress.opt_in(store, clock, read_number(number, region), by=OPERATOR, source=source)

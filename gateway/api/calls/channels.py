@@ -58,7 +58,9 @@ async def send_ussd(call: Call) -> web.Response:
     name = _find(call).name
     body = await read_body(call.request, SINGLE_MAX_OCTETS)
     wanted = decode_body(_ussd, body)
-    return await answer_once(call, body, partial(call.context.channels.ussd, name, wanted.code))
+    return await answer_once(
+        call, body, partial(call.context.channels.ussd, name, wanted.code, by=call.actor)
+    )
 
 
 async def trace_channel(call: Call) -> web.Response:
@@ -72,9 +74,9 @@ async def trace_channel(call: Call) -> web.Response:
     return answer_value(call.context.channels.switch_trace(name, on=wanted.on))
 
 
-async def _apply(call: Call, verb: Callable[[str], Awaitable[ChannelSnapshot]]) -> web.Response:
+async def _apply(call: Call, verb: Callable[..., Awaitable[ChannelSnapshot]]) -> web.Response:
     body = await read_empty_body(call.request)
-    return await answer_once(call, body, partial(verb, _find(call).name))
+    return await answer_once(call, body, partial(verb, _find(call).name, by=call.actor))
 
 
 def _find(call: Call) -> ChannelSnapshot:

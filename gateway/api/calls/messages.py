@@ -78,7 +78,9 @@ async def cancel(call: Call) -> web.Response:
 
     A key may cancel what it sent itself; with the scope `manage` besides, others' messages too.
     """
-    return await _apply(call, partial(cancel_or_recall, take_back=call.context.channels.take_back))
+    return await _apply(
+        call, partial(cancel_or_recall, by=call.actor, take_back=call.context.channels.take_back)
+    )
 
 
 async def resend(call: Call) -> web.Response:
@@ -86,7 +88,9 @@ async def resend(call: Call) -> web.Response:
 
     A key may resend what it sent itself; with the scope `manage` besides, others' messages too.
     """
-    return await _apply(call, partial(resend_message, valid_for_s=call.context.intake.valid_for_s))
+    return await _apply(
+        call, partial(resend_message, by=call.actor, valid_for_s=call.context.intake.valid_for_s)
+    )
 
 
 async def _apply(call: Call, verb: Callable[[Store, Clock, str], Awaitable[Message]]) -> web.Response:

@@ -100,7 +100,13 @@ async def match_to_message(call: Call) -> web.Response:
 
     async def act() -> MessageOut:
         await match_receipt(
-            context.store, context.clock, receipt_id, wanted.message_id, wanted.part, wanted.state
+            context.store,
+            context.clock,
+            receipt_id,
+            wanted.message_id,
+            wanted.part,
+            wanted.state,
+            by=call.actor,
         )
         return await load_message(call, wanted.message_id)
 

@@ -47,13 +47,16 @@ async def put_suppression(call: Call) -> web.Response:
     body = await read_body(call.request, SINGLE_MAX_OCTETS)
     reason = decode_body(_request, body).reason if body.strip() else None
     context = call.context
-    entry, is_new = await opt_out(context.store, context.clock, reading, source=_SOURCE, reason=reason)
+    entry, is_new = await opt_out(
+        context.store, context.clock, reading, by=call.actor, source=_SOURCE, reason=reason
+    )
     return answer_value(entry, status=201 if is_new else 200)
 
 
 async def delete_suppression(call: Call) -> web.Response:
     """Take a number off the list."""
-    if not await opt_in(call.context.store, call.context.clock, _read_entry(call), source=_SOURCE):
+    context = call.context
+    if not await opt_in(context.store, context.clock, _read_entry(call), by=call.actor, source=_SOURCE):
         raise NotFound("this number is not on the list")
     return web.Response(status=204)
 

@@ -18,6 +18,7 @@ from drivers.codec.udh import encode_udh
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
 from gateway.ids import BatchId, MessageId, make_id
+from gateway.model.actor import actor_of
 from gateway.model.message import ApiKey, Message, MessageStatus, Segment
 from gateway.model.msisdn import InvalidNumber, parse_number
 from gateway.model.request import MessageRequest, PreviewRequest
@@ -269,7 +270,7 @@ class Intake:
             carrier_options=write_options(request.smpp_tlvs),
         )
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
-        return Draft(message, segments, self.reference_bits)
+        return Draft(message, segments, self.reference_bits, actor_of(key))
 
     def _carries_options(self, queue: str) -> bool:
         """Whether any channel that serves the queue can, now or later."""

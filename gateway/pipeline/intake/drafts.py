@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from gateway.model.actor import SYSTEM, Actor
 from gateway.model.events import message_event
 from gateway.model.message import Message, MessageError, MessageStatus, Segment
 from gateway.policy.optout import is_stopped
@@ -22,18 +23,25 @@ class Draft(NamedTuple):
 
     Args:
         reference_bits: that its segments leave room for, where there are several.
+        by: who sends it.
     """
 
     message: Message
     segments: list[Segment]
     reference_bits: int = 8
+    by: Actor = SYSTEM
 
 
 class AcceptedMessage(NamedTuple):
-    """A message on disk."""
+    """A message on disk.
+
+    Args:
+        by: who sent it.
+    """
 
     message: Message
     segments: list[Segment]
+    by: Actor = SYSTEM
 
 
 async def save_draft(tx: Tx, draft: Draft) -> Message:
@@ -53,7 +61,7 @@ async def save_drafts(tx: Tx, drafts: Sequence[Draft]) -> list[AcceptedMessage]:
         if message.n_segments > 1:
             reference = await take_concat_ref(tx, message.recipient, draft.reference_bits)
             message = msgspec.structs.replace(message, concat_ref=reference)
-        tx.record(message_event(message, message.created_at))
-        accepted.append(AcceptedMessage(message, draft.segments))
-    await save_messages(tx, accepted)
+        tx.record(message_event(message, message.created_at, by=draft.by))
+        accepted.append(AcceptedMessage(message, draft.segments, draft.by))
+    await save_messages(tx, [(one.message, one.segments) for one in accepted])
     return accepted

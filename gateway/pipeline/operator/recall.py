@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict
+from gateway.model.actor import Actor
 from gateway.model.events import message_event
 from gateway.model.lifecycle import TRANSITIONS
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
@@ -23,8 +24,14 @@ forgotten the segment."""
 RECALLED = MessageError(code="canceled", detail="The network was asked to forget it, and has.")
 
 
-async def cancel_or_recall(store: Store, clock: Clock, message_id: str, *, take_back: TakeBack) -> Message:
+async def cancel_or_recall(
+    store: Store, clock: Clock, message_id: str, *, by: Actor, take_back: TakeBack
+) -> Message:
     """Take a waiting message back, or have the network forget one that it has.
+
+    Args:
+        by: who does.
+        take_back: asks the network.
 
     Raises:
         NotFound: no such message.
@@ -32,10 +39,10 @@ async def cancel_or_recall(store: Store, clock: Clock, message_id: str, *, take_
     """
     message = await store.read(lambda tx: find_message(tx, message_id))
     if message is None or message.status is not MessageStatus.SENT:
-        return await cancel_message(store, clock, message_id)
+        return await cancel_message(store, clock, message_id, by=by)
     segments = (await store.read(lambda tx: load_segments(tx, [message_id])))[message_id]
     forgotten = [segment.part for segment in segments if await _forgets(message, segment, take_back)]
-    settled = await store.write(lambda tx: _record(tx, clock, message_id, forgotten))
+    settled = await store.write(lambda tx: _record(tx, clock, message_id, forgotten, by))
     if settled.status is not MessageStatus.CANCELED:
         raise Conflict(
             f"the message is {settled.status.value}; the network forgot {len(forgotten)} of its"
@@ -50,7 +57,7 @@ async def _forgets(message: Message, segment: Segment, take_back: TakeBack) -> b
     return await take_back(segment.channel, segment.reference, message.recipient, message.source_address)
 
 
-async def _record(tx: Tx, clock: Clock, message_id: str, forgotten: list[int]) -> Message:
+async def _record(tx: Tx, clock: Clock, message_id: str, forgotten: list[int], by: Actor) -> Message:
     """Write what the network has forgotten; a receipt may have been faster."""
     message = await find_message(tx, message_id)
     assert message is not None  # it was there before, and messages stay
@@ -70,5 +77,5 @@ async def _record(tx: Tx, clock: Clock, message_id: str, forgotten: list[int]) -
     now = truncate_ms(clock.now())
     ended = msgspec.structs.replace(message, status=status, error=None if whole else RECALLED, updated_at=now)
     await save_state(tx, ended)
-    tx.record(message_event(ended, now))
+    tx.record(message_event(ended, now, by=by))
     return ended

@@ -6,7 +6,12 @@ doubt, nothing is sent.
 
 from __future__ import annotations
 
+from typing import Any
+
+from msgspec.structs import asdict
+
 from gateway.clock import Clock, truncate_ms
+from gateway.model.actor import Actor
 from gateway.model.events import make_event
 from gateway.model.message import Suppression
 from gateway.model.msisdn import Reading, read_number
@@ -40,7 +45,7 @@ async def find_entry(tx: Tx, reading: Reading) -> Suppression | None:
 
 
 async def opt_out(
-    store: Store, clock: Clock, reading: Reading, *, source: str, reason: str | None = None
+    store: Store, clock: Clock, reading: Reading, *, by: Actor, source: str, reason: str | None = None
 ) -> tuple[Suppression, bool]:
     """Put a number on the opt-out list; the entry that stands there afterwards, and whether it is new."""
 
@@ -48,16 +53,19 @@ async def opt_out(
         before = await find_suppression(tx, reading.spelling)
         at = truncate_ms(clock.now())
         wanted = Suppression(number=reading.spelling, source=source, reason=reason, created_at=at)
-        return await record_opt_out(tx, wanted, reading), before is None
+        return await record_opt_out(tx, wanted, reading, by=by), before is None
 
     return await store.write(op)
 
 
-async def record_opt_out(tx: Tx, suppression: Suppression, reading: Reading) -> Suppression:
+async def record_opt_out(
+    tx: Tx, suppression: Suppression, reading: Reading, *, by: Actor | None
+) -> Suppression:
     """`opt_out` inside another operation; an earlier entry stays.
 
     Args:
         suppression: bears the reading's spelling.
+        by: who does; None for the person behind the number.
     """
     wanted = Suppression(
         number=suppression.number,
@@ -68,16 +76,18 @@ async def record_opt_out(tx: Tx, suppression: Suppression, reading: Reading) -> 
         readings=reading.readings,
     )
     if await save_suppression(tx, wanted):
-        tx.record(make_event("subscription.opted_out", wanted.created_at, wanted.number, wanted))
+        tx.record(
+            make_event("subscription.opted_out", wanted.created_at, wanted.number, _told(asdict(wanted), by))
+        )
     return await find_suppression(tx, wanted.number) or wanted
 
 
-async def opt_in(store: Store, clock: Clock, reading: Reading, *, source: str) -> bool:
+async def opt_in(store: Store, clock: Clock, reading: Reading, *, by: Actor, source: str) -> bool:
     """Take a number off the opt-out list; False when it was not there."""
-    return await store.write(lambda tx: record_opt_in(tx, clock, reading, source))
+    return await store.write(lambda tx: record_opt_in(tx, clock, reading, source, by=by))
 
 
-async def record_opt_in(tx: Tx, clock: Clock, reading: Reading, source: str) -> bool:
+async def record_opt_in(tx: Tx, clock: Clock, reading: Reading, source: str, *, by: Actor | None) -> bool:
     """`opt_in` inside another operation.
 
     It undoes what an opt-out in the same spelling did. Entries in other spellings let go of the person, where it is
@@ -94,7 +104,7 @@ async def record_opt_in(tx: Tx, clock: Clock, reading: Reading, source: str) -> 
                     await delete_reading(tx, one, entry.number)
             removed = True
     if removed:
-        data = {"number": reading.spelling, "source": source}
+        data = _told({"number": reading.spelling, "source": source}, by)
         tx.record(make_event("subscription.opted_in", clock.now(), reading.spelling, data))
     return removed
 
@@ -109,6 +119,10 @@ async def read_older_entries(store: Store, region: str) -> None:
 
     while await store.write(op):
         pass
+
+
+def _told(data: dict[str, Any], by: Actor | None) -> dict[str, Any]:
+    return data if by is None else {**data, "by": str(by)}
 
 
 def _person(reading: Reading) -> str | None:

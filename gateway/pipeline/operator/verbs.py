@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict, NotFound
+from gateway.model.actor import Actor
 from gateway.model.events import message_event
 from gateway.model.lifecycle import CANCELABLE, RESENDABLE, check_transition
 from gateway.model.message import Message, MessageStatus, SegmentStatus
@@ -17,8 +18,11 @@ from gateway.store.ports import Store, Tx
 from gateway.store.queue import save_segments, save_state
 
 
-async def cancel_message(store: Store, clock: Clock, message_id: str) -> Message:
+async def cancel_message(store: Store, clock: Clock, message_id: str, *, by: Actor) -> Message:
     """Take a waiting message back.
+
+    Args:
+        by: who does.
 
     Raises:
         NotFound: no such message.
@@ -39,20 +43,21 @@ async def cancel_message(store: Store, clock: Clock, message_id: str) -> Message
             updated_at=now,
         )
         await save_state(tx, canceled)
-        tx.record(message_event(canceled, now))
+        tx.record(message_event(canceled, now, by=by))
         return canceled
 
     return await store.write(op)
 
 
 async def resend_message(
-    store: Store, clock: Clock, message_id: str, *, valid_for_s: float = 72 * 3_600.0
+    store: Store, clock: Clock, message_id: str, *, by: Actor, valid_for_s: float = 72 * 3_600.0
 ) -> Message:
     """Send a message again, by an operator's decision: segments that did not arrive, or that nobody knows of.
 
     This is the one way out of a final state, and the one way in which an uncertain segment goes out twice.
 
     Args:
+        by: who decided so.
         valid_for_s: how long it may wait when it did not say itself.
 
     Raises:
@@ -91,7 +96,7 @@ async def resend_message(
             expires_at=now + valid_for,
         )
         await save_state(tx, queued)
-        tx.record(message_event(queued, now))
+        tx.record(message_event(queued, now, by=by))
         return queued
 
     return await store.write(op)

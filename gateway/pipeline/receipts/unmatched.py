@@ -5,6 +5,8 @@ from __future__ import annotations
 from drivers.base import ReceiptState
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict, NotFound
+from gateway.model.actor import Actor
+from gateway.model.events import make_event
 from gateway.model.message import Message, SegmentStatus
 from gateway.pipeline.receipts.settle import settle
 from gateway.store.messages import find_message, load_segments
@@ -21,11 +23,14 @@ async def match_receipt(
     message_id: str,
     part: int,
     state: ReceiptState | None = None,
+    *,
+    by: Actor,
 ) -> Message:
     """Apply a kept receipt to a segment, by an operator's decision; it is kept no longer.
 
     Args:
         state: what the operator reads in it; None for what it says.
+        by: the operator.
 
     Returns:
         The message as it is now.
@@ -50,6 +55,9 @@ async def match_receipt(
             raise Conflict(f"the part is {status.value}; only a sent or uncertain one waits for a receipt")
         await drop_early(tx, receipt_id)
         early = kept.early if state is None else kept.early._replace(state=state.value)
-        return await settle(tx, message, segments, part, early, truncate_ms(clock.now()))
+        now = truncate_ms(clock.now())
+        told = {"id": message.id, "part": part, "receipt": receipt_id, "state": early.state, "by": str(by)}
+        tx.record(make_event("receipt.matched", now, message.id, told))
+        return await settle(tx, message, segments, part, early, now)
 
     return await store.write(op)

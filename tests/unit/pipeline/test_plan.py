@@ -41,7 +41,7 @@ def test_national_tables_are_announced_in_every_segment(n: int) -> None:
         IntakeSettings("CN", {"a": ("default",)}, 60.0, TextRules(national=(Language.TURKISH,))),
     )
     text = "ş" * 71 + TURKISH * n
-    message, segments, _ = intake.draft(request(text), key=None, now=NOW)
+    message, segments, *_ = intake.draft(request(text), key=None, now=NOW)
     message = msgspec.structs.replace(message, concat_ref=9)
     out = [outbound_segment(message, segment, NOW) for segment in segments]
     assert len(out) == message.n_segments == (1 if n == 1 else 2)
