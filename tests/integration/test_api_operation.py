@@ -54,7 +54,8 @@ async def test_a_ussd_code_can_hold_nothing_that_ends_a_command(rig, code):
 async def test_a_repeated_ussd_code_is_asked_once(rig, monkeypatch):
     asked, may_answer = [], asyncio.Event()
 
-    async def ussd(_channels, _name, code):
+    async def ussd(_channels, _name, code, *, by):
+        assert str(by) == "key:admin"
         asked.append(code)
         await may_answer.wait()
         return UssdReply(text=f"bought {len(asked)}", expects_reply=False)

@@ -107,7 +107,8 @@ async def test_a_driver_that_breaks_is_started_anew_and_the_timeline_says_so(tmp
         await rig.channels.reset("a", by=OPERATOR)
         await up_again(rig, driver, 3)
         await rig.until_status(await rig.send(), "sent")
-        assert [e.type for e in await rig.events("a")] == ["channel.up", "channel.down", "channel.up"]
+        told = [e.type for e in await rig.events("a")]
+        assert told == ["channel.up", "channel.reset", "channel.down", "channel.up"]
 
 
 async def test_a_channel_that_a_person_must_mend_stays_stopped_until_it_is_reset(tmp_path: Path):
