@@ -22,6 +22,7 @@ from gateway.store.readers import register_place
 from gateway.store.retention import RECEIPT_MAY_COME, find_backlog, load_notes
 from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import PHONE, START, ManualClock, Rig, receipt, running
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
@@ -85,7 +86,7 @@ async def test_what_was_emptied_is_not_sent_again(rig: Rig, driver: ScriptedDriv
     rig.clock.advance(181 * DAY_S)
     await rig.retention.round()
     with pytest.raises(Conflict, match="not kept"):
-        await resend_message(rig.store, rig.clock, message.id)
+        await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
 
 
 async def test_a_message_goes_with_all_that_is_its_own(rig: Rig, driver: ScriptedDriver):
