@@ -15,6 +15,7 @@ from gateway.routing.channel import ChannelState
 from gateway.store.leases import find_lease, take_lease
 from tests.support.fake_driver import ScriptedDriver, accepted
 from tests.support.gateway import Rig, running
+from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
@@ -162,7 +163,7 @@ async def test_a_pause_by_another_holds_where_the_lease_is_taken_over(pair: Pair
     first = await pair.join()
     await first.until(lambda: pair.drivers[0].is_up)
     second = await pair.join()
-    await first.channels.pause("a")
+    await first.channels.pause("a", by=OPERATOR)
     await first.stop()
     await second.until(lambda: pair.drivers[1].is_up)
     assert second.lanes["a"].snapshot().state is ChannelState.PAUSED
