@@ -9,6 +9,7 @@
     │   ├── NotFound(what)
     │   ├── Conflict(state)
     │   ├── IdempotencyMismatch
+    │   ├── AlreadyBegun
     │   ├── QuotaExceeded(retry_after_s)
     │   ├── NotSupported
     │   ├── NetworkRefused
@@ -99,6 +100,21 @@ class IdempotencyMismatch(RequestError):
 
     code = "idempotency_mismatch"
     http_status = 422
+
+
+class AlreadyBegun(RequestError):
+    """The same request was begun with this Idempotency-Key, and nobody knows what came of it.
+
+    Args:
+        here: by this process, which lives.
+    """
+
+    code = "already_begun"
+    http_status = 409
+
+    def __init__(self, detail: str, *, here: bool = False) -> None:
+        super().__init__(detail)
+        self.here = here
 
 
 class QuotaExceeded(RequestError):

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from hashlib import sha256
-from typing import Any
-from weakref import WeakValueDictionary
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from gateway.api.context import Call
-from gateway.api.http.body import answer, answer_value, encode
-from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
+from gateway.api.http.body import answer, encode
+from gateway.errors import FieldError, InvalidRequest, RequestError
 from gateway.model.events import message_event
 from gateway.model.request import IDEMPOTENCY_KEY_FORM, IDEMPOTENCY_KEY_PATTERN
-from gateway.pipeline.intake.accept import Idempotency
+from gateway.pipeline.intake.accept import Idempotency, once_of
 from gateway.pipeline.intake.batches import AcceptedBatch, BatchItem
 from gateway.pipeline.intake.drafts import AcceptedMessage
-from gateway.store.keys import find_answer, save_answer
+from gateway.pipeline.once import Done, Once, act_once, do_once
 from gateway.store.ports import Tx
 from gateway.views.shapes import BatchItemOut, BatchOut, RejectedOut, show_message
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
-_at_work: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-"""Who does what an Idempotency-Key (of an API key) names: repeated while it lasts, it waits for the answer."""
+A = TypeVar("A")
+
+
+async def _as_it_is(_tx: Tx, outcome: A) -> A:
+    return outcome
 
 
 def read_idempotency(request: web.Request, body: bytes) -> Idempotency | None:
@@ -56,33 +56,51 @@ def answer_accepted(accepted: AcceptedMessage | AcceptedBatch | bytes) -> web.Re
     return answer(render(accepted), status=202)
 
 
-async def answer_once(call: Call, body: bytes, act: Callable[[], Awaitable[Any]]) -> web.Response:
-    """200 with what ``act`` gives; when the Idempotency-Key came before, the first answer and nothing is done.
-
-    The deed and the answer kept for it are two transactions: after a crash between them the repeated request is
-    judged by the state that it finds.
+async def answer_deed(call: Call, body: bytes, deed: Callable[[Tx], Awaitable[Any]]) -> web.Response:
+    """200 with what an operation gives, or the first answer again when the Idempotency-Key came before.
 
     Raises:
-        IdempotencyMismatch: the key came before with another request.
+        IdempotencyMismatch, AlreadyBegun: see `gateway.pipeline.once.find_kept`; nothing was done.
     """
+
+    async def done(tx: Tx) -> bytes:
+        return encode(await deed(tx))
+
+    return _answer_done(await do_once(call.context.store, call.context.clock, _once(call, body), done))
+
+
+async def answer_act(
+    call: Call,
+    body: bytes,
+    act: Callable[[], Awaitable[A]],
+    record: Callable[[Tx, A], Awaitable[Any]] = _as_it_is,
+) -> web.Response:
+    """`answer_deed` for what has its effect outside the store.
+
+    Args:
+        act: does it.
+        record: an operation that writes what came of it; the answer, or a `RequestError` that says why there is none.
+
+    Raises:
+        IdempotencyMismatch, AlreadyBegun: see `gateway.pipeline.once.find_kept`; nothing was done.
+    """
+
+    async def recorded(tx: Tx, outcome: A) -> bytes | RequestError:
+        answer = await record(tx, outcome)
+        return answer if isinstance(answer, RequestError) else encode(answer)
+
+    return _answer_done(
+        await act_once(call.context.store, call.context.clock, _once(call, body), act, recorded)
+    )
+
+
+def _once(call: Call, body: bytes) -> Once | None:
     idempotency = read_idempotency(call.request, body)
-    if idempotency is None:
-        return answer_value(await act())
-    key_id, name, body_hash, _ = (call.key.id if call.key else "", *idempotency)
-    store = call.context.store
-    async with _at_work.setdefault((key_id, name), asyncio.Lock()):
-        if (kept := await store.read(partial(find_answer, key_id=key_id, key=name))) is not None:
-            if kept[0] != body_hash:
-                raise IdempotencyMismatch("this Idempotency-Key was used for another request; use a new one")
-            return _replay(kept[1], 200)
-        done = encode(await act())
+    return None if idempotency is None else once_of(call.key, idempotency)
 
-        async def keep(tx: Tx) -> None:
-            if await find_answer(tx, key_id, name) is None:
-                await save_answer(tx, key_id, name, body_hash, done, call.context.clock.now())
 
-        await store.write(keep)
-    return answer(done)
+def _answer_done(done: Done) -> web.Response:
+    return _replay(done.body, 200) if done.replayed else answer(done.body)
 
 
 def _replay(body: bytes, status: int) -> web.Response:

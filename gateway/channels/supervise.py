@@ -35,12 +35,21 @@ from gateway.errors import NotFound, StoreError
 from gateway.model.actor import Actor
 from gateway.model.events import Event, make_event
 from gateway.pipeline.inbound import Inbox
+from gateway.pipeline.operator.verbs import pause_channel
 from gateway.pipeline.receipts.apply import Receipts
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.late import LateResults
-from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, TraceReply, UssdReply
+from gateway.routing.channel import (
+    PAUSE,
+    ChannelSnapshot,
+    ChannelState,
+    Pause,
+    Standing,
+    TraceReply,
+    UssdReply,
+)
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import load_paused, save_paused
+from gateway.store.queue import load_paused
 from gateway.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -251,23 +260,26 @@ class Channels:
             return False
         return True
 
-    async def pause(self, name: str, *, by: Actor) -> ChannelSnapshot:
-        """Take nothing new on this channel; kept over restarts."""
-        lane = await self._set_paused(name, paused=True, event="channel.paused", by=by)
-        lane.paused = True
-        return lane.snapshot()
+    def looks(self, name: str, pause: Pause) -> ChannelSnapshot:
+        """A channel as it will be once it is paused or resumed."""
+        lane = self._lane(name)
+        now = lane.paused, lane.draining
+        lane.set_pause(pause)
+        shown = lane.snapshot()
+        lane.paused, lane.draining = now
+        return shown
 
-    async def resume(self, name: str, *, by: Actor) -> ChannelSnapshot:
-        """Undo pause or drain."""
-        lane = await self._set_paused(name, paused=False, event="channel.resumed", by=by)
-        lane.paused = lane.draining = False
-        self._wake()
-        return lane.snapshot()
+    def obey(self, name: str, pause: Pause) -> None:
+        """A pause, or the end of one, was committed: go by it."""
+        self._lane(name).set_pause(pause)
+        if not pause.paused:
+            self._wake()
 
-    async def drain(self, name: str, *, by: Actor) -> ChannelSnapshot:
-        """Finish what is on the wire, then stay paused."""
-        lane = await self._set_paused(name, paused=True, event="channel.draining", by=by)
-        lane.draining = True
+    async def pause(self, name: str, pause: Pause = PAUSE, *, by: Actor) -> ChannelSnapshot:
+        """Commit a pause, or the end of one, and go by it; kept over restarts."""
+        lane = self._lane(name)
+        await self._store.write(lambda tx: pause_channel(tx, self._clock, name, pause, by=by))
+        self.obey(name, pause)
         return lane.snapshot()
 
     async def reset(self, name: str, *, by: Actor) -> ChannelSnapshot:
@@ -301,17 +313,6 @@ class Channels:
         lane = self._lanes.get(name)
         if lane is None:
             raise NotFound("no channel has this name")
-        return lane
-
-    async def _set_paused(self, name: str, *, paused: bool, event: str, by: Actor) -> Lane:
-        lane = self._lane(name)
-        told = make_event(event, self._clock.now(), name, {"name": name, "by": str(by)})
-
-        async def op(tx: Tx) -> None:
-            await save_paused(tx, name, paused=paused)
-            tx.record(told)
-
-        await self._store.write(op)
         return lane
 
     async def _tell(self, event: str, lane: Lane, by: Actor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -112,6 +112,25 @@ class TraceReply(msgspec.Struct, frozen=True, kw_only=True):
     file: str | None
 
 
+class Pause(NamedTuple):
+    """What an operator wants of a channel; ``paused`` is kept in the store.
+
+    Args:
+        event: its type in the timeline.
+        paused: take nothing new.
+        draining: until what is on the wire has ended it is shown as draining.
+    """
+
+    event: str
+    paused: bool
+    draining: bool = False
+
+
+PAUSE = Pause("channel.paused", paused=True)
+DRAIN = Pause("channel.draining", paused=True, draining=True)
+RESUME = Pause("channel.resumed", paused=False)
+
+
 class ChannelDirectory(Protocol):
     """The channels of a running daemon; what is done to one is told in the timeline, with who did it."""
 
@@ -157,16 +176,12 @@ class ChannelDirectory(Protocol):
         """
         ...
 
-    async def pause(self, name: str, *, by: Actor) -> ChannelSnapshot:
-        """Take nothing new on this channel; kept over restarts. Raises NotFound."""
+    def looks(self, name: str, pause: Pause) -> ChannelSnapshot:
+        """The channel as it will be once it is paused or resumed; nothing changes. Raises NotFound."""
         ...
 
-    async def resume(self, name: str, *, by: Actor) -> ChannelSnapshot:
-        """Undo pause or drain. Raises NotFound."""
-        ...
-
-    async def drain(self, name: str, *, by: Actor) -> ChannelSnapshot:
-        """Finish what is on the wire, then stay paused. Raises NotFound."""
+    def obey(self, name: str, pause: Pause) -> None:
+        """A pause, or the end of one, was committed: go by it. Raises NotFound."""
         ...
 
     async def reset(self, name: str, *, by: Actor) -> ChannelSnapshot:

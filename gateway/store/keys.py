@@ -88,6 +88,30 @@ async def put_answer(tx: Tx, key_id: str, key: str, body_hash: bytes, answer: by
     )
 
 
+async def begin_answer(tx: Tx, key_id: str, key: str, body_hash: bytes, said: bytes, at: datetime) -> bool:
+    """Keep what is said first of an idempotency key; False when something is kept already, and nothing was changed."""
+    n = await tx.execute(
+        "INSERT INTO idempotency (key_id, key, body_hash, answer, created_at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (key_id, key) DO NOTHING",
+        (key_id, key, body_hash, said, format_ms(at)),
+    )
+    return n > 0
+
+
+async def replace_answer(tx: Tx, key_id: str, key: str, before: bytes, said: bytes) -> bool:
+    """Say something else of an idempotency key than ``before``; False when that is not what is kept any more."""
+    n = await tx.execute(
+        "UPDATE idempotency SET answer = ? WHERE key_id = ? AND key = ? AND answer = ?",
+        (said, key_id, key, before),
+    )
+    return n > 0
+
+
+async def drop_answer(tx: Tx, key_id: str, key: str) -> None:
+    """Let an idempotency key be as new."""
+    await tx.execute("DELETE FROM idempotency WHERE key_id = ? AND key = ?", (key_id, key))
+
+
 async def forget_answers(tx: Tx, before: datetime, limit: int) -> int:
     """Drop the oldest answers from before ``before``, at most ``limit``; how many."""
     return await tx.execute(

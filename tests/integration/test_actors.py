@@ -17,6 +17,7 @@ from drivers.smpp.wire.pdus import CancelSm
 from gateway.cli.main import main
 from gateway.model.message import Scope
 from gateway.pipeline.operator.verbs import cancel_message, resend_message
+from gateway.routing.channel import DRAIN, PAUSE, RESUME
 from gateway.runtime.stores import opened_store
 from gateway.store.events import load_events
 from gateway.timeline.delivery_log import DeliveryLog
@@ -100,9 +101,9 @@ async def test_the_opt_out_list_tells_who_put_a_number_there_and_who_took_it_off
 async def test_a_channel_tells_who_paused_resumed_drained_and_reset_it(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
-        channels = rig.channels
-        for verb in (channels.pause, channels.resume, channels.drain, channels.reset):
-            await verb("a", by=OPERATOR)
+        for pause in (PAUSE, RESUME, DRAIN):
+            await rig.channels.pause("a", pause, by=OPERATOR)
+        await rig.channels.reset("a", by=OPERATOR)
         told = [(e.type, json.loads(e.data)) for e in await rig.events("a")]
         by_somebody = [kind for kind, data in told if data.get("by") == "key:operator"]
         assert by_somebody == ["channel.paused", "channel.resumed", "channel.draining", "channel.reset"]

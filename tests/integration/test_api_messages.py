@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from gateway.errors import StoreFull
 from gateway.ids import InboundId, make_id
 from gateway.model.message import InboundMessage, MessageStatus
 from gateway.store.inbound import save_inbound
@@ -204,6 +205,32 @@ async def test_repeated_cancel_gets_the_first_answer(rig):
     other = await rig.send()
     status, problem = await rig.call("POST", f"/v1/messages/{other['id']}/cancel", headers=headers)
     assert (status, problem["code"]) == (422, "idempotency_mismatch")
+
+
+async def test_a_deed_whose_answer_cannot_be_kept_is_not_done(rig, monkeypatch):
+    """They are one transaction: a crash between them would let a repeat find a state that its own first try made."""
+    message = await rig.send()
+
+    async def full(*_: object) -> None:
+        raise StoreFull("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.pipeline.once.save_answer", full)
+        status, _ = await rig.call(
+            "POST", f"/v1/messages/{message['id']}/cancel", headers={"Idempotency-Key": "c-1"}
+        )
+        assert status == 507
+        status, _ = await rig.call("POST", "/v1/channels/sim-1/pause", headers={"Idempotency-Key": "p-1"})
+        assert status == 507
+    assert (await rig.call("GET", f"/v1/messages/{message['id']}"))[1]["status"] == "queued"
+    assert (await rig.call("GET", "/v1/channels/sim-1"))[1]["state"] == "up"
+
+
+async def test_the_answer_to_a_deed_has_what_the_deed_wrote_into_the_timeline(rig):
+    message = await rig.send()
+    _, answer = await rig.call("POST", f"/v1/messages/{message['id']}/cancel")
+    assert [event["type"] for event in answer["events"]] == ["message.queued", "message.canceled"]
+    assert answer == (await rig.call("GET", f"/v1/messages/{message['id']}"))[1]
 
 
 async def test_repeated_resend_does_not_send_a_third_time(rig):

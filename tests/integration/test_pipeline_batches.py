@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,24 @@ async def test_a_batch_that_a_crash_cut_off_is_gone_on_with(
     assert [r.index for r in batch.rejected] == [1]
     assert {(await rig.message(item.id)).batch_id for item in batch.items} == {batch.batch_id}
     assert await anew.accept(wanted, key=None, idempotency=idempotency("k")) == b"[0,2,3,4,5,6,7]"
+
+
+async def test_a_batch_that_comes_twice_at_once_is_stored_once(rig: Rig, monkeypatch: pytest.MonkeyPatch):
+    """As two processes on one store take it: each with a store, and all else, of its own."""
+    monkeypatch.setattr(batches, "_LET_OTHERS_S", (0.0, 0.01))
+    wanted: list[MessageRequest | Rejected] = [*requests(*"abcdefgh")]
+    wanted[1] = Rejected(1, "wrong", "no")
+    async with running(rig.store._path, ScriptedDriver("a"), started=False, exclusive=False) as other:
+        taken = await asyncio.gather(
+            *(one.batches.accept(wanted, key=None, idempotency=idempotency("k")) for one in (rig, other) * 2)
+        )
+    assert await texts(rig) == list("acdefgh")
+    first = next(one for one in taken if isinstance(one, AcceptedBatch))
+    assert [item.index for item in first.items] == [0, 2, 3, 4, 5, 6, 7]
+    assert [r.index for r in first.rejected] == [1]
+    assert len({(await rig.message(item.id)).id for item in first.items}) == 7
+    answers = {one if isinstance(one, bytes) else idempotency("k").render(one) for one in taken}
+    assert answers == {b"[0,2,3,4,5,6,7]"}
 
 
 async def test_what_the_store_has_no_room_for_is_rejected_and_can_be_sent_again(

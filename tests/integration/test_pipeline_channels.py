@@ -9,7 +9,7 @@ import pytest
 
 from drivers.base import EventSink, FaultKind
 from gateway.errors import NotFound
-from gateway.routing.channel import ChannelState
+from gateway.routing.channel import DRAIN, RESUME, ChannelState
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import Rig, running
 from tests.support.people import OPERATOR
@@ -133,7 +133,7 @@ async def test_a_drained_channel_finishes_and_takes_nothing_more(tmp_path: Path)
     async with running(tmp_path / "s.db", driver) as rig:
         on_wire = await rig.send()
         await driver.until_submitted(1)
-        assert (await rig.channels.drain("a", by=OPERATOR)).state is ChannelState.DRAINING
+        assert (await rig.channels.pause("a", DRAIN, by=OPERATOR)).state is ChannelState.DRAINING
         behind = await rig.send()
         driver.release()
         await rig.until_status(on_wire, "sent")
@@ -141,13 +141,13 @@ async def test_a_drained_channel_finishes_and_takes_nothing_more(tmp_path: Path)
         (snapshot,) = rig.channels.snapshots()
         assert (snapshot.state, snapshot.in_flight, snapshot.sent) == (ChannelState.PAUSED, 0, 1)
         assert (await rig.message(behind.id)).status == "queued"
-        assert (await rig.channels.resume("a", by=OPERATOR)).state is ChannelState.UP
+        assert (await rig.channels.pause("a", RESUME, by=OPERATOR)).state is ChannelState.UP
         await rig.until_status(behind, "sent")
 
 
 async def test_a_channel_that_does_not_exist_is_not_found(tmp_path: Path):
     async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig:
-        for verb in (rig.channels.pause, rig.channels.resume, rig.channels.drain, rig.channels.reset):
+        for verb in (rig.channels.pause, rig.channels.reset):
             with pytest.raises(NotFound):
                 await verb("b", by=OPERATOR)
         assert rig.channels.snapshot("b") is None

@@ -17,6 +17,7 @@ from gateway.model.request import MessageRequest
 from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.pipeline.receipts import inquiry
 from gateway.pipeline.receipts.inquiry import MAX_REFUSALS, REST_S, ROUNDS, Inquiry
+from gateway.routing.channel import RESUME
 from gateway.runtime.app import Gateway
 from gateway.settings.config import load_settings
 from gateway.store.messages import find_message
@@ -182,7 +183,7 @@ async def test_a_channel_that_is_down_or_paused_is_left_alone(tmp_path: Path):
         await driver.come_up()
         await rig.channels.pause("a", by=OPERATOR)
         assert await ask.look() == 0
-        await rig.channels.resume("a", by=OPERATOR)
+        await rig.channels.pause("a", RESUME, by=OPERATOR)
         assert await ask.look() == 1
 
 

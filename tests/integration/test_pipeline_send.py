@@ -13,6 +13,7 @@ from drivers.codec.udh import decode_udh
 from drivers.pacing import TokenBucket
 from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.routing.budgets import Budget, Quota
+from gateway.routing.channel import RESUME
 from gateway.routing.periods import Period
 from gateway.settings.text import TextSettings
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
@@ -340,7 +341,7 @@ async def test_a_paused_channel_takes_nothing_until_it_is_resumed(tmp_path: Path
     async with running(tmp_path / "s.db", again) as rig:
         await rig.settled()
         assert not again.submitted, "a pause outlives a restart"
-        await rig.channels.resume("a", by=OPERATOR)
+        await rig.channels.pause("a", RESUME, by=OPERATOR)
         await rig.until_status(message, "sent")
 
 

@@ -10,6 +10,7 @@ import pytest
 from drivers.base import Blame, FaultKind, LateResult, SubmitResult
 from gateway.pipeline.sending.retry import RetryPolicy
 from gateway.routing.budgets import Need
+from gateway.routing.channel import RESUME
 from gateway.routing.waiting import Waiting, explain_wait
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import Rig, running
@@ -190,7 +191,7 @@ async def test_the_trial_is_made_with_somebody_else_however_many_messages_wait_b
         good = await rig.send(OTHERS[10])
         await pass_time(rig, 70.0, step_s=10.0)
         before = len(driver.submitted)
-        await rig.channels.resume("a", by=OPERATOR)
+        await rig.channels.pause("a", RESUME, by=OPERATOR)
         await rig.until_status(good, "sent")
         assert driver.recipients()[before] == OTHERS[10]
 
@@ -333,6 +334,6 @@ async def test_after_each_failure_others_come_first_however_urgent_the_next_to_t
             await rig.send(OFF, category="emergency", priority=9)
         for number in OTHERS[:3]:
             await rig.send(number)
-        await rig.channels.resume("a", by=OPERATOR)
+        await rig.channels.pause("a", RESUME, by=OPERATOR)
         await rig.settled()
         assert driver.recipients()[:2] == [OFF, OTHERS[0]]

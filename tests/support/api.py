@@ -24,7 +24,7 @@ from gateway.model.message import ApiKey, Scope
 from gateway.pipeline.intake.accept import Intake, IntakeSettings
 from gateway.pipeline.intake.batches import Batches
 from gateway.policy.text import DEFAULT_RULES, TextRules
-from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing, TraceReply, UssdReply
+from gateway.routing.channel import ChannelSnapshot, ChannelState, Pause, Standing, TraceReply, UssdReply
 from gateway.routing.rules import queues_of
 from gateway.store.keys import hash_secret, make_secret, save_key
 from gateway.store.sqlite.engine import SqliteStore
@@ -62,14 +62,19 @@ class FakeChannels:
     async def take_back(self, name: str, reference: str, recipient: str, sender: str | None) -> bool:
         return False
 
-    async def pause(self, name: str, *, by: Actor) -> ChannelSnapshot:
-        return self._set(name, ChannelState.PAUSED)
+    def looks(self, name: str, pause: Pause) -> ChannelSnapshot:
+        before = self._channels[name]
+        state = (
+            ChannelState.DRAINING
+            if pause.draining
+            else ChannelState.PAUSED
+            if pause.paused
+            else ChannelState.UP
+        )
+        return msgspec.structs.replace(before, state=state)
 
-    async def resume(self, name: str, *, by: Actor) -> ChannelSnapshot:
-        return self._set(name, ChannelState.UP)
-
-    async def drain(self, name: str, *, by: Actor) -> ChannelSnapshot:
-        return self._set(name, ChannelState.DRAINING)
+    def obey(self, name: str, pause: Pause) -> None:
+        self._channels[name] = self.looks(name, pause)
 
     async def reset(self, name: str, *, by: Actor) -> ChannelSnapshot:
         return self._set(name, ChannelState.STARTING)

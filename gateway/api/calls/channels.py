@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 import msgspec
 from aiohttp import web
 
-from gateway.api.accepted import answer_once
+from gateway.api.accepted import REPLAYED, answer_act, answer_deed
 from gateway.api.context import Call
 from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.errors import NotFound
-from gateway.routing.channel import ChannelSnapshot
+from gateway.pipeline.operator.verbs import pause_channel as keep_pause
+from gateway.routing.channel import DRAIN, PAUSE, RESUME, ChannelSnapshot, Pause
+from gateway.store.ports import Tx
 from gateway.views.shapes import ChannelPage, TraceRequest, UssdRequest
 
 _ussd = msgspec.json.Decoder(UssdRequest)
@@ -31,22 +32,23 @@ async def get_channel(call: Call) -> web.Response:
 
 async def pause_channel(call: Call) -> web.Response:
     """Let the channel take nothing new; receipts and inbound go on. Kept over restarts."""
-    return await _apply(call, call.context.channels.pause)
+    return await _pause(call, PAUSE)
 
 
 async def resume_channel(call: Call) -> web.Response:
     """Undo pause or drain."""
-    return await _apply(call, call.context.channels.resume)
+    return await _pause(call, RESUME)
 
 
 async def drain_channel(call: Call) -> web.Response:
     """Finish what is on the wire, then stay paused."""
-    return await _apply(call, call.context.channels.drain)
+    return await _pause(call, DRAIN)
 
 
 async def reset_channel(call: Call) -> web.Response:
     """Close the wire and start the channel anew, also after a fault that stopped it."""
-    return await _apply(call, call.context.channels.reset)
+    body = await read_empty_body(call.request)
+    return await answer_act(call, body, partial(call.context.channels.reset, _find(call).name, by=call.actor))
 
 
 async def send_ussd(call: Call) -> web.Response:
@@ -58,9 +60,7 @@ async def send_ussd(call: Call) -> web.Response:
     name = _find(call).name
     body = await read_body(call.request, SINGLE_MAX_OCTETS)
     wanted = decode_body(_ussd, body)
-    return await answer_once(
-        call, body, partial(call.context.channels.ussd, name, wanted.code, by=call.actor)
-    )
+    return await answer_act(call, body, partial(call.context.channels.ussd, name, wanted.code, by=call.actor))
 
 
 async def trace_channel(call: Call) -> web.Response:
@@ -74,9 +74,19 @@ async def trace_channel(call: Call) -> web.Response:
     return answer_value(call.context.channels.switch_trace(name, on=wanted.on))
 
 
-async def _apply(call: Call, verb: Callable[..., Awaitable[ChannelSnapshot]]) -> web.Response:
+async def _pause(call: Call, pause: Pause) -> web.Response:
     body = await read_empty_body(call.request)
-    return await answer_once(call, body, partial(verb, _find(call).name, by=call.actor))
+    channels, clock, name = call.context.channels, call.context.clock, _find(call).name
+    looks = channels.looks(name, pause)
+
+    async def deed(tx: Tx) -> ChannelSnapshot:
+        await keep_pause(tx, clock, name, pause, by=call.actor)
+        return looks
+
+    response = await answer_deed(call, body, deed)
+    if REPLAYED not in response.headers:
+        channels.obey(name, pause)
+    return response
 
 
 def _find(call: Call) -> ChannelSnapshot:

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 
 import msgspec
 from aiohttp import web
 
-from gateway.api.accepted import answer_accepted, answer_once, read_idempotency
+from gateway.api.accepted import answer_accepted, answer_act, answer_deed, read_idempotency
 from gateway.api.context import Call
 from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.api.http.problem import Forbidden
 from gateway.api.http.query import MessageQuery, make_page, read_cursor, read_person, read_query
-from gateway.clock import Clock
-from gateway.errors import NotFound
+from gateway.errors import Conflict, NotFound
 from gateway.ids import is_id
 from gateway.model.lifecycle import CANCELABLE
 from gateway.model.message import Message, Scope, Segment, SegmentStatus
 from gateway.model.request import MessageRequest
-from gateway.pipeline.operator.recall import cancel_or_recall
-from gateway.pipeline.operator.verbs import resend_message
+from gateway.pipeline.operator.recall import find_recall
+from gateway.pipeline.operator.verbs import cancel_waiting, send_again
 from gateway.routing.budgets import URGENT, Need
 from gateway.routing.waiting import Waiting, explain_wait
 from gateway.store.events import load_timeline
 from gateway.store.messages import MessageFilter, find_message, list_messages, load_segments
-from gateway.store.ports import Store, Tx
+from gateway.store.noting import NotingTx
+from gateway.store.ports import Tx
 from gateway.store.usage import find_hidden_until
 from gateway.views.shapes import MessageOut, MessagePage, show_message
 
@@ -78,9 +77,28 @@ async def cancel(call: Call) -> web.Response:
 
     A key may cancel what it sent itself; with the scope `manage` besides, others' messages too.
     """
-    return await _apply(
-        call, partial(cancel_or_recall, by=call.actor, take_back=call.context.channels.take_back)
-    )
+    context, clock = call.context, call.context.clock
+    body = await read_empty_body(call.request)
+    message_id = read_id(call)
+    await _check_ownership(call, message_id)
+    show = shower(call, message_id)
+
+    async def deed(tx: Tx) -> MessageOut:
+        noting = NotingTx(tx)
+        await cancel_waiting(noting, clock, message_id, by=call.actor)
+        return await show(noting)
+
+    take_back = context.channels.take_back
+    recall = await find_recall(context.store, message_id, by=call.actor, take_back=take_back)
+    if recall is None:
+        return await answer_deed(call, body, deed)
+
+    async def settle(tx: Tx, forgotten: list[int]) -> MessageOut | Conflict:
+        noting = NotingTx(tx)
+        settled = await recall.settle(noting, clock, forgotten)
+        return settled if isinstance(settled, Conflict) else await show(noting)
+
+    return await answer_act(call, body, recall.ask, settle)
 
 
 async def resend(call: Call) -> web.Response:
@@ -88,21 +106,19 @@ async def resend(call: Call) -> web.Response:
 
     A key may resend what it sent itself; with the scope `manage` besides, others' messages too.
     """
-    return await _apply(
-        call, partial(resend_message, by=call.actor, valid_for_s=call.context.intake.valid_for_s)
-    )
-
-
-async def _apply(call: Call, verb: Callable[[Store, Clock, str], Awaitable[Message]]) -> web.Response:
+    context, clock = call.context, call.context.clock
     body = await read_empty_body(call.request)
     message_id = read_id(call)
     await _check_ownership(call, message_id)
+    show = shower(call, message_id)
 
-    async def act() -> MessageOut:
-        await verb(call.context.store, call.context.clock, message_id)
-        return await load_message(call, message_id)
+    async def deed(tx: Tx) -> MessageOut:
+        noting = NotingTx(tx)
+        valid_for_s = context.intake.valid_for_s
+        await send_again(noting, clock, message_id, by=call.actor, valid_for_s=valid_for_s)
+        return await show(noting)
 
-    return await answer_once(call, body, act)
+    return await answer_deed(call, body, deed)
 
 
 async def _check_ownership(call: Call, message_id: str) -> None:
@@ -142,18 +158,25 @@ async def load_message(call: Call, message_id: str) -> MessageOut:
     Raises:
         NotFound: there is none with this id.
     """
+    show = shower(call, message_id)
+    return await call.context.store.read(lambda tx: show(NotingTx(tx)))
+
+
+def shower(call: Call, message_id: str) -> Callable[[NotingTx], Awaitable[MessageOut]]:
+    """An operation that shows a message as it is in a transaction, with what was recorded there; see `load_message`."""
     standings, now = call.context.channels.standings(), call.context.clock.now()
 
-    async def load(tx: Tx) -> MessageOut:
+    async def show(tx: NotingTx) -> MessageOut:
         message = await find_message(tx, message_id)
         if message is None:
             raise NotFound("there is no message with this id")
         segments = (await load_segments(tx, [message_id])).get(message_id, [])
         events = await load_timeline(tx, message_id)
+        events += [event for event in tx.events if event.subject == message_id]
         reasons = explain_wait(await _waiting(tx, message, segments), standings, now)
         return show_message(message, segments, events, reasons)
 
-    return await call.context.store.read(load)
+    return show
 
 
 async def _waiting(tx: Tx, message: Message, segments: Sequence[Segment]) -> Waiting:

@@ -10,12 +10,14 @@ from aiohttp import web
 from msgspec import Meta
 
 from drivers.base import ReceiptState
-from gateway.api.accepted import answer_once
-from gateway.api.calls.messages import load_message, read_id
+from gateway.api.accepted import answer_deed
+from gateway.api.calls.messages import read_id, shower
 from gateway.api.context import Call
 from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body
 from gateway.api.http.query import Instant, PageQuery, Word, make_page, read_cursor, read_query
-from gateway.pipeline.receipts.unmatched import match_receipt
+from gateway.pipeline.receipts.unmatched import match_by_hand
+from gateway.store.noting import NotingTx
+from gateway.store.ports import Tx
 from gateway.store.receipts import KeptReceipt, list_kept
 from gateway.views.shapes import MessageOut
 
@@ -96,21 +98,15 @@ async def match_to_message(call: Call) -> web.Response:
     receipt_id = read_id(call)
     body = await read_body(call.request, SINGLE_MAX_OCTETS)
     wanted = decode_body(_match_request, body)
-    context = call.context
+    clock, show = call.context.clock, shower(call, wanted.message_id)
 
-    async def act() -> MessageOut:
-        await match_receipt(
-            context.store,
-            context.clock,
-            receipt_id,
-            wanted.message_id,
-            wanted.part,
-            wanted.state,
-            by=call.actor,
-        )
-        return await load_message(call, wanted.message_id)
+    async def deed(tx: Tx) -> MessageOut:
+        noting = NotingTx(tx)
+        what = receipt_id, wanted.message_id, wanted.part, wanted.state
+        await match_by_hand(noting, clock, *what, by=call.actor)
+        return await show(noting)
 
-    return await answer_once(call, body, act)
+    return await answer_deed(call, body, deed)
 
 
 def _show(kept: KeptReceipt) -> ReceiptOut:

@@ -16,7 +16,7 @@ from drivers.carrier_options import write_options
 from drivers.codec.segment import Plan
 from drivers.codec.udh import encode_udh
 from gateway.clock import Clock, truncate_ms
-from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest
+from gateway.errors import FieldError, InvalidRequest
 from gateway.ids import BatchId, MessageId, make_id
 from gateway.model.actor import actor_of
 from gateway.model.message import ApiKey, Message, MessageStatus, Segment
@@ -25,9 +25,10 @@ from gateway.model.request import MessageRequest, PreviewRequest
 from gateway.pipeline.intake.admission import Room
 from gateway.pipeline.intake.drafts import AcceptedMessage, Draft, save_drafts
 from gateway.pipeline.intake.plan import Planner, fits, preview_request
+from gateway.pipeline.once import Once, find_kept
 from gateway.policy.text import DEFAULT_RULES, Preview, TextRules
 from gateway.routing.rules import choose_queue, queues_of
-from gateway.store.keys import find_answer, save_answer
+from gateway.store.keys import save_answer
 from gateway.store.ports import Store, Tx
 
 MAX_AHEAD = timedelta(days=366)
@@ -136,11 +137,12 @@ class Intake:
             return await self.store(draft)
 
         async def save_once(tx: Tx) -> AcceptedMessage | bytes:
-            if (answer := await replay(tx, key, idempotency)) is not None:
+            once = once_of(key, idempotency)
+            if (answer := await find_kept(tx, once)) is not None:
                 return answer
             accepted = (await save_drafts(tx, [draft]))[0]
             answer, at = idempotency.render(accepted), draft.message.created_at
-            await save_answer(tx, owner_of(key), idempotency.key, idempotency.body_hash, answer, at)
+            await save_answer(tx, *once, answer, at)
             return accepted
 
         with self.room.hold([draft]):
@@ -159,7 +161,7 @@ class Intake:
         """The first answer to an Idempotency-Key that came before, even if the request would be refused by now."""
         if idempotency is None:
             return None
-        return await self._store.read(lambda tx: replay(tx, key, idempotency))
+        return await self._store.read(lambda tx: find_kept(tx, once_of(key, idempotency)))
 
     def preview(self, request: PreviewRequest) -> Preview:
         """What a message would cost if it were sent; nothing is stored.
@@ -293,21 +295,9 @@ def owner_of(key: ApiKey | None) -> str:
     return key.id if key else ""
 
 
-async def replay(tx: Tx, key: ApiKey | None, idempotency: Idempotency) -> bytes | None:
-    """What is kept for an Idempotency-Key; None when it is new.
-
-    Raises:
-        IdempotencyMismatch: it came before with another body.
-    """
-    kept = await find_answer(tx, owner_of(key), idempotency.key)
-    if kept is None:
-        return None
-    body_hash, answer = kept
-    if body_hash != idempotency.body_hash:
-        raise IdempotencyMismatch(
-            "this Idempotency-Key was used with another body; use a new key for a new request"
-        )
-    return answer
+def once_of(key: ApiKey | None, idempotency: Idempotency) -> Once:
+    """The row of the store that an Idempotency-Key stands in."""
+    return Once(owner_of(key), idempotency.key, idempotency.body_hash)
 
 
 def _no_channel(request: MessageRequest) -> FieldError:

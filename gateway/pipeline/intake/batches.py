@@ -1,17 +1,20 @@
 """Batches: many messages of one call, committed in pieces, so that nobody waits for the whole of somebody else's.
 
 Pieces of different batches take turns. With an Idempotency-Key each piece is committed together with a note of how
-far the batch has come: repeated after a crash, the call goes on from there and sends nothing twice.
+far the batch has come: repeated after a crash, the call goes on from there and sends nothing twice. A piece is stored
+only where the note is the one that it builds on. So two that take the same batch at once, in whatever process, store
+each item once; who comes too late reads the note again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Final, NamedTuple
-from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -20,10 +23,11 @@ from gateway.errors import InvalidRequest, StoreError
 from gateway.ids import BatchId, make_id
 from gateway.model.message import ApiKey, MessageStatus
 from gateway.model.request import MessageRequest
-from gateway.pipeline.intake.accept import Idempotency, Intake, owner_of, replay
+from gateway.pipeline.intake.accept import Idempotency, Intake, once_of
 from gateway.pipeline.intake.drafts import Draft, save_drafts
 from gateway.pipeline.intake.plan import Planner
-from gateway.store.keys import put_answer
+from gateway.pipeline.once import Once, find_kept
+from gateway.store.keys import begin_answer, put_answer, replace_answer
 from gateway.store.messages import list_batch
 from gateway.store.ports import Store, Tx
 
@@ -32,6 +36,8 @@ PIECE_SEGMENTS: Final = 2_000
 """Of one commit: a fraction of a second of the writer's work."""
 MOST_SEGMENTS: Final = 100_000
 """Of one call: 10,000 messages of 10 segments."""
+_LET_OTHERS_S: Final = (0.05, 0.5)
+"""So long who was too late lets the other one go on."""
 _NOTE: Final = b"\0"
 """How a note begins; an answer is JSON."""
 
@@ -73,6 +79,9 @@ class AcceptedBatch(NamedTuple):
     rejected: list[Rejected]
 
 
+_Wanted = MessageRequest | Rejected
+
+
 class _Note(msgspec.Struct, frozen=True, kw_only=True):
     """How far a batch has come.
 
@@ -96,11 +105,17 @@ class _Work:
     key: ApiKey | None
     idempotency: Idempotency | None
     now: datetime
+    noted: bytes | None = None
     batch: AcceptedBatch
     following: int = 0
     n_segments: int = 0
     n_in_piece: int = 0
     drafts: list[tuple[int, Draft]] = field(default_factory=list)
+
+    def forget_piece(self) -> None:
+        """Begin another one."""
+        self.drafts.clear()
+        self.n_in_piece = 0
 
 
 class Batches:
@@ -115,7 +130,6 @@ class Batches:
         self._clock = clock
         self._intake = intake
         self._turn = asyncio.Lock()
-        self._at_work: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def accept(
         self,
@@ -145,49 +159,66 @@ class Batches:
         """
         if idempotency is None:
             return await self._take(requests, self._begin(key, None))
-        async with self._at_work.setdefault((owner_of(key), idempotency.key), asyncio.Lock()):
-            kept = await self._store.read(lambda tx: replay(tx, key, idempotency))
-            if kept is not None and not kept.startswith(_NOTE):
-                return kept
-            work = self._begin(key, idempotency)
-            if kept is not None:
-                await self._go_on(work, _decode_note(kept[len(_NOTE) :]))
-            return await self._take(requests, work)
+        work = self._begin(key, idempotency)
+        answer = await self._catch_up(work, once_of(key, idempotency))
+        return answer if answer is not None else await self._take(requests, work)
 
     def _begin(self, key: ApiKey | None, idempotency: Idempotency | None) -> _Work:
         batch = AcceptedBatch(BatchId(make_id()), [], [])
         return _Work(key=key, idempotency=idempotency, now=self._clock.now(), batch=batch)
 
+    async def _catch_up(self, work: _Work, once: Once) -> bytes | None:
+        """Read how far a batch has come: its answer, if it has one."""
+        kept = await self._store.read(lambda tx: find_kept(tx, once))
+        if kept is not None and not kept.startswith(_NOTE):
+            return kept
+        if kept is not None:
+            await self._go_on(work, _decode_note(kept[len(_NOTE) :]))
+        work.noted = kept
+        return None
+
     async def _go_on(self, work: _Work, note: _Note) -> None:
-        """Take up a batch where a crash, or a store that failed, left it."""
+        """Take up a batch where a crash, a store that failed, or another who takes it, left it."""
         rows = await self._store.read(lambda tx: list_batch(tx, note.batch_id))
         refused = {rejected.index for rejected in note.rejected}
         taken = [index for index in range(note.following) if index not in refused]
         items = [BatchItem(index, *row) for index, row in zip(taken, rows, strict=False)]
         work.batch = AcceptedBatch(BatchId(note.batch_id), items, list(note.rejected))
         work.following = note.following
+        work.n_segments = sum(item.segments for item in items)
 
-    async def _take(self, requests: Iterable[MessageRequest | Rejected], work: _Work) -> AcceptedBatch:
+    async def _take(self, requests: Iterable[_Wanted], work: _Work) -> AcceptedBatch | bytes:
         planner = self._intake.make_planner()
-        waiting = ((i, request) for i, request in enumerate(requests) if i >= work.following)
+        waiting: Iterator[tuple[int, _Wanted]] = iter(enumerate(requests))
         breath = Breath()
         while True:
+            piece: list[tuple[int, _Wanted]] = []
             # One piece at a time, from whichever batch: who posts a single message waits for no more than that.
             async with self._turn:
                 more = False
                 for index, request in waiting:
                     await breath.take()
+                    if index < work.following:
+                        continue
+                    piece.append((index, request))
                     more = self._add(work, index, request, planner)
                     if more:
                         break
                 try:
-                    await self._store_piece(work, ended=not more)
+                    is_stored = await self._store_piece(work, ended=not more)
                 except StoreError as error:
                     if not work.batch.items:
                         raise
                     self._give_up(work, error, waiting)
-                    more = False
-            if not more:
+                    more, is_stored = False, True
+            if not is_stored:  # somebody else takes this batch, too, and was faster
+                assert work.idempotency is not None
+                work.forget_piece()
+                await asyncio.sleep(random.uniform(*_LET_OTHERS_S))
+                if (answer := await self._catch_up(work, once_of(work.key, work.idempotency))) is not None:
+                    return answer
+                waiting = chain(piece, waiting)
+            elif not more:
                 return work.batch
 
     def _add(self, work: _Work, index: int, request: MessageRequest | Rejected, planner: Planner) -> bool:
@@ -214,33 +245,42 @@ class Batches:
         work.drafts.append((index, draft))
         return len(work.drafts) >= PIECE_MESSAGES or work.n_in_piece >= PIECE_SEGMENTS
 
-    async def _store_piece(self, work: _Work, *, ended: bool) -> None:
+    async def _store_piece(self, work: _Work, *, ended: bool) -> bool:
         """Commit what is ready, and with it how far the batch has come, or its answer.
+
+        Returns:
+            False when the batch has come further by another way: nothing was stored.
 
         Raises:
             StoreError: nothing of this piece was stored.
         """
-        drafts = [draft for _, draft in work.drafts]
-        if not drafts and work.idempotency is None:
-            return
+        drafts, idempotency = [draft for _, draft in work.drafts], work.idempotency
+        if not drafts and idempotency is None:
+            return True
+        note = _make_note(work)
 
-        async def op(tx: Tx) -> list[BatchItem]:
+        async def op(tx: Tx) -> list[BatchItem] | None:
+            once = None if idempotency is None else once_of(work.key, idempotency)
+            if once is not None and not await _move_note(tx, once, work.noted, note, work.now):
+                return None
             saved = [accepted.message for accepted in await save_drafts(tx, drafts)]
             items = [
                 BatchItem(index, message.id, message.recipient, message.status, message.n_segments)
                 for (index, _), message in zip(work.drafts, saved, strict=True)
             ]
-            if (idempotency := work.idempotency) is not None:
+            if once is not None and idempotency is not None and ended:
                 batch = work.batch._replace(items=work.batch.items + items)
-                kept = idempotency.render(batch) if ended else _make_note(work)
-                owner = owner_of(work.key)
-                await put_answer(tx, owner, idempotency.key, idempotency.body_hash, kept, work.now)
+                await put_answer(tx, *once, idempotency.render(batch), work.now)
             return items
 
         with self._intake.room.hold(drafts):
-            work.batch.items.extend(await self._store.write(op))
-        work.drafts.clear()
-        work.n_in_piece = 0
+            stored = await self._store.write(op)
+        if stored is None:
+            return False
+        work.batch.items.extend(stored)
+        work.noted = note
+        work.forget_piece()
+        return True
 
     def _give_up(
         self, work: _Work, error: StoreError, waiting: Iterable[tuple[int, MessageRequest | Rejected]]
@@ -254,6 +294,13 @@ class Batches:
                 left.append(index)
         work.batch.rejected.extend(Rejected(index, error.code, str(error)) for index in left)
         work.batch.rejected.sort(key=lambda rejected: rejected.index)
+
+
+async def _move_note(tx: Tx, once: Once, before: bytes | None, note: bytes, at: datetime) -> bool:
+    """Put a note where the one before stands; False when another one does."""
+    if before is None:
+        return await begin_answer(tx, *once, note, at)
+    return await replace_answer(tx, once.owner, once.key, before, note)
 
 
 def _make_note(work: _Work) -> bytes:

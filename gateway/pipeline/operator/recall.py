@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,6 +25,55 @@ forgotten the segment."""
 RECALLED = MessageError(code="canceled", detail="The network was asked to forget it, and has.")
 
 
+class Recall(NamedTuple):
+    """A message that the network has, and may forget.
+
+    Args:
+        take_back: asks the network.
+        by: who wants it back.
+    """
+
+    message: Message
+    segments: list[Segment]
+    take_back: TakeBack
+    by: Actor
+
+    async def ask(self) -> list[int]:
+        """Ask the network to forget it; the parts that it has forgotten."""
+        return [segment.part for segment in self.segments if await self._forgets(segment)]
+
+    async def settle(self, tx: Tx, clock: Clock, forgotten: list[int]) -> Message | Conflict:
+        """Write what the network has forgotten; the canceled message, or why it is not canceled by that."""
+        settled = await _record(tx, clock, self.message.id, forgotten, self.by)
+        if settled.status is MessageStatus.CANCELED:
+            return settled
+        return Conflict(
+            f"the message is {settled.status.value}; the network forgot {len(forgotten)} of its"
+            f" {len(self.segments)} parts"
+        )
+
+    async def _forgets(self, segment: Segment) -> bool:
+        message = self.message
+        if segment.status is not SegmentStatus.SENT or not segment.channel or not segment.reference:
+            return False
+        return await self.take_back(
+            segment.channel, segment.reference, message.recipient, message.source_address
+        )
+
+
+async def find_recall(store: Store, message_id: str, *, by: Actor, take_back: TakeBack) -> Recall | None:
+    """A message as one that the network has; None when it has it not, or not any more."""
+
+    async def op(tx: Tx) -> tuple[Message, list[Segment]] | None:
+        message = await find_message(tx, message_id)
+        if message is None or message.status is not MessageStatus.SENT:
+            return None
+        return message, (await load_segments(tx, [message_id]))[message_id]
+
+    found = await store.read(op)
+    return None if found is None else Recall(*found, take_back, by)
+
+
 async def cancel_or_recall(
     store: Store, clock: Clock, message_id: str, *, by: Actor, take_back: TakeBack
 ) -> Message:
@@ -37,24 +87,14 @@ async def cancel_or_recall(
         NotFound: no such message.
         Conflict: it is on the wire, has ended, or the network does not forget all of it; the detail names its state.
     """
-    message = await store.read(lambda tx: find_message(tx, message_id))
-    if message is None or message.status is not MessageStatus.SENT:
+    recall = await find_recall(store, message_id, by=by, take_back=take_back)
+    if recall is None:
         return await cancel_message(store, clock, message_id, by=by)
-    segments = (await store.read(lambda tx: load_segments(tx, [message_id])))[message_id]
-    forgotten = [segment.part for segment in segments if await _forgets(message, segment, take_back)]
-    settled = await store.write(lambda tx: _record(tx, clock, message_id, forgotten, by))
-    if settled.status is not MessageStatus.CANCELED:
-        raise Conflict(
-            f"the message is {settled.status.value}; the network forgot {len(forgotten)} of its"
-            f" {len(segments)} parts"
-        )
+    forgotten = await recall.ask()
+    settled = await store.write(lambda tx: recall.settle(tx, clock, forgotten))
+    if isinstance(settled, Conflict):
+        raise settled
     return settled
-
-
-async def _forgets(message: Message, segment: Segment, take_back: TakeBack) -> bool:
-    if segment.status is not SegmentStatus.SENT or not segment.channel or not segment.reference:
-        return False
-    return await take_back(segment.channel, segment.reference, message.recipient, message.source_address)
 
 
 async def _record(tx: Tx, clock: Clock, message_id: str, forgotten: list[int], by: Actor) -> Message:

@@ -1,4 +1,4 @@
-"""What people may do to a message, besides sending it."""
+"""What people may do to a message, besides sending it, and to a channel."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ import msgspec
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict, NotFound
 from gateway.model.actor import Actor
-from gateway.model.events import message_event
+from gateway.model.events import make_event, message_event
 from gateway.model.lifecycle import CANCELABLE, RESENDABLE, check_transition
 from gateway.model.message import Message, MessageStatus, SegmentStatus
+from gateway.routing.channel import Pause
 from gateway.routing.rules import channel_queue
 from gateway.store.messages import find_message, load_segments
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import save_segments, save_state
+from gateway.store.queue import save_paused, save_segments, save_state
 
 
 async def cancel_message(store: Store, clock: Clock, message_id: str, *, by: Actor) -> Message:
-    """Take a waiting message back.
+    """`cancel_waiting` in a transaction of its own."""
+    return await store.write(lambda tx: cancel_waiting(tx, clock, message_id, by=by))
+
+
+async def cancel_waiting(tx: Tx, clock: Clock, message_id: str, *, by: Actor) -> Message:
+    """Take a waiting message back, inside another operation.
 
     Args:
         by: who does.
@@ -28,33 +34,35 @@ async def cancel_message(store: Store, clock: Clock, message_id: str, *, by: Act
         NotFound: no such message.
         Conflict: it is already on the wire or has ended; the detail names its state.
     """
-
-    async def op(tx: Tx) -> Message:
-        message = await _existing(tx, message_id)
-        segments = (await load_segments(tx, [message_id]))[message_id]
-        gone = any(s.status not in {SegmentStatus.QUEUED, SegmentStatus.FAILED} for s in segments)
-        if message.status not in CANCELABLE or gone:
-            state = "partly sent" if message.status in CANCELABLE else message.status.value
-            raise Conflict(f"the message is {state}; only a scheduled or queued one can be canceled")
-        now = truncate_ms(clock.now())
-        canceled = msgspec.structs.replace(
-            message,
-            status=check_transition(message.status, MessageStatus.CANCELED),
-            updated_at=now,
-        )
-        await save_state(tx, canceled)
-        tx.record(message_event(canceled, now, by=by))
-        return canceled
-
-    return await store.write(op)
+    message = await _existing(tx, message_id)
+    segments = (await load_segments(tx, [message_id]))[message_id]
+    gone = any(s.status not in {SegmentStatus.QUEUED, SegmentStatus.FAILED} for s in segments)
+    if message.status not in CANCELABLE or gone:
+        state = "partly sent" if message.status in CANCELABLE else message.status.value
+        raise Conflict(f"the message is {state}; only a scheduled or queued one can be canceled")
+    now = truncate_ms(clock.now())
+    canceled = msgspec.structs.replace(
+        message,
+        status=check_transition(message.status, MessageStatus.CANCELED),
+        updated_at=now,
+    )
+    await save_state(tx, canceled)
+    tx.record(message_event(canceled, now, by=by))
+    return canceled
 
 
 async def resend_message(
     store: Store, clock: Clock, message_id: str, *, by: Actor, valid_for_s: float = 72 * 3_600.0
 ) -> Message:
+    """`send_again` in a transaction of its own."""
+    return await store.write(lambda tx: send_again(tx, clock, message_id, by=by, valid_for_s=valid_for_s))
+
+
+async def send_again(tx: Tx, clock: Clock, message_id: str, *, by: Actor, valid_for_s: float) -> Message:
     """Send a message again, by an operator's decision: segments that did not arrive, or that nobody knows of.
 
-    This is the one way out of a final state, and the one way in which an uncertain segment goes out twice.
+    It is a part of another operation. This is the one way out of a final state, and the one way in which an uncertain
+    segment goes out twice.
 
     Args:
         by: who decided so.
@@ -64,42 +72,46 @@ async def resend_message(
         NotFound: no such message.
         Conflict: its state forbids it; the detail names it.
     """
+    message = await _existing(tx, message_id)
+    if message.status not in RESENDABLE:
+        allowed = ", ".join(sorted(RESENDABLE))
+        raise Conflict(f"the message is {message.status.value}; only these can be resent: {allowed}")
+    if message.text is None and message.data is None:
+        raise Conflict("the text of the message is not kept any more (retention.texts); send a new message")
+    now = truncate_ms(clock.now())
+    segments = (await load_segments(tx, [message_id]))[message_id]
+    out = [s for s in segments if s.status in {SegmentStatus.SENT, SegmentStatus.DELIVERED}]
+    again = [
+        msgspec.structs.replace(s, status=SegmentStatus.QUEUED, attempts=0, reference=None, error=None)
+        for s in segments
+        if s not in out
+    ]
+    if not again:
+        raise Conflict(f"the message is {message.status.value}, and the network has all of it")
+    await save_segments(tx, message_id, again)
+    valid_for = timedelta(seconds=message.valid_for_s or valid_for_s)
+    queued = msgspec.structs.replace(
+        message,
+        status=MessageStatus.QUEUED,  # not by the table: an operator's word is above it
+        # Parts that are out already bind the rest to their channel: the handset joins parts by sender.
+        queue=channel_queue(out[0].channel or "") if out else message.queue,
+        error=None,
+        updated_at=now,
+        expires_at=now + valid_for,
+    )
+    await save_state(tx, queued)
+    tx.record(message_event(queued, now, by=by))
+    return queued
 
-    async def op(tx: Tx) -> Message:
-        message = await _existing(tx, message_id)
-        if message.status not in RESENDABLE:
-            allowed = ", ".join(sorted(RESENDABLE))
-            raise Conflict(f"the message is {message.status.value}; only these can be resent: {allowed}")
-        if message.text is None and message.data is None:
-            raise Conflict(
-                "the text of the message is not kept any more (retention.texts); send a new message"
-            )
-        now = truncate_ms(clock.now())
-        segments = (await load_segments(tx, [message_id]))[message_id]
-        out = [s for s in segments if s.status in {SegmentStatus.SENT, SegmentStatus.DELIVERED}]
-        again = [
-            msgspec.structs.replace(s, status=SegmentStatus.QUEUED, attempts=0, reference=None, error=None)
-            for s in segments
-            if s not in out
-        ]
-        if not again:
-            raise Conflict(f"the message is {message.status.value}, and the network has all of it")
-        await save_segments(tx, message_id, again)
-        valid_for = timedelta(seconds=message.valid_for_s or valid_for_s)
-        queued = msgspec.structs.replace(
-            message,
-            status=MessageStatus.QUEUED,  # not by the table: an operator's word is above it
-            # Parts that are out already bind the rest to their channel: the handset joins parts by sender.
-            queue=channel_queue(out[0].channel or "") if out else message.queue,
-            error=None,
-            updated_at=now,
-            expires_at=now + valid_for,
-        )
-        await save_state(tx, queued)
-        tx.record(message_event(queued, now, by=by))
-        return queued
 
-    return await store.write(op)
+async def pause_channel(tx: Tx, clock: Clock, name: str, pause: Pause, *, by: Actor) -> None:
+    """Keep a pause of a channel, or its end, over restarts, and tell of it; inside another operation.
+
+    Args:
+        by: who wants it.
+    """
+    await save_paused(tx, name, paused=pause.paused)
+    tx.record(make_event(pause.event, clock.now(), name, {"name": name, "by": str(by)}))
 
 
 async def _existing(tx: Tx, message_id: str) -> Message:

@@ -16,8 +16,8 @@ from gateway.store.receipts import drop_early, find_kept
 _WAITING = {SegmentStatus.SENT, SegmentStatus.UNCERTAIN}
 
 
-async def match_receipt(
-    store: Store,
+async def match_by_hand(
+    tx: Tx,
     clock: Clock,
     receipt_id: str,
     message_id: str,
@@ -26,7 +26,7 @@ async def match_receipt(
     *,
     by: Actor,
 ) -> Message:
-    """Apply a kept receipt to a segment, by an operator's decision; it is kept no longer.
+    """Apply a kept receipt to a segment, by an operator's decision, inside another operation; it is kept no longer.
 
     Args:
         state: what the operator reads in it; None for what it says.
@@ -39,25 +39,35 @@ async def match_receipt(
         NotFound: no such receipt, message or part.
         Conflict: the segment does not wait for a receipt; the detail names its state.
     """
+    kept = await find_kept(tx, receipt_id)
+    if kept is None:
+        raise NotFound("no receipt without a message has this id")
+    message = await find_message(tx, message_id)
+    if message is None:
+        raise NotFound("no message has this id")
+    segments = (await load_segments(tx, [message_id]))[message_id]
+    if not 1 <= part <= len(segments):
+        raise NotFound(f"the message has {len(segments)} parts")
+    status = segments[part - 1].status
+    if status not in _WAITING:
+        raise Conflict(f"the part is {status.value}; only a sent or uncertain one waits for a receipt")
+    await drop_early(tx, receipt_id)
+    early = kept.early if state is None else kept.early._replace(state=state.value)
+    now = truncate_ms(clock.now())
+    told = {"id": message.id, "part": part, "receipt": receipt_id, "state": early.state, "by": str(by)}
+    tx.record(make_event("receipt.matched", now, message.id, told))
+    return await settle(tx, message, segments, part, early, now)
 
-    async def op(tx: Tx) -> Message:
-        kept = await find_kept(tx, receipt_id)
-        if kept is None:
-            raise NotFound("no receipt without a message has this id")
-        message = await find_message(tx, message_id)
-        if message is None:
-            raise NotFound("no message has this id")
-        segments = (await load_segments(tx, [message_id]))[message_id]
-        if not 1 <= part <= len(segments):
-            raise NotFound(f"the message has {len(segments)} parts")
-        status = segments[part - 1].status
-        if status not in _WAITING:
-            raise Conflict(f"the part is {status.value}; only a sent or uncertain one waits for a receipt")
-        await drop_early(tx, receipt_id)
-        early = kept.early if state is None else kept.early._replace(state=state.value)
-        now = truncate_ms(clock.now())
-        told = {"id": message.id, "part": part, "receipt": receipt_id, "state": early.state, "by": str(by)}
-        tx.record(make_event("receipt.matched", now, message.id, told))
-        return await settle(tx, message, segments, part, early, now)
 
-    return await store.write(op)
+async def match_receipt(
+    store: Store,
+    clock: Clock,
+    receipt_id: str,
+    message_id: str,
+    part: int,
+    state: ReceiptState | None = None,
+    *,
+    by: Actor,
+) -> Message:
+    """`match_by_hand` in a transaction of its own."""
+    return await store.write(lambda tx: match_by_hand(tx, clock, receipt_id, message_id, part, state, by=by))

@@ -28,7 +28,7 @@ from gateway.clock import Clock, Reading, read
 from gateway.pipeline.sending.turns import Turn
 from gateway.routing.balancer import Taker
 from gateway.routing.budgets import Budget, Need
-from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing
+from gateway.routing.channel import ChannelSnapshot, ChannelState, Pause, Standing
 from gateway.routing.limits import Breaker, BreakerState, Cooldown, Renewals
 from gateway.routing.room import Hold, Room, find_room
 from gateway.routing.rules import queues_of
@@ -127,6 +127,11 @@ class Lane:
             self._turn.give_back()
         self.state = state
         self._error = error
+
+    def set_pause(self, pause: Pause) -> None:
+        """What an operator wants."""
+        self.paused = pause.paused and (self.paused or not pause.draining)
+        self.draining = pause.paused and (self.draining or pause.draining)
 
     def set_ailment(self, error: str | None) -> None:
         """What does not work though it is up; None when all does."""

@@ -1,0 +1,46 @@
+"""A transaction that notes what is recorded in it: events get into the timeline only at the end of their commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gateway.model.events import Event
+from gateway.store.ports import Row, Tx
+
+
+class NotingTx:
+    """Another transaction, and the events that were recorded through this one.
+
+    Attributes:
+        events: in their order; they have no ``seq`` yet.
+    """
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self.events: list[Event] = []
+
+    async def fetch(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """See `gateway.store.ports.Tx`."""
+        return await self._tx.fetch(sql, params)
+
+    async def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """See `gateway.store.ports.Tx`."""
+        return await self._tx.execute(sql, params)
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """See `gateway.store.ports.Tx`."""
+        await self._tx.execute_many(sql, rows)
+
+    async def now_ms(self) -> int:
+        """See `gateway.store.ports.Tx`."""
+        return await self._tx.now_ms()
+
+    def record(self, event: Event) -> None:
+        """See `gateway.store.ports.Tx`."""
+        self.events.append(event)
+        self._tx.record(event)
+
+    def claimable(self, queue: str) -> None:
+        """See `gateway.store.ports.Tx`."""
+        self._tx.claimable(queue)
