@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
-from yarl import URL
 
 from gateway.clock import Clock, truncate_ms
 from gateway.ids import make_id
-from gateway.kannel.inbound_routes import InboundRoute, OutCall, choose_route, plan_inbound
+from gateway.kannel.inbound_routes import InboundRoute, choose_route, plan_inbound
 from gateway.kannel.reports import DLR_OF, Wish, complete_receipt, plan_report
 from gateway.model.events import Event
 from gateway.model.message import InboundMessage
 from gateway.model.msisdn import spell_own
+from gateway.outbox.call import OutCall, host_of
 from gateway.outbox.egress import has_fixed_host
 from gateway.store.inbound import find_inbound
-from gateway.store.kannel import (
-    StoredCall,
-    find_wishes,
-    save_calls,
-)
+from gateway.store.kannel import find_wishes
 from gateway.store.messages import find_message
+from gateway.store.outbox import Lane, Owed, save_owed
 from gateway.store.ports import Store, Tx
 from gateway.timeline.follow import Taken, TimelineReader
 
 READER = "kannel"
+DOOR = "kannel"
+"""Whose rows of the outbox its calls are."""
+GIVE_UP = timedelta(hours=24)
 _INBOUND = "inbound.received"
 MAX_CALL_CHARS = 16_000
 """Of a report's URL: one of 2,000 characters may come to a thousand times as much by its escape codes."""
@@ -69,11 +69,11 @@ class Follower:
             return None
 
         async def save(tx: Tx) -> None:
-            await save_calls(tx, calls)
+            await save_owed(tx, calls)
 
         return Taken(save, self._wake)
 
-    async def _plan(self, events: Sequence[Event], now: datetime) -> list[StoredCall]:
+    async def _plan(self, events: Sequence[Event], now: datetime) -> list[Owed]:
         reports = [event for event in events if event.type in DLR_OF]
         inbound = [event for event in events if event.type == _INBOUND] if self._routes else []
         if not reports and not inbound:
@@ -89,12 +89,12 @@ class Follower:
         calls = [call for event in wished if (call := _report_call(event, wishes, now))]
         return calls + [call for message in messages if (call := self._inbound_call(message, now))]
 
-    def _inbound_call(self, message: InboundMessage, now: datetime) -> StoredCall | None:
+    def _inbound_call(self, message: InboundMessage, now: datetime) -> Owed | None:
         route = choose_route(self._routes, message, spell_own(message.recipient or ""))
         if route is None:
             return None
         call = plan_inbound(message, route)
-        return _store(message.id, call, now, owner=f"route {route.name}", route=route.name)
+        return _store(message.id, call, now, owner=owner_of_route(route.name))
 
 
 async def _complete(tx: Tx, event: Event) -> Event | None:
@@ -105,7 +105,7 @@ async def _complete(tx: Tx, event: Event) -> Event | None:
     return complete_receipt(event, message) if message is not None else None
 
 
-def _report_call(event: Event, wishes: Mapping[str, bytes], now: datetime) -> StoredCall | None:
+def _report_call(event: Event, wishes: Mapping[str, bytes], now: datetime) -> Owed | None:
     wish = _decode_wish(wishes[event.subject])
     url = plan_report(event, wish)
     if url is None:
@@ -117,21 +117,17 @@ def _report_call(event: Event, wishes: Mapping[str, bytes], now: datetime) -> St
     return _store(event.subject, call, now, owner=f"account {wish.service}")
 
 
-def _store(subject: str, call: OutCall, now: datetime, *, owner: str, route: str | None = None) -> StoredCall:
-    return StoredCall(
+def owner_of_route(name: str) -> str:
+    """Whom calls for inbound messages are made for."""
+    return f"route {name}"
+
+
+def _store(subject: str, call: OutCall, now: datetime, *, owner: str) -> Owed:
+    return Owed(
         id=make_id(),
+        lane=Lane(DOOR, owner, host_of(call.url)),
         subject=subject,
-        host=_host(call.url),
-        call=_encode(call),
-        route=route,
-        attempts=0,
+        payload=_encode(call),
         created_at=now,
-        owner=owner,
+        give_up_at=now + GIVE_UP,
     )
-
-
-def _host(url: str) -> str:
-    try:
-        return URL(url, encoded=True).authority.rpartition("@")[2].lower()
-    except ValueError:
-        return ""

@@ -10,12 +10,11 @@ from datetime import UTC
 from email.message import Message as Headers
 from html.parser import HTMLParser
 
-import msgspec
-
 from drivers.codec.segment import plan_segments
 from drivers.errors import EncodeError
 from gateway.kannel.escapes import Facts, expand
 from gateway.model.message import InboundMessage
+from gateway.outbox.call import OutCall
 from gateway.outbox.egress import has_fixed_host
 
 CODING_OF = {"gsm7": 0, "binary": 1, "ucs2": 2}
@@ -57,20 +56,6 @@ class InboundRoute:
         if self.numbers and not any(number in numbers for number in self.numbers):
             return False
         return not self.keywords or _first_word(message.text) in {word.casefold() for word in self.keywords}
-
-
-class OutCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A call to an application, ready to be made.
-
-    Args:
-        ours: where it goes our own config says, and nobody else.
-    """
-
-    method: str
-    url: str
-    headers: dict[str, str] = {}
-    body: bytes = b""
-    ours: bool = False
 
 
 def choose_route(

@@ -1,1 +1,1 @@
-"""What somebody outside is owed: `egress` says where calls may go, `client` makes them."""
+"""What somebody is owed: `deliver` makes it, `call` is how over HTTP, `egress` where that may go, `client` by what."""

@@ -17,6 +17,7 @@ from gateway.store.kannel import forget_wishes
 from gateway.store.keys import forget_answers
 from gateway.store.keyword_replies import forget_replies
 from gateway.store.old_messages import Ages, OldMessage, drop_messages, empty_texts, list_by_age
+from gateway.store.outbox import KEEP_DEAD, forget_dead
 from gateway.store.ports import Store, Tx
 from gateway.store.readers import KEPT_UNSEEN, drop_readers, lowest_place
 from gateway.store.receipts import forget_early
@@ -69,6 +70,7 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         Chore("timeline_readers", _drop_readers),
         Chore("answers", _by_age(KEEP_ANSWERS, forget_answers)),
         Chore("keyword_replies", _by_age(REPLY_AGAIN, forget_replies)),
+        Chore("outbox_dead", _by_age(KEEP_DEAD, forget_dead)),
         Chore("inbound_parts", _by_age(KEEP_PARTS, forget_parts)),
         Chore("smpp_submits", partial(_along, KEEP_SUBMITS, forget_submits)),
         Chore("kannel_wishes", partial(_along, KEEP_WISHES, forget_wishes)),

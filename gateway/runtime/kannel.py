@@ -6,9 +6,10 @@ from collections.abc import Coroutine, Mapping, Sequence
 
 from gateway.clock import Clock
 from gateway.kannel.accounts import KannelAccounts
-from gateway.kannel.caller import Caller, Sessions
+from gateway.kannel.caller import Caller
 from gateway.kannel.door import SendDoor
 from gateway.kannel.follow import Follower
+from gateway.outbox.call import Sessions
 from gateway.outbox.egress import Egress
 from gateway.pipeline.intake.accept import Intake
 from gateway.routing.channel import ChannelDirectory

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.store.esme_outbox import count_deliveries
-from gateway.store.kannel import count_calls
 from gateway.store.messages import count_open
+from gateway.store.outbox import Debts, count_owed
 from gateway.store.ports import Tx
 from gateway.store.readers import load_readers
 from gateway.store.receipts import count_kept
@@ -18,14 +18,14 @@ class Backlog(NamedTuple):
     Args:
         messages: that have not ended, by status.
         unmatched_receipts: that found no segment yet.
-        kannel_calls: to applications' URLs, not answered yet.
+        debts: calls to others' URLs, by who makes them.
         deliveries: receipts and inbound messages that an application has not acknowledged, by its system_id.
         lags: events that a reader of the timeline has not read, by its name.
     """
 
     messages: dict[str, int]
     unmatched_receipts: int
-    kannel_calls: int
+    debts: dict[str, Debts]
     deliveries: dict[str, int]
     lags: dict[str, int]
 
@@ -35,7 +35,7 @@ async def count_backlog(tx: Tx) -> Backlog:
     return Backlog(
         await count_open(tx),
         await count_kept(tx),
-        await count_calls(tx),
+        await count_owed(tx),
         await count_deliveries(tx),
         {reader.name: reader.lag for reader in await load_readers(tx)},
     )

@@ -15,7 +15,7 @@ from gateway.api.routes import ROUTES
 from gateway.ids import make_id
 from gateway.routing.channel import UssdReply
 from gateway.store.esme_outbox import NewDelivery, save_deliveries
-from gateway.store.kannel import StoredCall, save_calls
+from gateway.store.outbox import Lane, Owed, save_owed
 from gateway.store.ports import Tx
 from gateway.store.receipts import EarlyReceipt, save_early
 from tests.support.api import FakeChannels
@@ -210,7 +210,15 @@ async def test_figures_count_what_has_found_nobody_yet(rig):
     async def owe(tx: Tx) -> None:
         early = EarlyReceipt(make_id(), "+8613800138000", "delivered", "", None)
         await save_early(tx, early, channel="a", references=("7", "07"), received_at=rig.clock.now())
-        await save_calls(tx, [StoredCall(make_id(), "s", "example.net", b"{}", None, 0, rig.clock.now())])
+        owed = Owed(
+            id=make_id(),
+            lane=Lane("kannel", "account app", "example.net"),
+            subject="s",
+            payload=b"{}",
+            created_at=rig.clock.now(),
+            give_up_at=rig.clock.now(),
+        )
+        await save_owed(tx, [owed])
         await save_deliveries(tx, [NewDelivery("shop", b"pdu", rig.clock.now())] * 2)
 
     await rig.store.write(owe)

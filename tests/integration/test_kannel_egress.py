@@ -13,7 +13,8 @@ from urllib.parse import quote
 import pytest
 from aiohttp import web
 
-from gateway.kannel.caller import MAX_AT_ONCE, MAX_PER_OWNER, _read_bounded
+from gateway.outbox.call import _read_bounded
+from gateway.outbox.deliver import MAX_AT_ONCE, MAX_PER_OWNER
 from gateway.settings.kannel import KannelAccountSettings
 from gateway.settings.secrets import Secret
 from tests.support.application import Application, application
@@ -149,7 +150,7 @@ async def test_an_answer_is_not_inflated(
         read.append(await _read_bounded(response))
         return read[-1]
 
-    monkeypatch.setattr("gateway.kannel.caller._read_bounded", note)
+    monkeypatch.setattr("gateway.outbox.call._read_bounded", note)
     await ask(kannel, f"{app.url}/?%d")
     await kannel.rig.until(lambda: read)
     await kannel.rig.until(lambda: no_calls(kannel))

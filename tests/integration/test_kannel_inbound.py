@@ -92,13 +92,11 @@ async def test_an_answer_that_nobody_foresaw_is_asked_for_with_pauses(
         raise RecursionError
 
     monkeypatch.setattr("gateway.kannel.caller.read_reply", read)
-    monkeypatch.setattr("gateway.kannel.caller._STORE_PAUSE_S", 0.0)
+    monkeypatch.setattr("gateway.outbox.deliver._STORE_PAUSE_S", 0.0)
     async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1"), routes=(votes(app),)) as kannel:
 
         async def is_put_off() -> bool:
-            return await kannel.rig.store.read(lambda tx: tx.fetch("SELECT attempts FROM kannel_calls")) == [
-                (1,)
-            ]
+            return await kannel.rig.store.read(lambda tx: tx.fetch("SELECT attempts FROM outbox")) == [(1,)]
 
         await kannel.driver.report(text_part("hi"))
         await kannel.rig.until(is_put_off)

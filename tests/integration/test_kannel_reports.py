@@ -12,10 +12,12 @@ import pytest
 from aiohttp import web
 
 from drivers.base import FaultKind, ReceiptState
-from gateway.kannel.caller import GIVE_UP, MAX_PER_HOST
+from gateway.kannel.follow import DOOR, GIVE_UP
+from gateway.outbox.deliver import MAX_PER_HOST
 from gateway.settings.kannel import KannelAccountSettings
 from gateway.settings.secrets import Secret
-from gateway.store.kannel import Busy, find_next_due, find_wishes, forget_wishes
+from gateway.store.kannel import find_wishes, forget_wishes
+from gateway.store.outbox import Busy, find_due
 from tests.support.application import Application, application
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import PHONE, receipt
@@ -117,9 +119,13 @@ async def test_the_pause_is_that_of_the_call_that_the_others_wait_for(kannel: Ka
     await kannel.rig.until(lambda: attempts(kannel, 1))
     await kannel.driver.report(receipt("r1"))
     await kannel.rig.until(partial(n_calls, kannel, 2))
-    next_due = await kannel.rig.store.read(partial(find_next_due, busy=Busy()))
-    assert next_due is not None
-    assert 2.5 <= (next_due - kannel.rig.clock.now()).total_seconds() <= 5
+    now = kannel.rig.clock.now()
+    due = await kannel.rig.store.read(
+        lambda tx: find_due(tx, DOOR, now, Busy({}), limit=9, of_owner=9, of_host=9)
+    )
+    assert due.rows == []
+    assert due.next_at is not None
+    assert 2.5 <= (due.next_at - kannel.rig.clock.now()).total_seconds() <= 5
     assert app.paths == ["/?8"]
 
 

@@ -9,7 +9,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.model.message import Message
-from gateway.store.kannel import count_calls
+from gateway.store.outbox import NO_DEBTS, count_owed
 from tests.support.application import Application, application
 from tests.support.gateway import PHONE
 from tests.support.kannel_rig import KannelRig
@@ -40,13 +40,14 @@ def dlr(app: Application, pattern: str = "d=%d", mask: int = 31) -> str:
 
 async def attempts(kannel: KannelRig, n: int) -> bool:
     """Whether some call was tried that often."""
-    rows = await kannel.rig.store.read(lambda tx: tx.fetch("SELECT max(attempts) FROM kannel_calls"))
+    rows = await kannel.rig.store.read(lambda tx: tx.fetch("SELECT max(attempts) FROM outbox"))
     return bool(rows[0][0] is not None and rows[0][0] >= n)
 
 
 async def n_calls(kannel: KannelRig, n: int) -> bool:
     """Whether that many calls are owed."""
-    return await kannel.rig.store.read(count_calls) == n
+    debts = await kannel.rig.store.read(count_owed)
+    return debts.get("kannel", NO_DEBTS).pending == n
 
 
 async def no_calls(kannel: KannelRig) -> bool:

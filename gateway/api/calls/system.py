@@ -16,6 +16,7 @@ from gateway.errors import StoreError, StoreFull
 from gateway.routing.channel import ChannelState
 from gateway.routing.limits import BreakerState
 from gateway.store.backlog import Backlog, count_backlog
+from gateway.store.outbox import NO_DEBTS
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 from gateway.views.shapes import Status
@@ -138,7 +139,19 @@ def watch(context: ApiContext, backlog: list[Backlog]) -> None:
         "hongyan_kannel_calls_pending",
         "Calls to applications' URLs that were not answered yet.",
         (),
-        lambda: {(): backlog[0].kannel_calls} if backlog else {},
+        lambda: {(): backlog[0].debts.get("kannel", NO_DEBTS).pending} if backlog else {},
+    )
+    metrics.watch(
+        "hongyan_outbox_resting",
+        "Receivers that take nothing and rest: one call to them is tried now and then.",
+        "door",
+        lambda: {door: debts.resting for counted in backlog for door, debts in counted.debts.items()},
+    )
+    metrics.watch(
+        "hongyan_outbox_dead",
+        "Calls that were given up and are kept for a while, counted up to 10,000.",
+        "door",
+        lambda: {door: debts.dead for counted in backlog for door, debts in counted.debts.items()},
     )
     metrics.watch(
         "hongyan_smpp_server_deliveries_pending",
