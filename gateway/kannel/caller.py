@@ -15,8 +15,9 @@ from gateway.kannel.follow import DOOR, owner_of_route
 from gateway.kannel.inbound_routes import InboundRoute, read_reply
 from gateway.model.message import InboundMessage
 from gateway.model.request import MessageRequest
-from gateway.outbox.call import Answer, OutCall, Sessions
+from gateway.outbox.call import Answer, Sessions
 from gateway.outbox.deliver import Deliverer, Missed, Taken
+from gateway.outbox.outcall import OutCall
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.drafts import Draft, save_drafts
 from gateway.store.inbound import find_inbound

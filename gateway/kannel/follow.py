@@ -15,8 +15,9 @@ from gateway.kannel.reports import DLR_OF, Wish, complete_receipt, plan_report
 from gateway.model.events import Event
 from gateway.model.message import InboundMessage
 from gateway.model.msisdn import spell_own
-from gateway.outbox.call import OutCall, host_of
+from gateway.outbox.call import host_of
 from gateway.outbox.egress import has_fixed_host
+from gateway.outbox.outcall import OutCall
 from gateway.store.inbound import find_inbound
 from gateway.store.kannel import find_wishes
 from gateway.store.messages import find_message

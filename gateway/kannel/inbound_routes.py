@@ -14,8 +14,8 @@ from drivers.codec.segment import plan_segments
 from drivers.errors import EncodeError
 from gateway.kannel.escapes import Facts, expand
 from gateway.model.message import InboundMessage
-from gateway.outbox.call import OutCall
 from gateway.outbox.egress import has_fixed_host
+from gateway.outbox.outcall import OutCall
 
 CODING_OF = {"gsm7": 0, "binary": 1, "ucs2": 2}
 _DCS_OF = {"gsm7": 0x00, "binary": 0x04, "ucs2": 0x08}

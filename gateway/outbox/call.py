@@ -7,29 +7,15 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from gateway.outbox.client import make_session
 from gateway.outbox.deliver import MAX_AT_ONCE, MAX_PER_HOST
 from gateway.outbox.egress import Egress, TargetRefused
+from gateway.outbox.outcall import OutCall
 
 TIMEOUT = aiohttp.ClientTimeout(total=30.0, sock_connect=10.0)
 MAX_ANSWER_OCTETS = 65_536
-
-
-class OutCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A call to an application, ready to be made.
-
-    Args:
-        ours: where it goes our own config says, and nobody else.
-    """
-
-    method: str
-    url: str
-    headers: dict[str, str] = {}
-    body: bytes = b""
-    ours: bool = False
 
 
 class Answer(NamedTuple):
