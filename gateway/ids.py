@@ -12,6 +12,8 @@ BatchId = NewType("BatchId", str)
 KeyId = NewType("KeyId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_TIME_CHARS = 10
+_AS_BASE_32 = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _RANDOM_BITS = 80
 
@@ -45,6 +47,25 @@ def make_id() -> str:
         + _ALPHABET[value >> 120 & 31]
         + "".join(_PAIRS[value >> shift & 1023] for shift in range(110, -1, -10))
     )
+
+
+def read_time(made: str) -> int:
+    """Milliseconds since 1970 at which an id was made, by the clock of then.
+
+    >>> read_time(make_id()) > 1_700_000_000_000
+    True
+    """
+    return int(made[:_TIME_CHARS].translate(_AS_BASE_32), 32)
+
+
+def first_id(ms: int) -> str:
+    """The smallest id that is made at an instant, in milliseconds since 1970.
+
+    >>> read_time(first_id(1_700_000_000_000))
+    1700000000000
+    """
+    shifts = range(5 * _TIME_CHARS - 5, -1, -5)
+    return "".join(_ALPHABET[ms >> shift & 31] for shift in shifts) + _ALPHABET[0] * (26 - _TIME_CHARS)
 
 
 def is_id(text: str) -> bool:

@@ -30,7 +30,7 @@ from gateway.model.request import MessageRequest
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.operator.recall import TakeBack, cancel_or_recall
 from gateway.store.esme import EsmeSubmit, find_told, find_waiting_between, replace_message
-from gateway.store.messages import find_message, load_segments, take_concat_ref
+from gateway.store.messages import find_message, find_to_change, take_concat_ref
 from gateway.store.ports import Store, Tx
 
 _REPLACEABLE: Final = frozenset({MessageStatus.SCHEDULED, MessageStatus.QUEUED})
@@ -123,6 +123,7 @@ class Requests:
             concat_ref=message.concat_ref,
             source_address=message.source_address,
             carrier_options=message.carrier_options,
+            epoch=message.epoch,
         )
         bits = draft.reference_bits
         if fresh.n_segments > 1 and (fresh.concat_ref is None or concat_width(fresh.concat_ref) != bits):
@@ -136,11 +137,11 @@ async def _replaceable(tx: Tx, told: list[EsmeSubmit]) -> tuple[EsmeSubmit, Mess
     if not told:
         raise Refusal(CommandStatus.RINVMSGID, "no such message")
     submit = told[0]
-    message = await find_message(tx, submit.message_id) if submit.message_id else None
-    if message is None or len(told) > 1 or message.text is None or message.udh is not None:
+    whole = await find_to_change(tx, submit.message_id) if submit.message_id else None
+    message = whole.message if whole else None
+    if whole is None or message is None or len(told) > 1 or message.text is None or message.udh is not None:
         raise Refusal(CommandStatus.RREPLACEFAIL, "only a text of one submission can be replaced")
-    segments = (await load_segments(tx, [message.id]))[message.id]
-    untouched = all(s.status is SegmentStatus.QUEUED and s.attempts == 0 for s in segments)
+    untouched = all(s.status is SegmentStatus.QUEUED and s.attempts == 0 for s in whole.segments)
     if message.status not in _REPLACEABLE or not untouched:
         raise Refusal(CommandStatus.RREPLACEFAIL, "it is on its way, or has ended")
     return submit, message

@@ -94,6 +94,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         key_id: the API key that sent it; None for the gateway's own.
         carrier_options: what it brings along for its carrier, in every segment; only drivers read it.
         source_address: what the handset is to see as sender, where the channel can choose; None for the channel's own.
+        owner: the instance that is sending it; None while nobody is.
+        epoch: how often it was claimed: with the owner, what a write must name that builds on a claim.
     """
 
     id: MessageId
@@ -127,6 +129,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     key_id: KeyId | None = None
     carrier_options: str | None = None
     source_address: str | None = None
+    owner: str | None = None
+    epoch: int = 0
 
 
 def concat_width(concat_ref: int) -> int:

@@ -17,21 +17,20 @@ from gateway.clock import STEP_S, Clock, ahead_s, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.events import message_event
 from gateway.model.lifecycle import check_transition, decide_verdict
-from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
+from gateway.model.message import Message, MessageStatus, SegmentStatus
 from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.sending.outcomes import record_refused
 from gateway.pipeline.sending.retry import RetryPolicy, decide_retry
 from gateway.pipeline.sending.schedule import EXPIRED, end_messages
+from gateway.store.changes import Change, save_change
 from gateway.store.leases import beat, forget_instances, release_others
-from gateway.store.messages import load_segments
+from gateway.store.messages import Whole, load_whole
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import (
     end_misdated_pauses,
     find_expired,
     find_hidden_due,
     find_orphans,
-    load_messages,
-    save_state,
     unhide,
 )
 
@@ -137,10 +136,13 @@ class Sweeper:
 
         async def op(tx: Tx) -> int:
             due = await find_hidden_due(tx, now, BATCH)
-            await unhide(tx, [message_id for message_id, _ in due])
             scheduled = [message_id for message_id, status in due if status == MessageStatus.SCHEDULED]
-            for message in (await load_messages(tx, scheduled)).values():
-                await _requeue(tx, message, truncate_ms(now))
+            await unhide(
+                tx, [message_id for message_id, status in due if status == MessageStatus.QUEUED], now
+            )
+            for message, _ in await load_whole(tx, scheduled, to_change=True):
+                if message.status is MessageStatus.SCHEDULED:
+                    await _requeue(tx, message, truncate_ms(now))
             return len(due)
 
         return await self._store.write(op)
@@ -162,28 +164,24 @@ class Sweeper:
 
         async def op(tx: Tx) -> int:
             found = await find_orphans(tx, alive_since, BATCH, instance=self._instance)
-            orphans = await load_messages(tx, found)
-            segments = await load_segments(tx, list(orphans))
             now = truncate_ms(self._clock.now())
-            for message_id, message in orphans.items():
-                await self._adopt(tx, message, segments[message_id], now)
-            return len(orphans)
+            for whole in await load_whole(tx, list(found), to_change=True):
+                if whole.message.owner == found[whole.message.id]:
+                    await self._adopt(tx, whole, now)
+            return len(found)
 
         return await self._store.write(op)
 
-    async def _adopt(self, tx: Tx, message: Message, segments: list[Segment], now: datetime) -> None:
+    async def _adopt(self, tx: Tx, orphan: Whole, now: datetime) -> None:
+        message, segments = orphan
         on_wire = next((s for s in segments if s.status is SegmentStatus.SENDING), None)
-        if message.status is not MessageStatus.SENDING:
-            await save_state(
-                tx, message
-            )  # it has come to its end by another way: only its owner is forgotten
-        elif on_wire is None:
+        if on_wire is None:
             # Nothing of it can be on a wire: its owner died between two writes.
             status = decide_verdict([s.status for s in segments])
             state = msgspec.structs.replace(
                 message, status=check_transition(message.status, status), updated_at=now
             )
-            await save_state(tx, state)
+            await save_change(tx, Change(message, state))
             tx.record(message_event(state, now))
         else:
             decision = decide_retry(self._policy, _DIED, on_wire.attempts, 0.5)
@@ -196,5 +194,5 @@ async def _requeue(tx: Tx, message: Message, now: datetime) -> None:
         status=check_transition(message.status, MessageStatus.QUEUED),
         updated_at=now,
     )
-    await save_state(tx, queued)
+    await save_change(tx, Change(message, queued))
     tx.record(message_event(queued, now))

@@ -19,14 +19,14 @@ class Candidate(NamedTuple):
 
     Args:
         message_id: sorts by time.
-        priority: 0..9, 9 first.
+        rank: the smallest first, see `gateway.routing.order`.
         queue: where it waits.
         need: what it takes of a budget.
         has_options: it brings options for its carrier along, which may be required by law.
     """
 
     message_id: str
-    priority: int
+    rank: int
     queue: str
     need: Need = Need("")
     has_options: bool = False
@@ -61,7 +61,7 @@ def choose_channels(
     *,
     may_avoid: bool = False,
 ) -> dict[str, str]:
-    """Give each message a channel: high priority first, then the oldest, each to the taker with the most room.
+    """Give each message a channel: by rank, then the oldest first, each to the taker with the most room.
 
     Args:
         candidates: in any order.
@@ -81,7 +81,7 @@ def choose_channels(
         for queue in taker.queues:
             serving.setdefault(queue, []).append(taker.name)
     chosen: dict[str, str] = {}
-    waiting = sorted(candidates, key=lambda c: (-c.priority, c.message_id))
+    waiting = sorted(candidates, key=lambda c: (c.rank, c.message_id))
     for choosy in (True, False) if avoids and not may_avoid else (bool(avoids),):
         for candidate in waiting:
             if candidate.message_id in chosen:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gateway.clock import format_ms, parse_instant
 from gateway.model.message import Message, Segment
-from gateway.store.messages import save_messages
+from gateway.store.messages import delete_message, save_messages
 from gateway.store.ports import Row, Tx
 
 _CHUNK = 500
@@ -194,8 +194,7 @@ async def drop_parts(tx: Tx, parts: Iterable[EsmePart]) -> None:
 
 async def replace_message(tx: Tx, message: Message, segments: Sequence[Segment]) -> None:
     """Put a message in the place of the one with its id, of which no segment was ever tried."""
-    await tx.execute("DELETE FROM segments WHERE message_id = ?", (message.id,))
-    await tx.execute("DELETE FROM messages WHERE id = ?", (message.id,))
+    await delete_message(tx, message.id)
     await save_messages(tx, [(message, segments)])
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.clock import format_ms, parse_instant
+from gateway.store.body import decode_body
 from gateway.store.ports import Tx
 
 
@@ -37,32 +38,45 @@ class Page(NamedTuple):
 
     Args:
         unheard: in order.
-        end: the last submit that was looked at; None when there was none.
+        end: the last one that was looked at; None when there was none.
     """
 
     unheard: Sequence[Unheard]
     end: Place | None
 
 
+_WAITING = "({s}status = 'uncertain' OR ({s}status = 'sent' AND {report} = 1))"
 _PAGE = (
-    "SELECT s.submitted_at, s.message_id, s.part, s.reference, m.recipient, m.source_address,"
-    " s.status IN ('sent', 'uncertain') AND s.reference IS NOT NULL AND m.status IN ('sent', 'uncertain')"
-    " AND (m.report = 1 OR s.status = 'uncertain')"
-    " FROM (SELECT message_id, part, status, reference, submitted_at FROM segments WHERE channel = ?"
-    " AND submitted_at >= ? AND submitted_at <= ?"
-    " AND (submitted_at, message_id, part) > (?, ?, ?) ORDER BY submitted_at, message_id, part LIMIT ?) s"
-    " JOIN messages m ON m.id = s.message_id ORDER BY s.submitted_at, s.message_id, s.part"
+    "SELECT {s}submitted_at, m.id, {part}, {s}reference, m.recipient, m.body, m.status FROM {tables}"
+    " WHERE {s}channel = ? AND {s}submitted_at >= ? AND {s}submitted_at <= ?"
+    " AND ({s}submitted_at, m.id, {part}) > (?, ?, ?) AND {waiting}"
 )
+_FIRST = _PAGE.format(
+    s="m.part_", part=1, tables="messages m", waiting=_WAITING.format(s="m.part_", report="m.report")
+)
+_FURTHER = _PAGE.format(
+    s="s.",
+    part="s.part",
+    tables="segments s JOIN messages m ON m.id = s.message_id",
+    waiting=_WAITING.format(s="s.", report="m.report"),
+)
+_BOTH = f"{_FIRST} UNION ALL {_FURTHER} ORDER BY 1, 2, 3 LIMIT ?"
+_OUT = ("sent", "uncertain")
 
 
 async def find_unheard(tx: Tx, channel: str, after: Place, until: datetime, limit: int) -> Page:
-    """Segments of a channel that wait for a receipt, out of the next ``limit`` submits behind a place."""
+    """Segments of a channel that wait for a receipt, out of the next ``limit`` such submits behind a place.
+
+    Those that have no name to ask by, or whose message is not out yet, are looked at and left out.
+    """
     start = format_ms(after.submitted_at)
-    params = (channel, start, format_ms(until), start, after.message_id, after.part, limit)
-    rows = await tx.fetch(_PAGE, params)
+    params = (channel, start, format_ms(until), start, after.message_id, after.part)
+    rows = await tx.fetch(_BOTH, (*params, *params, limit))
     places = [Place(parse_instant(row[0]), row[1], row[2]) for row in rows]
     unheard = [
-        Unheard(place, row[3], row[4], row[5]) for place, row in zip(places, rows, strict=True) if row[6]
+        Unheard(place, row[3], row[4], decode_body(row[5]).source_address)
+        for place, row in zip(places, rows, strict=True)
+        if row[3] is not None and row[6] in _OUT
     ]
     return Page(unheard, places[-1] if places else None)
 

@@ -1,41 +1,50 @@
-"""Messages and their segments: stored at accept, looked up by people and programs.
+"""Messages: one row each, with the state of the first segment; further segments have rows of their own.
 
-What happens between claim and receipt is in `gateway.store.queue`.
+Stored at accept, looked up by people and programs. What happens between claim and receipt is in `gateway.store.queue`
+and `gateway.store.changes`. What never changes is one encoded value (`gateway.store.body`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from gateway.clock import format_ms, parse_instant, parse_ms
-from gateway.ids import BatchId, KeyId, MessageId
-from gateway.model.message import Category, Message, MessageError, MessageStatus, Segment, SegmentStatus
-from gateway.store.ports import Row, Tx
+from gateway.clock import format_ms
+from gateway.ids import MessageId, first_id, read_time
+from gateway.model.message import Message, MessageStatus, Segment
+from gateway.routing.order import make_rank
+from gateway.store.ports import Tx
+from gateway.store.rows import (
+    MESSAGE_COLUMNS,
+    SEGMENT_COLUMNS,
+    message_params,
+    parse_message,
+    parse_segment,
+    parse_whole,
+    segment_params,
+)
 
-_NAMES = (
-    "id", "recipient", "text", "data", "udh", "category", "sender", "channel", "priority", "encoding", "flash",
-    "schedule_at", "valid_for_s", "report", "callback_url", "reference", "tags", "status", "n_segments",
-    "concat_ref", "queue", "error_code", "error_detail", "created_at", "updated_at", "sent_at", "delivered_at",
-    "expires_at", "batch_id", "key_id", "source_address", "smpp_tlvs",
-)  # fmt: skip
-MESSAGE_COLUMNS = ", ".join(f"m.{name}" for name in _NAMES)
-SEGMENT_COLUMNS = (
-    "s.message_id, s.part, s.status, s.payload, s.channel, s.reference, s.attempts, s.sent_at, s.delivered_at,"
-    " s.error_code, s.error_detail, s.submitted_at"
+_QUEUE_COLUMNS: Final = ("rank", "has_options", "hidden_until", "is_empty")
+"""What only the queue looks at, and retention."""
+_ALL_COLUMNS: Final = (*MESSAGE_COLUMNS, *_QUEUE_COLUMNS)
+_INSERT_MESSAGE: Final = (
+    f"INSERT INTO messages ({', '.join(_ALL_COLUMNS)}) VALUES ({', '.join('?' * len(_ALL_COLUMNS))})"
 )
-N_SEGMENT_COLUMNS = SEGMENT_COLUMNS.count(",") + 1
-_INSERT_MESSAGE = (
-    f"INSERT INTO messages ({', '.join(_NAMES)}, hidden_until) VALUES ({', '.join('?' * (len(_NAMES) + 1))})"
+_INSERT_SEGMENT: Final = (
+    f"INSERT INTO segments ({', '.join(SEGMENT_COLUMNS)}) VALUES ({', '.join('?' * len(SEGMENT_COLUMNS))})"
 )
-_INSERT_SEGMENT = (
-    "INSERT INTO segments (message_id, part, status, payload, attempts) VALUES (?, ?, 'queued', ?, 0)"
-)
+MESSAGE_ROW: Final = ", ".join(f"m.{name}" for name in MESSAGE_COLUMNS)
+"""SELECT list for `parse_message` and `parse_whole`, of messages as ``m``."""
+SEGMENT_ROW: Final = ", ".join(f"s.{name}" for name in SEGMENT_COLUMNS)
+"""The same for `parse_segment`, of segments as ``s``."""
+CHUNK: Final = 500
+_CLOCK_WENT_BACK: Final = timedelta(days=1)
+"""Ids go on growing where the clock was put back: a message may be older than its id says, by so much."""
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,13 +70,28 @@ async def save_messages(tx: Tx, accepted: Sequence[tuple[Message, Sequence[Segme
 
     Those that are queued are claimable.
     """
-    await tx.execute_many(_INSERT_MESSAGE, [_message_params(message) for message, _ in accepted])
-    await tx.execute_many(
-        _INSERT_SEGMENT,
-        [(message.id, s.part, s.payload) for message, segments in accepted for s in segments],
-    )
+    await tx.execute_many(_INSERT_MESSAGE, [_new_row(message, segments[0]) for message, segments in accepted])
+    further = [segment_params(message.id, s) for message, segments in accepted for s in segments[1:]]
+    if further:
+        await tx.execute_many(_INSERT_SEGMENT, further)
     for queue in {message.queue for message, _ in accepted if message.status is MessageStatus.QUEUED}:
         tx.claimable(queue)
+
+
+def _new_row(message: Message, first: Segment) -> list[Any]:
+    return [
+        *message_params(message, first),
+        make_rank(message.category, message.priority, read_time(message.id)),
+        int(message.carrier_options is not None),
+        format_ms(message.schedule_at) if message.status is MessageStatus.SCHEDULED else None,
+        0,
+    ]
+
+
+async def delete_message(tx: Tx, message_id: str) -> None:
+    """Take a message away as if it had never been accepted: another one is to have its id."""
+    await tx.execute("DELETE FROM segments WHERE message_id = ?", (message_id,))
+    await tx.execute("DELETE FROM messages WHERE id = ?", (message_id,))
 
 
 _TAKE_REFERENCE = (
@@ -98,42 +122,102 @@ async def take_concat_ref(tx: Tx, recipient: str, bits: int = 8) -> int:
 
 async def find_message(tx: Tx, message_id: str) -> Message | None:
     """One message."""
-    rows = await tx.fetch(f"SELECT {MESSAGE_COLUMNS} FROM messages m WHERE id = ?", (message_id,))
+    rows = await tx.fetch(f"SELECT {MESSAGE_ROW} FROM messages m WHERE m.id = ?", (message_id,))
     return parse_message(rows[0]) if rows else None
 
 
 async def load_segments(tx: Tx, message_ids: Sequence[str]) -> dict[str, list[Segment]]:
-    """The segments of some messages, by part; ids without segments are absent."""
-    found: dict[str, list[Segment]] = {}
-    for start in range(0, len(message_ids), 500):
-        chunk = list(message_ids[start : start + 500])
-        sql = (
-            f"SELECT {SEGMENT_COLUMNS} FROM segments s WHERE s.message_id IN ({_marks(chunk)})"
-            " ORDER BY s.message_id, s.part"
-        )
+    """The segments of some messages, by part; ids of no message are absent."""
+    return {whole.message.id: whole.segments for whole in await load_whole(tx, message_ids)}
+
+
+class Whole(NamedTuple):
+    """A message with all of its segments, by part."""
+
+    message: Message
+    segments: list[Segment]
+
+
+async def load_whole(tx: Tx, message_ids: Sequence[str], *, to_change: bool = False) -> list[Whole]:
+    """Some messages with their segments, in the order of their ids.
+
+    Args:
+        to_change: nobody else may change them until this transaction ends: what is judged is then still true when it
+            is written.
+    """
+    found: list[Whole] = []
+    lock = tx.for_update if to_change else ""
+    for start in range(0, len(message_ids), CHUNK):
+        chunk = list(message_ids[start : start + CHUNK])
+        sql = f"SELECT {MESSAGE_ROW} FROM messages m WHERE m.id IN ({_marks(chunk)}) ORDER BY m.id{lock}"
         for row in await tx.fetch(sql, chunk):
-            found.setdefault(row[0], []).append(parse_segment(row))
+            message, first = parse_whole(row)
+            found.append(Whole(message, [first]))
+    await add_further(tx, found)
     return found
+
+
+async def add_further(tx: Tx, found: Sequence[Whole]) -> None:
+    """Put the segments behind the first to messages that have some."""
+    long = {whole.message.id: whole.segments for whole in found if whole.message.n_segments > 1}
+    ids = list(long)
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        sql = f"SELECT {SEGMENT_ROW} FROM segments s WHERE s.message_id IN ({_marks(chunk)}) ORDER BY s.part"
+        for row in await tx.fetch(sql, chunk):
+            long[row[0]].append(parse_segment(row))
+
+
+async def find_to_change(tx: Tx, message_id: str) -> Whole | None:
+    """One message with its segments, which nobody else may change until this transaction ends."""
+    found = await load_whole(tx, [message_id], to_change=True)
+    return found[0] if found else None
 
 
 async def list_messages(tx: Tx, query: MessageFilter, *, limit: int, before: str | None) -> list[Message]:
     """Messages newest first, those with a smaller id than ``before``."""
     clauses = {
         "m.id < ?": before,
-        "m.status = ?": query.status,
         "m.channel = ?": query.channel,
         "m.reference = ?": query.reference,
         "m.batch_id = ?": query.batch,
         "m.tags LIKE ? ESCAPE '!'": _tag_pattern(query.tag),
         "m.created_at >= ?": format_ms(query.since),
         "m.created_at <= ?": format_ms(query.until),
+        # Ids grow with time: what is too old or too new is not even read.
+        "m.id >= ?": query.since and first_id(format_ms(query.since) or 0),
+        "m.id <= ?": query.until and first_id(format_ms(query.until + _CLOCK_WENT_BACK) or 0),
     }
     asked: dict[str, list[Any]] = {clause: [value] for clause, value in clauses.items() if value is not None}
     if query.to is not None:
         asked[f"m.recipient IN ({_marks(query.to)})"] = list(query.to)
+    if query.status is not None:
+        few = query.to or query.reference or query.batch
+        status = MessageStatus(query.status)
+        asked[f"m.status = '{status.value}'" if few else await _having(tx, status)] = []
     where = f"WHERE {' AND '.join(asked)}" if asked else ""
-    sql = f"SELECT {MESSAGE_COLUMNS} FROM messages m {where} ORDER BY m.id DESC LIMIT ?"
+    sql = f"SELECT {MESSAGE_ROW} FROM messages m {where} ORDER BY m.id DESC LIMIT ?"
     return [parse_message(row) for row in await tx.fetch(sql, [*chain(*asked.values()), limit])]
+
+
+async def _having(tx: Tx, status: MessageStatus) -> str:
+    """The condition on a status, such that the index is used that holds those of it, and few others."""
+    if status is MessageStatus.SENDING:
+        return "m.id IN (SELECT id FROM messages WHERE owner IS NOT NULL)"
+    if status is MessageStatus.QUEUED:
+        ids = [f"SELECT id FROM messages WHERE status = 'queued' AND {one}" for one in _QUEUED]
+        counted = f"SELECT count(*) FROM (SELECT id FROM ({' UNION ALL '.join(ids)}) q LIMIT {_FEW}) few"
+        if (await tx.fetch(counted))[0][0] < _FEW:
+            return f"m.id IN ({' UNION ALL '.join(ids)})"
+    if status in {MessageStatus.QUEUED, MessageStatus.DELIVERED}:
+        return f"m.status = '{status.value}'"
+    return f"m.status NOT IN {_NOT_LISTED} AND m.status = '{status.value}'"
+
+
+_NOT_LISTED: Final = "('queued', 'sending', 'delivered')"
+"""As the index ``messages_not_delivered`` has it."""
+_QUEUED: Final = ("hidden_until IS NULL", "hidden_until IS NOT NULL")
+_FEW: Final = 2_000
 
 
 async def list_batch(tx: Tx, batch_id: str) -> list[tuple[str, str, MessageStatus, int]]:
@@ -144,21 +228,21 @@ async def list_batch(tx: Tx, batch_id: str) -> list[tuple[str, str, MessageStatu
     return [(row[0], row[1], MessageStatus(row[2]), row[3]) for row in rows]
 
 
-_COUNT_OPEN = (
-    ("queued", "FROM messages WHERE status = 'queued' AND hidden_until IS NULL"),
-    ("queued", "FROM messages WHERE hidden_until IS NOT NULL AND status = 'queued'"),
-    ("scheduled", "FROM messages WHERE hidden_until IS NOT NULL AND status = 'scheduled'"),
-    ("sending", "FROM messages WHERE owner IS NOT NULL"),
-    ("uncertain", "FROM (SELECT DISTINCT message_id FROM segments WHERE status = 'uncertain') u"),
+_COUNT_OPEN: Final = (
+    ("queued", "status = 'queued' AND hidden_until IS NULL"),
+    ("queued", "status = 'queued' AND hidden_until IS NOT NULL"),
+    ("scheduled", f"status NOT IN {_NOT_LISTED} AND status = 'scheduled'"),
+    ("sending", "owner IS NOT NULL"),
+    ("uncertain", f"status NOT IN {_NOT_LISTED} AND status = 'uncertain'"),
 )
-"""Each by an index of its own that holds nothing else, so that a scrape never reads the whole table."""
+"""Each by an index that holds little else, so that a scrape never reads the whole table."""
 
 
 async def count_open(tx: Tx) -> dict[str, int]:
     """How many messages have not ended, by status; for gauges."""
     counted = dict.fromkeys((status for status, _ in _COUNT_OPEN), 0)
-    for status, source in _COUNT_OPEN:
-        counted[status] += int((await tx.fetch(f"SELECT count(*) {source}"))[0][0])
+    for status, condition in _COUNT_OPEN:
+        counted[status] += int((await tx.fetch(f"SELECT count(*) FROM messages WHERE {condition}"))[0][0])
     return counted
 
 
@@ -191,74 +275,3 @@ def _tag_pattern(tag: str | None) -> str | None:
 
 def _marks(values: Collection[object]) -> str:
     return ",".join("?" * len(values))
-
-
-def _message_params(m: Message) -> tuple[Any, ...]:
-    schedule_at = format_ms(m.schedule_at)
-    return (
-        m.id, m.recipient, m.text, m.data, m.udh, m.category.value, m.sender, m.channel, m.priority, m.encoding,
-        int(m.flash), schedule_at, m.valid_for_s, int(m.report), m.callback_url, m.reference,
-        json.dumps(m.tags, ensure_ascii=False) if m.tags else "[]", m.status.value, m.n_segments, m.concat_ref,
-        m.queue, m.error and m.error.code, m.error and m.error.detail, format_ms(m.created_at),
-        format_ms(m.updated_at), format_ms(m.sent_at), format_ms(m.delivered_at), format_ms(m.expires_at),
-        m.batch_id, m.key_id, m.source_address, m.carrier_options,
-        schedule_at if m.status is MessageStatus.SCHEDULED else None,
-    )  # fmt: skip
-
-
-def parse_message(row: Row) -> Message:
-    """A row of ``MESSAGE_COLUMNS`` (more columns may follow) as a value."""
-    created_at, updated_at = parse_instant(row[23]), parse_instant(row[24])
-    return Message(
-        id=MessageId(row[0]),
-        recipient=row[1],
-        text=row[2],
-        data=row[3],
-        udh=row[4],
-        category=Category(row[5]),
-        sender=row[6],
-        channel=row[7],
-        priority=row[8],
-        encoding=row[9],
-        flash=bool(row[10]),
-        schedule_at=parse_ms(row[11]),
-        valid_for_s=row[12],
-        report=bool(row[13]),
-        callback_url=row[14],
-        reference=row[15],
-        tags=() if row[16] == "[]" else tuple(json.loads(row[16])),
-        status=MessageStatus(row[17]),
-        n_segments=row[18],
-        concat_ref=row[19],
-        queue=row[20],
-        error=_error(row[21], row[22]),
-        created_at=created_at,
-        updated_at=updated_at,
-        sent_at=parse_ms(row[25]),
-        delivered_at=parse_ms(row[26]),
-        expires_at=parse_ms(row[27]),
-        batch_id=None if row[28] is None else BatchId(row[28]),
-        key_id=None if row[29] is None else KeyId(row[29]),
-        source_address=row[30],
-        carrier_options=row[31],
-    )
-
-
-def parse_segment(row: Row) -> Segment:
-    """A row of ``SEGMENT_COLUMNS`` (more columns may follow) as a value; the first column is the message's id."""
-    return Segment(
-        part=row[1],
-        status=SegmentStatus(row[2]),
-        payload=row[3],
-        channel=row[4],
-        reference=row[5],
-        attempts=row[6],
-        sent_at=parse_ms(row[7]),
-        delivered_at=parse_ms(row[8]),
-        error=_error(row[9], row[10]),
-        submitted_at=parse_ms(row[11]),
-    )
-
-
-def _error(code: str | None, detail: str | None) -> MessageError | None:
-    return None if code is None else MessageError(code=code, detail=detail or "")

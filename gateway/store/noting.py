@@ -32,6 +32,20 @@ class NotingTx:
         """See `gateway.store.ports.Tx`."""
         await self._tx.execute_many(sql, rows)
 
+    async def fetch_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> list[Row]:
+        """See `gateway.store.ports.Tx`."""
+        return await self._tx.fetch_many(sql, rows)
+
+    @property
+    def for_update(self) -> str:
+        """See `gateway.store.ports.Tx`."""
+        return self._tx.for_update
+
+    @property
+    def skip_locked(self) -> str:
+        """See `gateway.store.ports.Tx`."""
+        return self._tx.skip_locked
+
     async def now_ms(self) -> int:
         """See `gateway.store.ports.Tx`."""
         return await self._tx.now_ms()

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import MessageStatus
+from gateway.store.body import without_content
 from gateway.store.events import find_unread
 from gateway.store.ports import Tx
 
@@ -59,7 +60,7 @@ async def list_by_age(tx: Tx, after: str, ages: Ages, limit: int) -> list[OldMes
     """Messages with a greater id than ``after``, in that order."""
     rows = await tx.fetch(
         f"SELECT id, updated_at, CASE WHEN {_OVER} THEN 1 ELSE 0 END,"
-        " CASE WHEN text IS NULL AND data IS NULL THEN 1 ELSE 0 END FROM messages WHERE id > ? ORDER BY id LIMIT ?",
+        " is_empty FROM messages WHERE id > ? ORDER BY id LIMIT ?",
         (*ages.params(), after, limit),
     )
     return [OldMessage(row[0], parse_instant(row[1]), bool(row[2]), bool(row[3])) for row in rows]
@@ -68,14 +69,18 @@ async def list_by_age(tx: Tx, after: str, ages: Ages, limit: int) -> list[OldMes
 async def empty_texts(tx: Tx, message_ids: Sequence[str], ages: Ages) -> int:
     """Empty what these messages say, of those that are over still and say anything; how many.
 
-    Changes ``text``, ``data`` and ``udh`` of ``messages`` and ``payload`` of ``segments``.
+    Changes ``body`` and ``is_empty`` of ``messages`` and ``payload`` of ``segments``.
     """
     rows = await tx.fetch(
-        f"UPDATE messages SET text = NULL, data = NULL, udh = NULL WHERE id IN ({_marks(message_ids)}) AND {_OVER}"
-        " AND (text IS NOT NULL OR data IS NOT NULL) RETURNING id",
+        f"SELECT id, body FROM messages WHERE id IN ({_marks(message_ids)}) AND {_OVER}"
+        f" AND is_empty = 0{tx.for_update}",
         (*message_ids, *ages.params()),
     )
     emptied = [row[0] for row in rows]
+    await tx.execute_many(
+        "UPDATE messages SET body = ?, is_empty = 1 WHERE id = ?",
+        [(without_content(body), message_id) for message_id, body in rows],
+    )
     await tx.execute_many("UPDATE segments SET payload = ? WHERE message_id = ?", [(b"", i) for i in emptied])
     return len(emptied)
 
@@ -112,7 +117,7 @@ async def count_over(tx: Tx, ages: Ages, *, with_text: bool) -> tuple[datetime |
     Args:
         with_text: only of messages that still have one.
     """
-    having = " WHERE text IS NOT NULL OR data IS NOT NULL" if with_text else ""
+    having = " WHERE is_empty = 0" if with_text else ""
     rows = await tx.fetch(
         f"SELECT min(updated_at), coalesce(sum(CASE WHEN {_OVER} THEN 1 ELSE 0 END), 0) FROM messages{having}",
         ages.params(),

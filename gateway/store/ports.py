@@ -57,6 +57,20 @@ class Tx(Protocol):
         """
         ...
 
+    async def fetch_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> list[Row]:
+        """Run a statement with RETURNING once per row of parameters; all that they gave back, in that order."""
+        ...
+
+    @property
+    def for_update(self) -> str:
+        """Ends a SELECT whose rows nobody else may change until this transaction ends; empty where nobody can."""
+        ...
+
+    @property
+    def skip_locked(self) -> str:
+        """The same, and rows that another transaction holds so are left out, as if they were not there."""
+        ...
+
     def record(self, event: Event) -> None:
         """Append to the timeline; it commits with this transaction, in this order.
 

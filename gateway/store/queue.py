@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import msgspec
 
 from gateway.clock import format_ms
-from gateway.model.message import Category, Message, MessageStatus, Segment
+from gateway.model.message import Category, Message, Segment, SegmentStatus
 from gateway.routing.balancer import Candidate
 from gateway.routing.budgets import URGENT, Need
+from gateway.routing.order import CLASSES, URGENT_BELOW, URGENT_CLASSES
 from gateway.routing.troubles import Number
-from gateway.store.messages import MESSAGE_COLUMNS, parse_message
+from gateway.store.messages import Whole, add_further
 from gateway.store.ports import Tx
+from gateway.store.rows import MESSAGE_COLUMNS, parse_whole
 
 
 class Due(NamedTuple):
@@ -44,14 +48,14 @@ class Due(NamedTuple):
 
 
 _DUE = (
-    "SELECT id, priority, recipient, category, expires_at, CASE n_segments WHEN 1 THEN 1 ELSE"
-    " (SELECT count(*) FROM segments WHERE message_id = messages.id AND status = 'queued') END,"
-    " smpp_tlvs IS NOT NULL FROM messages"
-    " WHERE queue = ? AND status = 'queued' AND hidden_until IS NULL"
+    "SELECT id, rank, recipient, class, expires_at, n_segments, has_options, part_status = 'queued', {waiting}"
+    " FROM messages WHERE queue = ? AND status = 'queued' AND hidden_until IS NULL"
+).format(
+    waiting="CASE n_segments WHEN 1 THEN 0 ELSE (SELECT count(*) FROM segments"
+    " WHERE message_id = messages.id AND status = 'queued') END"
 )
-_URGENT_ONLY = f" AND category IN ({', '.join(repr(c.value) for c in sorted(URGENT, reverse=True))})"
-"""As the index ``messages_ready_urgent`` has it."""
-_IN_ORDER = " ORDER BY priority DESC, id LIMIT ?"
+_URGENT_ONLY = f" AND rank < {URGENT_BELOW} AND class <= {URGENT_CLASSES}"
+_IN_ORDER = " ORDER BY rank, id LIMIT ?"
 
 
 async def find_due(
@@ -61,114 +65,91 @@ async def find_due(
     *,
     urgent_only: bool = False,
     without: Collection[str] = (),
+    to_claim: bool = False,
 ) -> list[Due]:
-    """The first due messages of each queue: by priority, then by age, at most ``wanted[queue]`` of each.
+    """The first due messages of each queue by their rank, at most ``wanted[queue]`` of each.
 
     Args:
         wanted: queue -> how many.
         now: for what is expired.
         urgent_only: only those that may use a reserve.
         without: recipients whose messages are passed over; a few.
+        to_claim: those that another instance is claiming just now are passed over, and nobody else claims these.
     """
     now_ms = format_ms(now) or 0
     others = f" AND recipient NOT IN ({','.join('?' * len(without))})" if without else ""
-    sql = _DUE + (_URGENT_ONLY if urgent_only else "") + others + _IN_ORDER
+    lock = tx.skip_locked if to_claim else ""
+    sql = _DUE + (_URGENT_ONLY if urgent_only else "") + others + _IN_ORDER + lock
     found = []
     for queue, limit in wanted.items():
         for row in await tx.fetch(sql, (queue, *without, limit)):
-            category = Category(row[3])
-            need = Need(row[2], row[5], category in URGENT)
+            category = CLASSES[row[3]]
+            need = Need(row[2], bool(row[7]) + row[8], category in URGENT)
             candidate = Candidate(row[0], row[1], queue, need, bool(row[6]))
             found.append(Due(candidate, category, row[4] <= now_ms))
     return found
 
 
-async def claim_messages(tx: Tx, channels: Mapping[str, str], owner: str, now: datetime) -> None:
+_CLAIM = (
+    "UPDATE messages AS m SET status = 'sending', channel = ?, owner = ?, epoch = epoch + 1, updated_at = ?,"
+    " error = NULL"
+)
+_CLAIM_FREE = (
+    " WHERE m.id = ? AND m.status = 'queued' AND m.hidden_until IS NULL AND m.part_status {is_first} 'queued'"
+    f" RETURNING {', '.join(MESSAGE_COLUMNS)}"
+)
+_CLAIM_FIRST = (
+    f"{_CLAIM}, part_status = 'sending', part_channel = ?, part_attempts = part_attempts + 1,"
+    f" part_submitted_at = ?{_CLAIM_FREE.format(is_first='=')}"
+)
+_CLAIM_FURTHER = _CLAIM + _CLAIM_FREE.format(is_first="<>")
+_SEND_FURTHER = (
+    "UPDATE segments SET status = 'sending', channel = ?, attempts = ?, submitted_at = ?"
+    " WHERE message_id = ? AND part = ?"
+)
+
+
+async def claim_messages(tx: Tx, channels: Mapping[str, str], owner: str, now: datetime) -> list[Whole]:
     """Give messages to channels: ``sending``, and their first waiting segment with them.
 
     Args:
         channels: message id -> channel name.
         owner: this instance.
+
+    Returns:
+        Those that were still free, as they are now, in the order of ``channels``. The others are somebody else's.
     """
     at = format_ms(now)
-    await tx.execute_many(
-        "UPDATE messages SET status = 'sending', channel = ?, owner = ?, updated_at = ?, error_code = NULL,"
-        " error_detail = NULL WHERE id = ?",
-        [(channel, owner, at, message_id) for message_id, channel in channels.items()],
+    first = [(channel, owner, at, channel, at, message_id) for message_id, channel in channels.items()]
+    claimed = {row[0]: Whole(*_with_first(row)) for row in await tx.fetch_many(_CLAIM_FIRST, first)}
+    further = [(channel, owner, at, i) for i, channel in channels.items() if i not in claimed]
+    if further:
+        for row in await tx.fetch_many(_CLAIM_FURTHER, further):
+            claimed[row[0]] = Whole(*_with_first(row))
+    await add_further(tx, list(claimed.values()))
+    for message_id in [i for _, _, _, i in further if i in claimed]:
+        await _begin_further(tx, claimed[message_id], now)
+    return [claimed[message_id] for message_id in channels if message_id in claimed]
+
+
+def _with_first(row: Sequence[object]) -> tuple[Message, list[Segment]]:
+    message, first = parse_whole(row)
+    return message, [first]
+
+
+async def _begin_further(tx: Tx, whole: Whole, now: datetime) -> None:
+    """Mark the first waiting segment of a claimed message, which is none of its row."""
+    message, segments = whole
+    waiting = next(s for s in segments if s.status is SegmentStatus.QUEUED)
+    begun = msgspec.structs.replace(
+        waiting,
+        status=SegmentStatus.SENDING,
+        channel=message.channel,
+        attempts=waiting.attempts + 1,
+        submitted_at=now,
     )
-    await tx.execute_many(
-        "UPDATE segments SET status = 'sending', channel = ?, attempts = attempts + 1, submitted_at = ?"
-        " WHERE message_id = ? AND part ="
-        " (SELECT min(part) FROM segments WHERE message_id = ? AND status = 'queued')",
-        [(channel, at, message_id, message_id) for message_id, channel in channels.items()],
-    )
-
-
-async def load_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, Message]:
-    """Messages by id."""
-    found: dict[str, Message] = {}
-    for start in range(0, len(message_ids), 500):
-        chunk = list(message_ids[start : start + 500])
-        marks = ",".join("?" * len(chunk))
-        rows = await tx.fetch(f"SELECT {MESSAGE_COLUMNS} FROM messages m WHERE m.id IN ({marks})", chunk)
-        found.update((row[0], parse_message(row)) for row in rows)
-    return found
-
-
-_SAVE_STATE = (
-    "UPDATE messages SET status = ?, channel = ?, queue = ?, error_code = ?, error_detail = ?, updated_at = ?,"
-    " sent_at = ?, delivered_at = ?, expires_at = ?, hidden_until = ?, owner = ? WHERE id = ?"
-)
-_SAVE_SEGMENT = (
-    "UPDATE segments SET status = ?, channel = ?, reference = ?, attempts = ?, submitted_at = ?, sent_at = ?,"
-    " delivered_at = ?, error_code = ?, error_detail = ? WHERE message_id = ? AND part = ?"
-)
-
-
-async def save_state(
-    tx: Tx,
-    message: Message,
-    *,
-    hidden_until: datetime | None = None,
-    owner: str | None = None,
-) -> None:
-    """Write what may change of a message after it was accepted; one that is queued and not hidden is claimable."""
-    await tx.execute(_SAVE_STATE, _state_params(message, hidden_until, owner))
-    if message.status is MessageStatus.QUEUED and hidden_until is None:
-        tx.claimable(message.queue)
-
-
-async def save_states(tx: Tx, messages: Iterable[Message]) -> None:
-    """The same of many that nobody owns any more."""
-    states = list(messages)
-    await tx.execute_many(_SAVE_STATE, [_state_params(message, None, None) for message in states])
-    for queue in {message.queue for message in states if message.status is MessageStatus.QUEUED}:
-        tx.claimable(queue)
-
-
-async def save_segments(tx: Tx, message_id: str, segments: Iterable[Segment]) -> None:
-    """Write what may change of a message's segments."""
-    await save_segments_of_many(tx, [(message_id, segment) for segment in segments])
-
-
-async def save_segments_of_many(tx: Tx, segments: Iterable[tuple[str, Segment]]) -> None:
-    """The same of segments with the ids of their messages."""
-    await tx.execute_many(_SAVE_SEGMENT, [_segment_params(message_id, s) for message_id, s in segments])
-
-
-def _state_params(m: Message, hidden_until: datetime | None, owner: str | None) -> tuple[Any, ...]:
-    return (
-        m.status.value, m.channel, m.queue, m.error and m.error.code, m.error and m.error.detail,
-        format_ms(m.updated_at), format_ms(m.sent_at), format_ms(m.delivered_at), format_ms(m.expires_at),
-        format_ms(hidden_until), owner, m.id,
-    )  # fmt: skip
-
-
-def _segment_params(message_id: str, s: Segment) -> tuple[Any, ...]:
-    return (
-        s.status.value, s.channel, s.reference, s.attempts, format_ms(s.submitted_at), format_ms(s.sent_at),
-        format_ms(s.delivered_at), s.error and s.error.code, s.error and s.error.detail, message_id, s.part,
-    )  # fmt: skip
+    segments[begun.part - 1] = begun
+    await tx.execute(_SEND_FURTHER, (begun.channel, begun.attempts, format_ms(now), message.id, begun.part))
 
 
 async def find_hidden_due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, str]]:
@@ -180,14 +161,15 @@ async def find_hidden_due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, 
     return [(row[0], row[1]) for row in rows]
 
 
-async def unhide(tx: Tx, message_ids: Sequence[str]) -> None:
-    """Let messages be claimed again."""
-    for start in range(0, len(message_ids), 500):
-        chunk = list(message_ids[start : start + 500])
-        marks = ",".join("?" * len(chunk))
-        sql = f"UPDATE messages SET hidden_until = NULL WHERE id IN ({marks}) RETURNING queue"
-        for queue in {row[0] for row in await tx.fetch(sql, chunk)}:
-            tx.claimable(queue)
+async def unhide(tx: Tx, message_ids: Iterable[str], now: datetime) -> None:
+    """Let queued messages be claimed again whose pause is over by now."""
+    rows = await tx.fetch_many(
+        "UPDATE messages SET hidden_until = NULL WHERE id = ? AND status = 'queued' AND hidden_until <= ?"
+        " RETURNING queue",
+        [(message_id, format_ms(now)) for message_id in message_ids],
+    )
+    for queue in {row[0] for row in rows}:
+        tx.claimable(queue)
 
 
 async def hold_recipient(
@@ -202,10 +184,10 @@ async def hold_recipient(
         urgent: whether it is urgent messages that wait, or all others.
         besides: the id of a message that goes all the same.
     """
-    kinds = _URGENT_ONLY if urgent else _URGENT_ONLY.replace(" IN ", " NOT IN ")
+    kinds = f" AND class {'<=' if urgent else '>'} {URGENT_CLASSES}"
     await tx.execute(
         "UPDATE messages SET hidden_until = ?, updated_at = ? WHERE recipient = ? AND queue = ?"
-        f" AND status = 'queued' AND hidden_until IS NULL AND id IS NOT ?{kinds}",
+        f" AND status = 'queued' AND hidden_until IS NULL AND id IS DISTINCT FROM ?{kinds}",
         (format_ms(until), format_ms(now), number.recipient, number.queue, besides),
     )
 
@@ -238,19 +220,26 @@ async def find_expired(tx: Tx, now: datetime, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def find_orphans(tx: Tx, alive_since: datetime, limit: int, *, instance: str) -> list[str]:
-    """Ids of messages owned by an instance without a heartbeat since ``alive_since``; ``instance``, who asks, lives."""
+async def find_orphans(tx: Tx, alive_since: datetime, limit: int, *, instance: str) -> dict[str, str]:
+    """Messages and their owners that had no heartbeat since ``alive_since``; ``instance``, who asks, lives."""
     rows = await tx.fetch(
-        "SELECT m.id FROM messages m LEFT JOIN instances i ON i.id = m.owner"
+        "SELECT m.id, m.owner FROM messages m LEFT JOIN instances i ON i.id = m.owner"
         " WHERE m.owner IS NOT NULL AND m.owner <> ? AND (i.id IS NULL OR i.heartbeat_at < ?) LIMIT ?",
         (instance, format_ms(alive_since), limit),
     )
-    return [row[0] for row in rows]
+    return {row[0]: row[1] for row in rows}
 
 
-async def disown(tx: Tx, message_id: str) -> None:
-    """Leave a message that is being sent to whoever sweeps: its owner is one that never had a heartbeat."""
-    await tx.execute("UPDATE messages SET owner = '' WHERE id = ? AND owner IS NOT NULL", (message_id,))
+async def disown(tx: Tx, message: Message) -> None:
+    """Leave a message that is being sent to whoever sweeps: its owner is one that never had a heartbeat.
+
+    Args:
+        message: as it was claimed; nothing is done where somebody else has it by now.
+    """
+    await tx.execute(
+        "UPDATE messages SET owner = '' WHERE id = ? AND owner = ? AND epoch = ?",
+        (message.id, message.owner, message.epoch),
+    )
 
 
 async def load_paused(tx: Tx) -> set[str]:

@@ -8,14 +8,9 @@ from typing import Any, NamedTuple
 
 from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.model.message import Message, Segment
-from gateway.store.messages import (
-    MESSAGE_COLUMNS,
-    N_SEGMENT_COLUMNS,
-    SEGMENT_COLUMNS,
-    parse_message,
-    parse_segment,
-)
+from gateway.store.messages import MESSAGE_ROW
 from gateway.store.ports import Row, Tx
+from gateway.store.rows import parse_whole
 
 
 class Match(NamedTuple):
@@ -69,15 +64,36 @@ def _early(row: Row) -> EarlyReceipt:
     return EarlyReceipt(row[0], row[1], row[2], row[3], parse_ms(row[4]), row[5], bool(row[6]))
 
 
-_MATCH = (
-    "SELECT s.message_id, s.part, s.status, m.recipient, s.submitted_at, s.sent_at, s.reference FROM segments s"
-    " JOIN messages m ON m.id = s.message_id"
+_FIRST = (
+    "SELECT m.id, 1, m.part_status, m.recipient, m.part_submitted_at, m.part_sent_at, m.part_reference,"
+    " coalesce(m.part_sent_at, 0) FROM messages m WHERE "
 )
+_FURTHER = (
+    "SELECT s.message_id, s.part, s.status, m.recipient, s.submitted_at, s.sent_at, s.reference,"
+    " coalesce(s.sent_at, 0) FROM segments s JOIN messages m ON m.id = s.message_id WHERE "
+)
+_BY_ID, _BY_SENT = 1, 8
+"""Columns of both to order by."""
 _OF_ACCOUNT = (
     "(SELECT ? UNION SELECT b.channel FROM channel_accounts a JOIN channel_accounts b ON b.account = a.account"
     " WHERE a.channel = ?)"
 )
 """The channels whose receipts may come on a channel: itself, and the binds of the same account. Takes it twice."""
+
+
+async def _find_matches(
+    tx: Tx, where: str, params: Sequence[Any], order: str = f"{_BY_ID} DESC", limit: int = 20
+) -> list[Match]:
+    """Segments, wherever they stand.
+
+    Args:
+        where: with ``{s}`` before each column of a segment, and ``m.`` before those of its message.
+        params: for it.
+        order: by columns of `_FIRST`.
+    """
+    first, further = _FIRST + where.format(s="m.part_"), _FURTHER + where.format(s="s.")
+    sql = f"{first} UNION ALL {further} ORDER BY {order} LIMIT {limit}"
+    return [_match(row) for row in await tx.fetch(sql, (*params, *params))]
 
 
 async def save_account(tx: Tx, channel: str, account: str) -> None:
@@ -107,52 +123,60 @@ async def count_dialect(tx: Tx, account: str, dialect: str) -> None:
 async def find_by_reference(tx: Tx, channel: str, references: Sequence[str]) -> list[Match]:
     """Segments of a channel's account with one of these references, newest first, at most 20."""
     marks = ",".join("?" * len(references))
-    sql = f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND s.reference IN ({marks}) ORDER BY s.sent_at DESC LIMIT 20"
-    return [_match(row) for row in await tx.fetch(sql, (channel, channel, *references))]
+    where = f"{{s}}channel IN {_OF_ACCOUNT} AND {{s}}reference IN ({marks})"
+    return await _find_matches(tx, where, (channel, channel, *references), f"{_BY_SENT} DESC")
 
 
-async def find_sent(tx: Tx, channel: str, references: Sequence[str]) -> list[tuple[Message, Segment]]:
-    """All segments of a channel's account with one of these references, with their messages."""
+async def find_single(tx: Tx, channel: str, references: Sequence[str]) -> list[tuple[Message, Segment]]:
+    """Messages of one segment, of a channel's account, with one of these references; each with its segment."""
     marks = ",".join("?" * len(references))
     sql = (
-        f"SELECT {SEGMENT_COLUMNS}, {MESSAGE_COLUMNS} FROM segments s JOIN messages m ON m.id = s.message_id"
-        f" WHERE s.channel IN {_OF_ACCOUNT} AND s.reference IN ({marks})"
+        f"SELECT {MESSAGE_ROW} FROM messages m WHERE m.part_channel IN {_OF_ACCOUNT}"
+        f" AND m.part_reference IN ({marks})"
     )
     rows = await tx.fetch(sql, (channel, channel, *references))
-    return [(parse_message(row[N_SEGMENT_COLUMNS:]), parse_segment(row)) for row in rows]
+    return [parse_whole(row) for row in rows]
+
+
+async def find_further(tx: Tx, channel: str, references: Sequence[str]) -> set[str]:
+    """Those of some references that segments behind the first bear, of a channel's account."""
+    marks = ",".join("?" * len(references))
+    sql = f"SELECT reference FROM segments WHERE channel IN {_OF_ACCOUNT} AND reference IN ({marks})"
+    return {row[0] for row in await tx.fetch(sql, (channel, channel, *references))}
 
 
 async def find_by_prefix(tx: Tx, channel: str, reference: str) -> list[Match]:
     """Segments of a channel's account whose reference goes on where this one ends, at most 20."""
-    sql = f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND s.reference > ? AND s.reference < ? LIMIT 20"
+    where = f"{{s}}channel IN {_OF_ACCOUNT} AND {{s}}reference > ? AND {{s}}reference < ?"
     # Ids are of digits, letters and dashes, all before this last character of ASCII.
-    return [_match(row) for row in await tx.fetch(sql, (channel, channel, reference, f"{reference}\x7f"))]
+    return await _find_matches(tx, where, (channel, channel, reference, f"{reference}\x7f"))
 
 
 async def find_open_to(tx: Tx, channel: str, recipients: Sequence[str], since: datetime) -> list[Match]:
     """Segments of a channel's account to one of these that wait for a receipt, newest first, at most 20."""
     marks = ",".join("?" * len(recipients))
-    sql = (
-        f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND m.recipient IN ({marks}) AND s.status IN ('sent', 'uncertain')"
-        " AND m.report = 1 AND s.submitted_at >= ? ORDER BY s.message_id DESC LIMIT 20"
+    where = (
+        f"{{s}}channel IN {_OF_ACCOUNT} AND m.recipient IN ({marks}) AND {{s}}status IN ('sent', 'uncertain')"
+        " AND m.report = 1 AND {s}submitted_at >= ?"
     )
-    return [_match(row) for row in await tx.fetch(sql, (channel, channel, *recipients, format_ms(since)))]
+    return await _find_matches(tx, where, (channel, channel, *recipients, format_ms(since)))
 
 
 async def find_uncertain(tx: Tx, channel: str) -> list[Match]:
     """Segments of a channel's account whose fate is unknown, newest first, at most 1,000."""
-    sql = f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND s.status = 'uncertain' ORDER BY s.message_id DESC LIMIT 1000"
-    return [_match(row) for row in await tx.fetch(sql, (channel, channel))]
+    where = f"{{s}}channel IN {_OF_ACCOUNT} AND {{s}}status = 'uncertain'"
+    return await _find_matches(tx, where, (channel, channel), limit=1000)
 
 
 async def find_unnamed_to(tx: Tx, channel: str, recipients: Sequence[str], since: datetime) -> list[Match]:
     """Segments to one of these that a channel's account took without naming them, first part first, at most 300."""
     marks = ",".join("?" * len(recipients))
-    sql = (
-        f"{_MATCH} WHERE s.channel IN {_OF_ACCOUNT} AND s.status = 'sent' AND s.reference IS NULL AND m.report = 1"
-        f" AND m.recipient IN ({marks}) AND s.submitted_at >= ? ORDER BY s.message_id, s.part LIMIT 300"
+    where = (
+        f"{{s}}channel IN {_OF_ACCOUNT} AND {{s}}status = 'sent' AND {{s}}reference IS NULL AND m.report = 1"
+        f" AND m.recipient IN ({marks}) AND {{s}}submitted_at >= ?"
     )
-    return [_match(row) for row in await tx.fetch(sql, (channel, channel, *recipients, format_ms(since)))]
+    params = (channel, channel, *recipients, format_ms(since))
+    return await _find_matches(tx, where, params, order="1, 2", limit=300)
 
 
 async def was_sent_to(tx: Tx, recipients: Sequence[str]) -> bool:

@@ -10,9 +10,9 @@ import pytest
 from gateway.errors import StoreFull
 from gateway.ids import InboundId, make_id
 from gateway.model.message import InboundMessage, MessageStatus
+from gateway.store.changes import Change, save_change
 from gateway.store.inbound import save_inbound
 from gateway.store.messages import find_message
-from gateway.store.queue import save_state
 from tests.support.api import VALID_FOR_S
 
 pytestmark = pytest.mark.integration
@@ -239,7 +239,7 @@ async def test_repeated_resend_does_not_send_a_third_time(rig):
     async def fail(tx):
         found = await find_message(tx, message["id"])
         assert found is not None
-        await save_state(tx, msgspec.structs.replace(found, status=MessageStatus.FAILED))
+        await save_change(tx, Change(found, msgspec.structs.replace(found, status=MessageStatus.FAILED)))
 
     headers = {"Idempotency-Key": "r-1"}
     await rig.store.write(fail)

@@ -251,7 +251,7 @@ async def test_a_blocked_message_leaves_room_for_those_behind_it(tmp_path: Path)
     async with running(tmp_path / "s.db", driver) as rig:
         await driver.go_down()
         blocked = [await rig.send(category="marketing", priority=9) for _ in range(3)]
-        behind = await rig.send("10010", priority=0)
+        behind = await rig.send("10010", category="marketing", priority=0)
         await opt_out(rig.store, rig.clock, PHONE, source="api")
         await driver.come_up()
         await rig.until_status(behind, "sent")

@@ -18,10 +18,10 @@ from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import Message, MessageStatus, Segment
 from gateway.pipeline import chores
 from gateway.pipeline.chores import Keeping, make_chores
+from gateway.store.changes import Change, save_change
 from gateway.store.events import last_seq, load_events
 from gateway.store.messages import find_message, load_segments, save_messages
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import save_state
 from gateway.store.readers import register_place
 from gateway.store.retention import RECEIPT_MAY_COME
 from gateway.store.sqlite.engine import SqliteStore
@@ -97,7 +97,7 @@ async def _store(store: Store, at: datetime, status: MessageStatus) -> Message:
         await save_messages(tx, [(message, [Segment(part=1, payload=b"hello")])])
         tx.record(message_event(message, at))
         state = msgspec.structs.replace(message, status=status)
-        await save_state(tx, state)
+        await save_change(tx, Change(message, state))
         tx.record(make_event("receipt.delivered", at, message.id, {"id": message.id}))
         return state
 

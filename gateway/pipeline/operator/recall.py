@@ -14,9 +14,9 @@ from gateway.model.events import message_event
 from gateway.model.lifecycle import TRANSITIONS
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.operator.verbs import cancel_message
-from gateway.store.messages import find_message, load_segments
+from gateway.store.changes import Change, save_change
+from gateway.store.messages import find_message, find_to_change, load_segments
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import save_segments, save_state
 
 TakeBack = Callable[[str, str, str, str | None], Awaitable[bool]]
 """(channel, the network's reference, recipient, sender or None for the channel's own) -> whether the network has
@@ -99,23 +99,22 @@ async def cancel_or_recall(
 
 async def _record(tx: Tx, clock: Clock, message_id: str, forgotten: list[int], by: Actor) -> Message:
     """Write what the network has forgotten; a receipt may have been faster."""
-    message = await find_message(tx, message_id)
-    assert message is not None  # it was there before, and messages stay
-    segments = (await load_segments(tx, [message_id]))[message_id]
+    found = await find_to_change(tx, message_id)
+    assert found is not None  # it was there before, and messages stay
+    message, segments = found
     gone = [
-        msgspec.structs.replace(segment, status=SegmentStatus.UNDELIVERED, error=RECALLED)
+        (segment, msgspec.structs.replace(segment, status=SegmentStatus.UNDELIVERED, error=RECALLED))
         for segment in segments
         if segment.part in forgotten and segment.status is SegmentStatus.SENT
     ]
     if not gone:
         return message
-    await save_segments(tx, message_id, gone)
     whole = len(gone) == len(segments)
     status = MessageStatus.CANCELED if whole else MessageStatus.UNDELIVERED
     if status not in TRANSITIONS[message.status]:
-        return message
+        return await save_change(tx, Change(message, message, gone))
     now = truncate_ms(clock.now())
     ended = msgspec.structs.replace(message, status=status, error=None if whole else RECALLED, updated_at=now)
-    await save_state(tx, ended)
+    ended = await save_change(tx, Change(message, ended, gone))
     tx.record(message_event(ended, now, by=by))
     return ended

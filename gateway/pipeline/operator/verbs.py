@@ -14,9 +14,10 @@ from gateway.model.lifecycle import CANCELABLE, RESENDABLE, check_transition
 from gateway.model.message import Message, MessageStatus, SegmentStatus
 from gateway.routing.channel import Pause
 from gateway.routing.rules import channel_queue
-from gateway.store.messages import find_message, load_segments
+from gateway.store.changes import Change, save_change
+from gateway.store.messages import Whole, find_to_change
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import save_paused, save_segments, save_state
+from gateway.store.queue import save_paused
 
 
 async def cancel_message(store: Store, clock: Clock, message_id: str, *, by: Actor) -> Message:
@@ -34,8 +35,7 @@ async def cancel_waiting(tx: Tx, clock: Clock, message_id: str, *, by: Actor) ->
         NotFound: no such message.
         Conflict: it is already on the wire or has ended; the detail names its state.
     """
-    message = await _existing(tx, message_id)
-    segments = (await load_segments(tx, [message_id]))[message_id]
+    message, segments = await _existing(tx, message_id)
     gone = any(s.status not in {SegmentStatus.QUEUED, SegmentStatus.FAILED} for s in segments)
     if message.status not in CANCELABLE or gone:
         state = "partly sent" if message.status in CANCELABLE else message.status.value
@@ -46,7 +46,7 @@ async def cancel_waiting(tx: Tx, clock: Clock, message_id: str, *, by: Actor) ->
         status=check_transition(message.status, MessageStatus.CANCELED),
         updated_at=now,
     )
-    await save_state(tx, canceled)
+    await save_change(tx, Change(message, canceled))
     tx.record(message_event(canceled, now, by=by))
     return canceled
 
@@ -72,23 +72,21 @@ async def send_again(tx: Tx, clock: Clock, message_id: str, *, by: Actor, valid_
         NotFound: no such message.
         Conflict: its state forbids it; the detail names it.
     """
-    message = await _existing(tx, message_id)
+    message, segments = await _existing(tx, message_id)
     if message.status not in RESENDABLE:
         allowed = ", ".join(sorted(RESENDABLE))
         raise Conflict(f"the message is {message.status.value}; only these can be resent: {allowed}")
     if message.text is None and message.data is None:
         raise Conflict("the text of the message is not kept any more (retention.texts); send a new message")
     now = truncate_ms(clock.now())
-    segments = (await load_segments(tx, [message_id]))[message_id]
     out = [s for s in segments if s.status in {SegmentStatus.SENT, SegmentStatus.DELIVERED}]
     again = [
-        msgspec.structs.replace(s, status=SegmentStatus.QUEUED, attempts=0, reference=None, error=None)
+        (s, msgspec.structs.replace(s, status=SegmentStatus.QUEUED, attempts=0, reference=None, error=None))
         for s in segments
         if s not in out
     ]
     if not again:
         raise Conflict(f"the message is {message.status.value}, and the network has all of it")
-    await save_segments(tx, message_id, again)
     valid_for = timedelta(seconds=message.valid_for_s or valid_for_s)
     queued = msgspec.structs.replace(
         message,
@@ -99,7 +97,7 @@ async def send_again(tx: Tx, clock: Clock, message_id: str, *, by: Actor, valid_
         updated_at=now,
         expires_at=now + valid_for,
     )
-    await save_state(tx, queued)
+    await save_change(tx, Change(message, queued, again))
     tx.record(message_event(queued, now, by=by))
     return queued
 
@@ -114,8 +112,8 @@ async def pause_channel(tx: Tx, clock: Clock, name: str, pause: Pause, *, by: Ac
     tx.record(make_event(pause.event, clock.now(), name, {"name": name, "by": str(by)}))
 
 
-async def _existing(tx: Tx, message_id: str) -> Message:
-    message = await find_message(tx, message_id)
-    if message is None:
+async def _existing(tx: Tx, message_id: str) -> Whole:
+    found = await find_to_change(tx, message_id)
+    if found is None:
         raise NotFound("no message has this id")
-    return message
+    return found

@@ -26,9 +26,9 @@ from gateway.pipeline.receipts.dialects import Dialects, dialect_of
 from gateway.pipeline.receipts.match import Found, find_segment, same_handset
 from gateway.pipeline.receipts.reporter import Reporter
 from gateway.pipeline.receipts.settle import IN_BETWEEN, judge, save_settled, settle
-from gateway.store.messages import find_message, load_segments
+from gateway.store.changes import Change, save_change
+from gateway.store.messages import find_to_change
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import save_segments
 from gateway.store.receipts import (
     EarlyReceipt,
     Match,
@@ -37,7 +37,8 @@ from gateway.store.receipts import (
     find_early,
     find_early_named,
     find_early_since,
-    find_sent,
+    find_further,
+    find_single,
     find_uncertain,
     find_unnamed_to,
     is_sending_to,
@@ -123,7 +124,9 @@ class Receipts:
         settled = []
         for place, (message, segment) in plain.items():
             settled.append(judge(message, [segment], 1, _early(heard[place][1], ""), now))
-        await save_settled(tx, settled)
+        for place, written in zip(list(plain), await save_settled(tx, settled), strict=True):
+            if not written:
+                del plain[place]  # somebody changed it meanwhile: it is looked at anew
         outcomes = []
         for place, (lane, receipt) in enumerate(heard):
             if place not in plain:
@@ -152,8 +155,10 @@ class Receipts:
             spoken_of.update(receipt.references)
         found: dict[int, list[tuple[Message, Segment]]] = {}
         for lane, places in named.items():
-            for message, segment in await find_sent(tx, lane.name, list(places)):
-                found.setdefault(places[segment.reference or ""], []).append((message, segment))
+            taken = await find_further(tx, lane.name, list(places))
+            for message, segment in await find_single(tx, lane.name, list(places)):
+                if segment.reference not in taken:
+                    found.setdefault(places[segment.reference or ""], []).append((message, segment))
         return {
             place: (message, segment)
             for place, [(message, segment), *others] in found.items()
@@ -179,14 +184,14 @@ class Receipts:
             if not lane.traits.references_repeat or receipt.state not in IN_BETWEEN:
                 await self._keep(tx, lane, receipt, early, receipt.references, now)
             return _Heard()
-        message = await find_message(tx, match.message_id)
-        assert message is not None  # the match was joined with it
-        segments = (await load_segments(tx, [match.message_id]))[match.message_id]
+        whole = await find_to_change(tx, match.message_id)
+        assert whole is not None  # the match was joined with it
+        message, segments = whole
         segment = segments[match.part - 1]
         if segment.reference is None and receipt.references:
             # It was uncertain; the same receipt again must find it, and with a reference it can be asked after.
-            segment = msgspec.structs.replace(segment, reference=receipt.references[0])
-            await save_segments(tx, message.id, [segment])
+            nameless, segment = segment, msgspec.structs.replace(segment, reference=receipt.references[0])
+            await save_change(tx, Change(message, message, [(nameless, segment)]))
             segments[match.part - 1] = segment
         if waits_for_parts(early, segments):
             await self._keep(tx, lane, receipt, early, [segment.reference or ""], now)
@@ -375,7 +380,7 @@ async def apply_unnamed(
         return message
     # What is no end at least tells the reference, by which the segment can be asked after.
     known = msgspec.structs.replace(segment, reference=mine[0][0] or None)
-    await save_segments(tx, message.id, [known])
+    await save_change(tx, Change(message, message, [(segment, known)]))
     segments = [known if s is segment else s for s in segments]
     if any(waits_for_parts(early, segments) for _, early in mine):
         return message

@@ -32,7 +32,7 @@ from gateway.store.inquiries import (
     load_inquiry_place,
     save_inquiry_place,
 )
-from gateway.store.messages import find_message, load_segments
+from gateway.store.messages import find_to_change
 from gateway.store.ports import Store, Tx
 from gateway.store.receipts import EarlyReceipt
 from gateway.telemetry.metrics import Metrics
@@ -50,7 +50,7 @@ GROWTH = 4
 LONGEST_PAUSE_S = 10 * 365 * 86_400.0
 """As good as never; the calendar has an end."""
 PAGE = 1_000
-"""Submits looked at in one read; most of them have their receipts."""
+"""Submits without a receipt looked at in one read."""
 MAX_REFUSALS = 5
 """After so many questions in a row that brought nothing the network is left in peace for a while."""
 REST_S = 3_600.0
@@ -158,10 +158,10 @@ class Inquiry:
         """Write an answer, unless a receipt was faster."""
         place = unheard.place
         await save_inquiry_place(tx, self._lane.name, round_, place)
-        message = await find_message(tx, place.message_id)
-        if told is None or message is None:
+        whole = await find_to_change(tx, place.message_id)
+        if told is None or whole is None:
             return
-        segments = (await load_segments(tx, [message.id]))[message.id]
+        message, segments = whole
         segment = segments[place.part - 1]
         if segment.status not in _OPEN or segment.reference != unheard.reference:
             return

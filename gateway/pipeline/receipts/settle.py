@@ -14,8 +14,8 @@ from gateway.model.events import Event, make_event, message_event
 from gateway.model.lifecycle import TRANSITIONS, decide_verdict
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.routing.rules import channel_queue
+from gateway.store.changes import Change, save_change, save_changes
 from gateway.store.ports import Tx
-from gateway.store.queue import save_segments_of_many, save_states
 from gateway.store.receipts import EarlyReceipt
 
 _SETTLED = {SegmentStatus.DELIVERED, SegmentStatus.UNDELIVERED}
@@ -44,35 +44,43 @@ async def settle(
     """Write what a receipt says of one segment, and the verdict that follows for its message.
 
     One that is no end is only written into the timeline.
+
+    Args:
+        message: as it is in the store.
+        segments: all of its segments, as stored.
+
+    Raises:
+        StaleWrite: the message is not as it was any more. Nothing was written.
     """
     settled = judge(message, segments, part, receipt, now)
-    await save_settled(tx, [settled])
-    return settled.message
+    if settled.change is not None:
+        message = await save_change(tx, settled.change)
+    if settled.event is not None:
+        tx.record(settled.event)
+    return message
 
 
 class Settled(NamedTuple):
     """What a receipt makes of a message.
 
     Args:
-        message: as it is now.
-        segments: those that are not as before, as they are now.
-        state_changed: the message is not as before.
+        change: what is to be written; None for nothing.
         event: for the timeline.
     """
 
-    message: Message
-    segments: tuple[Segment, ...] = ()
-    state_changed: bool = False
+    change: Change | None = None
     event: Event | None = None
 
 
-async def save_settled(tx: Tx, settled: Sequence[Settled]) -> None:
-    """Write what receipts made of messages, each named once."""
-    await save_segments_of_many(tx, [(s.message.id, one) for s in settled for one in s.segments])
-    await save_states(tx, [s.message for s in settled if s.state_changed])
-    for one in settled:
-        if one.event is not None:
+async def save_settled(tx: Tx, settled: Sequence[Settled]) -> list[bool]:
+    """Write what receipts made of messages, each named once; of each, whether it was as it had been judged."""
+    changes = [one.change for one in settled if one.change is not None]
+    written = iter(await save_changes(tx, changes))
+    done = [one.change is None or next(written) for one in settled]
+    for one, is_done in zip(settled, done, strict=True):
+        if is_done and one.event is not None:
             tx.record(one.event)
+    return done
 
 
 def judge(
@@ -84,23 +92,26 @@ def judge(
     if state in IN_BETWEEN:
         told = {"id": message.id, "part": part, "ref": segment.reference, "code": receipt.code}
         told |= {"word": receipt.word} if receipt.word else {}
-        return Settled(message, event=make_event(f"receipt.{state.value}", now, message.id, told))
+        return Settled(event=make_event(f"receipt.{state.value}", now, message.id, told))
     if segment.status in _SETTLED:
-        return Settled(message)
+        return Settled()
     done_at = _plausible(receipt.done_at, message.created_at, now)
     spoken_of = [segment]
     if receipt.whole:
         spoken_of += [s for s in segments if s.status in _WAITING and s.part != part]
-    settled = tuple(_settle_one(one, state, receipt, done_at) for one in spoken_of)
+    parts = [(one, _settle_one(one, state, receipt, done_at)) for one in spoken_of]
+    settled = [one for _, one in parts]
     by_part = {s.part: s for s in settled}
     segments = [by_part.get(s.part, s) for s in segments]
     verdict = decide_verdict([s.status for s in segments])
     if verdict is MessageStatus.UNDELIVERED is message.status:
         # More is known of its other segments now.
-        message = msgspec.structs.replace(message, error=_error_of(segments, verdict), updated_at=now)
-        return Settled(message, settled, state_changed=True)
+        more = msgspec.structs.replace(message, error=_error_of(segments, verdict), updated_at=now)
+        return Settled(Change(message, more, parts))
     if verdict is message.status or verdict not in TRANSITIONS[message.status]:
-        return Settled(message, settled)  # other segments are still out, or the message has already ended
+        return Settled(
+            Change(message, message, parts)
+        )  # other segments are still out, or the message has already ended
     ended = msgspec.structs.replace(
         message,
         status=verdict,
@@ -112,7 +123,7 @@ def judge(
         delivered_at=done_at if verdict is MessageStatus.DELIVERED else None,
     )
     event = message_event(ended, now, part=part, ref=segment.reference, word=receipt.word)
-    return Settled(ended, settled, state_changed=True, event=event)
+    return Settled(Change(message, ended, parts), event)
 
 
 def _settle_one(segment: Segment, state: ReceiptState, receipt: EarlyReceipt, done_at: datetime) -> Segment:

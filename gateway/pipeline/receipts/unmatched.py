@@ -9,7 +9,7 @@ from gateway.model.actor import Actor
 from gateway.model.events import make_event
 from gateway.model.message import Message, SegmentStatus
 from gateway.pipeline.receipts.settle import settle
-from gateway.store.messages import find_message, load_segments
+from gateway.store.messages import find_to_change
 from gateway.store.ports import Store, Tx
 from gateway.store.receipts import drop_early, find_kept
 
@@ -42,10 +42,10 @@ async def match_by_hand(
     kept = await find_kept(tx, receipt_id)
     if kept is None:
         raise NotFound("no receipt without a message has this id")
-    message = await find_message(tx, message_id)
-    if message is None:
+    whole = await find_to_change(tx, message_id)
+    if whole is None:
         raise NotFound("no message has this id")
-    segments = (await load_segments(tx, [message_id]))[message_id]
+    message, segments = whole
     if not 1 <= part <= len(segments):
         raise NotFound(f"the message has {len(segments)} parts")
     status = segments[part - 1].status

@@ -25,7 +25,7 @@ from drivers.base import (
 )
 from drivers.paced_log import PacedLog
 from gateway.clock import Clock, truncate_ms
-from gateway.errors import StoreError
+from gateway.errors import StaleWrite, StoreError
 from gateway.model.message import Message, Segment, SegmentStatus
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.outcomes import Taken, record_all_accepted, record_refused
@@ -142,6 +142,8 @@ class Dispatcher:
                     for _ in range(_TURNS_TO_WIRE if lane.takes_turns else 0):
                         await asyncio.sleep(0)
                 on_wire = await self._record(claim, on_wire, outcome)
+        except StaleWrite as exc:
+            _log.warning("%s: it is left to who has it now", exc)
         except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
             _log.exception("dispatch of message %s broke; the sweep will settle it", message.id)
             await self._abandon(message)
@@ -153,7 +155,7 @@ class Dispatcher:
     async def _abandon(self, message: Message) -> None:
         """Leave a message to the sweep, which takes over what nobody owns."""
         try:
-            await self._store.write(lambda tx: disown(tx, message.id))
+            await self._store.write(lambda tx: disown(tx, message))
         except StoreError as exc:
             _log.error("message %s stays as it is until the next start: %s", message.id, exc)
 
@@ -208,10 +210,12 @@ class Dispatcher:
                     sent_at=outcome.at,
                     error=None,
                 )
-                taken = Taken(message, sent, outcome.submitted_at, go_on=not self._stopping)
+                taken = Taken(message, segment, sent, outcome.submitted_at, go_on=not self._stopping)
                 following = await self._patiently(
                     lambda: self._store.write_jointly(record_all_accepted, taken)
                 )
+                if isinstance(following, StaleWrite):
+                    raise following
                 number = Number(message.queue, message.recipient)
                 if self._troubles.note_success(number):
                     await self._patiently(lambda: self._store.write(lambda tx: let_recipient_go(tx, number)))
@@ -243,6 +247,8 @@ class Dispatcher:
         while True:
             try:
                 return await write()
+            except StaleWrite:
+                raise
             except StoreError as exc:
                 _log.error("cannot record the outcome of a segment, trying again: %s", exc)
                 await asyncio.sleep(STORE_RETRY_S)

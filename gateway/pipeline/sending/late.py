@@ -13,11 +13,11 @@ from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.receipts.apply import apply_early
 from gateway.pipeline.sending.lane import Lane
-from gateway.pipeline.sending.outcomes import record_accepted, record_refused
+from gateway.pipeline.sending.outcomes import Taken, record_refused, record_taken
 from gateway.pipeline.sending.retry import RetryPolicy, decide_retry
-from gateway.store.messages import find_message, load_segments
+from gateway.store.changes import Change, save_change
+from gateway.store.messages import find_message, find_to_change
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import save_segments
 
 _log = PacedLog(__name__, most=100)
 
@@ -49,10 +49,10 @@ class LateResults:
     async def _apply(self, tx: Tx, lane: Lane, late: LateResult) -> MessageStatus | None:
         """The message's new status; None when there was nothing to settle."""
         message_id, _, part = late.segment_id.rpartition(":")
-        message = await find_message(tx, message_id)
-        if message is None:
+        whole = await find_to_change(tx, message_id)
+        if whole is None:
             return None
-        segments = (await load_segments(tx, [message_id]))[message_id]
+        message, segments = whole
         segment = segments[int(part) - 1]
         if segment.attempts != late.attempt or segment.channel != lane.name:
             return None  # it is being sent again: that attempt has an outcome of its own
@@ -82,14 +82,14 @@ class LateResults:
         )
         if message.status in TERMINAL:
             # It was to be sent again, and was canceled or expired before: it stays so, but this segment is out.
-            await save_segments(tx, message.id, [sent])
+            await save_change(tx, Change(message, message, [(segment, sent)]))
             segments = [sent if s.part == sent.part else s for s in segments]
             await apply_early(tx, message, segments, sent.part, since=submitted_at, now=now)
             return
-        if message.status is MessageStatus.QUEUED:
-            # It was to be sent again; now it need not be, as if this attempt had never ended.
-            message = msgspec.structs.replace(message, status=MessageStatus.SENDING, channel=segment.channel)
-        await record_accepted(tx, message, sent, submitted_at, go_on=False)
+        # It was to be sent again; now it need not be, as if this attempt had never ended.
+        status = MessageStatus.SENDING if message.status is MessageStatus.QUEUED else None
+        taken = Taken(message, segment, sent, submitted_at, go_on=False)
+        await record_taken(tx, message, segments, taken, status)
 
 
 class StillSending(Exception):

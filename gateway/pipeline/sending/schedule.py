@@ -24,17 +24,18 @@ import msgspec
 from gateway.clock import Clock, read, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.events import message_event
-from gateway.model.lifecycle import check_transition
+from gateway.model.lifecycle import CANCELABLE, check_transition
 from gateway.model.message import Category, Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.sending.lane import Lane
 from gateway.policy.optout import is_stopped
 from gateway.routing.balancer import Taker, choose_channels, unfilled, wanted_per_queue
 from gateway.routing.budgets import URGENT, Need
 from gateway.routing.troubles import Number, Troubles
+from gateway.store.changes import Change, save_changes
 from gateway.store.leases import find_held
-from gateway.store.messages import load_segments
+from gateway.store.messages import load_whole
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import Due, claim_messages, find_due, hold_recipient, load_messages, save_state
+from gateway.store.queue import Due, claim_messages, find_due, hold_recipient
 from gateway.store.suppressions import find_suppressed
 
 _log = logging.getLogger(__name__)
@@ -212,27 +213,23 @@ class Scheduler:
         now = truncate_ms(self._clock.now())
         held = await find_held(tx, self._instance, leases)
         takers = [taker for taker in takers if taker.name in held]
-        due, more = await _find_due(tx, takers, now)
+        due, more = await _find_due(tx, takers, now, to_claim=True)
         if not due:
             return [], 0
         ended = await self._stop(tx, due.values(), now, under_way)
         channels = _choose(due, ended, takers, now, may_avoid=more)
         if more and (short := unfilled(takers, channels)):
             # A budget refused what came first, or messages to it have just failed; others may wait behind.
-            found, _ = await _find_due(tx, short, now, behind=True)
+            found, _ = await _find_due(tx, short, now, behind=True, to_claim=True)
             behind = {i: d for i, d in found.items() if i not in due}
             due |= behind
             ended |= await self._stop(tx, behind.values(), now, under_way)
             channels = _choose(due, ended, takers, now)
-        await claim_messages(tx, channels, self._instance, now)
-        messages = await load_messages(tx, list(channels))
-        segments = await load_segments(tx, list(channels))
         claimed = []
-        for message_id, channel in channels.items():
-            message, parts = messages[message_id], segments[message_id]
+        for message, parts in await claim_messages(tx, channels, self._instance, now):
             on_wire = next(s for s in parts if s.status is SegmentStatus.SENDING)
             tx.record(message_event(message, now, part=on_wire.part, attempt=on_wire.attempts))
-            claimed.append((message, parts, channel))
+            claimed.append((message, parts, channels[message.id]))
         return claimed, len(ended)
 
     async def _stop(
@@ -266,7 +263,7 @@ class Scheduler:
             return []
         now, held = self._clock.monotonic(), []
         tries: dict[Number, str] = {}
-        for d in sorted(due, key=lambda d: (-d.candidate.priority, d.message_id)):
+        for d in sorted(due, key=lambda d: (d.candidate.rank, d.message_id)):
             urgent = d.category in URGENT
             number = Number(d.candidate.queue, d.recipient)
             for_s = self._troubles.left_s(number, now, urgent=urgent)
@@ -294,7 +291,7 @@ class _Held(NamedTuple):
 
 
 async def _find_due(
-    tx: Tx, takers: Sequence[Taker], now: datetime, *, behind: bool = False
+    tx: Tx, takers: Sequence[Taker], now: datetime, *, behind: bool = False, to_claim: bool = False
 ) -> tuple[dict[str, Due], bool]:
     """What the takers could take, by id, and whether more of it may wait; further back, too, if asked.
 
@@ -310,7 +307,7 @@ async def _find_due(
         )
         if behind:
             wanted = dict.fromkeys(wanted, LOOK_AHEAD)
-        found = await find_due(tx, wanted, now, urgent_only=urgent_only, without=without)
+        found = await find_due(tx, wanted, now, urgent_only=urgent_only, without=without, to_claim=to_claim)
         n_found = Counter(d.candidate.queue for d in found)
         more = more or any(n == wanted[queue] for queue, n in n_found.items())
         due |= {d.message_id: d for d in found}
@@ -336,16 +333,20 @@ async def end_messages(
     error: MessageError,
     clock: Clock,
 ) -> None:
-    """End waiting messages without sending them."""
+    """End messages without sending them; those that do not wait any more are left alone."""
     if not message_ids:
         return
     now = truncate_ms(clock.now())
-    for message in (await load_messages(tx, message_ids)).values():
-        ended = msgspec.structs.replace(
-            message,
-            status=check_transition(message.status, status),
-            error=error,
-            updated_at=now,
-        )
-        await save_state(tx, ended)
-        tx.record(message_event(ended, now))
+    changes = []
+    for message, _ in await load_whole(tx, message_ids, to_change=True):
+        if message.status in CANCELABLE:
+            ended = msgspec.structs.replace(
+                message,
+                status=check_transition(message.status, status),
+                error=error,
+                updated_at=now,
+            )
+            changes.append(Change(message, ended))
+    for change, written in zip(changes, await save_changes(tx, changes), strict=True):
+        if written:
+            tx.record(message_event(change.after, now))

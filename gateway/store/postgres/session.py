@@ -79,6 +79,16 @@ class Session:
             prepared = await self._prepared(statement.text)
             await prepared.executemany(arranged)
 
+    async def fetch_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> list[Row]:
+        """The same of a statement with RETURNING: all rows that it gave back."""
+        statement = translate(sql)
+        arranged = [statement.arrange(row) for row in rows]
+        if not arranged:
+            return []
+        prepared = await self._prepared(statement.text)
+        found: list[Row] = await prepared.fetchmany(arranged)
+        return found
+
     async def run(self, script: str) -> None:
         """Run statements that take no parameters and whose rows nobody wants, in one round."""
         await self._db.execute(script)

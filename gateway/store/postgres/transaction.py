@@ -25,6 +25,8 @@ class PostgresTx:
     """
 
     __slots__ = ("_careful", "_session", "events", "queues")
+    for_update = " FOR UPDATE"
+    skip_locked = " FOR UPDATE SKIP LOCKED"
 
     def __init__(self, session: Session, *, careful: bool = False) -> None:
         self._session = session
@@ -50,6 +52,12 @@ class PostgresTx:
         """The server's clock."""
         ((now,),) = await self._session.fetch(_NOW)
         return int(now)
+
+    async def fetch_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> list[Row]:
+        """Run a statement with RETURNING once per row."""
+        if self._careful:
+            rows = [_without_nul(row) for row in rows]
+        return await self._session.fetch_many(sql, rows)
 
     def record(self, event: Event) -> None:
         """Append to the timeline when the group commits."""

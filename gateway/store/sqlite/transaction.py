@@ -19,9 +19,11 @@ class SqliteTx:
     Attributes:
         events: recorded so far.
         queues: said to be claimable so far, in that order; some perhaps twice.
+        for_update, skip_locked: nothing: a transaction that writes is the only one from its beginning on.
     """
 
     __slots__ = ("_db", "events", "queues")
+    for_update = skip_locked = ""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -43,6 +45,11 @@ class SqliteTx:
     async def now_ms(self) -> int:
         """This machine's clock."""
         return time.time_ns() // 1_000_000
+
+    async def fetch_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> list[Row]:
+        """Run a statement with RETURNING once per row."""
+        run = self._db.execute
+        return [found for params in rows for found in run(sql, params)]
 
     def record(self, event: Event) -> None:
         """Append to the timeline when the group commits."""

@@ -16,7 +16,7 @@ NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 
 def due(*ids: str, priority: int = 5, queue: str = "group:default") -> list[Candidate]:
-    return [Candidate(message_id, priority, queue) for message_id in ids]
+    return [Candidate(message_id, -priority, queue) for message_id in ids]
 
 
 def taker(name: str, free: int, *queues: str) -> Taker:

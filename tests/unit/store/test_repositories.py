@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateway.clock import format_ms
 from gateway.errors import Conflict
-from gateway.ids import BatchId, InboundId, KeyId, MessageId, make_id
+from gateway.ids import BatchId, InboundId, KeyId, MessageId, first_id, make_id
 from gateway.model.message import (
     ApiKey,
     Category,
@@ -26,6 +27,7 @@ from gateway.model.message import (
     Suppression,
     concat_width,
 )
+from gateway.store.changes import Change, save_change
 from gateway.store.inbound import find_inbound, list_inbound, save_inbound
 from gateway.store.keys import find_key, hash_secret, list_keys, make_secret, revoke_key, save_key
 from gateway.store.messages import (
@@ -37,7 +39,6 @@ from gateway.store.messages import (
     take_concat_ref,
 )
 from gateway.store.ports import Tx
-from gateway.store.queue import save_segments, save_state
 from gateway.store.sqlite.engine import SqliteStore
 from gateway.store.suppressions import find_suppressed, list_suppressions, save_suppression
 from gateway.store.usage import Stay, Usage, load_usage
@@ -140,8 +141,7 @@ async def test_what_changes_later_comes_back_too(store: SqliteStore):
     )
 
     async def op(tx: Tx) -> None:
-        await save_state(tx, changed)
-        await save_segments(tx, message.id, [segment])
+        await save_change(tx, Change(message, changed, [(Segment(part=1, payload=b"hello"), segment)]))
 
     await store.write(op)
     assert await store.read(lambda tx: find_message(tx, message.id)) == changed
@@ -161,13 +161,15 @@ async def test_a_listing_is_newest_first_and_goes_on_where_it_stopped(store: Sql
 
 
 async def test_a_listing_can_be_narrowed(store: SqliteStore):
+    later = AT + timedelta(hours=1)
     wanted = make_message(
+        id=MessageId(first_id(format_ms(later) or 0)),
         status=MessageStatus.SENT,
         recipient="10010",
         channel="a",
         reference="r",
         batch_id=BatchId("b"),
-        created_at=AT + timedelta(hours=1),
+        created_at=later,
     )
     await save(store, make_message(), wanted, make_message())
     for asked in (

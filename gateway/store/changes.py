@@ -1,0 +1,132 @@
+"""Changes of a message: each names what it was judged by, and writes only what is not as before.
+
+Who owns a message (it is on its wire) names owner and epoch: if the sweep or another instance has taken it meanwhile,
+nothing is written. Everybody else names the status and the epoch that the judgement was made by. All name the state of
+the segments that they change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from gateway.clock import format_ms
+from gateway.errors import StaleWrite
+from gateway.model.message import Message, MessageStatus, Segment
+from gateway.store.ports import Tx
+from gateway.store.rows import message_changes, segment_changes
+
+_WAITING = {MessageStatus.QUEUED, MessageStatus.SCHEDULED}
+
+
+class Change(NamedTuple):
+    """What becomes of a message.
+
+    Args:
+        before: as it was judged.
+        after: as it is to be; the same value where nothing but segments change. Nobody owns it any more once it is
+            not ``sending``.
+        parts: segments that are not as before: ``(before, after)``.
+        hidden_until: nobody may claim it before then; None for at once, where ``after`` is another value.
+    """
+
+    before: Message
+    after: Message
+    parts: Sequence[tuple[Segment, Segment]] = ()
+    hidden_until: datetime | None = None
+
+
+async def save_change(tx: Tx, change: Change) -> Message:
+    """Write a change; the message as it is now.
+
+    Raises:
+        StaleWrite: the message is not as it was judged any more. Nothing was written.
+    """
+    (written,) = await save_changes(tx, [change])
+    if not written:
+        raise StaleWrite(f"message {change.before.id} was changed by somebody else meanwhile")
+    return _disowned(change.after)
+
+
+async def save_changes(tx: Tx, changes: Sequence[Change]) -> list[bool]:
+    """Write changes of different messages; of each, whether it was written. One that was not changes nothing."""
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[list[Any]]] = {}
+    for change in changes:
+        columns, guards = _columns(change), _guards(change)
+        params = [*columns.values(), change.before.id]
+        for values in guards.values():
+            params += values
+        groups.setdefault((tuple(columns), tuple(guards)), []).append(params)
+    done: set[str] = set()
+    for (names, conditions), rows in groups.items():
+        done.update([row[0] for row in await tx.fetch_many(_update_message(names, conditions), rows)])
+    for change in changes:
+        if change.before.n_segments > 1 and change.before.id in done:
+            await _save_further(tx, change)
+        if change.before.id in done and _is_claimable(change):
+            tx.claimable(change.after.queue)
+    return [change.before.id in done for change in changes]
+
+
+def _columns(change: Change) -> dict[str, Any]:
+    """Column -> value of what a change writes into its message's row."""
+    before, after, parts, hidden_until = change
+    columns = message_changes(before, _disowned(after))
+    for old, new in parts:
+        if old.part == 1:
+            columns |= {f"part_{name}": value for name, value in segment_changes(old, new).items()}
+    if hidden_until is not None or (after is not before and before.status in _WAITING):
+        columns["hidden_until"] = format_ms(hidden_until)
+    return columns
+
+
+_FURTHER_IS = (
+    "EXISTS (SELECT 1 FROM segments WHERE message_id = messages.id AND part = {part} AND status = ?)"
+)
+
+
+def _guards(change: Change) -> dict[str, list[Any]]:
+    """What must be so still, with the values for it: whose the message is or where it stands, and its segments."""
+    before = change.before
+    guards: dict[str, list[Any]] = {"epoch = ?": [before.epoch]}
+    if before.owner is not None:
+        guards["owner = ?"] = [before.owner]
+    else:
+        guards["status = ?"] = [before.status.value]
+    for old, _ in change.parts:
+        guards["part_status = ?" if old.part == 1 else _FURTHER_IS.format(part=old.part)] = [old.status.value]
+    return guards
+
+
+async def _save_further(tx: Tx, change: Change) -> None:
+    for old, new in change.parts:
+        if old.part > 1 and (columns := segment_changes(old, new)):
+            sql = _update_segment(tuple(columns))
+            await tx.execute(sql, [*columns.values(), change.before.id, old.part])
+
+
+def _disowned(message: Message) -> Message:
+    if message.owner is None or message.status is MessageStatus.SENDING:
+        return message
+    return msgspec.structs.replace(message, owner=None)
+
+
+def _is_claimable(change: Change) -> bool:
+    is_queued = change.after is not change.before and change.after.status is MessageStatus.QUEUED
+    return is_queued and change.hidden_until is None
+
+
+@lru_cache(maxsize=1_000)
+def _update_message(names: tuple[str, ...], conditions: tuple[str, ...]) -> str:
+    columns = ", ".join(f"{name} = ?" for name in names) or "epoch = epoch"
+    return f"UPDATE messages SET {columns} WHERE id = ? AND {' AND '.join(conditions)} RETURNING id"
+
+
+@cache
+def _update_segment(names: tuple[str, ...]) -> str:
+    columns = ", ".join(f"{name} = ?" for name in names)
+    return f"UPDATE segments SET {columns} WHERE message_id = ? AND part = ?"

@@ -1,0 +1,185 @@
+"""The columns of messages and segments: named here, once. INSERT, SELECT, UPDATE and parsing are made from it.
+
+A column has the name of the field that it keeps. Those of a message's first segment stand in the message's row and
+begin with ``part_``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+from gateway.clock import format_ms, parse_ms
+from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
+from gateway.routing.order import CLASSES
+from gateway.store.body import SAME_FIELDS, decode_body, encode_body, read_text
+from gateway.store.ports import Row
+
+_Changing = tuple[Callable[[Any], Any], str, Callable[[Any], Any] | None]
+
+
+class _Column(NamedTuple):
+    """How a field is kept.
+
+    Args:
+        put: field to column; None for as it is.
+        take: column to field; None for as it is.
+    """
+
+    put: Callable[[Any], Any] | None = None
+    take: Callable[[Any], Any] | None = None
+
+
+def _put_error(error: MessageError | None) -> str | None:
+    return None if error is None else f"{error.code}: {error.detail}"
+
+
+def _take_error(text: str | None) -> MessageError | None:
+    if text is None:
+        return None
+    code, _, detail = text.partition(": ")
+    return MessageError(code=code, detail=detail)
+
+
+def _put_tags(tags: tuple[str, ...]) -> str | None:
+    return json.dumps(tags, ensure_ascii=False) if tags else None
+
+
+def _take_tags(text: str | None) -> tuple[str, ...]:
+    return () if text is None else tuple(json.loads(text))
+
+
+_PLAIN: Final = _Column()
+_INSTANT: Final = _Column(format_ms, parse_ms)
+_FLAG: Final = _Column(int, bool)
+_ERROR: Final = _Column(_put_error, _take_error)
+
+_MESSAGE: Final = {
+    "id": _PLAIN,
+    "recipient": _PLAIN,
+    "status": _Column(attrgetter("value"), MessageStatus),
+    "queue": _PLAIN,
+    "n_segments": _PLAIN,
+    "report": _FLAG,
+    "channel": _PLAIN,
+    "owner": _PLAIN,
+    "epoch": _PLAIN,
+    "created_at": _INSTANT,
+    "updated_at": _INSTANT,
+    "expires_at": _INSTANT,
+    "sent_at": _INSTANT,
+    "delivered_at": _INSTANT,
+    "error": _ERROR,
+    "reference": _PLAIN,
+    "batch_id": _PLAIN,
+    "tags": _Column(_put_tags, _take_tags),
+}
+"""Of a message, by its fields; those that are not here are in its body."""
+_STATE: Final = {
+    "status": _Column(attrgetter("value"), SegmentStatus),
+    "channel": _PLAIN,
+    "reference": _PLAIN,
+    "attempts": _PLAIN,
+    "submitted_at": _INSTANT,
+    "sent_at": _INSTANT,
+    "delivered_at": _INSTANT,
+    "error": _ERROR,
+}
+"""Of a segment, by its fields: what changes."""
+
+_CLASS: Final = "class"
+_BODY: Final = "body"
+MESSAGE_COLUMNS: Final = (*_MESSAGE, _CLASS, *(f"part_{name}" for name in _STATE), _BODY)
+"""In the order of a row."""
+SEGMENT_COLUMNS: Final = ("message_id", "part", *_STATE, "payload")
+"""In the order of a row."""
+_CHANGING: Final = (
+    "status", "channel", "queue", "error", "updated_at", "sent_at", "delivered_at", "expires_at", "owner",
+)  # fmt: skip
+"""Fields of a message that change after it was accepted, beside the epoch, which only a claim changes."""
+
+_N_MESSAGE: Final = len(_MESSAGE)
+_CLASS_AT: Final = _N_MESSAGE
+_STATE_AT: Final = _N_MESSAGE + 1
+_TAKEN: Final = [
+    (name, place, column.take) for place, (name, column) in enumerate(_MESSAGE.items()) if column.take
+]
+_STATE_TAKEN: Final = [
+    (name, place, column.take) for place, (name, column) in enumerate(_STATE.items()) if column.take
+]
+_PUT_MESSAGE: Final = [(attrgetter(name), column.put) for name, column in _MESSAGE.items()]
+_PUT_STATE: Final = [(attrgetter(name), column.put) for name, column in _STATE.items()]
+_get_same: Final = attrgetter(*SAME_FIELDS)
+_BODY_AT: Final = _STATE_AT + len(_STATE)
+_PAYLOAD_AT: Final = 2 + len(_STATE)
+
+
+def message_params(message: Message, first: Segment) -> list[Any]:
+    """A new message as a row of ``MESSAGE_COLUMNS``, with its first segment."""
+    params = [value if put is None else put(value) for get, put in _PUT_MESSAGE for value in (get(message),)]
+    params.append(CLASSES.index(message.category))
+    params += _state_params(first)
+    params.append(encode_body(message, first.payload))
+    return params
+
+
+def segment_params(message_id: str, segment: Segment) -> list[Any]:
+    """A further segment as a row of ``SEGMENT_COLUMNS``."""
+    return [message_id, segment.part, *_state_params(segment), segment.payload]
+
+
+def _state_params(segment: Segment) -> list[Any]:
+    return [value if put is None else put(value) for get, put in _PUT_STATE for value in (get(segment),)]
+
+
+def parse_message(row: Row) -> Message:
+    """A row of ``MESSAGE_COLUMNS`` (more columns may follow) as a value."""
+    return parse_whole(row)[0]
+
+
+def parse_whole(row: Row) -> tuple[Message, Segment]:
+    """The same, with the first segment."""
+    fields = dict(zip(_MESSAGE, row, strict=False))
+    for name, place, take in _TAKEN:
+        fields[name] = take(row[place])
+    body = decode_body(row[_BODY_AT])
+    fields.update(zip(SAME_FIELDS, _get_same(body), strict=True))
+    message = Message(category=CLASSES[row[_CLASS_AT]], text=read_text(body), **fields)
+    return message, _segment(1, row, _STATE_AT, body.payload)
+
+
+def parse_segment(row: Row) -> Segment:
+    """A row of ``SEGMENT_COLUMNS`` (more columns may follow) as a value; the first column is the message's id."""
+    return _segment(row[1], row, 2, row[_PAYLOAD_AT])
+
+
+def _segment(part: int, row: Row, start: int, payload: bytes) -> Segment:
+    fields = dict(zip(_STATE, row[start : start + len(_STATE)], strict=True))
+    for name, place, take in _STATE_TAKEN:
+        fields[name] = take(row[start + place])
+    return Segment(part=part, payload=payload, **fields)
+
+
+_MESSAGE_CHANGES: Final = [(attrgetter(name), name, _MESSAGE[name].put) for name in _CHANGING]
+_STATE_CHANGES: Final = [(attrgetter(name), name, column.put) for name, column in _STATE.items()]
+
+
+def message_changes(before: Message, after: Message) -> dict[str, Any]:
+    """Column -> value, of a message's columns that are not as before."""
+    return _changes(_MESSAGE_CHANGES, before, after)
+
+
+def segment_changes(before: Segment, after: Segment) -> dict[str, Any]:
+    """The same of a segment's state; without the prefix of a first segment's columns."""
+    return _changes(_STATE_CHANGES, before, after)
+
+
+def _changes(columns: Sequence[_Changing], before: Any, after: Any) -> dict[str, Any]:
+    changed = {}
+    for get, name, put in columns:
+        value = get(after)
+        if value != get(before):
+            changed[name] = value if put is None else put(value)
+    return changed
