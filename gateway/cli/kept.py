@@ -1,4 +1,4 @@
-"""What is kept in the store, for how long, and what of it is due to go: a part of `hongyan db check`."""
+"""What the store keeps, for how long, who has still to read it, what is due to go: a part of `hongyan db check`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from gateway.cli.output import print_table
 from gateway.cli.serve import find_config
 from gateway.settings.config import load_settings
 from gateway.store.ports import Tx
+from gateway.store.readers import load_readers
 from gateway.store.retention import find_backlog
 
 _KINDS = ("texts", "messages", "events", "inbound", "receipts")
 
 
 async def show_kept(tx: Tx, config: Path | None) -> None:
-    """Print a line for each kind of record.
+    """Print a line for each kind of record, and for each reader of the timeline.
 
     Args:
         tx: reads the store.
@@ -37,6 +38,11 @@ async def show_kept(tx: Tx, config: Path | None) -> None:
             for kind, kept in found.items()
         ],
     )
+    if readers := await load_readers(tx):
+        print_table(
+            ("reader of the timeline", "events behind", "last seen"),
+            [(reader.name, reader.lag, _moment(reader.seen_at)) for reader in readers],
+        )
 
 
 def _moment(at: datetime | None) -> str:

@@ -1,1 +1,1 @@
-"""What people and programs are shown."""
+"""What people and programs are shown: `shapes` are the values, `messages` how they are made from the store."""

@@ -95,6 +95,13 @@ def test_the_store_is_migrated_checked_and_copied(config, database, tmp_path, ca
     told = capsys.readouterr().out
     assert "sound" in told
     assert ["texts", "180d", "-", "0", "-"] in [line.split() for line in told.splitlines()]
+    assert "reader of the timeline" not in told.lower()
+    with closing(sqlite3.connect(database)) as db, db:
+        db.execute("UPDATE timeline_head SET last_seq = 7")
+        db.execute("INSERT INTO timeline_readers VALUES ('kannel', 4, 1767225600000)")
+    assert main(["db", "check", "--config", config]) == 0
+    behind = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert ["kannel", "3"] in behind
 
     main(["keys", "create", "--name", "shop", "--config", config])
     copy = tmp_path / "copy.db"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
@@ -14,19 +14,15 @@ from gateway.api.http.problem import Forbidden
 from gateway.api.http.query import MessageQuery, make_page, read_cursor, read_person, read_query
 from gateway.errors import Conflict, NotFound
 from gateway.ids import is_id
-from gateway.model.lifecycle import CANCELABLE
-from gateway.model.message import Message, Scope, Segment, SegmentStatus
+from gateway.model.message import Scope
 from gateway.model.request import MessageRequest
 from gateway.pipeline.operator.recall import find_recall
 from gateway.pipeline.operator.verbs import cancel_waiting, send_again
-from gateway.routing.budgets import URGENT, Need
-from gateway.routing.waiting import Waiting, explain_wait
-from gateway.store.events import load_timeline
-from gateway.store.messages import MessageFilter, find_message, list_messages, load_segments
+from gateway.store.messages import MessageFilter, find_message, list_messages
 from gateway.store.noting import NotingTx
 from gateway.store.ports import Tx
-from gateway.store.usage import find_hidden_until
-from gateway.views.shapes import MessageOut, MessagePage, show_message
+from gateway.views.messages import load_list_views, load_message_view
+from gateway.views.shapes import MessageOut, MessagePage
 
 _request = msgspec.json.Decoder(MessageRequest)
 
@@ -67,7 +63,7 @@ async def get_messages(call: Call) -> web.Response:
     async def load(tx: Tx) -> MessagePage:
         rows = await list_messages(tx, wanted, limit=query.limit + 1, before=before)
         page, following = make_page(rows, query.limit, lambda message: message.id)
-        return MessagePage(items=await _show_all(tx, page), next=following)
+        return MessagePage(items=await load_list_views(tx, page), next=following)
 
     return answer_value(await call.context.store.read(load))
 
@@ -167,31 +163,9 @@ def shower(call: Call, message_id: str) -> Callable[[NotingTx], Awaitable[Messag
     standings, now = call.context.channels.standings(), call.context.clock.now()
 
     async def show(tx: NotingTx) -> MessageOut:
-        message = await find_message(tx, message_id)
-        if message is None:
+        shown = await load_message_view(tx, message_id, standings, now, tx.events)
+        if shown is None:
             raise NotFound("there is no message with this id")
-        segments = (await load_segments(tx, [message_id])).get(message_id, [])
-        events = await load_timeline(tx, message_id)
-        events += [event for event in tx.events if event.subject == message_id]
-        reasons = explain_wait(await _waiting(tx, message, segments), standings, now)
-        return show_message(message, segments, events, reasons)
+        return shown
 
     return show
-
-
-async def _waiting(tx: Tx, message: Message, segments: Sequence[Segment]) -> Waiting:
-    n_left = sum(segment.status is SegmentStatus.QUEUED for segment in segments)
-    error = message.error
-    return Waiting(
-        status=message.status,
-        queue=message.queue,
-        need=Need(message.recipient, n_left, message.category in URGENT),
-        hidden_until=await find_hidden_until(tx, message.id) if message.status in CANCELABLE else None,
-        last_error=f"{error.code}: {error.detail}" if error else None,
-        has_options=message.carrier_options is not None,
-    )
-
-
-async def _show_all(tx: Tx, messages: Sequence[Message]) -> list[MessageOut]:
-    segments = await load_segments(tx, [message.id for message in messages])
-    return [show_message(message, segments.get(message.id, ())) for message in messages]

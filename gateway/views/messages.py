@@ -1,0 +1,59 @@
+"""How a message is shown: alone, with its segments, its timeline and why it waits; and in lists.
+
+One way for all who show messages: the API, event streams, webhooks, pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from gateway.model.events import Event
+from gateway.model.lifecycle import CANCELABLE
+from gateway.model.message import Message, Segment, SegmentStatus
+from gateway.routing.budgets import URGENT, Need
+from gateway.routing.channel import Standing
+from gateway.routing.waiting import Waiting, explain_wait
+from gateway.store.events import load_timeline
+from gateway.store.messages import find_message, load_segments
+from gateway.store.ports import Tx
+from gateway.store.usage import find_hidden_until
+from gateway.views.shapes import MessageOut, show_message
+
+
+async def load_message_view(
+    tx: Tx, message_id: str, standings: Iterable[Standing], now: datetime, recorded: Sequence[Event] = ()
+) -> MessageOut | None:
+    """A message as it is shown alone; None where there is none with this id.
+
+    Args:
+        standings: how the channels are; what it waits for is said by them.
+        recorded: what happened in this transaction, and is not in the timeline yet.
+    """
+    message = await find_message(tx, message_id)
+    if message is None:
+        return None
+    segments = (await load_segments(tx, [message_id])).get(message_id, [])
+    events = await load_timeline(tx, message_id)
+    events += [event for event in recorded if event.subject == message_id]
+    reasons = explain_wait(await _find_waiting(tx, message, segments), standings, now)
+    return show_message(message, segments, events, reasons)
+
+
+async def load_list_views(tx: Tx, messages: Sequence[Message]) -> list[MessageOut]:
+    """Messages as a list shows them: with segments, and without what only a look at one is for."""
+    segments = await load_segments(tx, [message.id for message in messages])
+    return [show_message(message, segments.get(message.id, ())) for message in messages]
+
+
+async def _find_waiting(tx: Tx, message: Message, segments: Sequence[Segment]) -> Waiting:
+    n_left = sum(segment.status is SegmentStatus.QUEUED for segment in segments)
+    error = message.error
+    return Waiting(
+        status=message.status,
+        queue=message.queue,
+        need=Need(message.recipient, n_left, message.category in URGENT),
+        hidden_until=await find_hidden_until(tx, message.id) if message.status in CANCELABLE else None,
+        last_error=f"{error.code}: {error.detail}" if error else None,
+        has_options=message.carrier_options is not None,
+    )
