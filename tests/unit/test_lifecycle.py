@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gateway.errors import StateError
 from gateway.model.lifecycle import (
     CANCELABLE,
+    MOVES,
+    PART_MOVES,
     RESENDABLE,
-    SEGMENT_TRANSITIONS,
     TERMINAL,
     TRANSITIONS,
-    check_transition,
+    VERDICT_CAUSES,
+    Cause,
+    PartCause,
+    after,
     decide_verdict,
+    describe_moves,
+    part_after,
 )
 from gateway.model.message import MessageStatus as M
 from gateway.model.message import SegmentStatus as S
@@ -22,7 +30,9 @@ pytestmark = pytest.mark.unit
 
 def test_every_status_has_its_row():
     assert set(TRANSITIONS) == set(M)
-    assert set(SEGMENT_TRANSITIONS) == set(S)
+    assert set(MOVES) == set(Cause)
+    assert set(PART_MOVES) == set(PartCause)
+    assert set(VERDICT_CAUSES) == set(M) & {decide_verdict([status]) for status in S} - {M.SENDING}
 
 
 def test_every_status_can_be_reached_and_every_life_can_end():
@@ -50,10 +60,30 @@ def test_the_verbs_fit_the_table():
 
 
 def test_what_is_not_in_the_table_is_refused():
-    assert check_transition(M.QUEUED, M.SENDING) is M.SENDING
+    assert after(M.QUEUED, Cause.CLAIMED) is M.SENDING
     with pytest.raises(StateError) as refusal:
-        check_transition(M.DELIVERED, M.SENT)
-    assert (refusal.value.state, refusal.value.event) == ("delivered", "sent")
+        after(M.DELIVERED, Cause.ALL_OUT)
+    assert (refusal.value.state, refusal.value.event) == ("delivered", "all_out")
+    with pytest.raises(StateError):
+        part_after(S.DELIVERED, PartCause.RESENT)
+
+
+def test_only_a_resend_leaves_an_end():
+    left = {cause for cause, moves in MOVES.items() if TERMINAL & moves.keys()}
+    assert left == {Cause.RESENT}
+    ends = {S.DELIVERED, S.UNDELIVERED, S.FAILED}
+    assert {cause for cause, moves in PART_MOVES.items() if ends & moves.keys()} == {PartCause.RESENT}
+
+
+def test_each_verdict_leads_to_the_status_that_it_is():
+    for verdict, cause in VERDICT_CAUSES.items():
+        assert set(MOVES[cause].values()) == {verdict}
+
+
+def test_the_manual_shows_the_table():
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text("utf-8")
+    rows = "".join(f"| {what} | {old} | {new} |\n" for what, old, new in describe_moves())
+    assert rows in page, f"docs/architecture.md should have:\n{rows}"
 
 
 @pytest.mark.parametrize(
