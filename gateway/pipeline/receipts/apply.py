@@ -15,16 +15,14 @@ from gateway.ids import make_id
 from gateway.model.message import Message, Segment, SegmentStatus
 from gateway.pipeline.receipts.by_handset import (
     UNNAMED_FOR,
-    find_alike,
-    find_nameless,
-    find_unnamed,
-    full_number,
+    is_awaited,
     is_ours,
     turn_round,
 )
 from gateway.pipeline.receipts.dialects import Dialects, dialect_of
-from gateway.pipeline.receipts.match import Found, find_segment, same_handset
+from gateway.pipeline.receipts.match import Found, same_handset
 from gateway.pipeline.receipts.reporter import Reporter
+from gateway.pipeline.receipts.rungs import find_by_rungs
 from gateway.pipeline.receipts.settle import IN_BETWEEN, judge, save_settled, settle
 from gateway.store.changes import Change, save_change
 from gateway.store.messages import find_to_change
@@ -174,7 +172,7 @@ class Receipts:
         receipt, sure = await turn_round(tx, lane, receipt, self._region)
         if receipt.otherwise is not None and not await is_ours(tx, lane, receipt, self._region, now):
             return _Heard(taken=False)
-        match = await self._find(tx, lane, receipt, now, by_handset=sure)
+        match = await find_by_rungs(tx, lane, receipt, self._dialects, now, is_sure=sure, region=self._region)
         if match is Found.REPEAT and not lane.traits.references_repeat:
             return _Heard()
         early = _early(receipt, make_id())
@@ -220,48 +218,6 @@ class Receipts:
             tx, early, channel=lane.name, references=references, received_at=now, certain=certain
         )
 
-    async def _find(
-        self, tx: Tx, lane: Reporter, receipt: Receipt, now: datetime, *, by_handset: bool
-    ) -> Match | Found:
-        """The segment that a receipt speaks of; the rarer the case, the later it is looked for.
-
-        Args:
-            by_handset: the handset alone may tell which it is.
-        """
-        traits = lane.traits
-        if traits.ids_in_dialects:
-            await self._dialects.load(tx, lane.account)
-        named = await find_by_reference(tx, lane.name, receipt.references)
-        named = self._dialects.rank(lane.account, receipt, named)
-        match = find_segment(named, (), receipt, now, traits=traits)
-        if match is Found.NOTHING and named and not await _is_awaited(tx, lane.name, receipt.recipient):
-            certain = self._dialects.certain(lane.account, receipt)
-            match = find_segment(named, (), receipt, now, traits=traits, certain=certain)
-        if match is not Found.NOTHING:
-            return match
-        if traits.ids_in_dialects:
-            alike = await find_alike(tx, lane, receipt, self._region, now)
-            if alike is not None:
-                return alike
-        if not by_handset or (
-            receipt.state in IN_BETWEEN and (traits.references_repeat or not receipt.references)
-        ):
-            return Found.NOTHING
-        if not receipt.references:
-            return await find_unnamed(tx, lane, receipt, self._region, now)
-        match = find_segment(named, await find_uncertain(tx, lane.name), receipt, now, traits=traits)
-        if not traits.references_repeat and match is Found.NOTHING:
-            match = await find_nameless(tx, lane, receipt, self._region, now)
-        elif isinstance(match, Match) and await find_unnamed_to(
-            tx, lane.name, (match.recipient,), now - UNNAMED_FOR
-        ):
-            return Found.NOTHING  # or of one of those
-        if isinstance(match, Match) and await is_sending_to(
-            tx, lane.name, match.recipient, beside=match.message_id
-        ):
-            return Found.NOTHING  # or of that one: its answer will tell
-        return match
-
 
 async def save_accounts(tx: Tx, lanes: Sequence[Reporter]) -> None:
     """Binds of one account hear of each other's segments from now on."""
@@ -300,7 +256,7 @@ async def apply_early(
     mine = mine or [
         early
         for early in kept
-        if early.certain and not await _is_awaited(tx, segment.channel, early.recipient, beside=message.id)
+        if early.certain and not await is_awaited(tx, segment.channel, early.recipient, beside=message.id)
     ]
     mine = [early for early in mine if not waits_for_parts(early, segments)]
     for early in mine:
@@ -310,11 +266,6 @@ async def apply_early(
         if ReceiptState(early.state) not in IN_BETWEEN:
             break
     return message
-
-
-async def _is_awaited(tx: Tx, channel: str, reported: str | None, *, beside: str = "") -> bool:
-    """Whether another message than ``beside`` to a receipt's handset is on the wire: SMSCs give an id again."""
-    return reported is not None and await is_sending_to(tx, channel, full_number(reported), beside=beside)
 
 
 def waits_for_parts(receipt: EarlyReceipt, segments: Sequence[Segment]) -> bool:

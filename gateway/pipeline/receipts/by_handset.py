@@ -132,6 +132,11 @@ async def find_unnamed(tx: Tx, lane: Reporter, receipt: Receipt, region: str, no
     return found[0] if len(found) == 1 else Found.NOTHING
 
 
+async def is_awaited(tx: Tx, channel: str, reported: str | None, *, beside: str = "") -> bool:
+    """Whether another message than ``beside`` to a receipt's handset is on the wire: SMSCs give an id again."""
+    return reported is not None and await is_sending_to(tx, channel, full_number(reported), beside=beside)
+
+
 def full_number(reported: str) -> str:
     """A handset as a full number: many carriers write one, and do not say that it is one."""
     return f"+{reported.lstrip('+').removeprefix('00')}"
