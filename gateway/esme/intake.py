@@ -41,7 +41,7 @@ _log = PacedLog(__name__, most=100)
 
 PART_WAIT: Final = timedelta(seconds=60)
 """How long a part waits for the next one of its text."""
-_STALE_AT_ONCE: Final = 100
+_STALE_AT_ONCE: Final = 10
 _PREPARED_AT_ONCE: Final = 25
 """Messages that are prepared in one turn of the event loop."""
 
@@ -169,7 +169,8 @@ class Submissions:
         if concat.total > self._intake.max_segments:
             raise Refusal(CommandStatus.RINVMSGLEN, "text_too_long")  # joined it would be
         destination = submitted.destinations[0]
-        self._draft(account, submitted, destination, now)  # what is wrong with it must be said now
+        # What is wrong with it must be said now.
+        self._draft(account, submitted, destination, now, joins=False)
         told_id = make_id()
         part = EsmePart(
             told_id=told_id,
@@ -193,13 +194,18 @@ class Submissions:
         return _Work(Told(told_id), [_submit(account, submitted, told_id, destination, None, now)], [], part)
 
     def _draft(
-        self, account: EsmeAccount, submitted: Submitted, destination: WireAddress, now: datetime
+        self,
+        account: EsmeAccount,
+        submitted: Submitted,
+        destination: WireAddress,
+        now: datetime,
+        *,
+        joins: bool = True,
     ) -> Draft:
         request, plan = prepare(account, submitted, destination, now)
+        national, key = destination.ton == Ton.NATIONAL, self._key(account)
         try:
-            draft = self._intake.draft(
-                request, key=self._key(account), plan=plan, now=now, national=destination.ton == Ton.NATIONAL
-            )
+            draft = self._intake.draft(request, key=key, plan=plan, now=now, national=national, joins=joins)
         except InvalidRequest as error:
             raise Refusal(status_for(error), error.errors[0].code) from None
         return _with_source(account, draft, submitted)

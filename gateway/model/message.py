@@ -92,6 +92,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         queue: ``group:NAME`` or ``channel:NAME``: who may claim it.
         valid_for_s: seconds from creation (or schedule) until it expires.
         key_id: the API key that sent it; None for the gateway's own.
+        sequence: messages to one recipient with the same one go one after the other.
         carrier_options: what it brings along for its carrier, in every segment; only drivers read it.
         source_address: what the handset is to see as sender, where the channel can choose; None for the channel's own.
         owner: the instance that is sending it; None while nobody is.
@@ -127,6 +128,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     batch_id: BatchId | None = None
     key_id: KeyId | None = None
+    sequence: str | None = None
     carrier_options: str | None = None
     source_address: str | None = None
     owner: str | None = None

@@ -61,6 +61,8 @@ class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omi
         report: ask the network for a delivery report.
         callback_url: kept with the message and given back; nothing is posted to it.
         reference: your own id.
+        sequence: messages to one recipient with the same name here go one after the other: the next when the one before
+            is with the network, or has ended.
         tags: words to find the message by.
         data: octets of a binary message in hex, in place of ``text``.
         udh: the header of a binary message in hex, with its length octet.
@@ -80,6 +82,7 @@ class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omi
     report: bool = True
     callback_url: Annotated[str, Meta(max_length=2_000, pattern=_HTTP)] | None = None
     reference: Annotated[str, Meta(max_length=200)] | None = None
+    sequence: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     tags: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
     data: Annotated[str, Meta(max_length=280, pattern=_HEX)] | None = None
     udh: Annotated[str, Meta(max_length=280, pattern=_HEX)] | None = None

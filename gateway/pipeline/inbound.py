@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -54,6 +55,10 @@ PART_WAIT = timedelta(hours=1)
 
 REPLY_WITHIN = timedelta(days=3)
 """What is older is obeyed, but nobody waits for an answer to it: a SIM that was in a phone for years is full of it."""
+STALE_SETS = 100
+"""Sets of parts that are given out at a tick."""
+STALE_AT_ONCE = 10
+"""Sets of parts that are given out in one transaction; each has up to 255 parts."""
 REPLY_AGAIN = timedelta(days=1)
 """A number gets one confirmation of a kind in so long."""
 _HOUR = timedelta(hours=1)
@@ -117,7 +122,14 @@ class Inbox:
 
     async def give_out_stale(self) -> int:
         """Give out messages whose missing parts did not come in time; how many."""
-        return await self._store.write(lambda tx: self._give_out(tx, None))
+        before = self._clock.now() - PART_WAIT
+        # Looked for beside the writers: all that waits is read for it, and a flood leaves much waiting.
+        stale = await self._store.read(lambda tx: find_stale_sets(tx, before, STALE_SETS))
+        n_given_out = 0
+        for start in range(0, len(stale), STALE_AT_ONCE):
+            some = partial(self._give_out_sets, set_ids=stale[start : start + STALE_AT_ONCE])
+            n_given_out += await self._store.write(some)
+        return n_given_out
 
     async def _take(self, tx: Tx, part: StoredPart) -> int:
         """Messages that were given out because of it, for the first time."""
@@ -135,10 +147,16 @@ class Inbox:
         return n_given_out + (await self._finish(tx, parts) if len(parts) == part.total else 0)
 
     async def _give_out(self, tx: Tx, concat_key: str | None) -> int:
-        """Give out what has waited long enough, of one key or of all; how many messages."""
+        """Give out what has waited long enough under a key; how many messages."""
+        before = self._clock.now() - PART_WAIT
+        return await self._give_out_sets(tx, await find_stale_sets(tx, before, STALE_AT_ONCE, concat_key))
+
+    async def _give_out_sets(self, tx: Tx, set_ids: Sequence[str]) -> int:
         n = 0
-        for set_id in await find_stale_sets(tx, self._clock.now() - PART_WAIT, 100, concat_key):
-            parts = await load_set(tx, set_id)
+        for set_id in set_ids:
+            parts = await load_set(tx, set_id, waiting=True)
+            if not parts:
+                continue  # its last part came meanwhile
             repeated = await find_repeated(tx, parts)
             if repeated is None:
                 await self._finish(tx, parts)

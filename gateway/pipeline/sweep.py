@@ -22,17 +22,21 @@ from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.sending.outcomes import record_refused
 from gateway.pipeline.sending.retry import RetryPolicy, decide_retry
 from gateway.pipeline.sending.schedule import EXPIRED, end_messages
+from gateway.routing.order import band_of, make_rank
+from gateway.routing.shares import Shares
 from gateway.store.changes import Change, save_change
 from gateway.store.leases import beat, forget_instances, release_others
 from gateway.store.messages import Whole, load_whole
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import (
+    AT_ONCE,
     end_misdated_pauses,
     find_expired,
     find_hidden_due,
     find_orphans,
     unhide,
 )
+from gateway.store.shares import set_ranks
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +46,10 @@ SLOW_TICK_S = 10.0
 """Heartbeat, expiry and dead owners."""
 OWNER_TIMEOUT = timedelta(seconds=60)
 """An instance without a heartbeat for so long is dead."""
-BATCH = 500
+BATCH = 200
+"""Messages that are changed in one transaction."""
+PROGRESS_S = 5.0
+"""How often a long start says how far it is."""
 
 _DIED = Uncertain(
     code="interrupted",
@@ -56,6 +63,7 @@ class Sweeper:
     Args:
         instance: this daemon's id.
         policy: what becomes of segments whose owner died.
+        shares: the lines that scheduled messages join when their time comes.
     """
 
     def __init__(
@@ -66,7 +74,9 @@ class Sweeper:
         *,
         instance: str,
         policy: RetryPolicy,
+        shares: Shares,
     ) -> None:
+        self._shares = shares
         self._store = store
         self._clock = clock
         self._inbox = inbox
@@ -81,8 +91,12 @@ class Sweeper:
         """
         await self._store.write(self._take_over if self._store.is_exclusive else self._live)
         total = 0
+        told_at = self._clock.monotonic()
         while n := await self._adopt_orphans():
             total += n
+            if self._clock.monotonic() - told_at >= PROGRESS_S:
+                told_at = self._clock.monotonic()
+                _log.info("%d messages that were being sent are settled so far", total)
         if total:
             _log.warning(
                 "%d messages were being sent when the gateway stopped; their fate is on record", total
@@ -125,27 +139,43 @@ class Sweeper:
         now_ahead_s = ahead_s(self._clock)
         if now_ahead_s < self._ahead_s - STEP_S:
             margin = timedelta(seconds=STEP_S)
-            await self._store.write(lambda tx: end_misdated_pauses(tx, self._clock.now(), margin))
+            while (
+                await self._store.write(lambda tx: end_misdated_pauses(tx, self._clock.now(), margin))
+                == AT_ONCE
+            ):
+                pass
         self._ahead_s = now_ahead_s
 
     async def promote_due(self) -> int:
         """Make scheduled messages queued, and paused ones claimable, when their time has come; how many."""
         now = self._clock.now()
-        if not await self._store.read(lambda tx: find_hidden_due(tx, now, 1)):
-            return 0
 
-        async def op(tx: Tx) -> int:
+        async def look(tx: Tx) -> tuple[list[str], list[Message]]:
             due = await find_hidden_due(tx, now, BATCH)
             scheduled = [message_id for message_id, status in due if status == MessageStatus.SCHEDULED]
-            await unhide(
-                tx, [message_id for message_id, status in due if status == MessageStatus.QUEUED], now
-            )
-            for message, _ in await load_whole(tx, scheduled, to_change=True):
+            paused = [message_id for message_id, status in due if status == MessageStatus.QUEUED]
+            return paused, [whole.message for whole in await load_whole(tx, scheduled)]
+
+        paused, scheduled = await self._store.read(look)
+        if not paused and not scheduled:
+            return 0
+        # A message that was scheduled long ago joins its owner's line now; by its age it would go before all others.
+        ranks = {message.id: self._rank_now(message) for message in scheduled}
+
+        async def op(tx: Tx) -> int:
+            await unhide(tx, paused, now)
+            for message, _ in await load_whole(tx, list(ranks), to_change=True):
                 if message.status is MessageStatus.SCHEDULED:
                     await _requeue(tx, message, truncate_ms(now))
-            return len(due)
+            await set_ranks(tx, [(rank, message_id) for message_id, rank in ranks.items()])
+            return len(paused) + len(ranks)
 
         return await self._store.write(op)
+
+    def _rank_now(self, message: Message) -> int:
+        band = band_of(message.category, message.priority)
+        tag = self._shares.join(message.queue, band, message.key_id or "", message.n_segments)
+        return make_rank(message.category, message.priority, tag)
 
     async def expire(self) -> int:
         """End waiting messages whose time is over; how many."""

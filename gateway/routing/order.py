@@ -18,6 +18,12 @@ URGENT_BELOW: Final = (URGENT_CLASSES + 1) << _CLASS_BITS
 """Every urgent message has a smaller rank."""
 
 
+TAG_BITS: Final = _PRIORITY_BITS
+"""The lower bits of a rank; those above are its band: the class and the priority."""
+FIRST_AFTER_EMERGENCY: Final = 1 << _CLASS_BITS
+"""The rank before which there is nothing but emergencies."""
+
+
 def class_of(category: Category) -> int:
     """The place of a category among `CLASSES`."""
     return CLASSES.index(category)
@@ -34,4 +40,18 @@ def make_rank(category: Category, priority: int, tag: int) -> int:
     Returns:
         A number that a signed column of 64 bits holds. Equal ones are taken in the order of their ids.
     """
-    return class_of(category) << _CLASS_BITS | (_HIGHEST_PRIORITY - priority) << _PRIORITY_BITS | tag
+    return band_of(category, priority) << TAG_BITS | tag
+
+
+def band_of(category: Category, priority: int) -> int:
+    """Class and priority in one number: messages of one band are taken by their tags."""
+    return class_of(category) << (_CLASS_BITS - TAG_BITS) | (_HIGHEST_PRIORITY - priority)
+
+
+def split_rank(rank: int) -> tuple[int, int]:
+    """Band and tag.
+
+    >>> split_rank(make_rank(Category.OTP, 5, 77)) == (band_of(Category.OTP, 5), 77)
+    True
+    """
+    return rank >> TAG_BITS, rank & (1 << TAG_BITS) - 1

@@ -13,6 +13,9 @@ from gateway.routing.budgets import Need
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing
 from gateway.routing.limits import BreakerState
 
+_NEVER = 9_000
+"""The year from which on a pause has no end of its own (`gateway.store.sequences`)."""
+
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a message waits for.
@@ -20,7 +23,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         code: ``scheduled``, ``retry_pause``, ``no_channel``, ``paused``, ``draining``, ``starting``, ``down``,
             ``stopped``, ``cooldown``, ``rate``, ``quota``, ``recipients``, ``active_hours``, ``busy``,
-            ``no_parameters`` or ``turn``.
+            ``no_parameters``, ``sequence`` or ``turn``.
         detail: one sentence.
         channel: whose reason it is; null for a reason of the message's own.
         until: when it is expected to end by itself; null when nobody knows.
@@ -70,6 +73,9 @@ def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime)
         return [Reason(code="scheduled", detail=detail, until=waiting.hidden_until)]
     if waiting.status is not MessageStatus.QUEUED:
         return []
+    if waiting.hidden_until is not None and waiting.hidden_until.year >= _NEVER:
+        detail = "An earlier message of its sequence to the same number is not with the network yet."
+        return [Reason(code="sequence", detail=detail)]
     if waiting.hidden_until is not None and waiting.hidden_until > now:
         detail = "Messages to its number failed; the number is left alone for a while."
         if waiting.last_error is not None:

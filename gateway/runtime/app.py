@@ -20,7 +20,7 @@ from gateway.channels.leases import Leases
 from gateway.channels.supervise import Channels, LaneSink
 from gateway.channels.traces import Traces
 from gateway.channels.ussd import UssdSessions
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock, SystemClock, format_ms
 from gateway.ids import make_id
 from gateway.model.events import reached_status
 from gateway.pipeline.chores import Keeping, make_chores
@@ -34,11 +34,14 @@ from gateway.pipeline.retention import Retention
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.late import LateResults
+from gateway.pipeline.sending.lines import Lines
 from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.pipeline.sending.schedule import Scheduler
 from gateway.pipeline.sending.standstill import StandstillWatch
+from gateway.pipeline.sending.turns_of_age import Patience
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
+from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
 from gateway.runtime.descriptors import limit_connections, raise_limit
 from gateway.runtime.esme import make_service
@@ -47,6 +50,7 @@ from gateway.runtime.migrating import MigrationNotes
 from gateway.runtime.stores import OpenStore, open_store
 from gateway.runtime.tls import load_tls
 from gateway.settings.config import Settings
+from gateway.settings.shares import weights_of
 from gateway.settings.store import beside_store
 from gateway.store.ports import CommitFigures
 from gateway.telemetry.metrics import Metrics, labeled, make_metrics
@@ -84,17 +88,28 @@ class Gateway:
         self._budgets = Budgets(store, clock)
         troubles = Troubles(policy.first_s, policy.cap_s)
         self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles)
-        self._scheduler = Scheduler(store, clock, self._lanes, self._dispatcher.start, instance, troubles)
+        shares = Shares(format_ms(clock.now()) or 0, _weights(settings))
+        self._lines = Lines(store, shares)
+        self._scheduler = Scheduler(
+            store,
+            clock,
+            self._lanes,
+            self._dispatcher.start,
+            instance,
+            troubles,
+            shares,
+            Patience(settings.queue.help_after_s, settings.queue.help_one_of),
+        )
         self._standstill = StandstillWatch(self._scheduler, self._lanes, store, clock, metrics)
         wake = self._scheduler.wake
         store.on_claimable(wake)
         intake_settings = _intake_settings(settings, self._lanes)
-        self.intake = Intake(store, clock, intake_settings)
+        self.intake = Intake(store, clock, intake_settings, shares)
         inbox = Inbox(store, clock, self.intake, _keyword_policy(settings), settings.numbers.region, metrics)
         receipts = Receipts(store, clock, metrics, settings.numbers.region)
         late = LateResults(store, clock, policy)
         sessions = UssdSessions(clock)
-        self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy)
+        self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy, shares=shares)
         self._leases = Leases(store, instance)
 
         async def load(lane: Lane) -> None:
@@ -182,11 +197,13 @@ class Gateway:
         await self._delivery_log.open()
         await read_older_entries(self.store, self._settings.numbers.region)
         await self._sweeper.recover()
+        await self._lines.open()
         await self.store.write(lambda tx: save_accounts(tx, self._lanes))
         for name, job in (
             ("delivery log", self._delivery_log.run()),
             ("scheduler", self._scheduler.run()),
             ("sweeper", self._sweeper.run()),
+            ("shares", self._lines.run()),
             ("retention", self._retention.run()),
             ("leases", self._leases.run()),
             ("standstill watch", self._standstill.run()),
@@ -297,4 +314,12 @@ def _keyword_policy(settings: Settings) -> KeywordPolicy:
         opt_in_reply=settings.opt_in.reply,
         help_reply=settings.help.reply,
         replies_per_hour=settings.opt_out.replies_per_hour,
+    )
+
+
+def _weights(settings: Settings) -> dict[str, int]:
+    return weights_of(
+        settings.shares,
+        {account.system_id: account.weight for account in settings.smpp_accounts},
+        {account.username: account.weight for account in settings.kannel_accounts},
     )

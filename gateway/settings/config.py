@@ -43,6 +43,7 @@ from gateway.settings.numbers import check_numbers
 from gateway.settings.reader import read_document, read_table
 from gateway.settings.retention import RetentionSettings, retention_faults
 from gateway.settings.secrets import Secret
+from gateway.settings.shares import ShareSettings, twice_named
 from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings, check_accounts
 from gateway.settings.store import StoreSettings
 from gateway.settings.text import TextSettings
@@ -108,6 +109,8 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
         valid_for_s: how long a message may wait when it has no ``valid_for`` of its own.
         retry_first_s: the pause after the first failed attempt; each later pause is twice the one before.
         retry_cap_s: the longest pause between two attempts.
+        help_after_s: a message that more urgent ones go before is helped when it has waited for so long.
+        help_one_of: one of so many places of its queue goes to messages that are helped.
     """
 
     on_uncertain: Annotated[Literal["hold", "retry", "fail"], Form(one_of("hold", "retry", "fail"))] = "hold"
@@ -115,6 +118,8 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     valid_for_s: Duration = msgspec.field(default=72 * 3600.0, name="valid_for")
     retry_first_s: Duration = msgspec.field(default=15.0, name="retry_first")
     retry_cap_s: Duration = msgspec.field(default=1800.0, name="retry_cap")
+    help_after_s: Duration = msgspec.field(default=60.0, name="help_after")
+    help_one_of: Annotated[int, Form(whole_number(2, 1_000))] = 10
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """The first pause is not longer than the longest."""
@@ -256,6 +261,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         mo_routes: applications that are called for inbound messages, in the order of the file.
         webhooks: where calls may go that clients ask for.
         retention: how long what is over is kept.
+        shares: API keys that have another share of the queue than others.
     """
 
     http: HttpSettings = HttpSettings()
@@ -275,6 +281,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mo_routes: tuple[MoRouteSettings, ...] = ()
     webhooks: WebhookSettings = WebhookSettings()
     retention: RetentionSettings = RetentionSettings()
+    shares: tuple[ShareSettings, ...] = ()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -287,6 +294,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         yield from kannel_faults(self.kannel_accounts, self.mo_routes, channels)
         yield from check_accounts(self.smpp_server, self.smpp_accounts)
         yield from retention_faults(self.retention, self.modems)
+        yield from twice_named(self.shares)
         yield from check_numbers(
             self.numbers.region,
             [modem.number for modem in self.modems],

@@ -29,6 +29,7 @@ from gateway.settings.forms import (
     whole_number,
 )
 from gateway.settings.secrets import Secret
+from gateway.settings.shares import Weight
 
 CategoryName = Literal["transactional", "otp", "marketing", "emergency"]
 
@@ -94,6 +95,7 @@ class KannelAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         dlr_url: called for messages that ask for reports and bring no URL.
         charset: the charset of texts that name none and are no UTF-8.
         international: its receivers begin with a country code, with or without a plus.
+        weight: its share of a queue, see ``[[shares]]``.
     """
 
     username: Filled
@@ -110,6 +112,7 @@ class KannelAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     dlr_url: Url | None = None
     charset: Charset = "windows-1252"
     international: Flag = False
+    weight: Weight = 1
 
     def account(self) -> KannelAccount:
         """The same as the call takes it."""

@@ -28,6 +28,7 @@ from gateway.settings.forms import (
     show,
     whole_number,
 )
+from gateway.settings.shares import Weight
 
 _BINDS = ("transceiver", "transmitter", "receiver")
 _CATEGORIES = tuple(category.value for category in Category)
@@ -102,6 +103,7 @@ class SmppAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         window: requests one bind may have unanswered, in either direction.
         rate: the most messages it may submit in so much time; more are answered with ESME_RTHROTTLED.
         max_queued: messages of it that may wait for the network; more are answered with ESME_RMSGQFUL.
+        weight: its share of a queue, see ``[[shares]]``.
         groups: the channel groups it may use. The first serves, unless the source address names another.
         senders: source addresses it may use, ``*`` for any characters. They go out as they are where the channel is
             SMPP. Empty: it may use any, and the channel's own goes out.
@@ -120,6 +122,7 @@ class SmppAccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     window: Annotated[int, Form(whole_number(1, 10_000))] = 100
     rate: Pace | None = None
     max_queued: Annotated[int, Form(whole_number(1, 100_000_000))] = 100_000
+    weight: Weight = 1
     groups: Groups = ("default",)
     senders: Words = ()
     category: Annotated[str, Form(one_of(*_CATEGORIES))] = "transactional"

@@ -28,6 +28,7 @@ class Body(
         "payload": "p", "text": "t", "text_is": "i", "data": "d", "udh": "u", "sender": "s", "encoding": "e",
         "flash": "f", "schedule_at": "at", "valid_for_s": "v", "callback_url": "cb", "concat_ref": "c",
         "key_id": "k", "source_address": "sa", "carrier_options": "o", "priority": "pr",
+        "sequence": "sq",
     },
 ):  # fmt: skip
     """See `gateway.model.message.Message` for the fields.
@@ -54,6 +55,7 @@ class Body(
     source_address: str | None = None
     carrier_options: str | None = None
     priority: int = 5
+    sequence: str | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -88,6 +90,7 @@ def encode_body(message: Message, payload: bytes) -> bytes:
             source_address=message.source_address,
             carrier_options=message.carrier_options,
             priority=message.priority,
+            sequence=message.sequence,
         )
     )
 

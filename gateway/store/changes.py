@@ -19,6 +19,7 @@ from gateway.errors import StaleWrite
 from gateway.model.message import Message, MessageStatus, Segment
 from gateway.store.ports import Tx
 from gateway.store.rows import message_changes, segment_changes
+from gateway.store.sequences import is_done, leave_sequence
 
 _WAITING = {MessageStatus.QUEUED, MessageStatus.SCHEDULED}
 
@@ -69,6 +70,8 @@ async def save_changes(tx: Tx, changes: Sequence[Change]) -> list[bool]:
             await _save_further(tx, change)
         if change.before.id in done and _is_claimable(change):
             tx.claimable(change.after.queue)
+        if change.after.sequence is not None and change.before.id in done and is_done(change.after.status):
+            await leave_sequence(tx, change.after)
     return [change.before.id in done for change in changes]
 
 

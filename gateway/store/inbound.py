@@ -86,11 +86,15 @@ async def find_open_sets(tx: Tx, concat_key: str, lacking: int) -> list[PartSet]
     return [_part_set(row) for row in rows]
 
 
-async def load_set(tx: Tx, set_id: str) -> list[StoredPart]:
-    """The parts of a set that there are, in order."""
-    return [
-        _part(row) for row in await tx.fetch(f"{_SELECT_PARTS} WHERE set_id = ? ORDER BY part", (set_id,))
-    ]
+async def load_set(tx: Tx, set_id: str, *, waiting: bool = False) -> list[StoredPart]:
+    """The parts of a set that there are, in order.
+
+    Args:
+        waiting: only if they were not joined yet.
+    """
+    only = " AND inbound_id IS NULL" if waiting else ""
+    sql = f"{_SELECT_PARTS} WHERE set_id = ?{only} ORDER BY part"
+    return [_part(row) for row in await tx.fetch(sql, (set_id,))]
 
 
 async def find_stale_sets(tx: Tx, before: datetime, limit: int, concat_key: str | None = None) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -65,12 +65,18 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-async def save_messages(tx: Tx, accepted: Sequence[tuple[Message, Sequence[Segment]]]) -> None:
+async def save_messages(
+    tx: Tx, accepted: Sequence[tuple[Message, Sequence[Segment]]], tags: Sequence[int | None] = ()
+) -> None:
     """Store new messages with their segments; a scheduled one is hidden until its time.
 
     Those that are queued are claimable.
+
+    Args:
+        tags: of each, its place among others of its class and priority; None, or none at all, for that of its age.
     """
-    await tx.execute_many(_INSERT_MESSAGE, [_new_row(message, segments[0]) for message, segments in accepted])
+    rows = [_new_row(message, segments[0], tag) for (message, segments), tag in zip_longest(accepted, tags)]
+    await tx.execute_many(_INSERT_MESSAGE, rows)
     further = [segment_params(message.id, s) for message, segments in accepted for s in segments[1:]]
     if further:
         await tx.execute_many(_INSERT_SEGMENT, further)
@@ -78,10 +84,10 @@ async def save_messages(tx: Tx, accepted: Sequence[tuple[Message, Sequence[Segme
         tx.claimable(queue)
 
 
-def _new_row(message: Message, first: Segment) -> list[Any]:
+def _new_row(message: Message, first: Segment, tag: int | None) -> list[Any]:
     return [
         *message_params(message, first),
-        make_rank(message.category, message.priority, read_time(message.id)),
+        make_rank(message.category, message.priority, read_time(message.id) if tag is None else tag),
         int(message.carrier_options is not None),
         format_ms(message.schedule_at) if message.status is MessageStatus.SCHEDULED else None,
         0,

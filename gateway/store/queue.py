@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -19,8 +19,9 @@ from gateway.routing.budgets import URGENT, Need
 from gateway.routing.order import CLASSES, URGENT_BELOW, URGENT_CLASSES
 from gateway.routing.troubles import Number
 from gateway.store.messages import Whole, add_further
-from gateway.store.ports import Tx
+from gateway.store.ports import Row, Tx
 from gateway.store.rows import MESSAGE_COLUMNS, parse_whole
+from gateway.store.sequences import HELD_MS
 
 
 class Due(NamedTuple):
@@ -47,13 +48,17 @@ class Due(NamedTuple):
         return self.candidate.need.recipient
 
 
-_DUE = (
-    "SELECT id, rank, recipient, class, expires_at, n_segments, has_options, part_status = 'queued', {waiting}"
-    " FROM messages WHERE queue = ? AND status = 'queued' AND hidden_until IS NULL"
+AT_ONCE: Final = 500
+"""Messages that are changed in one transaction; others wait for the writer meanwhile."""
+_READY: Final = "status = 'queued' AND hidden_until IS NULL"
+_DUE_ROW: Final = (
+    "SELECT id, rank, recipient, class, expires_at, n_segments, has_options, part_status = 'queued', {waiting}, queue"
+    " FROM messages"
 ).format(
     waiting="CASE n_segments WHEN 1 THEN 0 ELSE (SELECT count(*) FROM segments"
     " WHERE message_id = messages.id AND status = 'queued') END"
 )
+_DUE: Final = f"{_DUE_ROW} WHERE queue = ? AND {_READY}"
 _URGENT_ONLY = f" AND rank < {URGENT_BELOW} AND class <= {URGENT_CLASSES}"
 _IN_ORDER = " ORDER BY rank, id LIMIT ?"
 
@@ -82,12 +87,24 @@ async def find_due(
     sql = _DUE + (_URGENT_ONLY if urgent_only else "") + others + _IN_ORDER + lock
     found = []
     for queue, limit in wanted.items():
-        for row in await tx.fetch(sql, (queue, *without, limit)):
-            category = CLASSES[row[3]]
-            need = Need(row[2], bool(row[7]) + row[8], category in URGENT)
-            candidate = Candidate(row[0], row[1], queue, need, bool(row[6]))
-            found.append(Due(candidate, category, row[4] <= now_ms))
+        found += [_due(row, now_ms) for row in await tx.fetch(sql, (queue, *without, limit))]
     return found
+
+
+async def find_due_among(tx: Tx, message_ids: Sequence[str], now: datetime) -> list[Due]:
+    """Those of a few messages that are due, to be claimed; in no order."""
+    if not message_ids:
+        return []
+    marks = ",".join("?" * len(message_ids))
+    sql = f"{_DUE_ROW} WHERE id IN ({marks}) AND {_READY}{tx.skip_locked}"
+    return [_due(row, format_ms(now) or 0) for row in await tx.fetch(sql, message_ids)]
+
+
+def _due(row: Row, now_ms: int) -> Due:
+    """From a row of `_DUE_ROW`."""
+    category = CLASSES[row[3]]
+    need = Need(row[2], bool(row[7]) + row[8], category in URGENT)
+    return Due(Candidate(row[0], row[1], row[9], need, bool(row[6])), category, row[4] <= now_ms)
 
 
 _CLAIM = (
@@ -175,7 +192,9 @@ async def unhide(tx: Tx, message_ids: Iterable[str], now: datetime) -> None:
 async def hold_recipient(
     tx: Tx, number: Number, now: datetime, until: datetime, *, urgent: bool, besides: str | None
 ) -> None:
-    """Let no waiting message to a number be claimed from a queue for a while.
+    """Let no waiting message to a number be claimed from a queue for a while: the first `AT_ONCE` of them.
+
+    Whoever looks for messages comes upon the others then.
 
     Args:
         number: the number and the queue.
@@ -186,28 +205,31 @@ async def hold_recipient(
     """
     kinds = f" AND class {'<=' if urgent else '>'} {URGENT_CLASSES}"
     await tx.execute(
-        "UPDATE messages SET hidden_until = ?, updated_at = ? WHERE recipient = ? AND queue = ?"
-        f" AND status = 'queued' AND hidden_until IS NULL AND id IS DISTINCT FROM ?{kinds}",
-        (format_ms(until), format_ms(now), number.recipient, number.queue, besides),
+        "UPDATE messages SET hidden_until = ?, updated_at = ? WHERE id IN (SELECT id FROM messages"
+        f" WHERE recipient = ? AND queue = ? AND {_READY} AND id IS DISTINCT FROM ?{kinds} ORDER BY rank, id LIMIT ?)"
+        f" AND {_READY}",
+        (format_ms(until), format_ms(now), number.recipient, number.queue, besides, AT_ONCE),
     )
 
 
-async def let_recipient_go(tx: Tx, number: Number) -> None:
-    """End the pauses of all messages in a queue that wait for a number."""
-    await tx.execute(
-        "UPDATE messages SET hidden_until = NULL WHERE recipient = ? AND queue = ? AND status = 'queued'"
-        " AND hidden_until IS NOT NULL",
-        (number.recipient, number.queue),
+async def let_recipient_go(tx: Tx, number: Number) -> int:
+    """End the pauses of messages in a queue that wait for a number: of the first `AT_ONCE`; how many these were."""
+    n = await tx.execute(
+        "UPDATE messages SET hidden_until = NULL WHERE id IN (SELECT id FROM messages WHERE recipient = ? AND queue = ?"
+        " AND status = 'queued' AND hidden_until < ? ORDER BY rank, id LIMIT ?) AND status = 'queued'",
+        (number.recipient, number.queue, HELD_MS, AT_ONCE),
     )
     tx.claimable(number.queue)
+    return n
 
 
-async def end_misdated_pauses(tx: Tx, now: datetime, margin: timedelta) -> None:
-    """End pauses that began after ``now``: a clock that was ahead has said until when."""
+async def end_misdated_pauses(tx: Tx, now: datetime, margin: timedelta) -> int:
+    """End pauses that began after ``now``: a clock that was ahead has said until when. `AT_ONCE` of them; how many."""
     at = format_ms(now)
-    await tx.execute(
-        "UPDATE messages SET hidden_until = ? WHERE hidden_until > ? AND status = 'queued' AND updated_at > ?",
-        (at, at, format_ms(now + margin)),
+    return await tx.execute(
+        "UPDATE messages SET hidden_until = ? WHERE id IN (SELECT id FROM messages WHERE hidden_until > ?"
+        " AND hidden_until < ? AND status = 'queued' AND updated_at > ? LIMIT ?) AND status = 'queued'",
+        (at, at, HELD_MS, format_ms(now + margin), AT_ONCE),
     )
 
 

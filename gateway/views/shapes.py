@@ -98,6 +98,7 @@ class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
     report: bool
     callback_url: str | None
     reference: str | None
+    sequence: str | None
     tags: tuple[str, ...]
     segments: list[SegmentOut]
     error: MessageError | None
@@ -263,6 +264,7 @@ def show_message(
         report=message.report,
         callback_url=message.callback_url,
         reference=message.reference,
+        sequence=message.sequence,
         tags=message.tags,
         segments=[_show_segment(segment) for segment in segments],
         error=message.error,

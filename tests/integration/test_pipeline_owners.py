@@ -32,7 +32,9 @@ async def test_an_otp_behind_200_marketing_messages_goes_first(tmp_path: Path):
 
 async def _adopted_meanwhile(rig: Rig, path: Path) -> None:
     """Another instance takes this one for dead, and its sweep settles what it was sending."""
-    theirs = Sweeper(rig.store, rig.clock, rig.inbox, instance="another", policy=rig.policy)
+    theirs = Sweeper(
+        rig.store, rig.clock, rig.inbox, instance="another", policy=rig.policy, shares=rig.shares
+    )
     rig.clock.advance(2 * OWNER_TIMEOUT.total_seconds())
     assert await rig.store.read(lambda tx: find_orphans(tx, rig.clock.now(), 5, instance="another"))
     await theirs._adopt_orphans()

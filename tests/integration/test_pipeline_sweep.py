@@ -145,10 +145,10 @@ async def test_a_clock_that_was_put_back_is_seen_to_when_the_store_can(
     clock.put_back(8 * 3_600.0)
     failures = [StoreFull("no room")] * 2  # an operation that fails is run once more by itself
 
-    async def end(tx: Tx, now: datetime, margin: timedelta) -> None:
+    async def end(tx: Tx, now: datetime, margin: timedelta) -> int:
         if failures:
             raise failures.pop()
-        await end_misdated_pauses(tx, now, margin)
+        return await end_misdated_pauses(tx, now, margin)
 
     monkeypatch.setattr(sweep, "end_misdated_pauses", end)
     async with running(tmp_path / "s.db", driver, clock=clock) as rig, sweeping(rig):

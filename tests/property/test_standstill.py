@@ -27,6 +27,7 @@ from gateway.policy.text import DEFAULT_RULES
 from gateway.routing.budgets import Budget, Quota
 from gateway.routing.channel import ChannelState
 from gateway.routing.periods import Period
+from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
 from gateway.store.leases import take_lease
 from gateway.store.sqlite.transaction import SqliteTx, drive
@@ -109,13 +110,15 @@ class World:
         for lane in self.lanes:
             lane.lease = drive(take_lease(SqliteTx(self.store.db), lane.name, instance, 60.0))
         self.dispatcher = Dispatcher(self.store, clock, policy, self._release, metrics, troubles)
-        self.scheduler = Scheduler(self.store, clock, self.lanes, self.dispatcher.start, instance, troubles)
+        shares = Shares(0)
+        start = self.dispatcher.start
+        self.scheduler = Scheduler(self.store, clock, self.lanes, start, instance, troubles, shares)
         self.store.on_claimable(self.scheduler.wake)
         groups = {lane.name: ("default",) for lane in self.lanes}
         settings = IntakeSettings("CN", groups, 72 * 3_600, DEFAULT_RULES)
-        self.intake = Intake(self.store, clock, settings)
+        self.intake = Intake(self.store, clock, settings, shares)
         inbox = Inbox(self.store, clock, self.intake, KEYWORDS, "CN", metrics)
-        self.sweeper = Sweeper(self.store, clock, inbox, instance=instance, policy=policy)
+        self.sweeper = Sweeper(self.store, clock, inbox, instance=instance, policy=policy, shares=shares)
 
     def _release(self, lane: Lane) -> None:
         self.scheduler.release(lane)

@@ -18,6 +18,7 @@ from gateway.channels.leases import Leases
 from gateway.channels.supervise import Channels, LaneSink
 from gateway.channels.traces import Traces
 from gateway.channels.ussd import UssdSessions
+from gateway.clock import format_ms
 from gateway.ids import make_id
 from gateway.model.events import Event, MessageEvent
 from gateway.model.message import InboundMessage, Message, Segment
@@ -32,6 +33,7 @@ from gateway.pipeline.retention import Retention
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.late import LateResults
+from gateway.pipeline.sending.lines import Lines
 from gateway.pipeline.sending.retry import RetryPolicy
 from gateway.pipeline.sending.schedule import Scheduler
 from gateway.pipeline.sending.standstill import StandstillWatch
@@ -39,6 +41,7 @@ from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.budgets import Budget
+from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
 from gateway.store.events import load_timeline
 from gateway.store.inbound import list_inbound
@@ -139,21 +142,25 @@ class Rig:
         troubles = Troubles(policy.first_s, policy.cap_s)
         lanes = list(self.lanes.values())
         self.dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles)
-        self.scheduler = Scheduler(store, clock, lanes, self.dispatcher.start, instance, troubles)
+        self.shares = Shares(format_ms(clock.now()) or 0)
+        self.lines = Lines(store, self.shares)
+        self.scheduler = Scheduler(
+            store, clock, lanes, self.dispatcher.start, instance, troubles, self.shares
+        )
         self.watch = StandstillWatch(self.scheduler, lanes, store, clock, metrics)
         wake = self.scheduler.wake
         store.on_claimable(wake)
         groups = {c.driver.channel_id: c.groups for c in channels if c.driver.capacity}
         plain = {c.driver.channel_id for c in channels if not c.takes_options}
         settings = IntakeSettings(region, groups, 72 * 3_600, text, without_options=plain)
-        self.intake = Intake(store, clock, settings)
+        self.intake = Intake(store, clock, settings, self.shares)
         self.batches = Batches(store, clock, self.intake)
         self.inbox = Inbox(store, clock, self.intake, KEYWORDS, region, metrics)
         self.receipts = Receipts(store, clock, metrics, region)
         late = LateResults(store, clock, policy)
         self.budgets = Budgets(store, clock)
         self.retention = Retention(store, clock, make_chores(KEEPING), metrics)
-        self.sweeper = Sweeper(store, clock, self.inbox, instance=instance, policy=policy)
+        self.sweeper = Sweeper(store, clock, self.inbox, instance=instance, policy=policy, shares=self.shares)
         self.leases = Leases(store, instance)
         self.channels = Channels(
             list(self.lanes.values()),

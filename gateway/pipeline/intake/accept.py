@@ -27,7 +27,9 @@ from gateway.pipeline.intake.drafts import AcceptedMessage, Draft, save_drafts
 from gateway.pipeline.intake.plan import Planner, fits, preview_request
 from gateway.pipeline.once import Once, find_kept
 from gateway.policy.text import DEFAULT_RULES, Preview, TextRules
+from gateway.routing.order import band_of
 from gateway.routing.rules import choose_queue, queues_of
+from gateway.routing.shares import Shares
 from gateway.store.keys import save_answer
 from gateway.store.ports import Store, Tx
 
@@ -37,6 +39,11 @@ _NO_PARAMETERS = FieldError(
     "/smpp_tlvs",
     "no_parameters",
     "its channels speak SMPP 3.3, which has none; leave them out or name another",
+)
+_NO_SCHEDULE = FieldError(
+    "/sequence",
+    "no_schedule",
+    "a message of a sequence goes when its turn comes; leave out schedule_at or sequence",
 )
 
 
@@ -78,12 +85,16 @@ class Intake:
         store: where they go.
         clock: the time.
         settings: see `IntakeSettings`.
+        shares: the lines of all who send.
 
     Attributes:
         room: what waits for the writer; whoever stores drafts of its own holds a part of it meanwhile.
     """
 
-    def __init__(self, store: Store, clock: Clock, settings: IntakeSettings) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, settings: IntakeSettings, shares: Shares | None = None
+    ) -> None:
+        self._shares = shares or Shares(0)
         self._store = store
         self._clock = clock
         self._settings = settings
@@ -187,6 +198,7 @@ class Intake:
         national: bool = False,
         batch_id: BatchId | None = None,
         planner: Planner | None = None,
+        joins: bool = True,
     ) -> Draft:
         """A message that is ready to be stored inside another operation, by `save_drafts`.
 
@@ -197,11 +209,23 @@ class Intake:
             now: when it came; None for now.
             national: the sender says that the recipient's number is a national one, where that is doubtful.
             planner: of the request, where it makes many messages.
+            joins: False for one that is only looked at.
 
         Raises:
             InvalidRequest: each fault with its pointer.
         """
-        return self._draft(request, now or self._clock.now(), key, batch_id, plan, planner, national=national)
+        draft = self._draft(
+            request, now or self._clock.now(), key, batch_id, plan, planner, national=national
+        )
+        return draft._replace(tag=self._join(draft.message, key)) if joins else draft
+
+    def _join(self, message: Message, key: ApiKey | None) -> int | None:
+        """Its place in the line of who sends it; None while it is scheduled."""
+        if message.status is MessageStatus.SCHEDULED:
+            return None
+        band = band_of(message.category, message.priority)
+        alias = f"key:{key.name}" if key is not None and ":" not in key.id else ""
+        return self._shares.join(message.queue, band, owner_of(key), message.n_segments, alias=alias)
 
     def draft_own(self, recipient: str, text: str, *, channel: str | None) -> Draft:
         """A message of the gateway's own (an opt-out confirmation), pinned to the channel it answers on.
@@ -234,6 +258,8 @@ class Intake:
         starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
         if starts_at and starts_at > now + MAX_AHEAD:
             errors.append(FieldError("/schedule_at", "too_far", "schedule it within the next 366 days"))
+        if starts_at and request.sequence is not None:
+            errors.append(_NO_SCHEDULE)
         if plan is None:
             plan = (planner or self.make_planner()).plan(request, errors)
         else:
@@ -260,6 +286,7 @@ class Intake:
             report=request.report,
             callback_url=request.callback_url,
             reference=request.reference,
+            sequence=request.sequence,
             tags=request.tags,
             status=MessageStatus.SCHEDULED if starts_at else MessageStatus.QUEUED,
             n_segments=len(plan.segments),
@@ -291,7 +318,7 @@ class Intake:
 
 
 def owner_of(key: ApiKey | None) -> str:
-    """Whose Idempotency-Keys they are."""
+    """Whose Idempotency-Keys they are, and in whose line messages stand: a key, an account, or the gateway itself."""
     return key.id if key else ""
 
 

@@ -32,8 +32,8 @@ from gateway.store.messages import list_batch
 from gateway.store.ports import Store, Tx
 
 PIECE_MESSAGES: Final = 500
-PIECE_SEGMENTS: Final = 2_000
-"""Of one commit: a fraction of a second of the writer's work."""
+PIECE_SEGMENTS: Final = 400
+"""Of one commit: some milliseconds of the writer's work, for which everybody else's single message waits."""
 MOST_SEGMENTS: Final = 100_000
 """Of one call: 10,000 messages of 10 segments."""
 _LET_OTHERS_S: Final = (0.05, 0.5)

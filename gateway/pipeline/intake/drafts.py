@@ -13,6 +13,7 @@ from gateway.model.message import Message, MessageError, MessageStatus, Segment
 from gateway.policy.optout import is_stopped
 from gateway.store.messages import save_messages, take_concat_ref
 from gateway.store.ports import Tx
+from gateway.store.sequences import join_sequence
 from gateway.store.suppressions import find_suppressed
 
 _OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
@@ -24,12 +25,15 @@ class Draft(NamedTuple):
     Args:
         reference_bits: that its segments leave room for, where there are several.
         by: who sends it.
+        tag: its place among others of its class and priority (`gateway.routing.shares`); None for one that is
+            scheduled: it gets one when its time comes.
     """
 
     message: Message
     segments: list[Segment]
     reference_bits: int = 8
     by: Actor = SYSTEM
+    tag: int | None = None
 
 
 class AcceptedMessage(NamedTuple):
@@ -63,5 +67,9 @@ async def save_drafts(tx: Tx, drafts: Sequence[Draft]) -> list[AcceptedMessage]:
             message = msgspec.structs.replace(message, concat_ref=reference)
         tx.record(message_event(message, message.created_at, by=draft.by))
         accepted.append(AcceptedMessage(message, draft.segments, draft.by))
-    await save_messages(tx, [(one.message, one.segments) for one in accepted])
+    tags = [draft.tag for draft in drafts]
+    await save_messages(tx, [(one.message, one.segments) for one in accepted], tags)
+    for one in accepted:
+        if one.message.sequence is not None and one.message.status is MessageStatus.QUEUED:
+            await join_sequence(tx, one.message)
     return accepted

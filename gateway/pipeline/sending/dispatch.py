@@ -35,7 +35,7 @@ from gateway.pipeline.sending.segment import outbound_segment
 from gateway.policy.optout import is_stopped
 from gateway.routing.troubles import Number, Troubles
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import disown, let_recipient_go
+from gateway.store.queue import AT_ONCE, disown, let_recipient_go
 from gateway.store.suppressions import find_suppressed
 from gateway.telemetry.metrics import Metrics, labeled
 
@@ -196,6 +196,15 @@ class Dispatcher:
         except StoreError:
             return False
 
+    async def _let_go(self, number: Number) -> None:
+        """Whoever waits for the number may go: all, some hundred at a time."""
+
+        async def some(tx: Tx) -> int:
+            return await let_recipient_go(tx, number)
+
+        while await self._patiently(lambda: self._store.write(some)) == AT_ONCE:
+            pass
+
     async def _record(self, claim: Claim, segment: Segment, outcome: _Outcome) -> Segment | None:
         """Write an outcome; the next segment to send, already on disk as sending, or None."""
         message, lane = claim.message, claim.lane
@@ -218,7 +227,7 @@ class Dispatcher:
                     raise following
                 number = Number(message.queue, message.recipient)
                 if self._troubles.note_success(number):
-                    await self._patiently(lambda: self._store.write(lambda tx: let_recipient_go(tx, number)))
+                    await self._let_go(number)
                 return following
             case Refused() | Uncertain():
                 name = result.fault.kind.value if isinstance(result, Refused) else "uncertain"

@@ -27,15 +27,19 @@ from gateway.model.events import message_event
 from gateway.model.lifecycle import CANCELABLE, check_transition
 from gateway.model.message import Category, Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.turns_of_age import DEFAULT_PATIENCE, Patience, TurnsOfAge
 from gateway.policy.optout import is_stopped
 from gateway.routing.balancer import Taker, choose_channels, unfilled, wanted_per_queue
 from gateway.routing.budgets import URGENT, Need
+from gateway.routing.order import FIRST_AFTER_EMERGENCY, split_rank
+from gateway.routing.shares import Shares
 from gateway.routing.troubles import Number, Troubles
 from gateway.store.changes import Change, save_changes
 from gateway.store.leases import find_held
 from gateway.store.messages import load_whole
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import Due, claim_messages, find_due, hold_recipient
+from gateway.store.queue import Due, claim_messages, find_due, find_due_among, hold_recipient
+from gateway.store.shares import find_passed_over
 from gateway.store.suppressions import find_suppressed
 
 _log = logging.getLogger(__name__)
@@ -74,6 +78,8 @@ class Scheduler:
         start: takes each claim; must not block.
         instance: this daemon's id; owner of what it claims.
         troubles: the numbers whose messages fail.
+        shares: told what is served, for those who join their lines.
+        patience: when what waits behind others is helped.
     """
 
     def __init__(
@@ -84,7 +90,11 @@ class Scheduler:
         start: Callable[[Claim], None],
         instance: str,
         troubles: Troubles,
+        shares: Shares,
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
+        self._shares = shares
+        self._turns_of_age = TurnsOfAge(patience)
         self._store = store
         self._clock = clock
         self._lanes = list(lanes)
@@ -176,9 +186,13 @@ class Scheduler:
             self._under_way()
         )  # a claim is made on the store's thread, where nothing of ours may be read
         leases = {t.name: epoch for t in takers if (epoch := lanes[t.name].lease) is not None}
-        claimed, stopped = await self._store.write(lambda tx: self._claim(tx, takers, leases, under_way))
+        wanted = self._turns_of_age.wanted({queue for taker in takers for queue in taker.queues})
+        claimed, stopped = await self._store.write(
+            lambda tx: self._claim(tx, takers, leases, under_way, wanted)
+        )
+        self._note_served(claimed)
         given = dict.fromkeys((taker.name for taker in takers), 0)
-        for message, segments, name in claimed:
+        for message, segments, name, _ in claimed:
             lane = lanes[name]
             n_left = sum(s.status in _TO_SEND for s in segments)
             lane.begin(message.id, Need(message.recipient, n_left, message.category in URGENT))
@@ -187,6 +201,13 @@ class Scheduler:
         for taker in takers:
             if given[taker.name] >= taker.free or stopped:
                 lanes[taker.name].filled = True
+
+    def _note_served(self, claimed: Iterable[tuple[Message, list[Segment], str, int]]) -> None:
+        for message, _, _, rank in claimed:
+            aged = rank == FIRST_AFTER_EMERGENCY
+            self._turns_of_age.note(message.queue, aged=aged)
+            if not aged:
+                self._shares.note_served(message.queue, *split_rank(rank))
 
     async def find_claimable(self) -> Counter[str]:
         """Channel -> messages that it could be given now, whatever the loop believes; nothing is claimed."""
@@ -205,15 +226,21 @@ class Scheduler:
         takers: list[Taker],
         leases: Mapping[str, int],
         under_way: AbstractSet[str],
-    ) -> tuple[list[tuple[Message, list[Segment], str]], int]:
-        """Claimed messages with their channels' names, and how many were stopped or held instead.
+        aged: Mapping[str, int],
+    ) -> tuple[list[tuple[Message, list[Segment], str, int]], int]:
+        """Claimed messages with their channels' names and their ranks, and how many were stopped or held instead.
 
         Only for channels that this instance runs: a lease may have been lost that its lane still believes in.
+
+        Args:
+            aged: how many of each queue may go before their turn because they have waited so long.
         """
         now = truncate_ms(self._clock.now())
         held = await find_held(tx, self._instance, leases)
         takers = [taker for taker in takers if taker.name in held]
         due, more = await _find_due(tx, takers, now, to_claim=True)
+        if more and aged:
+            due |= await self._find_aged(tx, aged, now)
         if not due:
             return [], 0
         ended = await self._stop(tx, due.values(), now, under_way)
@@ -229,8 +256,20 @@ class Scheduler:
         for message, parts in await claim_messages(tx, channels, self._instance, now):
             on_wire = next(s for s in parts if s.status is SegmentStatus.SENDING)
             tx.record(message_event(message, now, part=on_wire.part, attempt=on_wire.attempts))
-            claimed.append((message, parts, channels[message.id]))
+            claimed.append((message, parts, channels[message.id], due[message.id].candidate.rank))
         return claimed, len(ended)
+
+    async def _find_aged(self, tx: Tx, wanted: Mapping[str, int], now: datetime) -> dict[str, Due]:
+        """Those that others went before for too long, by id, with the rank that they have for once."""
+        found: list[Due] = []
+        for queue, n in wanted.items():
+            since = now - timedelta(seconds=self._turns_of_age.patience.after_s)
+            ids = await find_passed_over(tx, queue, since, n)
+            found += await find_due_among(tx, ids, now)
+        return {
+            due.message_id: due._replace(candidate=due.candidate._replace(rank=FIRST_AFTER_EMERGENCY))
+            for due in found
+        }
 
     async def _stop(
         self, tx: Tx, due: Collection[Due], now: datetime, under_way: AbstractSet[str]
