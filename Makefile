@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off
 
-.PHONY: run demo test check fix bench env dev lock clean
+.PHONY: run demo test check fix bench soak env dev lock clean
 
 run: env           ## the gateway for real, on embedded defaults (Ctrl-C stops it)
 	$(BIN)/hongyan serve
@@ -29,6 +29,11 @@ bench: $(VENV)/.bench ## the base line: prints figures, asserts nothing
 	$(BIN)/python -m tests.bench ground-floor
 	$(BIN)/python -m tests.bench ground-floor --store postgres
 	$(BIN)/python -m tests.bench
+
+soak: dev          ## hours: 500 kills under load on each store, then all faults at once; KILLS=, MINUTES=
+	$(BIN)/python -m tests.soak.kills --kills $(or $(KILLS),500)
+	$(BIN)/python -m tests.soak.kills --kills $(or $(KILLS),500) --postgres
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
 env: $(VENV)/.env
 dev: $(VENV)/.dev

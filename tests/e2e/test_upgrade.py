@@ -68,9 +68,10 @@ async def upgraded(tmp_path: Path) -> AsyncIterator[Upgraded]:
         await _serve_application(stack, calls)
         old = unpack(tmp_path / "hongyan.db", AGO, retry=True)
         port = free_port()
-        daemon = Daemon(tmp_path, _channels(smscs, tmp_path / "sim-1"), _extra(port))
+        daemon = Daemon(
+            tmp_path, _channels(smscs, tmp_path / "sim-1"), _extra(port), secret=old.truth["secrets"][0]
+        )
         stack.push_async_callback(daemon.close)
-        await daemon.use_key(old.truth["secrets"][0])
         await daemon.start(n_up=4)  # one is paused, and stays so
         yield Upgraded(old, daemon, network, smscs, calls, port)
 

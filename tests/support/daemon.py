@@ -83,11 +83,6 @@ class Daemon:
         if self._http is None:
             self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._secret}"})
 
-    async def use_key(self, secret: str) -> None:
-        """Bear this key, which the store has, instead of making one."""
-        self._secret = secret
-        self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {secret}"})
-
     async def _is_up(self, n_up: int | None) -> bool:
         try:
             status, _ = await self.get("/readyz")
