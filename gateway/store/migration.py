@@ -120,7 +120,7 @@ class Stepwise:
     before: str
     moves: Sequence[Move]
     after: str = ""
-    room: float = 0.5
+    room: float = 0.2
 
 
 class Migration(NamedTuple):

@@ -267,5 +267,5 @@ def _read_as(old: dict[str, Any], payload: bytes) -> str:
 
 
 MIGRATION: Final = Stepwise(
-    before=_BEFORE, moves=[Move(what="messages", count=_count, piece=_move)], after=_AFTER, room=0.6
+    before=_BEFORE, moves=[Move(what="messages", count=_count, piece=_move)], after=_AFTER, room=0.2
 )
