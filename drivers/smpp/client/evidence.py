@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum, Flag, auto
+from functools import cache
 from typing import Final, NamedTuple
 
 from drivers.smpp.wire import constants as c
@@ -116,7 +117,7 @@ def find_signs(
         text: the same, read as a receipt.
     """
     if text.message_id and is_labelled(esm_class):
-        return Sign.LABEL | Sign.TRACE  # nearly all are: the first row holds
+        return _USUAL  # nearly all are: the first row holds
     known = find_state(text.stat) is not None
     signs = Sign.LABEL if is_labelled(esm_class) else _NONE
     signs |= Sign.ID if (find_tlv(tlvs, Tag.RECEIPTED_MESSAGE_ID) or b"").strip(b"\0 ") else _NONE
@@ -128,6 +129,7 @@ def find_signs(
     return signs | (_NONE if content.strip(b"\0 \r\n\t") else Sign.EMPTY)
 
 
+_USUAL: Final = Sign.LABEL | Sign.TRACE
 _WORDS: Final = re.compile(
     rb"deliver|message|\bsms|\bdlr|status|report|fail|expired|reject|\bn?ack\b|submitted|handset|recipient"
     rb"|subscriber|network|\berror",
@@ -136,6 +138,7 @@ _WORDS: Final = re.compile(
 _MASK: Final = re.compile(r"[*#]{2}|[xX]{3}")
 
 
+@cache
 def decide(signs: Sign) -> Verdict:
     """What the signs come to."""
     for rule in _ORDER:

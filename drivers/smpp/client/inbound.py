@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from drivers.base import MOST_OCTETS, Concat, Encoding, InboundPart, Receipt, ReceiptState
@@ -170,6 +171,7 @@ def _sar_concat(tlvs: tuple[Tlv, ...]) -> Concat | None:
     return Concat(reference=reference, total=total, part=part, width=16)
 
 
+@lru_cache(maxsize=1_000)  # receipts of one minute, or second, have the same
 def _read_done_date(text: str, zone: tzinfo) -> datetime | None:
     at = parse_receipt_date(text, zone)
     try:

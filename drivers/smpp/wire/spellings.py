@@ -11,7 +11,7 @@ Spec: SMPP 3.4 5.3.2.12 (receipted_message_id).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Final
@@ -76,42 +76,69 @@ def spell_references(given: Sequence[str], rule: str = AUTO) -> dict[str, Dialec
     """
     allowed = _BY_RULE[rule]
     found: dict[str, Dialect] = {}
-    if Dialect.AS_IS in allowed:
-        found.update(dict.fromkeys(given, Dialect.AS_IS))
+    if _AS_IS in allowed:
+        found.update(dict.fromkeys(given, _AS_IS))
     for spelling in given:
         for dialect, references in _variants(spelling):
             if dialect in allowed:
                 for reference in references:
-                    found.setdefault(reference, dialect)
+                    if reference not in found:
+                        found[reference] = dialect
     found.pop("", None)
     return found
 
 
-def _variants(spelling: str) -> Iterator[tuple[Dialect, tuple[str, ...]]]:
+# Every receipt comes by here, and looking up a member of an enumeration costs as much as making a spelling.
+_AS_IS: Final = Dialect.AS_IS
+_CASE: Final = Dialect.CASE
+_ZEROS: Final = Dialect.ZEROS
+_HEX_TO_DECIMAL: Final = Dialect.HEX_TO_DECIMAL
+_DECIMAL_TO_HEX: Final = Dialect.DECIMAL_TO_HEX
+_SIGNED: Final = Dialect.SIGNED
+
+_Variants = list[tuple[Dialect, tuple[str, ...]]]
+
+
+def _variants(spelling: str) -> _Variants:
+    if spelling.isdecimal() and len(spelling) <= _LONGEST_NUMBER and spelling.isascii():
+        return _variants_of_digits(spelling)
     if _NEGATIVE.fullmatch(spelling):
-        bits = next((bits for bits in _WIDTHS if -int(spelling) <= 1 << (bits - 1)), 0)
-        unsigned = int(spelling) + (1 << bits)
-        yield Dialect.SIGNED, (str(unsigned),) if bits else ()
-        yield Dialect.HEX_TO_DECIMAL, (f"{unsigned:x}", f"{unsigned:X}") if bits else ()
-        return
+        return _variants_of_negative(spelling)
     stripped = spelling.lstrip("0")
     upper, lower = stripped.upper(), stripped.lower()
-    yield Dialect.CASE, (spelling.upper(), spelling.lower())
-    yield Dialect.ZEROS, (stripped, upper, lower)
+    found: _Variants = [(_CASE, (spelling.upper(), spelling.lower())), (_ZEROS, (stripped, upper, lower))]
     if len(spelling) > _LONGEST_NUMBER or not (spelling.isascii() and spelling.isalnum()):
-        return
-    # Numbers of 32 and 64 bits fill 8 and 16 hex digits, or 10 and 20 decimal ones.
-    if spelling.isdecimal():
-        yield Dialect.ZEROS, (stripped.zfill(10), stripped.zfill(20))
-        for bits in _WIDTHS:
-            if 1 << (bits - 1) <= int(spelling) < 1 << bits:
-                yield Dialect.SIGNED, (str(int(spelling) - (1 << bits)),)
-        plain = f"{int(spelling):x}"
-        short, long = plain.zfill(8), plain.zfill(16)
-        in_hex = (plain, plain.upper(), short, short.upper(), long, long.upper())
-        yield Dialect.HEX_TO_DECIMAL, in_hex
+        return found
     with suppress(ValueError):  # of a name, which has no other base
         plain = str(int(spelling, 16))
-        yield Dialect.DECIMAL_TO_HEX, (plain, plain.zfill(10), plain.zfill(20))
+        found.append((_DECIMAL_TO_HEX, (plain, plain.zfill(10), plain.zfill(20))))
         for width in (8, 16):
-            yield Dialect.ZEROS, (stripped.zfill(width), upper.zfill(width), lower.zfill(width))
+            found.append((_ZEROS, (stripped.zfill(width), upper.zfill(width), lower.zfill(width))))
+    return found
+
+
+def _variants_of_digits(spelling: str) -> _Variants:
+    """Of a number that may be decimal or hex; digits have no case."""
+    # Numbers of 32 and 64 bits fill 8 and 16 hex digits, or 10 and 20 decimal ones.
+    stripped = spelling.lstrip("0")
+    found: _Variants = [(_ZEROS, (stripped, stripped.zfill(10), stripped.zfill(20)))]
+    number = int(spelling)
+    for bits in _WIDTHS:
+        if 1 << (bits - 1) <= number < 1 << bits:
+            found.append((_SIGNED, (str(number - (1 << bits)),)))
+    plain = f"{number:x}"
+    short, long = plain.zfill(8), plain.zfill(16)
+    found.append((_HEX_TO_DECIMAL, (plain, plain.upper(), short, short.upper(), long, long.upper())))
+    plain = str(int(spelling, 16))
+    found.append((_DECIMAL_TO_HEX, (plain, plain.zfill(10), plain.zfill(20))))
+    found.append((_ZEROS, (stripped.zfill(8), stripped.zfill(16))))
+    return found
+
+
+def _variants_of_negative(spelling: str) -> _Variants:
+    number = int(spelling)
+    bits = next((bits for bits in _WIDTHS if -number <= 1 << (bits - 1)), 0)
+    if not bits:
+        return []
+    unsigned = number + (1 << bits)
+    return [(_SIGNED, (str(unsigned),)), (_HEX_TO_DECIMAL, (f"{unsigned:x}", f"{unsigned:X}"))]
