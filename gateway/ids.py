@@ -16,6 +16,7 @@ _TIME_CHARS = 10
 _AS_BASE_32 = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _RANDOM_BITS = 80
+_LOW_60 = (1 << 60) - 1
 
 
 class _Source:
@@ -42,10 +43,12 @@ _source = _Source()
 def make_id() -> str:
     """A new id: 26 lower-case characters, greater than every id this process made before."""
     value = _source.take()
+    high, low = value >> 60, value & _LOW_60
     return (
-        _ALPHABET[value >> 125 & 31]
-        + _ALPHABET[value >> 120 & 31]
-        + "".join(_PAIRS[value >> shift & 1023] for shift in range(110, -1, -10))
+        f"{_PAIRS[high >> 60]}{_PAIRS[high >> 50 & 1023]}{_PAIRS[high >> 40 & 1023]}{_PAIRS[high >> 30 & 1023]}"
+        f"{_PAIRS[high >> 20 & 1023]}{_PAIRS[high >> 10 & 1023]}{_PAIRS[high & 1023]}"
+        f"{_PAIRS[low >> 50]}{_PAIRS[low >> 40 & 1023]}{_PAIRS[low >> 30 & 1023]}"
+        f"{_PAIRS[low >> 20 & 1023]}{_PAIRS[low >> 10 & 1023]}{_PAIRS[low & 1023]}"
     )
 
 
