@@ -46,9 +46,10 @@ async def stored(options: Options) -> list[Row]:
     async with options.place() as (folder, url):
         empty = await _costs(options, folder, url, first=FAR, queued=options.n_rounds * N_CLAIMED)
     async with options.place() as (folder, url):
-        await fill_store(folder, url, finished=options.finished, queued=options.queued)
+        queued = max(options.queued, options.n_rounds * N_CLAIMED)
+        await fill_store(folder, url, finished=options.finished, queued=queued)
         full = await _costs(options, folder, url, first=FAR, queued=0)
-    size = f"{options.finished / 1e6:g} M finished, {options.queued / 1e6:g} M queued"
+    size = f"{options.finished / 1e6:g} M finished, {queued / 1e6:g} M queued"
     return [
         Row(
             f"{name} / empty store ({size})",
