@@ -14,6 +14,7 @@ from gateway.errors import FieldError, InvalidRequest, RequestError
 from gateway.model.events import message_event
 from gateway.model.request import IDEMPOTENCY_KEY_FORM, IDEMPOTENCY_KEY_PATTERN
 from gateway.pipeline.intake.accept import Idempotency, once_of
+from gateway.pipeline.intake.admission import DEED_OCTETS
 from gateway.pipeline.intake.batches import AcceptedBatch, BatchItem
 from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.pipeline.once import Done, Once, act_once, do_once
@@ -66,7 +67,9 @@ async def answer_deed(call: Call, body: bytes, deed: Callable[[Tx], Awaitable[An
     async def done(tx: Tx) -> bytes:
         return encode(await deed(tx))
 
-    return _answer_done(await do_once(call.context.store, call.context.clock, _once(call, body), done))
+    context = call.context
+    with context.intake.room.hold_octets(DEED_OCTETS + len(body)):
+        return _answer_done(await do_once(context.store, context.clock, _once(call, body), done))
 
 
 async def answer_act(
@@ -89,9 +92,9 @@ async def answer_act(
         answer = await record(tx, outcome)
         return answer if isinstance(answer, RequestError) else encode(answer)
 
-    return _answer_done(
-        await act_once(call.context.store, call.context.clock, _once(call, body), act, recorded)
-    )
+    context = call.context
+    with context.intake.room.hold_octets(DEED_OCTETS + len(body)):
+        return _answer_done(await act_once(context.store, context.clock, _once(call, body), act, recorded))
 
 
 def _once(call: Call, body: bytes) -> Once | None:

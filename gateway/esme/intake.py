@@ -24,6 +24,7 @@ from gateway.esme.submit import check_source, format_address, is_part, prepare, 
 from gateway.ids import make_id
 from gateway.model.message import ApiKey
 from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.admission import DEED_OCTETS, weigh
 from gateway.pipeline.intake.drafts import Draft, save_drafts
 from gateway.store.esme import (
     EsmePart,
@@ -71,6 +72,17 @@ class _Work(NamedTuple):
     drafts: list[Draft]
     part: EsmePart | None = None
 
+    @property
+    def n_rows(self) -> int:
+        """About how many it writes."""
+        return 1 + sum(len(draft.segments) for draft in self.drafts)
+
+
+def _weigh(work: _Work) -> int:
+    """About how many octets it holds in memory until it is stored."""
+    part = DEED_OCTETS + len(work.part.content) if work.part is not None else 0
+    return part + sum(map(weigh, work.drafts))
+
 
 class Submissions:
     """Takes submissions of all accounts.
@@ -93,7 +105,7 @@ class Submissions:
             What to answer to each, in their order; committed.
 
         Raises:
-            StoreError: nothing was stored.
+            StoreError: nothing was stored; `Overloaded`, because too much waits for that already.
         """
         now = truncate_ms(self._clock.now())
         works: list[_Work | Refusal] = []
@@ -107,7 +119,11 @@ class Submissions:
         ready = [work for work in works if isinstance(work, _Work)]
         told: dict[str, Told] = {}
         if ready:
-            joined, told = await self._store.write(lambda tx: self._save(tx, account, ready, now))
+            n_rows = sum(work.n_rows for work in ready)
+            with self._intake.room.hold_octets(sum(map(_weigh, ready))):
+                joined, told = await self._store.write(
+                    lambda tx: self._save(tx, account, ready, now), n_rows=n_rows
+                )
             for parts in joined:
                 self._note_joined(parts)
         return [

@@ -28,6 +28,7 @@ from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import Message, MessageStatus, SegmentStatus, concat_width
 from gateway.model.request import MessageRequest
 from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.admission import DEED_OCTETS
 from gateway.pipeline.operator.recall import TakeBack, cancel_or_recall
 from gateway.store.esme import EsmeSubmit, find_told, find_waiting_between, replace_message
 from gateway.store.messages import find_message, find_to_change, take_concat_ref
@@ -84,7 +85,10 @@ class Requests:
         canceled, by = 0, actor_of(account.as_key())
         for message_id in ids:
             try:
-                await cancel_or_recall(self._store, self._clock, message_id, by=by, take_back=self._take_back)
+                with self._intake.room.hold_octets(DEED_OCTETS):
+                    await cancel_or_recall(
+                        self._store, self._clock, message_id, by=by, take_back=self._take_back
+                    )
                 canceled += 1
             except (Conflict, NotFound):
                 continue
@@ -98,7 +102,8 @@ class Requests:
         if body.sm_default_msg_id:
             raise Refusal(CommandStatus.RINVDFTMSGID, "there are no predefined messages here")
         now = truncate_ms(self._clock.now())
-        await self._store.write(lambda tx: self._replace(tx, account, body, now))
+        with self._intake.room.hold_octets(DEED_OCTETS + len(body.short_message)):
+            await self._store.write(lambda tx: self._replace(tx, account, body, now))
 
     async def _find(self, account: EsmeAccount, told_id: str, otherwise: CommandStatus) -> str:
         told = await self._store.read(lambda tx: find_told(tx, account.system_id, told_id))

@@ -14,7 +14,7 @@ from drivers.codec.text import decode_text, to_plain
 from drivers.smpp.server.submit import Refusal, Submitted, WireAddress
 from drivers.smpp.text import MAX_ADDRESS_CHARS
 from drivers.smpp.wire.constants import CommandStatus
-from gateway.errors import GatewayError, InvalidRequest, QuotaExceeded
+from gateway.errors import GatewayError, InvalidRequest, Overloaded, QuotaExceeded
 from gateway.esme.account import EsmeAccount
 from gateway.model.request import MessageRequest
 
@@ -105,6 +105,8 @@ def status_for(error: GatewayError) -> CommandStatus:
     if isinstance(error, InvalidRequest):
         return _STATUS_BY_CODE.get(error.errors[0].code, CommandStatus.RSUBMITFAIL)
     if isinstance(error, QuotaExceeded):
+        return CommandStatus.RTHROTTLED
+    if isinstance(error, Overloaded):
         return CommandStatus.RTHROTTLED
     return CommandStatus.RSYSERR  # the store can't now; the application may try again
 

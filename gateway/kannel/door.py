@@ -192,7 +192,7 @@ class SendDoor:
             return True
 
         with self._intake.room.hold(drafts):
-            taken = await self._store.write(op)
+            taken = await self._store.write(op, n_rows=sum(len(draft.segments) for draft in drafts))
         if not taken:
             raise Refused(DENIED)
         queues = {draft.message.queue for draft in drafts}

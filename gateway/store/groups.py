@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -13,6 +14,8 @@ T = TypeVar("T")
 
 MAX_GROUP: Final = 500
 """Operations in one commit; more wait for the next, so that no caller waits for an endless one."""
+MAX_ROWS: Final = 600
+"""Rows that are known to be written in one commit; of larger operations there is one in a commit."""
 NEWEST_ROWS: Final = (
     "SELECT * FROM messages ORDER BY id DESC LIMIT 1",
     "SELECT * FROM segments ORDER BY message_id DESC LIMIT 1",
@@ -27,6 +30,17 @@ class Waiting(NamedTuple):
     op: JointOperation[Any, Any]
     item: Any
     done: asyncio.Future[Any]
+    n_rows: int = 1
+
+
+def take_group(waiting: deque[Waiting]) -> list[Waiting]:
+    """Take from the front what is committed next: one that waits, and what else fits."""
+    group = [waiting.popleft()]
+    n_rows = group[0].n_rows
+    while waiting and len(group) < MAX_GROUP and n_rows + waiting[0].n_rows <= MAX_ROWS:
+        group.append(waiting.popleft())
+        n_rows += group[-1].n_rows
+    return group
 
 
 class Ended(NamedTuple):

@@ -122,8 +122,11 @@ class Store(Protocol):
         """Whether that can't be lost while it is open, as a lock on this machine can't; one of a connection can."""
         ...
 
-    async def write(self, op: Operation[T]) -> T:
+    async def write(self, op: Operation[T], *, n_rows: int = 1) -> T:
         """Run ``op`` in a transaction and return its result once that is durable.
+
+        Args:
+            n_rows: about how many rows it writes, where that is many: so much is committed together, and no more.
 
         Raises:
             StoreFull: no room; nothing was changed.

@@ -13,7 +13,7 @@ import pytest
 from gateway.errors import Conflict, StoreBusy, StoreError, StoreUnavailable
 from gateway.model.events import make_event
 from gateway.store.events import last_seq, load_events
-from gateway.store.groups import MAX_GROUP
+from gateway.store.groups import MAX_GROUP, MAX_ROWS
 from gateway.store.ports import CommitFigures, Store, Tx
 from tests.support.eventually import eventually
 from tests.support.stores import Database, OpenStore, make_database
@@ -103,6 +103,17 @@ async def test_writers_that_come_together_share_commits_and_keep_their_order(dat
     assert [event.subject for figures in commits for event in figures.events] == wanted
     events = await store.read(lambda tx: load_events(tx, 0, 10_000))
     assert [(event.seq, event.subject) for event in events] == list(enumerate(wanted, 1))
+
+
+async def test_a_commit_has_a_bounded_number_of_rows(database: Database):
+    commits: list[CommitFigures] = []
+    store = await database.open(on_commit=commits.append)
+    weights = [MAX_ROWS // 2, MAX_ROWS // 2, 1, 2 * MAX_ROWS, 1, 1]
+    writing = (store.write(put(f"w{n}"), n_rows=n_rows) for n, n_rows in enumerate(weights))
+    assert await asyncio.gather(*writing) == [f"w{n}" for n in range(6)]
+    sizes = [figures.n_operations for figures in commits]
+    assert sizes in ([2, 1, 1, 2], [1, 2, 1, 2])
+    assert [event.subject for figures in commits for event in figures.events] == [f"w{n}" for n in range(6)]
 
 
 async def test_one_that_fails_does_not_hurt_the_others(store: OpenStore):

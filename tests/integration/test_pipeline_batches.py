@@ -19,10 +19,13 @@ from gateway.pipeline.intake.admission import Room
 from gateway.pipeline.intake.batches import AcceptedBatch, Batches, Rejected
 from gateway.policy.text import TextRules, plan_text
 from gateway.store.messages import MessageFilter, list_messages
+from gateway.store.ports import CommitFigures
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import Rig, running
 
 pytestmark = pytest.mark.integration
+
+PIECE = batches.PIECE_MESSAGES
 
 NUMBERS = [f"+86{13_700_000_000 + n}" for n in range(10)]
 
@@ -51,11 +54,11 @@ def fail_at(rig: Rig, monkeypatch: pytest.MonkeyPatch, n_writes: int) -> None:
     """The store has room for so many operations."""
     write, left = rig.store.write, [n_writes]
 
-    async def full(op: Any) -> Any:
+    async def full(op: Any, **about: Any) -> Any:
         left[0] -= 1
         if left[0] < 0:
             raise StoreFull("no room")
-        return await write(op)
+        return await write(op, **about)
 
     monkeypatch.setattr(rig.store, "write", full)
 
@@ -64,9 +67,9 @@ async def test_no_commit_holds_more_than_a_piece(rig: Rig, monkeypatch: pytest.M
     n_stored: list[int] = []
     write = rig.store.write
 
-    async def note(op: Any) -> Any:
+    async def note(op: Any, **about: Any) -> Any:
         before = len(await texts(rig))
-        result = await write(op)
+        result = await write(op, **about)
         n_stored.append(len(await texts(rig)) - before)
         return result
 
@@ -87,9 +90,9 @@ async def test_items_are_read_as_they_are_wanted(rig: Rig, monkeypatch: pytest.M
     n_read = n_stored = 0
     write = rig.store.write
 
-    async def note(op: Any) -> Any:
+    async def note(op: Any, **about: Any) -> Any:
         nonlocal n_stored
-        result = await write(op)
+        result = await write(op, **about)
         n_stored = n_read
         return result
 
@@ -116,11 +119,11 @@ async def test_a_batch_that_a_crash_cut_off_is_gone_on_with(
 
     write, left = rig.store.write, [n_pieces]
 
-    async def crashing(op: Any) -> Any:
+    async def crashing(op: Any, **about: Any) -> Any:
         left[0] -= 1
         if left[0] < 0:
             raise Crash
-        return await write(op)
+        return await write(op, **about)
 
     wanted: list[MessageRequest | Rejected] = [*requests(*"abcdefgh")]
     wanted[1] = Rejected(1, "wrong", "no")
@@ -212,6 +215,20 @@ async def test_a_call_has_a_bounded_number_of_segments(rig: Rig, monkeypatch: py
     assert isinstance(batch, AcceptedBatch)
     assert [item.index for item in batch.items] == [0, 1, 3]
     assert [(r.index, r.code) for r in batch.rejected] == [(2, "too_many_segments")]
+
+
+async def test_who_comes_beside_a_batch_waits_for_a_piece_of_it_at_most(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+):
+    """No commit has more than a piece of a batch in it, and what waits with it."""
+    monkeypatch.setattr(batches, "PIECE_MESSAGES", PIECE)
+    commits: list[CommitFigures] = []
+    rig.store._on_commit = commits.append
+    many = [MessageRequest(to="10086", text="雁" * 150) for _ in range(450)]
+    await asyncio.gather(rig.batches.accept(many, key=None), *(rig.send() for _ in range(50)))
+    assert sum(len(figures.events) for figures in commits) == 500
+    assert max(len(figures.events) for figures in commits) <= 200
+    assert len(commits) >= 4
 
 
 async def test_what_waits_for_the_writer_is_bounded(rig: Rig):

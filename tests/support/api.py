@@ -109,6 +109,7 @@ class ApiRig:
     client: TestClient[Any, Any]
     store: SqliteStore
     clock: SettableClock
+    intake: Intake
     secret: str = ""
     reason: list[str] = field(default_factory=list)
 
@@ -168,7 +169,7 @@ async def open_api(
     server = _Server(build_app(context, heartbeat_s=heartbeat_s, limits=limits))
     try:
         async with TestClient(server) as client:
-            rig = ApiRig(client, store, clock, reason=reason)
+            rig = ApiRig(client, store, clock, intake, reason=reason)
             rig.secret = await rig.make_key(Scope.ADMIN, name="admin")
             yield rig
     finally:

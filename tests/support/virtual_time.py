@@ -96,7 +96,7 @@ class MemoryStore:
 
     is_exclusive = stays_exclusive = True
 
-    async def write(self, op: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def write(self, op: Callable[[Any], Awaitable[Any]], *, n_rows: int = 1) -> Any:
         """See `gateway.store.ports.Store.write`."""
         await asyncio.sleep(self._commit_s)
         return self._told(lambda tx: drive(op(tx)))

@@ -12,6 +12,7 @@ from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, 
 from gateway.api.http.query import PageQuery, make_page, read_cursor, read_person, read_query
 from gateway.errors import NotFound
 from gateway.model.msisdn import Reading, read_number
+from gateway.pipeline.intake.admission import DEED_OCTETS
 from gateway.pipeline.operator.suppress import find_entry, opt_in, opt_out
 from gateway.store.suppressions import list_suppressions
 from gateway.views.shapes import SuppressionPage, SuppressionRequest
@@ -47,16 +48,19 @@ async def put_suppression(call: Call) -> web.Response:
     body = await read_body(call.request, SINGLE_MAX_OCTETS)
     reason = decode_body(_request, body).reason if body.strip() else None
     context = call.context
-    entry, is_new = await opt_out(
-        context.store, context.clock, reading, by=call.actor, source=_SOURCE, reason=reason
-    )
+    with context.intake.room.hold_octets(DEED_OCTETS + len(body)):
+        entry, is_new = await opt_out(
+            context.store, context.clock, reading, by=call.actor, source=_SOURCE, reason=reason
+        )
     return answer_value(entry, status=201 if is_new else 200)
 
 
 async def delete_suppression(call: Call) -> web.Response:
     """Take a number off the list."""
-    context = call.context
-    if not await opt_in(context.store, context.clock, _read_entry(call), by=call.actor, source=_SOURCE):
+    context, reading = call.context, _read_entry(call)
+    with context.intake.room.hold_octets(DEED_OCTETS):
+        removed = await opt_in(context.store, context.clock, reading, by=call.actor, source=_SOURCE)
+    if not removed:
         raise NotFound("this number is not on the list")
     return web.Response(status=204)
 

@@ -1,6 +1,7 @@
 """Admission: how much may wait to be stored. What is beyond is refused at the door, with a word when to come again.
 
-What the gateway itself writes (results, receipts, inbound messages) never asks here: it is never refused.
+All that clients cause asks here: messages by whatever door, parts of texts, verbs, entries of the opt-out list. What
+the gateway itself writes (results, receipts, inbound messages) never does: it is never refused.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ _MESSAGE_OCTETS: Final = 1_500
 _SEGMENT_OCTETS: Final = 250
 
 
+DEED_OCTETS: Final = 2_000
+"""Of a verb that waits to be done, beside its request."""
+
+
 class Room:
-    """The place where drafts wait for the writer, bounded in octets.
+    """The place where what clients cause waits for the writer, bounded in octets.
 
     Args:
         most_octets: that may wait at once; a single request finds room in an empty one, however large it is.
@@ -37,9 +42,18 @@ class Room:
         Raises:
             Overloaded: there is none now.
         """
-        n_octets = sum(map(weigh, drafts))
+        with self.hold_octets(sum(map(weigh, drafts))):
+            yield
+
+    @contextmanager
+    def hold_octets(self, n_octets: int) -> Iterator[None]:
+        """Have room for so much.
+
+        Raises:
+            Overloaded: there is none now.
+        """
         if self._n_octets and self._n_octets + n_octets > self._most_octets:
-            raise Overloaded("too many messages wait to be stored; nothing was taken, try again in a moment")
+            raise Overloaded("too much waits to be stored; nothing was taken, try again in a moment")
         self._n_octets += n_octets
         try:
             yield

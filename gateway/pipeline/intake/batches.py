@@ -274,7 +274,7 @@ class Batches:
             return items
 
         with self._intake.room.hold(drafts):
-            stored = await self._store.write(op)
+            stored = await self._store.write(op, n_rows=sum(len(draft.segments) for draft in drafts))
         if stored is None:
             return False
         work.batch.items.extend(stored)

@@ -15,7 +15,7 @@ from typing import TypeVar
 from gateway.errors import StoreUnavailable
 from gateway.ids import make_id
 from gateway.store.events import last_seq
-from gateway.store.groups import MAX_GROUP, NEWEST_ROWS, Committed, Waiting, run_each
+from gateway.store.groups import NEWEST_ROWS, Committed, Waiting, run_each, take_group
 from gateway.store.migration import Progress
 from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Tx
 from gateway.store.postgres.errors import explain_open
@@ -125,16 +125,19 @@ class PostgresStore:
         """See `gateway.store.ports.Store.stays_exclusive`: the lock ends with its connection."""
         return False
 
-    async def write(self, op: Operation[T]) -> T:
+    async def write(self, op: Operation[T], *, n_rows: int = 1) -> T:
         """See `gateway.store.ports.Store.write`."""
-        return await self.write_jointly(run_each, op)
+        return await self._gather(run_each, op, n_rows)
 
     async def write_jointly(self, op: JointOperation[Item, T], item: Item) -> T:
         """See `gateway.store.ports.Store.write_jointly`."""
+        return await self._gather(op, item, 1)
+
+    async def _gather(self, op: JointOperation[Item, T], item: Item, n_rows: int) -> T:
         if self._closing:
             raise StoreUnavailable("the store is closed")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(op, item, done))
+        self._waiting.append(Waiting(op, item, done, n_rows))
         self._wake.set()
         return await done
 
@@ -176,7 +179,7 @@ class PostgresStore:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
+            group = take_group(self._waiting)
             committed, figures = await self._groups.commit(group)
             if self._on_commit is not None:
                 self._on_commit(figures)

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.store.events import last_seq
-from gateway.store.groups import MAX_GROUP, NEWEST_ROWS, Committed, Waiting, run_each
+from gateway.store.groups import NEWEST_ROWS, Committed, Waiting, run_each, take_group
 from gateway.store.migration import Progress
 from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Tx
 from gateway.store.sqlite.errors import Condition, translate
@@ -169,16 +169,19 @@ class SqliteStore:
         """See `gateway.store.ports.Store.stays_exclusive`: the lock is this process's."""
         return self._lock_file is not None
 
-    async def write(self, op: Operation[T]) -> T:
+    async def write(self, op: Operation[T], *, n_rows: int = 1) -> T:
         """See `gateway.store.ports.Store.write`."""
-        return await self.write_jointly(run_each, op)
+        return await self._gather(run_each, op, n_rows)
 
     async def write_jointly(self, op: JointOperation[Item, T], item: Item) -> T:
         """See `gateway.store.ports.Store.write_jointly`."""
+        return await self._gather(op, item, 1)
+
+    async def _gather(self, op: JointOperation[Item, T], item: Item, n_rows: int) -> T:
         if self._closing:
             raise StoreUnavailable("the store is closed")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(op, item, done))
+        self._waiting.append(Waiting(op, item, done, n_rows))
         self._wake.set()
         return await done
 
@@ -226,7 +229,7 @@ class SqliteStore:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
+            group = take_group(self._waiting)
             committed, figures = await loop.run_in_executor(self._writer, self._groups.commit, group)
             if self._on_commit is not None:
                 self._on_commit(figures)
