@@ -160,8 +160,8 @@ async def test_a_submission_whose_sender_is_gone_goes_out_and_is_no_backlog_then
         committed, heard = asyncio.Event(), asyncio.Event()
         store = served.rig.store
 
-        async def slow_write(op):
-            result = await store.write(op)
+        async def slow_write(op, **about):
+            result = await store.write(op, **about)
             committed.set()
             await heard.wait()  # that the application is gone
             return result
