@@ -165,7 +165,7 @@ async def test_a_post_has_its_parameters_in_headers(kannel: KannelRig):
 
 
 async def test_a_store_that_is_full_is_a_temporal_failure(kannel: KannelRig, monkeypatch):
-    async def full(_op: object) -> None:
+    async def full(_op: object, **_about: object) -> None:
         raise StoreFull("no room")
 
     monkeypatch.setattr(kannel.rig.store, "write", full)

@@ -130,7 +130,7 @@ async def test_a_store_that_can_not_is_a_system_error_and_not_a_loss(tmp_path, m
         await esme.bind(BindTransmitter)
         write = served.rig.store.write
 
-        async def full(op):
+        async def full(op, **about):
             raise StoreFull("no room")
 
         monkeypatch.setattr(served.service._submissions._store, "write", full)
