@@ -51,6 +51,8 @@ def _take_tags(text: str | None) -> tuple[str, ...]:
     return () if text is None else tuple(json.loads(text))
 
 
+_VALUE: Final = attrgetter("_value_")
+"""Of a member of an enum, without the detour that ``value`` takes."""
 _PLAIN: Final = _Column()
 _INSTANT: Final = _Column(format_ms, parse_ms)
 _FLAG: Final = _Column(int, bool)
@@ -59,7 +61,7 @@ _ERROR: Final = _Column(_put_error, _take_error)
 _MESSAGE: Final = {
     "id": _PLAIN,
     "recipient": _PLAIN,
-    "status": _Column(attrgetter("value"), MessageStatus),
+    "status": _Column(_VALUE, {status.value: status for status in MessageStatus}.__getitem__),
     "queue": _PLAIN,
     "n_segments": _PLAIN,
     "report": _FLAG,
@@ -78,7 +80,7 @@ _MESSAGE: Final = {
 }
 """Of a message, by its fields; those that are not here are in its body."""
 _STATE: Final = {
-    "status": _Column(attrgetter("value"), SegmentStatus),
+    "status": _Column(_VALUE, {status.value: status for status in SegmentStatus}.__getitem__),
     "channel": _PLAIN,
     "reference": _PLAIN,
     "attempts": _PLAIN,
