@@ -54,25 +54,32 @@ async def save_change(tx: Tx, change: Change) -> Message:
 
 
 async def save_changes(tx: Tx, changes: Sequence[Change]) -> list[bool]:
-    """Write changes of different messages; of each, whether it was written. One that was not changes nothing."""
-    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[list[Any]]] = {}
+    """Write changes of different messages; of each, whether it was written. One that was not changes nothing.
+
+    Raises:
+        StaleWrite: one of several was not written: which one is found where each is tried alone.
+    """
+    groups: dict[tuple[str, ...], list[list[Any]]] = {}
     for change in changes:
-        columns, guards = _columns(change), _guards(change)
-        params = [*columns.values(), change.before.id]
-        for values in guards.values():
-            params += values
-        groups.setdefault((tuple(columns), tuple(guards)), []).append(params)
-    done: set[str] = set()
-    for (names, conditions), rows in groups.items():
-        done.update([row[0] for row in await tx.fetch_many(_update_message(names, conditions), rows)])
+        columns = _columns(change)
+        guard, values = _guard(change)
+        params = [*columns.values(), change.before.id, *values]
+        groups.setdefault((guard, *columns), []).append(params)
+    n_written = 0
+    for (guard, *names), rows in groups.items():
+        n_written += await tx.change_many(_update_message(tuple(names), guard), rows)
+    if n_written < len(changes) > 1:
+        raise StaleWrite("one of several messages was changed by somebody else meanwhile")
+    if n_written < len(changes):
+        return [False]
     for change in changes:
-        if change.before.n_segments > 1 and change.before.id in done:
+        if change.before.n_segments > 1:
             await _save_further(tx, change)
-        if change.before.id in done and _is_claimable(change):
+        if _is_claimable(change):
             tx.claimable(change.after.queue)
-        if change.after.sequence is not None and change.before.id in done and is_done(change.after.status):
+        if change.after.sequence is not None and is_done(change.after.status):
             await leave_sequence(tx, change.after)
-    return [change.before.id in done for change in changes]
+    return [True] * len(changes)
 
 
 def _columns(change: Change) -> dict[str, Any]:
@@ -81,28 +88,28 @@ def _columns(change: Change) -> dict[str, Any]:
     columns = message_changes(before, _disowned(after))
     for old, new in parts:
         if old.part == 1:
-            columns |= {f"part_{name}": value for name, value in segment_changes(old, new).items()}
+            columns |= segment_changes(old, new)
     if hidden_until is not None or (after is not before and before.status in _WAITING):
         columns["hidden_until"] = format_ms(hidden_until)
     return columns
 
 
 _FURTHER_IS = (
-    "EXISTS (SELECT 1 FROM segments WHERE message_id = messages.id AND part = {part} AND status = ?)"
+    " AND EXISTS (SELECT 1 FROM segments WHERE message_id = messages.id AND part = {part} AND status = ?)"
 )
 
 
-def _guards(change: Change) -> dict[str, list[Any]]:
+def _guard(change: Change) -> tuple[str, list[Any]]:
     """What must be so still, with the values for it: whose the message is or where it stands, and its segments."""
     before = change.before
-    guards: dict[str, list[Any]] = {"epoch = ?": [before.epoch]}
     if before.owner is not None:
-        guards["owner = ?"] = [before.owner]
+        guard, values = "epoch = ? AND owner = ?", [before.epoch, before.owner]
     else:
-        guards["status = ?"] = [before.status.value]
+        guard, values = "epoch = ? AND status = ?", [before.epoch, before.status.value]
     for old, _ in change.parts:
-        guards["part_status = ?" if old.part == 1 else _FURTHER_IS.format(part=old.part)] = [old.status.value]
-    return guards
+        guard += " AND part_status = ?" if old.part == 1 else _FURTHER_IS.format(part=old.part)
+        values.append(old.status.value)
+    return guard, values
 
 
 async def _save_further(tx: Tx, change: Change) -> None:
@@ -124,9 +131,9 @@ def _is_claimable(change: Change) -> bool:
 
 
 @lru_cache(maxsize=1_000)
-def _update_message(names: tuple[str, ...], conditions: tuple[str, ...]) -> str:
+def _update_message(names: tuple[str, ...], guard: str) -> str:
     columns = ", ".join(f"{name} = ?" for name in names) or "epoch = epoch"
-    return f"UPDATE messages SET {columns} WHERE id = ? AND {' AND '.join(conditions)} RETURNING id"
+    return f"UPDATE messages SET {columns} WHERE id = ? AND {guard}"
 
 
 @cache

@@ -32,6 +32,10 @@ class NotingTx:
         """See `gateway.store.ports.Tx`."""
         await self._tx.execute_many(sql, rows)
 
+    async def change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """See `gateway.store.ports.Tx`."""
+        return await self._tx.change_many(sql, rows)
+
     async def fetch_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> list[Row]:
         """See `gateway.store.ports.Tx`."""
         return await self._tx.fetch_many(sql, rows)

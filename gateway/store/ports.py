@@ -57,6 +57,10 @@ class Tx(Protocol):
         """
         ...
 
+    async def change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run an UPDATE or DELETE once per row of parameters; how many rows they changed, all together."""
+        ...
+
     async def fetch_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> list[Row]:
         """Run a statement with RETURNING once per row of parameters; all that they gave back, in that order."""
         ...

@@ -18,7 +18,7 @@ from gateway.routing.balancer import Candidate
 from gateway.routing.budgets import URGENT, Need
 from gateway.routing.order import CLASSES, URGENT_BELOW, URGENT_CLASSES
 from gateway.routing.troubles import Number
-from gateway.store.messages import Whole, add_further
+from gateway.store.messages import CHUNK, Whole, add_further
 from gateway.store.ports import Row, Tx
 from gateway.store.rows import MESSAGE_COLUMNS, parse_whole
 from gateway.store.sequences import HELD_MS
@@ -112,7 +112,7 @@ _CLAIM = (
     " error = NULL"
 )
 _CLAIM_FREE = (
-    " WHERE m.id = ? AND m.status = 'queued' AND m.hidden_until IS NULL AND m.part_status {is_first} 'queued'"
+    " WHERE m.id IN ({{ids}}) AND m.status = 'queued' AND m.hidden_until IS NULL AND m.part_status {is_first} 'queued'"
     f" RETURNING {', '.join(MESSAGE_COLUMNS)}"
 )
 _CLAIM_FIRST = (
@@ -137,14 +137,25 @@ async def claim_messages(tx: Tx, channels: Mapping[str, str], owner: str, now: d
         Those that were still free, as they are now, in the order of ``channels``. The others are somebody else's.
     """
     at = format_ms(now)
-    first = [(channel, owner, at, channel, at, message_id) for message_id, channel in channels.items()]
-    claimed = {row[0]: Whole(*_with_first(row)) for row in await tx.fetch_many(_CLAIM_FIRST, first)}
-    further = [(channel, owner, at, i) for i, channel in channels.items() if i not in claimed]
-    if further:
-        for row in await tx.fetch_many(_CLAIM_FURTHER, further):
-            claimed[row[0]] = Whole(*_with_first(row))
+    claimed: dict[str, Whole] = {}
+    further: list[str] = []
+    by_channel: dict[str, list[str]] = {}
+    for message_id, channel in channels.items():
+        by_channel.setdefault(channel, []).append(message_id)
+    for channel, ids in by_channel.items():
+        for start in range(0, len(ids), CHUNK):
+            chunk = ids[start : start + CHUNK]
+            marks = ",".join("?" * len(chunk))
+            rows = await tx.fetch(_CLAIM_FIRST.format(ids=marks), (channel, owner, at, channel, at, *chunk))
+            claimed.update((row[0], Whole(*_with_first(row))) for row in rows)
+            if len(rows) < len(chunk):
+                left = [message_id for message_id in chunk if message_id not in claimed]
+                sql = _CLAIM_FURTHER.format(ids=",".join("?" * len(left)))
+                rows = await tx.fetch(sql, (channel, owner, at, *left))
+                claimed.update((row[0], Whole(*_with_first(row))) for row in rows)
+                further += [row[0] for row in rows]
     await add_further(tx, list(claimed.values()))
-    for message_id in [i for _, _, _, i in further if i in claimed]:
+    for message_id in further:
         await _begin_further(tx, claimed[message_id], now)
     return [claimed[message_id] for message_id in channels if message_id in claimed]
 

@@ -11,34 +11,32 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from gateway.clock import format_ms, parse_ms
+from gateway.clock import format_ms, parse_instant
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.routing.order import CLASSES
 from gateway.store.body import SAME_FIELDS, decode_body, encode_body, read_text
 from gateway.store.ports import Row
 
-_Changing = tuple[Callable[[Any], Any], str, Callable[[Any], Any] | None]
+_Changing = tuple[str, Callable[[Any], Any] | None]
 
 
 class _Column(NamedTuple):
     """How a field is kept.
 
     Args:
-        put: field to column; None for as it is.
-        take: column to field; None for as it is.
+        put: field to column, where the field is not None; None for as it is.
+        take: column to field, where the column is not null; None for as it is.
     """
 
     put: Callable[[Any], Any] | None = None
     take: Callable[[Any], Any] | None = None
 
 
-def _put_error(error: MessageError | None) -> str | None:
-    return None if error is None else f"{error.code}: {error.detail}"
+def _put_error(error: MessageError) -> str:
+    return f"{error.code}: {error.detail}"
 
 
-def _take_error(text: str | None) -> MessageError | None:
-    if text is None:
-        return None
+def _take_error(text: str) -> MessageError:
     code, _, detail = text.partition(": ")
     return MessageError(code=code, detail=detail)
 
@@ -47,14 +45,14 @@ def _put_tags(tags: tuple[str, ...]) -> str | None:
     return json.dumps(tags, ensure_ascii=False) if tags else None
 
 
-def _take_tags(text: str | None) -> tuple[str, ...]:
-    return () if text is None else tuple(json.loads(text))
+def _take_tags(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
 
 
 _VALUE: Final = attrgetter("_value_")
 """Of a member of an enum, without the detour that ``value`` takes."""
 _PLAIN: Final = _Column()
-_INSTANT: Final = _Column(format_ms, parse_ms)
+_INSTANT: Final = _Column(format_ms, parse_instant)
 _FLAG: Final = _Column(int, bool)
 _ERROR: Final = _Column(_put_error, _take_error)
 
@@ -111,8 +109,10 @@ _TAKEN: Final = [
 _STATE_TAKEN: Final = [
     (name, place, column.take) for place, (name, column) in enumerate(_STATE.items()) if column.take
 ]
-_PUT_MESSAGE: Final = [(attrgetter(name), column.put) for name, column in _MESSAGE.items()]
-_PUT_STATE: Final = [(attrgetter(name), column.put) for name, column in _STATE.items()]
+_PUT_MESSAGE: Final = [(place, c.put) for place, c in enumerate(_MESSAGE.values()) if c.put]
+_PUT_STATE: Final = [(place, c.put) for place, c in enumerate(_STATE.values()) if c.put]
+_get_message: Final = attrgetter(*_MESSAGE)
+_get_state: Final = attrgetter(*_STATE)
 _get_same: Final = attrgetter(*SAME_FIELDS)
 _BODY_AT: Final = _STATE_AT + len(_STATE)
 _PAYLOAD_AT: Final = 2 + len(_STATE)
@@ -120,7 +120,10 @@ _PAYLOAD_AT: Final = 2 + len(_STATE)
 
 def message_params(message: Message, first: Segment) -> list[Any]:
     """A new message as a row of ``MESSAGE_COLUMNS``, with its first segment."""
-    params = [value if put is None else put(value) for get, put in _PUT_MESSAGE for value in (get(message),)]
+    params = list(_get_message(message))
+    for place, put in _PUT_MESSAGE:
+        if (value := params[place]) is not None:
+            params[place] = put(value)
     params.append(CLASSES.index(message.category))
     params += _state_params(first)
     params.append(encode_body(message, first.payload))
@@ -133,7 +136,11 @@ def segment_params(message_id: str, segment: Segment) -> list[Any]:
 
 
 def _state_params(segment: Segment) -> list[Any]:
-    return [value if put is None else put(value) for get, put in _PUT_STATE for value in (get(segment),)]
+    params = list(_get_state(segment))
+    for place, put in _PUT_STATE:
+        if (value := params[place]) is not None:
+            params[place] = put(value)
+    return params
 
 
 def parse_message(row: Row) -> Message:
@@ -145,7 +152,10 @@ def parse_whole(row: Row) -> tuple[Message, Segment]:
     """The same, with the first segment."""
     fields = dict(zip(_MESSAGE, row, strict=False))
     for name, place, take in _TAKEN:
-        fields[name] = take(row[place])
+        if (value := row[place]) is not None:
+            fields[name] = take(value)
+    if fields["tags"] is None:
+        fields["tags"] = ()
     body = decode_body(row[_BODY_AT])
     fields.update(zip(SAME_FIELDS, _get_same(body), strict=True))
     message = Message(category=CLASSES[row[_CLASS_AT]], text=read_text(body), **fields)
@@ -160,28 +170,31 @@ def parse_segment(row: Row) -> Segment:
 def _segment(part: int, row: Row, start: int, payload: bytes) -> Segment:
     fields = dict(zip(_STATE, row[start : start + len(_STATE)], strict=True))
     for name, place, take in _STATE_TAKEN:
-        fields[name] = take(row[start + place])
+        if (value := row[start + place]) is not None:
+            fields[name] = take(value)
     return Segment(part=part, payload=payload, **fields)
 
 
-_MESSAGE_CHANGES: Final = [(attrgetter(name), name, _MESSAGE[name].put) for name in _CHANGING]
-_STATE_CHANGES: Final = [(attrgetter(name), name, column.put) for name, column in _STATE.items()]
+_MESSAGE_CHANGES: Final = [(name, _MESSAGE[name].put) for name in _CHANGING]
+_STATE_CHANGES: Final = [(name, column.put) for name, column in _STATE.items()]
+_FIRST_CHANGES: Final = [(f"part_{name}", column.put) for name, column in _STATE.items()]
+_get_changing: Final = attrgetter(*_CHANGING)
 
 
 def message_changes(before: Message, after: Message) -> dict[str, Any]:
     """Column -> value, of a message's columns that are not as before."""
-    return _changes(_MESSAGE_CHANGES, before, after)
+    return {} if before is after else _changes(_MESSAGE_CHANGES, _get_changing(before), _get_changing(after))
 
 
 def segment_changes(before: Segment, after: Segment) -> dict[str, Any]:
-    """The same of a segment's state; without the prefix of a first segment's columns."""
-    return _changes(_STATE_CHANGES, before, after)
+    """The same of a segment's state, in the columns where it stands."""
+    columns = _FIRST_CHANGES if before.part == 1 else _STATE_CHANGES
+    return _changes(columns, _get_state(before), _get_state(after))
 
 
-def _changes(columns: Sequence[_Changing], before: Any, after: Any) -> dict[str, Any]:
+def _changes(columns: Sequence[_Changing], before: Sequence[Any], after: Sequence[Any]) -> dict[str, Any]:
     changed = {}
-    for get, name, put in columns:
-        value = get(after)
-        if value != get(before):
-            changed[name] = value if put is None else put(value)
+    for (name, put), old, new in zip(columns, before, after, strict=True):
+        if new is not old and new != old:
+            changed[name] = new if put is None or new is None else put(new)
     return changed

@@ -178,6 +178,7 @@ def _sent(message: Message, last: Segment) -> Message:
         error=None,
         updated_at=last.sent_at,
         sent_at=last.sent_at,
+        owner=None,
     )
 
 

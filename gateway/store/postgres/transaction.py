@@ -53,6 +53,10 @@ class PostgresTx:
         ((now,),) = await self._session.fetch(_NOW)
         return int(now)
 
+    async def change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run a statement once per row; how many rows were changed."""
+        return len(await self.fetch_many(f"{sql} RETURNING 1", rows))
+
     async def fetch_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> list[Row]:
         """Run a statement with RETURNING once per row."""
         if self._careful:

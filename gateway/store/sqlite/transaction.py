@@ -46,6 +46,10 @@ class SqliteTx:
         """This machine's clock."""
         return time.time_ns() // 1_000_000
 
+    async def change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run a statement once per row; how many rows were changed."""
+        return self._db.executemany(sql, rows).rowcount
+
     async def fetch_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> list[Row]:
         """Run a statement with RETURNING once per row."""
         run = self._db.execute
