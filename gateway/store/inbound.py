@@ -80,7 +80,7 @@ async def find_open_sets(tx: Tx, concat_key: str, lacking: int) -> list[PartSet]
     rows = await tx.fetch(
         "SELECT set_id, max(inbound_id), max(network_time), max(received_at) FROM inbound_parts"
         f" WHERE concat_key = ? AND set_id IN ({_NEWEST_SETS}) GROUP BY set_id"
-        " HAVING max(part = ?) = 0 ORDER BY min(id)",
+        " HAVING max(CASE WHEN part = ? THEN 1 ELSE 0 END) = 0 ORDER BY min(id)",
         (concat_key, concat_key, _MOST_SETS, lacking),
     )
     return [_part_set(row) for row in rows]
@@ -116,7 +116,7 @@ async def find_repeated(tx: Tx, parts: Sequence[StoredPart]) -> str | None:
     first = parts[0]
     rows = await tx.fetch(
         "SELECT set_id, inbound_id FROM (SELECT set_id, inbound_id, part, network_time, encoding, payload"
-        " FROM inbound_parts WHERE concat_key = ? AND set_id < ? ORDER BY set_id DESC LIMIT ?)"
+        " FROM inbound_parts WHERE concat_key = ? AND set_id < ? ORDER BY set_id DESC LIMIT ?) AS earlier"
         " WHERE inbound_id IS NOT NULL AND part = ? AND coalesce(network_time, 0) = ? AND encoding = ?"
         " AND payload = ? LIMIT ?",
         (

@@ -52,6 +52,10 @@ async def _make_table(tx: Tx, octets: str) -> None:
     )
 
 
+async def _count(tx: Tx, where: str, params: Sequence[int]) -> int:
+    return int((await tx.fetch(f"SELECT count(*) FROM notes WHERE {where}", params))[0][0])
+
+
 def put(name: str, n: int = 0) -> Callable[[Tx], Awaitable[str]]:
     """An operation that writes one row and one event."""
 
@@ -314,6 +318,9 @@ async def test_sums_and_counts_are_integers(store: OpenStore):
     ((total, n, owner),) = await store.read(lambda tx: tx.fetch(sql, ("n0", "n7")))
     assert (total, n, owner) == (2**41, 2, "me")
     assert isinstance(total, int)
+    for empty in ("name IN ()", "name NOT IN () AND n < ?"):
+        params = (0,) if "?" in empty else ()
+        assert await store.read(partial(_count, where=empty, params=params)) == 0
 
 
 async def test_a_text_with_a_nul_in_it_is_taken(store: OpenStore, database: Database):

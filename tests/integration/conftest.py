@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,32 @@ from tests.support.kannel_rig import KannelRig, open_kannel_rig
 from tests.support.modem_driver import driver_for, running
 from tests.support.recording_sink import RecordingSink
 from tests.support.scripted_modem import ScriptedModem
+from tests.support.stores import databases_for_files
+
+ON_BOTH_ENGINES = {
+    "test_api_messages",
+    "test_pipeline_batches",
+    "test_pipeline_inbound",
+    "test_pipeline_receipts",
+    "test_pipeline_send",
+}
+"""Suites that run over SQLite and over PostgreSQL. HONGYAN_TEST_STORE=postgres runs all that can over PostgreSQL."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.module.__name__.rpartition(".")[2] in ON_BOTH_ENGINES:
+        metafunc.parametrize("engine", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What the stores of `tests.support` are in: a file, or a database of a server."""
+    kind: str = getattr(request, "param", os.environ.get("HONGYAN_TEST_STORE", "sqlite"))
+    if kind == "sqlite":
+        yield kind
+        return
+    with databases_for_files(request.getfixturevalue("postgres_cluster")):
+        yield kind
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.pipeline.inbound import PART_WAIT
+from gateway.store.sqlite.engine import SqliteStore
 from tests.integration.test_pipeline_inbound import part_of
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import START, Rig, running
@@ -22,6 +23,7 @@ class Steps:
 
     def __init__(self, rig: Rig) -> None:
         self.n = 0
+        assert isinstance(rig.store, SqliteStore)
         rig.store._db.set_progress_handler(self._note, _EVERY)
 
     def _note(self) -> int:

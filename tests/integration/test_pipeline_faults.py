@@ -11,6 +11,7 @@ import pytest
 
 from drivers.base import Accepted, Encoding, FaultKind, InboundPart, OutboundSegment, SubmitResult
 from gateway.errors import StoreBusy
+from gateway.store.sqlite.engine import SqliteStore
 from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import PHONE, Rig, receipt, running
 
@@ -26,6 +27,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def locked(rig: Rig, path: Path) -> Iterator[None]:
     """Another process writes and does not end: each of our commits fails."""
+    assert isinstance(rig.store, SqliteStore)
     rig.store._db.execute("PRAGMA busy_timeout = 1")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

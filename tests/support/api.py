@@ -26,8 +26,9 @@ from gateway.pipeline.intake.batches import Batches
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Pause, Standing, TraceReply, UssdReply
 from gateway.routing.rules import queues_of
+from gateway.runtime.stores import OpenStore
 from gateway.store.keys import hash_secret, make_secret, save_key
-from gateway.store.sqlite.engine import SqliteStore
+from tests.support.stores import open_at
 
 VALID_FOR_S = 48 * 3_600.0
 """How long a message may wait that does not say itself."""
@@ -107,7 +108,7 @@ class ApiRig:
     """
 
     client: TestClient[Any, Any]
-    store: SqliteStore
+    store: OpenStore
     clock: SettableClock
     intake: Intake
     secret: str = ""
@@ -153,7 +154,7 @@ async def open_api(
     folder: Path, *, heartbeat_s: float = 15.0, limits: Limits | None = None, text: TextRules = DEFAULT_RULES
 ) -> AsyncIterator[ApiRig]:
     """The API on a fresh store in ``folder``."""
-    store = await SqliteStore.open(folder / "hongyan.db")
+    store = await open_at(folder / "hongyan.db")
     clock = SettableClock()
     reason: list[str] = []
     intake = Intake(store, clock, IntakeSettings("CN", {"sim-1": ("default", "otp")}, VALID_FOR_S, text))

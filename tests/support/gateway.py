@@ -43,12 +43,13 @@ from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.budgets import Budget
 from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
+from gateway.runtime.stores import OpenStore
 from gateway.store.events import load_timeline
 from gateway.store.inbound import list_inbound
 from gateway.store.messages import find_message, load_segments
-from gateway.store.sqlite.engine import SqliteStore
 from gateway.telemetry.metrics import make_metrics
 from tests.support.fake_driver import DEADLINE_S, ScriptedDriver
+from tests.support.stores import open_at
 
 PHONE = "+8613800138000"
 START = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
@@ -113,7 +114,7 @@ class Rig:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: OpenStore,
         channels: Sequence[ScriptedChannel],
         policy: RetryPolicy,
         clock: ManualClock,
@@ -314,7 +315,7 @@ async def running(
     exclusive: bool = True,
 ) -> AsyncIterator[Rig]:
     """A rig on a store file, stopped and closed at the end."""
-    store = await SqliteStore.open(path, exclusive=exclusive)
+    store = await open_at(path, exclusive=exclusive)
     wrapped = [c if isinstance(c, ScriptedChannel) else ScriptedChannel(driver=c) for c in channels]
     traces = path.with_name(path.name + ".traces")
     rig = Rig(store, wrapped, policy or RetryPolicy(), clock or ManualClock(), traces, text, region)

@@ -61,6 +61,8 @@ class Cluster:
         self._process: subprocess.Popen[bytes] | None = None
         self._watch: subprocess.Popen[bytes] | None = None
         self._n_databases = 0
+        self.migrated = ""
+        """The name of a database with all tables and no rows, once somebody has made it."""
 
     def make(self) -> None:
         """Make it, with its roles: postgres, who may do all, and hongyan, who owns the databases."""
@@ -113,6 +115,10 @@ class Cluster:
         """End it; ``immediate``: as `pg_ctl stop -m immediate` does, without a word to anybody."""
         self._end(signal.SIGQUIT if immediate else signal.SIGINT)
 
+    def end_at_once(self) -> None:
+        """As `pg_ctl stop -m immediate`."""
+        self.stop(immediate=True)
+
     def kill(self) -> None:
         """SIGKILL to the server and all that it has started."""
         assert self._process is not None
@@ -134,11 +140,11 @@ class Cluster:
             self._process.wait(_START_S)
             self._process = None
 
-    def make_database(self) -> str:
-        """The name of a new, empty database that the role ``hongyan`` owns."""
+    def make_database(self, template: str = "template0") -> str:
+        """The name of a new database that the role ``hongyan`` owns: empty, or a copy of another."""
         self._n_databases += 1
         name = f"hongyan{self._n_databases}"
-        self.run_sql(f"CREATE DATABASE {name} OWNER hongyan TEMPLATE template0")
+        self.run_sql(f"CREATE DATABASE {name} OWNER hongyan TEMPLATE {template}")
         return name
 
     def drop_database(self, name: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 from gateway.store.postgres.engine import PostgresStore
 from gateway.store.sqlite.engine import SqliteStore
 from gateway.store.target import Target
+from tests.support.postgres import Cluster
 
 OpenStore = SqliteStore | PostgresStore
+
+_in_use: Databases | None = None
 
 
 class Database:
@@ -55,3 +59,45 @@ def make_database(request: pytest.FixtureRequest) -> Database:
         return Database("postgres", lambda **options: PostgresStore.open(target, **options))
     path: Path = request.getfixturevalue("tmp_path") / "s.db"
     return Database("sqlite", lambda **options: SqliteStore.open(path, **options))
+
+
+class Databases:
+    """Databases of a server in the place of files."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._names: dict[Path, str] = {}
+
+    async def target(self, path: Path) -> Target:
+        """The database that stands for a file."""
+        cluster = self._cluster
+        if not cluster.migrated:
+            name = cluster.make_database()
+            await (await PostgresStore.open(Target(cluster.url(name)))).close()
+            cluster.migrated = name
+        if path not in self._names:
+            self._names[path] = cluster.make_database(cluster.migrated)
+        return Target(cluster.url(self._names[path]))
+
+    def drop(self) -> None:
+        for name in self._names.values():
+            self._cluster.drop_database(name)
+
+
+@contextmanager
+def databases_for_files(cluster: Cluster) -> Iterator[None]:
+    """Let `open_at` open a database of this server for each file, as long as the block."""
+    global _in_use  # noqa: PLW0603 - which engine a test runs on is a fact of the whole test
+    _in_use = databases = Databases(cluster)
+    try:
+        yield
+    finally:
+        _in_use = None
+        databases.drop()
+
+
+async def open_at(path: Path, *, exclusive: bool = False) -> OpenStore:
+    """A store in a file, or in the database that stands for it."""
+    if _in_use is None:
+        return await SqliteStore.open(path, exclusive=exclusive)
+    return await PostgresStore.open(await _in_use.target(path), exclusive=exclusive)

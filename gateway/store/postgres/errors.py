@@ -13,7 +13,7 @@ _LOST: Final = (
     asyncpg.PostgresConnectionError,
     # The tables have changed under the connection's prepared statements.
     asyncpg.InvalidCachedStatementError,
-    asyncpg.OutdatedSchemaCacheError,
+    asyncpg.InternalClientError,
     asyncpg.ProtocolError,
     asyncpg.OperatorInterventionError,  # 57P01 admin shutdown, 57P02 crash, 57P03 not yet
     asyncpg.IdleInTransactionSessionTimeoutError,

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 _TOKENS: Final = re.compile(
     r"""
     '(?:[^']|'')*' | "[^"]*" | --[^\n]*                             # what is none of our business
-    | \b(?P<negated>NOT\s+)?IN\s*\((?P<list>\s*\?(?:\s*,\s*\?)*\s*)\)  # a list of nothing but placeholders
+    | \b(?P<negated>NOT\s+)?IN\s*\((?P<list>\s*(?:\?(?:\s*,\s*\?)*\s*)?)\)  # nothing but placeholders, or nothing
     | (?P<mark>\?)
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -69,8 +69,11 @@ def translate(sql: str) -> Statement:
             return f"${len(shape)}"
         if found["list"] is None:
             return found[0]
-        shape.append(found["list"].count("?"))
-        return f"<> ALL(${len(shape)})" if found["negated"] else f"= ANY(${len(shape)})"
+        array = "'{}'"
+        if n_items := found["list"].count("?"):
+            shape.append(n_items)
+            array = f"${len(shape)}"
+        return f"<> ALL({array})" if found["negated"] else f"= ANY({array})"
 
     text = _TOKENS.sub(put, sql)
     return Statement(text, tuple(shape) if any(shape) else None)
