@@ -279,8 +279,8 @@ _KEPT = f"SELECT {_EARLY}, channel, received_at, reference, octets FROM early_re
 async def list_kept(tx: Tx, *, channel: str | None, limit: int, before: str | None) -> list[KeptReceipt]:
     """Receipts without a segment, newest first; cursor = last id."""
     sql = (
-        f"{_KEPT} (SELECT DISTINCT receipt_id FROM early_receipts WHERE (? IS NULL OR channel = ?)"
-        " AND (? IS NULL OR receipt_id < ?) ORDER BY receipt_id DESC LIMIT ?)"
+        f"{_KEPT} (SELECT DISTINCT receipt_id FROM early_receipts WHERE (CAST(? AS TEXT) IS NULL OR channel = ?)"
+        " AND (CAST(? AS TEXT) IS NULL OR receipt_id < ?) ORDER BY receipt_id DESC LIMIT ?)"
         " ORDER BY receipt_id DESC, length(reference), reference"
     )
     return _group_kept(await tx.fetch(sql, (channel, channel, before, before, limit)))

@@ -145,12 +145,14 @@ async def test_a_batch_that_a_crash_cut_off_is_gone_on_with(
     assert await anew.accept(wanted, key=None, idempotency=idempotency("k")) == b"[0,2,3,4,5,6,7]"
 
 
-async def test_a_batch_that_comes_twice_at_once_is_stored_once(rig: Rig, monkeypatch: pytest.MonkeyPatch):
+async def test_a_batch_that_comes_twice_at_once_is_stored_once(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """As two processes on one store take it: each with a store, and all else, of its own."""
     monkeypatch.setattr(batches, "_LET_OTHERS_S", (0.0, 0.01))
     wanted: list[MessageRequest | Rejected] = [*requests(*"abcdefgh")]
     wanted[1] = Rejected(1, "wrong", "no")
-    async with running(rig.store._path, ScriptedDriver("a"), started=False, exclusive=False) as other:
+    async with running(tmp_path / "s.db", ScriptedDriver("a"), started=False, exclusive=False) as other:
         taken = await asyncio.gather(
             *(one.batches.accept(wanted, key=None, idempotency=idempotency("k")) for one in (rig, other) * 2)
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TypeVar
 
 from gateway.errors import StoreUnavailable
@@ -108,8 +107,7 @@ class PostgresStore:
         self._wake.set()
         await self._task
         self._listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._listening
+        await asyncio.wait([self._listening])
         await self._readers.close()
         await self._groups.close()
         if not self._committed.done():
