@@ -197,6 +197,8 @@ class PostgresStore:
                 tell(committed.queues)
 
     def _hear(self, notice: Notice) -> None:
+        if not notice.store and notice.last_seq <= self._last_seq:
+            return  # looked up, and known already
         self._advance(notice.last_seq)
         if notice.queues is None or notice.queues:
             for tell in self._tell_claimable:
