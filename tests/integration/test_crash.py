@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,25 +17,77 @@ from gateway.model.message import Message
 from gateway.pipeline.operator.verbs import resend_message
 from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.store.messages import MessageFilter, list_messages
-from tests.support.crash_scenario import TWO_PARTS, JournalingDriver
+from tests.support.crash_scenario import (
+    HASTY,
+    INBOUND,
+    ON_POSTGRES,
+    TWO_PARTS,
+    DatabasesByFolder,
+    JournalingDriver,
+    databases_in_use,
+)
 from tests.support.gateway import Rig, receipt, running
 from tests.support.people import OPERATOR
+from tests.support.postgres import Cluster
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 
 
+Crashes = tuple[OnUncertain, Path]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    if request.param == "postgres" and not ON_POSTGRES:
+        pytest.skip("the rig opens files only")
+    return str(request.param)
+
+
 @pytest.fixture(scope="module", params=list(OnUncertain))
 def crashes(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[OnUncertain, Path]:
-    """What is left of the scenario, killed before and after each of its commits."""
-    root = tmp_path_factory.mktemp(f"crash-{request.param}")
-    command = [sys.executable, "-m", "tests.support.crash_scenario", str(root), str(request.param)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    request: pytest.FixtureRequest, kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Crashes]:
+    """What is left of a message's life, killed before and after each of its commits."""
+    with _crashed(request, kind, tmp_path_factory, "message", request.param) as root:
+        yield request.param, root
+
+
+@pytest.fixture(scope="module")
+def other_crashes(
+    request: pytest.FixtureRequest, kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The same of the other life: an early receipt, parts that come in, a message that is taken back."""
+    with _crashed(request, kind, tmp_path_factory, "more", OnUncertain.HOLD) as root:
+        yield root
+
+
+@contextmanager
+def _crashed(
+    request: pytest.FixtureRequest,
+    kind: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    life: str,
+    on_uncertain: OnUncertain,
+) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp(f"crash-{life}-{on_uncertain}")
+    command = [sys.executable, "-m", "tests.support.crash_scenario", str(root), life, str(on_uncertain)]
+    databases: AbstractContextManager[object] = nullcontext()
+    if kind == "postgres":
+        server: Cluster = request.getfixturevalue("postgres_cluster")
+        command += [str(server.folder), str(server.port)]
+        databases = databases_in_use(
+            DatabasesByFolder(server.folder, server.port, root.name.replace("-", "_"))
+        )
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
     assert ended.returncode == 0, ended.stderr
-    return request.param, root
+    with databases:
+        yield root
+
+
+def in_order(root: Path) -> list[Path]:
+    return sorted(root.iterdir(), key=lambda folder: int(folder.name))
 
 
 def journal(path: Path) -> list[str]:
@@ -47,7 +101,7 @@ async def messages_of(rig: Rig) -> list[Message]:
 async def test_nothing_is_lost_and_nothing_goes_twice_unmarked(crashes: tuple[OnUncertain, Path]):
     on_uncertain, root = crashes
     seen: Counter[str] = Counter()
-    folders = sorted(root.iterdir(), key=lambda folder: int(folder.name))
+    folders = in_order(root)
     assert len(folders) > 12, "accept, claim, two results and two receipts are commits of their own"
     for folder in folders:
         outcome = await _restart(folder, on_uncertain)
@@ -60,6 +114,37 @@ async def test_nothing_is_lost_and_nothing_goes_twice_unmarked(crashes: tuple[On
         assert seen["failed"] > 0
     if on_uncertain is OnUncertain.RETRY:
         assert seen["sent twice"] > 0
+
+
+async def test_early_receipts_parts_and_cancels_survive_a_kill(other_crashes: Path):
+    seen: Counter[str] = Counter()
+    for folder in in_order(other_crashes):
+        driver = JournalingDriver("a", folder / "submitted")
+        async with running(folder / "s.db", driver, policy=RetryPolicy(first_s=1.0)) as rig:
+            await rig.settled()
+            told = {*journal(folder / "acknowledged")}
+            for part in INBOUND:  # the network brings again what we did not acknowledge
+                if part.dedupe_key not in told:
+                    await driver.report(part)
+            assert [message.text for message in await rig.inbound()] == ["鸿雁"], folder
+            kept: dict[str, Message] = {m.id: m for m in await messages_of(rig)}
+            assert {*journal(folder / "answered")} <= kept.keys()
+            for message_id in journal(folder / "canceled"):
+                assert kept[message_id].status == "canceled"
+            submits = Counter(line.partition(":")[0] for line in journal(folder / "submitted"))
+            assert max(submits.values(), default=0) <= 1, folder
+            for message in kept.values():
+                if message.recipient != HASTY:
+                    assert message.status in {"scheduled", "canceled"}
+                    assert not submits[message.id]
+                    continue
+                assert message.status == "uncertain" or (message.status, submits[message.id]) == (
+                    "delivered",
+                    1,
+                )
+                seen[message.status] += 1
+    assert seen["delivered"] > 1, "by a receipt that came before its answer"
+    assert seen["uncertain"] > 0, "killed between the octets and their receipt"
 
 
 async def _restart(folder: Path, on_uncertain: OnUncertain) -> str:
