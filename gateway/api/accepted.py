@@ -47,14 +47,14 @@ def read_idempotency(request: web.Request, body: bytes) -> Idempotency | None:
     # The same request is the same address and every octet of the body.
     stands_for = sha256(request.path.encode() + b"\n")
     stands_for.update(body)
-    return Idempotency(key, stands_for.digest(), render)
+    return Idempotency(key, stands_for.digest(), _render)
 
 
 def answer_accepted(accepted: AcceptedMessage | AcceptedBatch | bytes) -> web.Response:
     """202; octets are the first answer to the same request, given again."""
     if isinstance(accepted, bytes):
         return _replay(accepted, 202)
-    return answer(render(accepted), status=202)
+    return answer(_render(accepted), status=202)
 
 
 async def answer_deed(call: Call, body: bytes, deed: Callable[[Tx], Awaitable[Any]]) -> web.Response:
@@ -112,8 +112,7 @@ def _replay(body: bytes, status: int) -> web.Response:
     return response
 
 
-def render(accepted: AcceptedMessage | AcceptedBatch) -> bytes:
-    """The body of an answer."""
+def _render(accepted: AcceptedMessage | AcceptedBatch) -> bytes:
     if isinstance(accepted, AcceptedMessage):
         message = accepted.message
         # What the timeline begins with; read from the store it would be the same, and cost a read per message.

@@ -42,17 +42,6 @@ class KeyRing:
             raise Forbidden(scope)
         return key
 
-    def recall(self, authorization: str, scope: Scope) -> ApiKey | None:
-        """The key that a header brings, if it is remembered and may do what needs ``scope``; `authorize` knows more."""
-        try:
-            secret = _read_secret(authorization)
-        except Unauthorized:
-            return None
-        known = self._known.get(hash_secret(secret))
-        if known is None or known[0] <= self._clock.monotonic():
-            return None
-        return known[1] if known[1].allows(scope) else None
-
     async def _find(self, secret: str) -> ApiKey:
         secret_hash = hash_secret(secret)
         now = self._clock.monotonic()

@@ -12,14 +12,13 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway.api.auth import KeyRing
 from gateway.api.calls.events import HEARTBEAT_S, STREAMS, Streams
-from gateway.api.calls.short_way import MessageDoor
 from gateway.api.calls.system import BACKLOG, DOCUMENT, HEALTH, PAGE, SCRAPING, StoreHealth, watch
 from gateway.api.context import ApiContext, Call
 from gateway.api.docs import render_page
 from gateway.api.http.answers import hold_answers
 from gateway.api.http.bodies import BODIES, HELD, Bodies, Held
 from gateway.api.http.body import BATCH_MAX_OCTETS, defer_continue, encode
-from gateway.api.http.connections import DOOR, GUARD, Connection, Guard, Limits, Runner
+from gateway.api.http.connections import GUARD, Connection, Guard, Limits, Runner
 from gateway.api.http.problem import supervise
 from gateway.api.http.query import NoQuery, read_query
 from gateway.api.openapi import make_document
@@ -66,7 +65,6 @@ def build_app(
     app[SCRAPING] = asyncio.Lock()
     app[HEALTH] = StoreHealth(context.store, context.clock)
     app[GUARD] = Guard(limits)
-    app[DOOR] = MessageDoor(context, keys, {**_HEADERS, **_DEFAULTS})
     app.cleanup_ctx.append(app[GUARD].watched)
     app.on_response_prepare.append(_add_headers)
     watch(context, app[BACKLOG])

@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple, Protocol
 from aiohttp import web
 
 from drivers.origins import origin_of
-from gateway.api.http.short_way import Door, ShortWay
 
 LOOK_EVERY_S: Final = 0.5
 WRITE_S: Final = 60.0
@@ -45,7 +44,7 @@ class Limits(NamedTuple):
     streams_of_key: int = 20
 
 
-class Connection(ShortWay):
+class Connection(web.RequestHandler):
     """One connection.
 
     Attributes:
@@ -65,8 +64,8 @@ class Connection(ShortWay):
         "reading_since",
     )
 
-    def __init__(self, manager: web.Server, guard: Guard, door: Door | None, **options: Any) -> None:
-        super().__init__(manager, door, **options)
+    def __init__(self, manager: web.Server, guard: Guard, **options: Any) -> None:
+        super().__init__(manager, **options)
         self._guard = guard
         self._n_begun = 0
         self._waiting_since: tuple[float, bool] | None = None
@@ -233,12 +232,8 @@ class Guard:
     def drop_late(self, now: float) -> None:
         """End those that keep us waiting too long."""
         for guest in [guest for crowd in self._by_origin.values() for guest in crowd]:
-            if not isinstance(guest, Connection):
-                continue
-            if guest.is_late(now):
+            if isinstance(guest, Connection) and guest.is_late(now):
                 guest.drop()
-            else:
-                guest.hand_over()
 
     async def watched(self, _app: web.Application) -> AsyncIterator[None]:
         """Look after them while the application lives."""
@@ -259,14 +254,13 @@ class Guard:
 class _Server(web.Server):
     """Makes a `Connection` for each client."""
 
-    def __init__(self, inner: web.Server, guard: Guard, door: Door | None, **options: Any) -> None:
+    def __init__(self, inner: web.Server, guard: Guard, **options: Any) -> None:
         super().__init__(inner.request_handler, request_factory=inner.request_factory)
         self._guard = guard
-        self._door = door
         self._options = options
 
     def __call__(self) -> web.RequestHandler:
-        return Connection(self, self._guard, self._door, loop=asyncio.get_running_loop(), **self._options)
+        return Connection(self, self._guard, loop=asyncio.get_running_loop(), **self._options)
 
 
 class Runner(web.AppRunner):
@@ -277,9 +271,7 @@ class Runner(web.AppRunner):
         self._options = options
 
     async def _make_server(self) -> web.Server:
-        return _Server(await super()._make_server(), self.app[GUARD], self.app.get(DOOR), **self._options)
+        return _Server(await super()._make_server(), self.app[GUARD], **self._options)
 
 
 GUARD = web.AppKey("guard", Guard)
-DOOR = web.AppKey("door", Door)
-"""Who takes plain requests; without one all go the long way."""

@@ -145,7 +145,8 @@ class Intake:
             return answer
         draft = self.draft(request, key=key)
         if idempotency is None:
-            return await self.store(draft)
+            with self.room.hold([draft]):
+                return await self._store.write_jointly(save_drafts, draft)
 
         async def save_once(tx: Tx) -> AcceptedMessage | bytes:
             once = once_of(key, idempotency)
@@ -158,15 +159,6 @@ class Intake:
 
         with self.room.hold([draft]):
             return await self._store.write(save_once)
-
-    async def store(self, draft: Draft) -> AcceptedMessage:
-        """Commit one message that `draft` has made.
-
-        Raises:
-            StoreError: nothing was stored; `Overloaded`, because too much waits for that already.
-        """
-        with self.room.hold([draft]):
-            return await self._store.write_jointly(save_drafts, draft)
 
     async def _replayed(self, key: ApiKey | None, idempotency: Idempotency | None) -> bytes | None:
         """The first answer to an Idempotency-Key that came before, even if the request would be refused by now."""
