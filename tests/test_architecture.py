@@ -96,6 +96,19 @@ def _names(node: ast.AST) -> set[str]:
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
+def test_a_status_is_written_by_the_table_of_lives_alone():
+    elsewhere = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in SOURCES
+        if name_of(path).startswith("gateway/") and name_of(path) != "gateway/model/lifecycle.py"
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("replace")
+        and "status" in {keyword.arg for keyword in node.keywords}
+    ]
+    assert elsewhere == [], "say what happened: gateway.model.lifecycle.moved, part_moved"
+
+
 SQL = re.compile(
     r"\s*(SELECT .* FROM (?!sqlite_schema)|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+ AS\b)"
 )

@@ -141,17 +141,6 @@ def part_after(status: S, cause: PartCause) -> S:
     return PART_MOVES[cause][status]
 
 
-def check_transition(old: M, new: M) -> M:
-    """The new status, if it may follow the old one.
-
-    Raises:
-        StateError: it may not; nothing should be written.
-    """
-    if new not in TRANSITIONS[old]:
-        raise StateError(old, new)
-    return new
-
-
 def moved(message: Message, cause: Cause, **changes: Any) -> Message:
     """A message to which something has happened.
 

@@ -10,13 +10,11 @@ import logging
 import math
 from datetime import datetime, timedelta
 
-import msgspec
-
 from drivers.base import Uncertain
 from gateway.clock import STEP_S, Clock, ahead_s, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.events import message_event
-from gateway.model.lifecycle import check_transition, decide_verdict
+from gateway.model.lifecycle import VERDICT_CAUSES, Cause, decide_verdict, moved
 from gateway.model.message import Message, MessageStatus, SegmentStatus
 from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.sending.outcomes import record_refused
@@ -182,7 +180,7 @@ class Sweeper:
 
         async def op(tx: Tx) -> int:
             expired = await find_expired(tx, self._clock.now(), BATCH)
-            await end_messages(tx, expired, MessageStatus.EXPIRED, EXPIRED, self._clock)
+            await end_messages(tx, expired, Cause.EXPIRED, EXPIRED, self._clock)
             return len(expired)
 
         if not await self._store.read(lambda tx: find_expired(tx, self._clock.now(), 1)):
@@ -207,10 +205,8 @@ class Sweeper:
         on_wire = next((s for s in segments if s.status is SegmentStatus.SENDING), None)
         if on_wire is None:
             # Nothing of it can be on a wire: its owner died between two writes.
-            status = decide_verdict([s.status for s in segments])
-            state = msgspec.structs.replace(
-                message, status=check_transition(message.status, status), updated_at=now
-            )
+            cause = VERDICT_CAUSES[decide_verdict([s.status for s in segments])]
+            state = moved(message, cause, updated_at=now)
             await save_change(tx, Change(message, state))
             tx.record(message_event(state, now))
         else:
@@ -219,10 +215,6 @@ class Sweeper:
 
 
 async def _requeue(tx: Tx, message: Message, now: datetime) -> None:
-    queued = msgspec.structs.replace(
-        message,
-        status=check_transition(message.status, MessageStatus.QUEUED),
-        updated_at=now,
-    )
+    queued = moved(message, Cause.DUE, updated_at=now)
     await save_change(tx, Change(message, queued))
     tx.record(message_event(queued, now))

@@ -10,9 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-import msgspec
-
 from gateway.clock import format_ms
+from gateway.model.lifecycle import PartCause, part_moved
 from gateway.model.message import Category, Message, Segment, SegmentStatus
 from gateway.routing.balancer import Candidate
 from gateway.routing.budgets import URGENT, Need
@@ -169,9 +168,9 @@ async def _begin_further(tx: Tx, whole: Whole, now: datetime) -> None:
     """Mark the first waiting segment of a claimed message, which is none of its row."""
     message, segments = whole
     waiting = next(s for s in segments if s.status is SegmentStatus.QUEUED)
-    begun = msgspec.structs.replace(
+    begun = part_moved(
         waiting,
-        status=SegmentStatus.SENDING,
+        PartCause.SUBMITTED,
         channel=message.channel,
         attempts=waiting.attempts + 1,
         submitted_at=now,

@@ -9,7 +9,8 @@ import msgspec
 
 from gateway.model.actor import SYSTEM, Actor
 from gateway.model.events import message_event
-from gateway.model.message import Message, MessageError, MessageStatus, Segment
+from gateway.model.lifecycle import Cause, moved
+from gateway.model.message import Message, MessageError, Segment
 from gateway.policy.optout import is_stopped
 from gateway.store.messages import save_messages, take_concat_ref
 from gateway.store.ports import Tx
@@ -61,7 +62,7 @@ async def save_drafts(tx: Tx, drafts: Sequence[Draft]) -> list[AcceptedMessage]:
     for draft in drafts:
         message = draft.message
         if is_stopped(message.category, suppressed=message.recipient in suppressed):
-            message = msgspec.structs.replace(message, status=MessageStatus.BLOCKED, error=_OPTED_OUT)
+            message = moved(message, Cause.BLOCKED, error=_OPTED_OUT)
         if message.n_segments > 1:
             reference = await take_concat_ref(tx, message.recipient, draft.reference_bits)
             message = msgspec.structs.replace(message, concat_ref=reference)

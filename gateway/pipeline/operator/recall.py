@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-import msgspec
-
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict
 from gateway.model.actor import Actor
 from gateway.model.events import message_event
-from gateway.model.lifecycle import TRANSITIONS
+from gateway.model.lifecycle import Cause, PartCause, may, moved, part_moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.operator.verbs import cancel_message
 from gateway.store.changes import Change, save_change
@@ -103,18 +101,18 @@ async def _record(tx: Tx, clock: Clock, message_id: str, forgotten: list[int], b
     assert found is not None  # it was there before, and messages stay
     message, segments = found
     gone = [
-        (segment, msgspec.structs.replace(segment, status=SegmentStatus.UNDELIVERED, error=RECALLED))
+        (segment, part_moved(segment, PartCause.FORGOTTEN, error=RECALLED))
         for segment in segments
         if segment.part in forgotten and segment.status is SegmentStatus.SENT
     ]
     if not gone:
         return message
     whole = len(gone) == len(segments)
-    status = MessageStatus.CANCELED if whole else MessageStatus.UNDELIVERED
-    if status not in TRANSITIONS[message.status]:
+    cause = Cause.FORGOTTEN if whole else Cause.FORGOTTEN_IN_PART
+    if not may(message.status, cause):
         return await save_change(tx, Change(message, message, gone))
     now = truncate_ms(clock.now())
-    ended = msgspec.structs.replace(message, status=status, error=None if whole else RECALLED, updated_at=now)
+    ended = moved(message, cause, error=None if whole else RECALLED, updated_at=now)
     ended = await save_change(tx, Change(message, ended, gone))
     tx.record(message_event(ended, now, by=by))
     return ended

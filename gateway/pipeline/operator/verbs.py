@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import msgspec
-
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict, NotFound
 from gateway.model.actor import Actor
 from gateway.model.events import make_event, message_event
-from gateway.model.lifecycle import CANCELABLE, RESENDABLE, check_transition
-from gateway.model.message import Message, MessageStatus, SegmentStatus
+from gateway.model.lifecycle import CANCELABLE, RESENDABLE, Cause, PartCause, moved, part_moved
+from gateway.model.message import Message, SegmentStatus
 from gateway.routing.channel import Pause
 from gateway.routing.rules import channel_queue
 from gateway.store.changes import Change, save_change
@@ -41,11 +39,7 @@ async def cancel_waiting(tx: Tx, clock: Clock, message_id: str, *, by: Actor) ->
         state = "partly sent" if message.status in CANCELABLE else message.status.value
         raise Conflict(f"the message is {state}; only a scheduled or queued one can be canceled")
     now = truncate_ms(clock.now())
-    canceled = msgspec.structs.replace(
-        message,
-        status=check_transition(message.status, MessageStatus.CANCELED),
-        updated_at=now,
-    )
+    canceled = moved(message, Cause.CANCELED, updated_at=now)
     await save_change(tx, Change(message, canceled))
     tx.record(message_event(canceled, now, by=by))
     return canceled
@@ -81,16 +75,16 @@ async def send_again(tx: Tx, clock: Clock, message_id: str, *, by: Actor, valid_
     now = truncate_ms(clock.now())
     out = [s for s in segments if s.status in {SegmentStatus.SENT, SegmentStatus.DELIVERED}]
     again = [
-        (s, msgspec.structs.replace(s, status=SegmentStatus.QUEUED, attempts=0, reference=None, error=None))
+        (s, part_moved(s, PartCause.RESENT, attempts=0, reference=None, error=None))
         for s in segments
         if s not in out
     ]
     if not again:
         raise Conflict(f"the message is {message.status.value}, and the network has all of it")
     valid_for = timedelta(seconds=message.valid_for_s or valid_for_s)
-    queued = msgspec.structs.replace(
+    queued = moved(
         message,
-        status=MessageStatus.QUEUED,  # not by the table: an operator's word is above it
+        Cause.RESENT,
         # Parts that are out already bind the rest to their channel: the handset joins parts by sender.
         queue=channel_queue(out[0].channel or "") if out else message.queue,
         error=None,

@@ -11,7 +11,7 @@ import msgspec
 from drivers.base import ReceiptState
 from gateway.clock import truncate_ms
 from gateway.model.events import Event, make_event, message_event
-from gateway.model.lifecycle import TRANSITIONS, decide_verdict
+from gateway.model.lifecycle import VERDICT_CAUSES, PartCause, decide_verdict, may, moved, part_moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.routing.rules import channel_queue
 from gateway.store.changes import Change, save_change, save_changes
@@ -108,13 +108,14 @@ def judge(
         # More is known of its other segments now.
         more = msgspec.structs.replace(message, error=_error_of(segments, verdict), updated_at=now)
         return Settled(Change(message, more, parts))
-    if verdict is message.status or verdict not in TRANSITIONS[message.status]:
+    cause = VERDICT_CAUSES.get(verdict)
+    if verdict is message.status or cause is None or not may(message.status, cause):
         return Settled(
             Change(message, message, parts)
         )  # other segments are still out, or the message has already ended
-    ended = msgspec.structs.replace(
+    ended = moved(
         message,
-        status=verdict,
+        cause,
         error=_error_of(segments, verdict),
         # The segments that were not sent yet must go by the same SIM: the handset joins parts by sender.
         queue=channel_queue(settled[0].channel or "") if verdict is MessageStatus.QUEUED else message.queue,
@@ -128,15 +129,15 @@ def judge(
 
 def _settle_one(segment: Segment, state: ReceiptState, receipt: EarlyReceipt, done_at: datetime) -> Segment:
     if state is ReceiptState.DELIVERED:
-        return msgspec.structs.replace(
+        return part_moved(
             segment,
-            status=SegmentStatus.DELIVERED,
+            PartCause.ARRIVED,
             delivered_at=done_at,
             sent_at=segment.sent_at or done_at,  # it was uncertain: now we know that it went out
             error=None,
         )
     error = MessageError(code=f"receipt_{state.value}", detail=f"{_DETAILS[state]} [{receipt.code}]")
-    return msgspec.structs.replace(segment, status=SegmentStatus.UNDELIVERED, error=error)
+    return part_moved(segment, PartCause.NOT_ARRIVED, error=error)
 
 
 def _error_of(segments: Sequence[Segment], verdict: MessageStatus) -> MessageError | None:

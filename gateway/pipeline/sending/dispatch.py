@@ -13,8 +13,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
-import msgspec
-
 from drivers.base import (
     Accepted,
     Fault,
@@ -26,6 +24,7 @@ from drivers.base import (
 from drivers.paced_log import PacedLog
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import StaleWrite, StoreError
+from gateway.model.lifecycle import PartCause, part_moved
 from gateway.model.message import Message, Segment, SegmentStatus
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.outcomes import Taken, record_all_accepted, record_refused
@@ -212,9 +211,9 @@ class Dispatcher:
         match result:
             case Accepted(reference=reference):
                 labeled(self._metrics.segments, lane.name, "accepted").inc()
-                sent = msgspec.structs.replace(
+                sent = part_moved(
                     segment,
-                    status=SegmentStatus.SENT,
+                    PartCause.TAKEN,
                     reference=reference,
                     sent_at=outcome.at,
                     error=None,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from drivers.base import Accepted, LateResult, Refused
 from drivers.paced_log import PacedLog
 from gateway.clock import Clock, truncate_ms
-from gateway.model.lifecycle import TERMINAL
+from gateway.model.lifecycle import TERMINAL, Cause, PartCause, may, moved, part_moved
 from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.receipts.apply import apply_early
 from gateway.pipeline.sending.lane import Lane
@@ -77,9 +75,7 @@ class LateResults:
     ) -> None:
         now = truncate_ms(self._clock.now())
         submitted_at = segment.submitted_at or now
-        sent = msgspec.structs.replace(
-            segment, status=SegmentStatus.SENT, reference=reference, sent_at=now, error=None
-        )
+        sent = part_moved(segment, PartCause.TAKEN, reference=reference, sent_at=now, error=None)
         if message.status in TERMINAL:
             # It was to be sent again, and was canceled or expired before: it stays so, but this segment is out.
             await save_change(tx, Change(message, message, [(segment, sent)]))
@@ -87,9 +83,11 @@ class LateResults:
             await apply_early(tx, message, segments, sent.part, since=submitted_at, now=now)
             return
         # It was to be sent again; now it need not be, as if this attempt had never ended.
-        status = MessageStatus.SENDING if message.status is MessageStatus.QUEUED else None
+        seen = None
+        if may(message.status, Cause.ANSWERED_LATE):
+            seen = moved(message, Cause.ANSWERED_LATE, channel=segment.channel)
         taken = Taken(message, segment, sent, submitted_at, go_on=False)
-        await record_taken(tx, message, segments, taken, status)
+        await record_taken(tx, message, segments, taken, seen)
 
 
 class StillSending(Exception):

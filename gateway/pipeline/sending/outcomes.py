@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import msgspec
-
 from drivers.base import Refused, Uncertain
 from gateway.errors import StaleWrite
 from gateway.model.events import message_event
-from gateway.model.lifecycle import check_transition, decide_verdict
+from gateway.model.lifecycle import VERDICT_CAUSES, Cause, PartCause, decide_verdict, may, moved, part_moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.receipts.apply import apply_early, apply_unnamed, apply_whole
 from gateway.pipeline.sending.retry import Decision, GiveUp, Hold, TryAgain
@@ -21,10 +19,10 @@ from gateway.store.messages import Whole, find_to_change
 from gateway.store.ports import Tx
 from gateway.store.receipts import find_early_named
 
-_STATUS_AFTER: dict[type[Decision], tuple[SegmentStatus, MessageStatus]] = {
-    Hold: (SegmentStatus.UNCERTAIN, MessageStatus.UNCERTAIN),
-    GiveUp: (SegmentStatus.FAILED, MessageStatus.FAILED),
-    TryAgain: (SegmentStatus.QUEUED, MessageStatus.QUEUED),
+_CAUSES: dict[type[Decision], tuple[PartCause, Cause]] = {
+    Hold: (PartCause.LOST, Cause.LOST),
+    GiveUp: (PartCause.REFUSED, Cause.REFUSED),
+    TryAgain: (PartCause.PUT_OFF, Cause.PUT_OFF),
 }
 
 
@@ -124,7 +122,7 @@ async def _still_mine(tx: Tx, claimed: Message) -> Whole:
 
 
 async def record_taken(
-    tx: Tx, message: Message, stored: Sequence[Segment], taken: Taken, status: MessageStatus | None = None
+    tx: Tx, message: Message, stored: Sequence[Segment], taken: Taken, seen: Message | None = None
 ) -> Segment | None:
     """The network took a segment: see `record_accepted`.
 
@@ -132,23 +130,21 @@ async def record_taken(
         message: as it is in the store.
         stored: all of its segments, as stored.
         taken: what was taken.
-        status: what the message is taken for, where that is not what it is.
+        seen: what the message is taken for, where that is not what it is.
     """
     on_wire, sent = stored[taken.sent.part - 1], taken.sent
     assert sent.sent_at is not None
     segments = [sent if s.part == sent.part else s for s in stored]
     parts = [(on_wire, sent)]
-    seen = (
-        message if status is None else msgspec.structs.replace(message, status=status, channel=sent.channel)
-    )
+    seen = message if seen is None else seen
     following = next((s for s in segments if s.status is SegmentStatus.QUEUED), None)
     if following is None:
         await _finish_sent(tx, message, _sent(seen, sent), segments, parts, taken.submitted_at)
         return None
     if taken.go_on:
-        begun = msgspec.structs.replace(
+        begun = part_moved(
             following,
-            status=SegmentStatus.SENDING,
+            PartCause.SUBMITTED,
             channel=sent.channel,
             attempts=following.attempts + 1,
             submitted_at=sent.sent_at,
@@ -157,9 +153,9 @@ async def record_taken(
         now = await save_change(tx, Change(message, message, [*parts, (following, begun)]))
         await apply_early(tx, now, segments, sent.part, since=taken.submitted_at, now=sent.sent_at)
         return begun
-    queued = msgspec.structs.replace(
+    queued = moved(
         seen,
-        status=check_transition(seen.status, MessageStatus.QUEUED),
+        Cause.PUT_OFF,
         queue=channel_queue(sent.channel or ""),
         updated_at=sent.sent_at,
     )
@@ -172,9 +168,9 @@ async def record_taken(
 def _sent(message: Message, last: Segment) -> Message:
     """A message whose segments are all out."""
     assert last.sent_at is not None
-    return msgspec.structs.replace(
+    return moved(
         message,
-        status=check_transition(message.status, MessageStatus.SENT),
+        Cause.ALL_OUT,
         error=None,
         updated_at=last.sent_at,
         sent_at=last.sent_at,
@@ -205,10 +201,11 @@ async def _finish_sent(
 async def _settle_by_segments(tx: Tx, message: Message, segments: Sequence[Segment], now: datetime) -> None:
     """Receipts of earlier segments may have settled the message before its last one was sent."""
     verdict = decide_verdict([s.status for s in segments])
-    if verdict is message.status:
+    cause = VERDICT_CAUSES.get(verdict)
+    if verdict is message.status or cause is None or not may(message.status, cause):
         return
     error = next((s.error for s in segments if s.error), None)
-    settled = msgspec.structs.replace(message, status=verdict, error=error, updated_at=now)
+    settled = moved(message, cause, error=error, updated_at=now)
     await save_change(tx, Change(message, settled))
     tx.record(message_event(settled, now))
 
@@ -234,7 +231,7 @@ async def record_refused(
     error = MessageError(code=fault.code, detail=fault.detail)
     hidden_until = None
     queue, channel, attempts = message.queue, message.channel, segment.attempts
-    part_status, status = _STATUS_AFTER[type(decision)]
+    part_cause, cause = _CAUSES[type(decision)]
     if isinstance(decision, TryAgain):
         hidden_until = now + timedelta(seconds=decision.after_s) if decision.after_s > 0 else None
         attempts -= not decision.counted
@@ -242,16 +239,16 @@ async def record_refused(
             queue = channel_queue(segment.channel or "")
         if not queue.startswith("channel:"):
             channel = None
-    changed = msgspec.structs.replace(
+    changed = part_moved(
         segment,
-        status=part_status,
+        part_cause,
         attempts=attempts,
         error=error,
         submitted_at=None if isinstance(result, Refused) else segment.submitted_at,
     )
-    state = msgspec.structs.replace(
+    state = moved(
         message,
-        status=check_transition(message.status, status),
+        cause,
         channel=channel,
         queue=queue,
         error=error,
@@ -259,7 +256,7 @@ async def record_refused(
     )
     state = await save_change(tx, Change(message, state, [(segment, changed)], hidden_until))
     tx.record(message_event(state, now, part=segment.part, attempt=segment.attempts))
-    if part_status is SegmentStatus.UNCERTAIN:
+    if part_cause is PartCause.LOST:
         whole = await find_to_change(tx, message.id)
         assert whole is not None  # it was written just now
         await apply_unnamed(tx, state, whole.segments, segment.part, now)

@@ -19,13 +19,11 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import NamedTuple
 
-import msgspec
-
 from gateway.clock import Clock, read, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.events import message_event
-from gateway.model.lifecycle import CANCELABLE, check_transition
-from gateway.model.message import Category, Message, MessageError, MessageStatus, Segment, SegmentStatus
+from gateway.model.lifecycle import Cause, may, moved
+from gateway.model.message import Category, Message, MessageError, Segment, SegmentStatus
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.turns_of_age import DEFAULT_PATIENCE, Patience, TurnsOfAge
 from gateway.policy.optout import is_stopped
@@ -283,8 +281,8 @@ class Scheduler:
             for d in due
             if not d.expired and is_stopped(d.category, suppressed=d.recipient in suppressed)
         ]
-        await end_messages(tx, expired, MessageStatus.EXPIRED, EXPIRED, self._clock)
-        await end_messages(tx, blocked, MessageStatus.BLOCKED, OPTED_OUT, self._clock)
+        await end_messages(tx, expired, Cause.EXPIRED, EXPIRED, self._clock)
+        await end_messages(tx, blocked, Cause.BLOCKED, OPTED_OUT, self._clock)
         ended = {*expired, *blocked}
         held = self._held((d for d in due if d.message_id not in ended), under_way)
         for number, urgent, besides, for_s in {(h.number, h.urgent, h.besides, h.for_s) for h in held}:
@@ -368,7 +366,7 @@ def _choose(
 async def end_messages(
     tx: Tx,
     message_ids: Sequence[str],
-    status: MessageStatus,
+    cause: Cause,
     error: MessageError,
     clock: Clock,
 ) -> None:
@@ -378,14 +376,8 @@ async def end_messages(
     now = truncate_ms(clock.now())
     changes = []
     for message, _ in await load_whole(tx, message_ids, to_change=True):
-        if message.status in CANCELABLE:
-            ended = msgspec.structs.replace(
-                message,
-                status=check_transition(message.status, status),
-                error=error,
-                updated_at=now,
-            )
-            changes.append(Change(message, ended))
+        if may(message.status, cause):
+            changes.append(Change(message, moved(message, cause, error=error, updated_at=now)))
     for change, written in zip(changes, await save_changes(tx, changes), strict=True):
         if written:
             tx.record(message_event(change.after, now))
