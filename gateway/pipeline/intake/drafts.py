@@ -10,7 +10,7 @@ import msgspec
 from gateway.model.actor import SYSTEM, Actor
 from gateway.model.events import message_event
 from gateway.model.lifecycle import Cause, moved
-from gateway.model.message import Message, MessageError, Segment
+from gateway.model.message import Message, MessageError, MessageStatus, Segment
 from gateway.policy.optout import is_stopped
 from gateway.store.messages import save_messages, take_concat_ref
 from gateway.store.ports import Tx
