@@ -13,6 +13,8 @@ from gateway.store.ports import Tx
 
 HELD_MS: Final = 253_370_764_800_000
 """The year 9999, as ``hidden_until``: no pause ends so late, and no time alone ends this one."""
+_OUT_OF_ORDER: Final = 100
+"""Among so many that are first by their ids is the one that goes: ids are made a moment before messages are stored."""
 _GOING = {MessageStatus.SCHEDULED, MessageStatus.QUEUED, MessageStatus.SENDING}
 
 
@@ -64,10 +66,13 @@ async def leave_sequence(tx: Tx, message: Message) -> None:
     if not rows:
         await tx.execute("DELETE FROM sequences WHERE sequence = ? AND recipient = ?", place)
         return
+    # Ids may be out of order: what left may have been held itself, and another one that goes is still there.
     freed = await tx.fetch(
         "UPDATE messages SET hidden_until = NULL WHERE id = ? AND status = 'queued' AND hidden_until = ?"
-        " RETURNING queue",
-        (rows[0][0], HELD_MS),
+        " AND NOT EXISTS (SELECT 1 FROM (SELECT message_id FROM sequence_messages WHERE sequence = ? AND recipient = ?"
+        " ORDER BY message_id LIMIT ?) AS first JOIN messages AS m ON m.id = first.message_id"
+        " WHERE m.hidden_until IS DISTINCT FROM ?) RETURNING queue",
+        (rows[0][0], HELD_MS, *place, _OUT_OF_ORDER, HELD_MS),
     )
     for (queue,) in freed:
         tx.claimable(queue)

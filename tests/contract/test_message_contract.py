@@ -240,3 +240,27 @@ async def test_every_look_up_is_one_that_the_engine_knows(store: OpenStore):
 
     await store.read(look)
     await store.write(change)
+
+
+async def test_receipts_that_are_kept_are_listed_newest_first(store: Store):
+    kept = [receipts.EarlyReceipt(make_id(), TO, "delivered", "000", AT, octets=b"id:7") for _ in range(3)]
+    for receipt, channel in zip(kept, "aba", strict=True):
+        await store.write(
+            lambda tx, receipt=receipt, channel=channel: receipts.save_early(  # type: ignore[misc]
+                tx, receipt, channel=channel, references=["7", "07"], received_at=AT
+            )
+        )
+    first, second, third = (receipt.receipt_id for receipt in kept)
+
+    async def listed(channel: str | None = None, before: str | None = None, limit: int = 10) -> list[str]:
+        found = await store.read(
+            lambda tx: receipts.list_kept(tx, channel=channel, limit=limit, before=before)
+        )
+        assert all(set(one.references) == {"7", "07"} for one in found)
+        return [one.early.receipt_id for one in found]
+
+    assert await listed() == [third, second, first]
+    assert await listed(limit=1) == [third]
+    assert await listed("a") == [third, first]
+    assert await listed("a", before=third) == [first]
+    assert await listed(before=second) == [first]

@@ -136,6 +136,17 @@ async def test_a_sequence_is_one_at_a_time(store: OpenStore, other: OpenStore):
     assert await ready(other) == [fresh.id]
 
 
+async def test_a_sequence_is_one_at_a_time_also_where_ids_are_out_of_order(store: OpenStore):
+    made_first, stored_first, last = [make_message(sequence="a") for _ in range(3)]
+    for message in (stored_first, made_first, last):
+        await put(store, message)
+    assert await ready(store) == [stored_first.id]
+    await end(store, last)
+    assert await ready(store) == [stored_first.id], "the first is not done yet"
+    await end(store, stored_first)
+    assert await ready(store) == [made_first.id]
+
+
 async def test_nobody_is_left_behind_who_joins_while_the_last_one_leaves(store: OpenStore, other: OpenStore):
     for _ in range(20):
         leaving = await put(store, make_message(sequence="a"))
