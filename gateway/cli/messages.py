@@ -10,6 +10,7 @@ from gateway.cli.client import Api, need_channel, path_of
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, read_past
 from gateway.cli.output import align, describe_error, local_time, paint, print_json, print_table
 from gateway.cli.send import describe
+from gateway.cli.tail import name_actor
 
 MessageId = Annotated[str, typer.Argument(metavar="ID", help="The message's id.")]
 _TEXT_CHARS = 30
@@ -167,4 +168,5 @@ def _event_cells(event: dict[str, Any]) -> list[str]:
         part,
         data.get("channel") or "",
         data.get("error") or "",
+        name_actor(data),
     ]

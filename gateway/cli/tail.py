@@ -130,6 +130,7 @@ def event_cells(event: dict[str, Any]) -> list[str]:
     kind, data = str(event["type"]), event["data"]
     subject, _, what = kind.partition(".")
     cells = [local_time(event["timestamp"], "%m-%d %H:%M:%S")]
+    by = name_actor(data)
     match subject:
         case "message":
             part = f"part {data['part']}/{data.get('segments', 1)}" if data.get("part") else ""
@@ -139,6 +140,7 @@ def event_cells(event: dict[str, Any]) -> list[str]:
                 data.get("channel") or "",
                 part,
                 data.get("error") or "",
+                by,
             ]
             cells.append(data.get("id", ""))
         case "inbound":
@@ -150,7 +152,13 @@ def event_cells(event: dict[str, Any]) -> list[str]:
                 paint(what),
                 f"channel {data.get('name') or data.get('channel') or ''}",
                 data.get("error") or "",
+                by,
             ]
         case _:
-            cells += [kind, str(data.get("number") or data.get("to") or "")]
+            cells += [kind, str(data.get("number") or data.get("to") or data.get("name") or ""), by]
     return [cell for cell in cells if cell]
+
+
+def name_actor(data: dict[str, Any]) -> str:
+    """Who caused an event, such as ``by key:billing``; empty where nobody did."""
+    return f"by {data['by']}" if data.get("by") else ""

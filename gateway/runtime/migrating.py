@@ -13,6 +13,8 @@ from gateway.store.migration import Pace, Progress
 LOG_EVERY_S: Final = 5.0
 PATIENCE_S: Final = 600
 """How long one step may take before the service manager gives up: an index over millions of rows takes minutes."""
+_FIRST: Final = "0001_"
+"""How the name of the migration begins that makes an empty store; all others of it follow in the same transaction."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +33,11 @@ class MigrationNotes:
 
     def take(self, progress: Progress) -> None:
         """One transaction of it is done."""
-        for name in progress.ran:
-            _log.info("the store was migrated: %s", name)
+        if progress.ran and progress.ran[0].startswith(_FIRST):
+            _log.info("a new store was made")
+        else:
+            for name in progress.ran:
+                _log.info("the store was migrated: %s", name)
         if not progress.title:
             return
         now = self._monotonic()

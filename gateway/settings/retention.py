@@ -14,20 +14,21 @@ DAY_S = 86_400.0
 FOR_EVER_S = 0.0
 """How "never" is kept: nothing of the kind is deleted."""
 _FOR_EVER = ("never", "off")
+_OR_FOR_EVER = ', or "never" to keep it for ever'
 
 
 def parse_keep(value: object) -> float:
     """``"180d"``, or ``"never"`` (also ``"off"``) for what is not deleted by age; in seconds."""
     if value in _FOR_EVER:
         return FOR_EVER_S
+    if not isinstance(value, bool) and str(value).isdecimal() and (days := int(str(value))):
+        raise BadValue(f'{show(value)} has no unit; write "{days}d" for days{_OR_FOR_EVER}')
     try:
         seconds = parse_duration(value)
-    except BadValue as fault:
-        raise BadValue(f'{fault}; or "never" to keep it for ever') from None
+    except BadValue:
+        raise BadValue(f'{show(value)} will not do; write days, "1d" to "36500d"{_OR_FOR_EVER}') from None
     if seconds < DAY_S:
-        raise BadValue(
-            f'{show(value)} is less than a day; write "1d" or more, or "never" to keep it for ever'
-        )
+        raise BadValue(f'{show(value)} is less than a day; write "1d" or more{_OR_FOR_EVER}')
     return seconds
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from gateway.cli.main import main
 from gateway.runtime.stores import opened_store
 from gateway.store.keys import find_key, hash_secret
+from gateway.store.postgres.errors import explain_open
 from tests.support.postgres import PASSWORD, Cluster
 
 pytestmark = pytest.mark.integration
@@ -115,6 +118,33 @@ def test_a_server_that_is_away_is_said(postgres_cluster: Cluster, write_config: 
     assert main(["keys", "list", "--config", config]) == 1
     assert "postgresql://hongyan@127.0.0.1:1/x" in (err := capsys.readouterr()[1])
     assert "is the server running, and does it listen there?" in err
+
+
+def test_a_server_without_tls_is_said(postgres_cluster: Cluster, write_config: WriteConfig, capsys) -> None:
+    config = write_config(postgres_cluster.tcp_url("postgres") + "?sslmode=require")
+    assert main(["db", "check", "--config", config]) == 1
+    assert "the server speaks no TLS: set ssl = on in postgresql.conf, or" in capsys.readouterr()[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+            "db: Name or service not known; check the host in store.url, and this machine's DNS",
+        ),
+        (
+            ConnectionRefusedError(111, "Connection refused"),
+            "db: Connection refused; is the server running, and does it listen there?",
+        ),
+        (
+            asyncpg.PostgresError.new({"C": "57P03", "M": "the database is starting", "D": "Not yet."}),
+            "db: the database is starting; is the server running, and does it listen there?",
+        ),
+    ],
+)
+def test_why_a_server_cannot_be_reached_is_one_line(error: Exception, said: str) -> None:
+    assert str(explain_open(error, "db")) == said
 
 
 def test_a_database_of_a_newer_program_is_refused(

@@ -77,7 +77,11 @@ def test_what_is_kept_for_how_long(tmp_path: Path):
     ("line", "fault"),
     [
         ('texts = "1h"', 'retention.texts: "1h" is less than a day; write "1d" or more'),
-        ('texts = "long"', 'or "never" to keep it for ever'),
+        ('texts = "long"', 'retention.texts: "long" will not do; write days, "1d" to "36500d", or "never"'),
+        ("texts = 14", 'retention.texts: 14 has no unit; write "14d" for days, or "never"'),
+        ('texts = "180"', 'retention.texts: "180" has no unit; write "180d" for days, or "never"'),
+        ('texts = "-3d"', 'write days, "1d" to "36500d"'),
+        ("texts = true", 'write days, "1d" to "36500d"'),
         ('text = "1d"', "retention.text: unknown key; did you mean texts?"),
         (
             'messages = "7d"\n[[modems]]\nname = "a"\nport = "/dev/a"\nquota_month = 9',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import Final
 
@@ -27,6 +28,8 @@ _CONFLICTS: Final = (
 )
 _HELD: Final = (asyncpg.LockNotAvailableError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _FULL: Final = (asyncpg.DiskFullError,)
+_NO_TLS: Final = "rejected SSL upgrade"
+"""asyncpg's words; it has no class of its own for this."""
 
 
 def is_lost(exc: BaseException) -> bool:
@@ -89,6 +92,12 @@ def explain_open(exc: Exception, shown: str) -> StoreError:
             advice = "name the authority's certificate: sslrootcert=FILE in store.url"
         case asyncpg.ClientConfigurationError():
             advice = "correct store.url"
+        case socket.gaierror():
+            advice = "check the host in store.url, and this machine's DNS"
+        case ConnectionError() if _NO_TLS in str(exc):
+            advice = (
+                "the server speaks no TLS: set ssl = on in postgresql.conf, or sslmode=prefer in store.url"
+            )
         case _ if is_lost(exc):
             advice = "is the server running, and does it listen there?"
         case _:
@@ -100,4 +109,8 @@ def explain_open(exc: Exception, shown: str) -> StoreError:
 def _reason(exc: BaseException) -> str:
     if isinstance(exc, TimeoutError):
         return "no answer in time"
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    if isinstance(exc, asyncpg.PostgresError) and exc.args:
+        return str(exc.args[0])  # without the lines DETAIL and HINT
     return str(exc) or type(exc).__name__

@@ -118,6 +118,12 @@ def event(kind: str, **data) -> dict:
         ),
         (event("channel.down", name="sim-1", error="link_lost: gone"), "down  channel sim-1  link_lost: gone"),
         (event("subscription.opted_out", number="+86139"), "subscription.opted_out  +86139"),
+        (
+            event("message.canceled", id="01m", to="+86138", by="key:billing"),
+            "canceled  to +86138  by key:billing  01m",
+        ),
+        (event("channel.paused", name="sim-1", by="key:ops"), "paused  channel sim-1  by key:ops"),
+        (event("key.made", name="shop", scopes=["send"], by="cli:root"), "key.made  shop  by cli:root"),
     ],
 )  # fmt: skip
 def test_an_event_in_one_line(given, line) -> None:

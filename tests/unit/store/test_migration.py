@@ -293,6 +293,12 @@ def test_the_service_manager_is_asked_for_patience(monkeypatch: pytest.MonkeyPat
     assert lines[-1] == "the store was migrated: 0016_lean_rows"
 
 
+def test_a_new_store_is_told_in_one_line(caplog):
+    with caplog.at_level("INFO"):
+        MigrationNotes().take(Progress(("0001_initial.sql", "0002_channel_budgets.sql")))
+    assert [record.getMessage() for record in caplog.records] == ["a new store was made"]
+
+
 def test_each_file_of_the_folder_is_known():
     folder = Path(__file__).parents[3] / "gateway" / "store" / "migrations"
     files = [f for f in folder.iterdir() if f.suffix in {".sql", ".py"} and f.name != "__init__.py"]
