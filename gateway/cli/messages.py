@@ -83,6 +83,7 @@ def show(message_id: MessageId, url: Url = DEFAULT_URL, key: Key = "", as_json: 
         "category",
         "sender",
         "channel",
+        "sequence",
         "reference",
         "tags",
         "batch_id",

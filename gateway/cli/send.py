@@ -36,6 +36,10 @@ def send(
     priority: Annotated[
         int | None, typer.Option(min=0, max=9, help="0 to 9; 9 goes first, 5 is usual.")
     ] = None,
+    sequence: Annotated[
+        str | None,
+        typer.Option(help="Messages to one number with the same name here go one after the other."),
+    ] = None,
     encoding: Annotated[str | None, typer.Option(help="Alphabet: auto, gsm7 or ucs2.")] = None,
     smart: Annotated[
         bool | None,
@@ -87,6 +91,7 @@ def send(
         "sender": sender,
         "channel": channel,
         "priority": priority,
+        "sequence": sequence,
         "encoding": encoding,
         "smart": smart,
         "flash": flash or None,

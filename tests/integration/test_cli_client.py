@@ -119,6 +119,13 @@ async def test_the_same_idempotency_key_sends_once(cli: Cli) -> None:
     assert json.loads(first.out)["id"] == json.loads(second.out)["id"]
 
 
+async def test_a_message_of_a_sequence_shows_it_and_who_sent_it(cli: Cli) -> None:
+    sent = json.loads((await cli("send", "13900139000", "x", "--sequence", "order-7", "--json")).out)
+    shown = (await cli("show", sent["id"])).out
+    assert "  sequence: order-7\n" in shown
+    assert "by key:" in shown.partition("timeline:")[2]
+
+
 async def test_waiting_for_what_will_not_arrive_exits_1(cli: Cli) -> None:
     cli.network.set_unreachable("+8613900139001")
     done = await cli("send", "13900139001", "hello", "--wait")
