@@ -193,6 +193,8 @@ async def take_off(tx: Tx, owed: Owed) -> None:
     """It was taken: forget it, and trust its receiver again."""
     await tx.execute(f"UPDATE outbox_lanes SET failures = 0, rests_until = NULL WHERE {_LANE}", owed.lane)
     n_gone = await tx.execute("DELETE FROM outbox WHERE id = ? AND dead_at IS NULL", (owed.id,))
+    if not n_gone:  # given up while it was under way: it has arrived all the same, and must not be owed again
+        await tx.execute("DELETE FROM outbox WHERE id = ?", (owed.id,))
     await _let_next(tx, owed)
     await _note(tx, owed.lane, n_gone)
 
@@ -219,10 +221,8 @@ async def put_off(tx: Tx, owed: Owed, fault: str, due_at: datetime, now: datetim
 
 async def rest_lane(tx: Tx, lane: Lane, until: datetime, now: datetime) -> int:
     """After failures: one trial is made at ``until``, the rest waits. What is too old is given up; how many."""
-    await tx.execute(
-        f"UPDATE outbox_lanes SET rests_until = ?, next_at = ? WHERE {_LANE}",
-        (format_ms(until), format_ms(until), *lane),
-    )
+    await tx.execute(f"UPDATE outbox_lanes SET rests_until = ? WHERE {_LANE}", (format_ms(until), *lane))
+    await _note(tx, lane)
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM (SELECT * FROM outbox WHERE {_LANE} AND due_at IS NOT NULL ORDER BY due_at, id"
         " LIMIT ?) AS oldest WHERE give_up_at <= ?",
@@ -256,8 +256,10 @@ async def _let_next(tx: Tx, gone: Owed) -> None:
 async def _note(tx: Tx, lane: Lane, n_gone: int = 0) -> None:
     """Keep a lane's row in step with its rows, of which ``n_gone`` are not pending any more."""
     await tx.execute(
-        "UPDATE outbox_lanes SET n_pending = n_pending - ?, next_at = coalesce(rests_until, (SELECT min(due_at)"
-        f" FROM outbox WHERE {_LANE} AND due_at IS NOT NULL)) WHERE {_LANE}",
+        # Not before its rest is over, nor before anything is due: lanes that have nothing would take others' turns.
+        "UPDATE outbox_lanes SET n_pending = n_pending - ?, next_at = (SELECT CASE WHEN first_at < rests_until"
+        f" THEN rests_until ELSE first_at END FROM (SELECT min(due_at) AS first_at FROM outbox WHERE {_LANE}"
+        f" AND due_at IS NOT NULL) AS due) WHERE {_LANE}",
         (n_gone, *lane, *lane),
     )
     if n_gone:

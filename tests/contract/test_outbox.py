@@ -19,12 +19,14 @@ from gateway.store.outbox import (
     Debts,
     Lane,
     Owed,
+    bury,
     count_owed,
     find_due,
     forget_dead,
     list_dead,
     replay,
     save_owed,
+    take_off,
 )
 from gateway.store.ports import Tx
 from tests.support.eventually import eventually
@@ -186,6 +188,21 @@ async def test_a_dead_receiver_rests_and_delays_nobody(store: OpenStore):
     assert sorted(world.subjects("dead.example")) == sorted(owed.subject for owed in rows)
 
 
+async def test_receivers_whose_rest_is_over_and_of_whom_nothing_is_due_delay_nobody(store: OpenStore):
+    """Also not where there are more of them than an owner may have under way."""
+    world, clock = World(), ManualClock()
+    dead = [f"h{n}.example" for n in range(2 * MAX_PER_OWNER)]
+    world.down.update(dead)
+    await save(store, *(owe(host, host) for host in dead))
+    patience = Patience(first_s=1_800.0, rest_after=1, rest_first_s=15.0)
+    async with delivering(store, world, clock, patience) as deliverer:
+        await eventually(comes_to(store, resting=len(dead)))
+        clock.advance(20.0)
+        await save(store, owe("g")._replace(created_at=clock.now()))
+        deliverer.wake()
+        await eventually(lambda: world.subjects("good.example") == ["g"], deadline_s=10.0)
+
+
 async def test_what_was_under_way_when_we_died_is_made_again_under_the_same_id(store: OpenStore):
     world = World()
     world.hanging.add("good.example")
@@ -233,6 +250,14 @@ async def test_what_is_too_old_behind_a_dead_receiver_is_given_up_without_being_
     assert world.tried["good.example"] < 40
     assert await store.write(lambda tx: forget_dead(tx, clock.now() + DAY, 30)) == 30
     assert (await debts(store)).dead == 10
+
+
+async def test_what_arrives_though_it_was_given_up_meanwhile_is_not_dead(store: OpenStore):
+    owed, other = owe("s"), owe("other")
+    await save(store, owed, other)
+    await store.write(lambda tx: bury(tx, owed, "too old", START))
+    await store.write(lambda tx: take_off(tx, owed))
+    assert await debts(store) == Debts(pending=1, resting=0, dead=0)
 
 
 async def test_waiting_rows_are_not_read_to_find_that_nothing_is_due(store: OpenStore):
