@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -73,15 +74,24 @@ async def _run(
         signals.reopen = gateway.reopen_logs
         if first_start:
             await _greet(gateway, settings, simulated=simulate)
-        elif not await gateway.store.read(list_keys):
-            _log.warning(
-                "there is no API key yet; make one: hongyan keys create --name NAME --scopes send,read"
-            )
+        else:
+            _warn_of_keys(settings, {key.name for key in await gateway.store.read(list_keys)})
         notify("READY=1", f"STATUS={describe_channels(gateway.channels)}")
         _log.info("ready", listen=str(settings.http.listen), port=gateway.http_port)
         keeper = asyncio.create_task(keep_notified(gateway.store, gateway.channels), name="service-manager")
         stack.callback(keeper.cancel)
         await signals.stopping.wait()
+
+
+def _warn_of_keys(settings: Settings, names: Collection[str]) -> None:
+    """What only the store knows: whether there are the keys that the config is about."""
+    if not names:
+        _log.warning("there is no API key yet; make one: hongyan keys create --name NAME --scopes send,read")
+    for share in settings.shares:
+        if share.key not in names:
+            _log.warning(
+                f"[[shares]] names the API key {share.key!r}, and there is none; see hongyan keys list"
+            )
 
 
 async def _start(stack: AsyncExitStack, settings: Settings, *, simulate: bool, trace: Path | None) -> Gateway:

@@ -108,7 +108,8 @@ async def ended(process: Process) -> tuple[int | None, str, str]:
 
 async def test_systemd_is_told_when_it_is_ready_alive_and_stopping(tmp_path, manager) -> None:
     env = {**manager.env, "WATCHDOG_USEC": "200000"}
-    async with serving("--config", str(write_config(tmp_path)), cwd=tmp_path, env=env) as process:
+    config = write_config(tmp_path, '[[shares]]\nkey = "shpo"\nweight = 4\n')
+    async with serving("--config", str(config), cwd=tmp_path, env=env) as process:
         await manager.wait_for("READY=1")
         await manager.wait_for("WATCHDOG=1", times=3)
         assert "STATUS=0 of 0 channels up" in manager.lines
@@ -116,6 +117,7 @@ async def test_systemd_is_told_when_it_is_ready_alive_and_stopping(tmp_path, man
         code, _, err = await ended(process)
         assert code == 0, err
         assert "there is no API key yet; make one: hongyan keys create" in err
+        assert "[[shares]] names the API key 'shpo', and there is none; see hongyan keys list" in err
         assert manager.lines.index("STOPPING=1") > manager.lines.index("READY=1")
 
 

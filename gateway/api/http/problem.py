@@ -26,6 +26,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from drivers.paced_log import LogQuota
 from gateway.errors import (
     FieldError,
     GatewayError,
@@ -40,6 +41,7 @@ CONTENT_TYPE = "application/problem+json"
 _RETRY_STORE_S = 5
 _RETRY_OVERLOAD_S = 1
 _log = structlog.get_logger("gateway.api")
+_said = LogQuota()
 
 
 class Malformed(RequestError):
@@ -177,7 +179,9 @@ def make_problem(
 def describe_error(error: GatewayError) -> web.Response:
     """The problem for an error that the product foresaw."""
     if isinstance(error, StoreError) and not isinstance(error, Overloaded):
-        _log.warning("api.store_error", code=error.code, detail=str(error))
+        if (left_out := _said.admit(error.code)) is not None:  # a store that is away fails every call
+            more = {"left_out": left_out} if left_out else {}
+            _log.warning("api.store_error", code=error.code, detail=str(error), **more)
         detail = _STORE_DETAILS.get(error.code, "the store can't do this now; nothing was changed")
     elif isinstance(error, InvalidRequest):
         n_errors = len(error.errors)

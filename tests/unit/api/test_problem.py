@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
+from drivers.paced_log import LogQuota
 from gateway.api.http.problem import Forbidden, PayloadTooLarge, Unauthorized, supervise
 from gateway.errors import (
     Conflict,
@@ -104,6 +105,17 @@ async def test_store_failure_tells_nothing_of_the_store():
     assert "table" not in problem["detail"]
     assert "Retry-After" in response.headers
     assert logs[0]["event"] == "api.store_error"
+
+
+async def test_a_store_that_fails_every_call_does_not_fill_the_log(monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr("gateway.api.http.problem._said", LogQuota(most=2, clock=lambda: now[0]))
+    with capture_logs() as logs:
+        for _ in range(5):
+            await refuse(StoreUnavailable("the server is away"))
+        now[0] = 61.0
+        await refuse(StoreUnavailable("the server is away"))
+    assert [line.get("left_out") for line in logs] == [None, None, 3]
 
 
 async def test_unexpected_failure_is_logged_and_kept_secret():
