@@ -56,6 +56,15 @@ async def find_heads(tx: Tx) -> list[Head]:
         queue, rank = head.queue, (head.band + 1) << TAG_BITS
 
 
+async def find_last_hidden(tx: Tx) -> list[Head]:
+    """The last of each class and priority in each queue among those that may not be claimed yet; reads all of them."""
+    rows = await tx.fetch(
+        "SELECT queue, max(rank) FROM messages WHERE status = 'queued' AND hidden_until IS NOT NULL"
+        f" GROUP BY queue, rank >> {TAG_BITS}"
+    )
+    return [Head(row[0], *split_rank(row[1])) for row in rows]
+
+
 async def find_passed_over(tx: Tx, queue: str, since: datetime, limit: int) -> list[str]:
     """Those that are first of their class and priority and have waited since ``since``, the longest first; their ids.
 

@@ -17,11 +17,12 @@ from gateway.pipeline.chores import Keeping, make_chores
 from gateway.pipeline.sending.lines import Lines
 from gateway.routing.order import band_of
 from gateway.routing.shares import Shares
+from gateway.routing.troubles import Number
 from gateway.store.changes import Change, save_change
 from gateway.store.events import load_timeline
 from gateway.store.messages import find_message, find_to_change, save_messages
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import find_due, find_due_among
+from gateway.store.queue import find_due, find_due_among, hold_recipient, unhide
 from gateway.store.readers import register_place
 from gateway.store.retention import Note, find_backlog, last_sign_of_life, load_notes, save_note
 from gateway.store.sequences import join_sequence
@@ -165,6 +166,19 @@ async def test_lines_are_seen_by_another_instance(store: OpenStore, other: OpenS
     assert theirs.join(QUEUE, BAND, "many") == ours.join(QUEUE, BAND, "many")
     assert theirs.join(QUEUE, BAND, "few") == 0
     assert [place.owner for place in await other.read(load_places)] == ["many"]
+
+
+async def test_lines_begin_behind_what_an_earlier_run_left_hidden(store: OpenStore, other: OpenStore):
+    paused = await put(store, make_message(), tag=5_000)
+    number = Number(QUEUE, TO)
+    until = AT + timedelta(minutes=1)
+    await store.write(lambda tx: hold_recipient(tx, number, AT, until, urgent=False, besides=None))
+    assert await ready(other) == []
+    shares = Shares(0)
+    await Lines(other, shares).open()
+    fresh = [await put(other, make_message(), shares.join(QUEUE, BAND, "a")) for _ in range(2)]
+    await store.write(lambda tx: unhide(tx, [paused.id], until))
+    assert await ready(store) == [paused.id, *(message.id for message in fresh)]
 
 
 async def test_the_first_of_each_class_is_found_and_who_waited_long(store: OpenStore, other: OpenStore):

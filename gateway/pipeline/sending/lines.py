@@ -9,7 +9,7 @@ from typing import Final
 from gateway.errors import StoreError
 from gateway.routing.shares import Place, Shares
 from gateway.store.ports import Store, Tx
-from gateway.store.shares import find_heads, load_places, save_places
+from gateway.store.shares import find_heads, find_last_hidden, load_places, save_places
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,12 @@ class Lines:
         self._saved: dict[tuple[str, int, str], Place] = {}
 
     async def open(self) -> None:
-        """Take up the lines of those who have something waiting. Raises StoreError."""
+        """Take up the lines of those who have something waiting. Raises StoreError.
+
+        Where all that waits is hidden still, nobody may go before it for ever: lines begin behind it.
+        """
+        for hidden in await self._store.read(find_last_hidden):
+            self._shares.note_served(*hidden)
         heads = {(h.queue, h.band): h.tag for h in await self._store.read(find_heads)}
         for (queue, band), tag in heads.items():
             self._shares.begin_at(queue, band, tag)
