@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import hdrs, web
 
-from gateway.api.http.bodies import BODIES, HELD
+from gateway.api.http.bodies import BODIES, FREE_OCTETS, HELD
 from gateway.api.http.connections import Connection
 from gateway.api.http.explain import explain
 from gateway.api.http.inflate import choose_inflater
@@ -61,6 +61,11 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         await _say_continue(request)
     held, connection = request[HELD], request.protocol
     assert isinstance(connection, Connection)
+    is_small = (request.content_length or FREE_OCTETS) < FREE_OCTETS
+    if is_small and inflater is None and request.content.is_eof():  # it came with its head, as most do
+        body = request.content.read_nowait()
+        held.grow(len(body))
+        return body
     loop, time_s = asyncio.get_running_loop(), connection.limits.body_s
     started = loop.time()
     connection.reading_since = started
