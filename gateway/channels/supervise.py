@@ -329,8 +329,8 @@ class Channels:
         sink = self._make_sink(lane)
         backoff = Backoff()
         while True:
-            await self._take_lease(lane)
             try:
+                await self._take_lease(lane)
                 if not await self._run_under_lease(lane, sink):
                     continue
             except Exception as exc:  # noqa: BLE001 - the supervisor of one channel

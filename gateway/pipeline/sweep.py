@@ -116,15 +116,14 @@ class Sweeper:
         """Sweep until cancelled. Cancel: nothing is left half done."""
         slow_at = self._clock.monotonic()
         while True:
-            now = self._clock.monotonic()
             try:
-                while await self.promote_due() == BATCH:
-                    pass  # a campaign comes due at once
-                if now >= slow_at:
-                    slow_at = now + SLOW_TICK_S
+                while await self.promote_due() == BATCH and self._clock.monotonic() < slow_at:
+                    pass  # a campaign comes due at once; others must hear all the same that we live
+                if self._clock.monotonic() >= slow_at:
+                    slow_at = self._clock.monotonic() + SLOW_TICK_S
                     await self._store.write(self._live)
                     await self._end_misdated_pauses()
-                    while await self.expire() == BATCH:
+                    while await self.expire() == BATCH and self._clock.monotonic() < slow_at:
                         pass
                     await self._adopt_orphans()
                     await self._inbox.give_out_stale()

@@ -171,3 +171,21 @@ async def test_a_pause_by_another_holds_where_the_lease_is_taken_over(pair: Pair
     await second.send()
     await second.settled()
     assert pair.drivers[1].submitted == []
+
+
+async def test_a_fault_while_a_lease_is_taken_is_told_and_tried_again(tmp_path: Path):
+    driver = Watched("a")
+    async with running(tmp_path / "s.db", driver, started=False) as rig:
+        load, n_loads = rig.channels._load, 0
+
+        async def faulty(lane) -> None:
+            nonlocal n_loads
+            n_loads += 1
+            if n_loads == 1:
+                raise ValueError("a row that nobody foresaw")
+            await load(lane)
+
+        rig.channels._load = faulty
+        await rig.begin()
+        await rig.until(lambda: driver.is_up)
+        assert n_loads == 2

@@ -186,3 +186,24 @@ async def test_a_sweep_that_fails_is_not_the_last(tmp_path: Path, monkeypatch: p
         async with sweeping(rig):
             rig.clock.advance(3_600.0)
             await rig.until_status(message, "sent")
+
+
+async def test_others_hear_that_we_live_while_a_campaign_comes_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig:
+        n_beats = 0
+
+        async def endless() -> int:
+            await asyncio.sleep(0.001)
+            rig.clock.advance(1.0)
+            return sweep.BATCH
+
+        async def live(_tx) -> None:
+            nonlocal n_beats
+            n_beats += 1
+
+        monkeypatch.setattr(rig.sweeper, "promote_due", endless)
+        monkeypatch.setattr(rig.sweeper, "_live", live)
+        async with sweeping(rig):
+            await rig.until(lambda: n_beats >= 3)

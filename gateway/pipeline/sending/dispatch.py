@@ -153,10 +153,7 @@ class Dispatcher:
 
     async def _abandon(self, message: Message) -> None:
         """Leave a message to the sweep, which takes over what nobody owns."""
-        try:
-            await self._store.write(lambda tx: disown(tx, message))
-        except StoreError as exc:
-            _log.error("message %s stays as it is until the next start: %s", message.id, exc)
+        await self._patiently(lambda: self._store.write(lambda tx: disown(tx, message)))
 
     async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
         if not await self._wait_turn(lane, message):
