@@ -60,7 +60,7 @@ def bodies_of(rig: ApiRig) -> Bodies:
 
 async def answer_to(rig: ApiRig, octets: bytes) -> tuple[int, dict[str, str]]:
     """Status and headers of what is said to a request, all of which is sent at once."""
-    async with wire(rig) as (reader, writer), asyncio.timeout(20):
+    async with wire(rig) as (reader, writer), asyncio.timeout(60):
         writer.write(octets)
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines[1:] if line)
@@ -99,16 +99,16 @@ async def test_who_brought_a_good_key_goes_last(tmp_path: Path):
 
 async def test_a_head_that_does_not_end_is_given_up(tmp_path: Path):
     async with open_api(tmp_path, limits=FEW) as rig:
-        async with wire(rig) as (reader, writer), asyncio.timeout(20):
+        async with wire(rig) as (reader, writer), asyncio.timeout(60):
             writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: ")
             assert await reader.read() == b""
-        async with wire(rig) as (reader, _), asyncio.timeout(20):
+        async with wire(rig) as (reader, _), asyncio.timeout(60):
             assert await reader.read() == b""
         await until(lambda: guard_of(rig).n_open == 0)
 
 
 async def test_an_idle_connection_is_kept_and_a_half_head_on_it_is_not(tmp_path: Path):
-    async with open_api(tmp_path, limits=FEW) as rig, wire(rig) as (reader, writer), asyncio.timeout(20):
+    async with open_api(tmp_path, limits=FEW) as rig, wire(rig) as (reader, writer), asyncio.timeout(60):
         writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b" 200 " in await reader.readline()
         async with wire(rig) as (other, _):
