@@ -1,14 +1,20 @@
-"""Groups of operations that commit together: what both engines share."""
+"""Groups of operations that commit together: what both engines share.
+
+`GroupedStore` is the loop's side of a store: it gathers what waits, has it committed, tells and releases. An engine
+says how a group is committed, and how others' commits are noticed.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
+from gateway.errors import StoreUnavailable
 from gateway.model.events import Event
-from gateway.store.ports import JointOperation, Operation, Tx
+from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Tx
 
 T = TypeVar("T")
 
@@ -77,3 +83,104 @@ def by_operation(group: Iterable[Waiting]) -> Iterable[list[Waiting]]:
     for waiting in group:
         found.setdefault(waiting.op, []).append(waiting)
     return found.values()
+
+
+class GroupedStore(ABC):
+    """The half of `gateway.store.ports.Store` that is the same on every engine.
+
+    Args:
+        on_commit: told of each group commit, for metrics.
+    """
+
+    def __init__(self, on_commit: Callable[[CommitFigures], None] | None) -> None:
+        self._on_commit = on_commit
+        self._waiting: deque[Waiting] = deque()
+        self._wake = asyncio.Event()
+        self._last_seq = 0
+        self._committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tell_claimable: list[OnClaimable] = []
+        self._closing = False
+        self._task: asyncio.Task[None]
+
+    @abstractmethod
+    async def _commit(self, group: list[Waiting]) -> tuple[Committed, CommitFigures]:
+        """Commit a group; what became of it."""
+
+    async def write(self, op: Operation[T], *, n_rows: int = 1) -> T:
+        """See `gateway.store.ports.Store.write`."""
+        return await self._gather(run_each, op, n_rows)
+
+    async def write_jointly(self, op: JointOperation[Item, T], item: Item) -> T:
+        """See `gateway.store.ports.Store.write_jointly`."""
+        return await self._gather(op, item, 1)
+
+    async def _gather(self, op: JointOperation[Item, T], item: Item, n_rows: int) -> T:
+        self._check_open()
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Waiting(op, item, done, n_rows))
+        self._wake.set()
+        return await done
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise StoreUnavailable("the store is closed")
+
+    async def wait_events(self, after_seq: int) -> int:
+        """See `gateway.store.ports.Store.wait_events`."""
+        while self._last_seq <= after_seq and not self._closing:
+            await asyncio.shield(self._committed)
+        self._check_open()
+        return self._last_seq
+
+    def on_claimable(self, tell: OnClaimable) -> None:
+        """See `gateway.store.ports.Store.on_claimable`."""
+        self._tell_claimable.append(tell)
+
+    def _begin_writing(self) -> None:
+        """The engine can commit from now on."""
+        self._task = asyncio.create_task(self._write_groups(), name="store-writer")
+
+    async def _end_writing(self) -> None:
+        """Take nothing more, and commit what waits."""
+        self._closing = True
+        self._wake.set()
+        await self._task
+
+    def _release_readers(self) -> None:
+        """Let go who waits for events of a store that is closed."""
+        if not self._committed.done():
+            self._committed.set_result(None)
+
+    async def _write_groups(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            committed, figures = await self._commit(take_group(self._waiting))
+            if self._on_commit is not None:
+                self._on_commit(figures)
+            self._advance(committed.last_seq)
+            if committed.queues:
+                self._tell(committed.queues)
+            for done, result, error in committed.ended:
+                if done.cancelled():
+                    continue
+                if error is None:
+                    done.set_result(result)
+                else:
+                    done.set_exception(error)
+
+    def _tell(self, queues: frozenset[str] | None) -> None:
+        """Something is claimable on these queues; None for nobody knows which."""
+        for tell in self._tell_claimable:
+            tell(queues)
+
+    def _advance(self, newest: int) -> None:
+        """The timeline goes up to here by now, as far as is known."""
+        if newest > self._last_seq:
+            self._last_seq = newest
+            self._committed.set_result(None)
+            self._committed = asyncio.get_running_loop().create_future()

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import os
 import sqlite3
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,9 +20,9 @@ from typing import TypeVar
 
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.store.events import last_seq
-from gateway.store.groups import NEWEST_ROWS, Committed, Waiting, run_each, take_group
+from gateway.store.groups import NEWEST_ROWS, Committed, GroupedStore, Waiting
 from gateway.store.migration import Progress
-from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Tx
+from gateway.store.ports import CommitFigures, Operation, Tx
 from gateway.store.sqlite.errors import Condition, translate
 from gateway.store.sqlite.file import connect, explain_open, lock, make_file
 from gateway.store.sqlite.migrate import bring_up_to_date
@@ -41,7 +40,7 @@ OTHERS_S = 1.0
 """How often it is asked whether another process has written: nobody tells us of that."""
 
 
-class SqliteStore:
+class SqliteStore(GroupedStore):
     """An open SQLite database file (WAL, ``synchronous=FULL``); made by `open`.
 
     Args:
@@ -50,22 +49,15 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path, on_commit: Callable[[CommitFigures], None] | None = None) -> None:
+        super().__init__(on_commit)
         self._path = path
-        self._on_commit = on_commit
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._idle_readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
-        self._waiting: deque[Waiting] = deque()
-        self._wake = asyncio.Event()
-        self._last_seq = 0
-        self._committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lock_file: int | None = None
-        self._closing = False
         self._condition = Condition()
-        self._tell_claimable: list[OnClaimable] = []
         self._db: sqlite3.Connection
         self._groups: GroupWriter
-        self._task: asyncio.Task[None]
         self._watch: asyncio.Task[None]
 
     @classmethod
@@ -113,7 +105,7 @@ class SqliteStore:
             store._readers.shutdown()
             store._unlock()
             raise
-        store._task = asyncio.create_task(store._write_groups(), name="store-writer")
+        store._begin_writing()
         store._watch = asyncio.create_task(store._watch_others(), name="store-watch")
         return store
 
@@ -139,9 +131,7 @@ class SqliteStore:
         """Commit what waits, then close. Cancel: may leave the files open until the process ends."""
         if self._closing:
             return
-        self._closing = True
-        self._wake.set()
-        await self._task
+        await self._end_writing()
         self._watch.cancel()
         await asyncio.wait([self._watch])
         loop = asyncio.get_running_loop()
@@ -151,8 +141,7 @@ class SqliteStore:
         while not self._idle_readers.empty():
             self._idle_readers.get().close()
         self._unlock()
-        if not self._committed.done():
-            self._committed.set_result(None)
+        self._release_readers()
 
     def _unlock(self) -> None:
         if self._lock_file is not None:
@@ -169,26 +158,9 @@ class SqliteStore:
         """See `gateway.store.ports.Store.stays_exclusive`: the lock is this process's."""
         return self._lock_file is not None
 
-    async def write(self, op: Operation[T], *, n_rows: int = 1) -> T:
-        """See `gateway.store.ports.Store.write`."""
-        return await self._gather(run_each, op, n_rows)
-
-    async def write_jointly(self, op: JointOperation[Item, T], item: Item) -> T:
-        """See `gateway.store.ports.Store.write_jointly`."""
-        return await self._gather(op, item, 1)
-
-    async def _gather(self, op: JointOperation[Item, T], item: Item, n_rows: int) -> T:
-        if self._closing:
-            raise StoreUnavailable("the store is closed")
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(op, item, done, n_rows))
-        self._wake.set()
-        return await done
-
     async def read(self, op: Operation[T]) -> T:
         """See `gateway.store.ports.Store.read`."""
-        if self._closing:
-            raise StoreUnavailable("the store is closed")
+        self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, op)
 
     async def prove(self) -> None:
@@ -206,53 +178,8 @@ class SqliteStore:
         if self._condition.damage is not None:
             raise self._condition.damage
 
-    async def wait_events(self, after_seq: int) -> int:
-        """See `gateway.store.ports.Store.wait_events`."""
-        while self._last_seq <= after_seq and not self._closing:
-            await asyncio.shield(self._committed)
-        if self._closing:
-            raise StoreUnavailable("the store is closed")
-        return self._last_seq
-
-    def on_claimable(self, tell: OnClaimable) -> None:
-        """See `gateway.store.ports.Store.on_claimable`."""
-        self._tell_claimable.append(tell)
-
-    # --- on the loop: gather, hand over, tell, release ---
-
-    async def _write_groups(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            if not self._waiting:
-                if self._closing:
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            group = take_group(self._waiting)
-            committed, figures = await loop.run_in_executor(self._writer, self._groups.commit, group)
-            if self._on_commit is not None:
-                self._on_commit(figures)
-            self._tell(committed)
-            for done, result, error in committed.ended:
-                if done.cancelled():
-                    continue
-                if error is None:
-                    done.set_result(result)
-                else:
-                    done.set_exception(error)
-
-    def _tell(self, committed: Committed) -> None:
-        self._advance(committed.last_seq)
-        if committed.queues:
-            for tell in self._tell_claimable:
-                tell(committed.queues)
-
-    def _advance(self, newest: int) -> None:
-        if newest > self._last_seq:
-            self._last_seq = newest
-            self._committed.set_result(None)
-            self._committed = asyncio.get_running_loop().create_future()
+    async def _commit(self, group: list[Waiting]) -> tuple[Committed, CommitFigures]:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._groups.commit, group)
 
     async def _watch_others(self) -> None:
         """Notice what other processes commit. Cancel: nothing is left behind."""
@@ -266,8 +193,7 @@ class SqliteStore:
                 continue
             if newest is not None:
                 self._advance(newest)
-                for tell in self._tell_claimable:
-                    tell(None)
+                self._tell(None)
 
     # --- on a reader's thread ---
 
