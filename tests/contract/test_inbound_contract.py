@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,20 +16,12 @@ from gateway.store.inbound import (
     load_set,
     save_part,
 )
-from tests.support.stores import OpenStore, make_database
+from tests.support.stores import OpenStore
 
 pytestmark = pytest.mark.contract
 
 AT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
 KEY = "a|+8613800138000||8|7|3"
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[OpenStore]:
-    async with AsyncExitStack() as stack:
-        database = make_database(request)
-        stack.push_async_callback(database.close)
-        yield await database.open()
 
 
 def make_part(part: int, set_id: str | None = None) -> StoredPart:

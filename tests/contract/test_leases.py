@@ -15,10 +15,7 @@ from gateway.store.leases import (
     take_lease,
 )
 from gateway.store.ports import Tx
-from tests.contract.test_store_contract import database, other, store
 from tests.support.stores import OpenStore
-
-__all__ = ["database", "other", "store"]
 
 pytestmark = pytest.mark.contract
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -20,31 +19,13 @@ from gateway.store.changes import Change, save_change
 from gateway.store.messages import MessageFilter, Whole, find_to_change, load_whole, save_messages
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import claim_messages, find_due
-from tests.support.stores import Database, OpenStore, make_database
+from tests.support.stores import OpenStore
 
 pytestmark = pytest.mark.contract
 
 AT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
 QUEUE = "group:default"
 TO = "+8613800138000"
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    async with AsyncExitStack() as stack:
-        database = make_database(request)
-        stack.push_async_callback(database.close)
-        yield database
-
-
-@pytest.fixture
-async def store(database: Database) -> OpenStore:
-    return await database.open()
-
-
-@pytest.fixture
-async def other(database: Database) -> OpenStore:
-    return await database.open()
 
 
 def make_message(n_segments: int = 1, category: Category = Category.TRANSACTIONAL) -> Message:

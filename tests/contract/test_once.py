@@ -12,11 +12,11 @@ from gateway.errors import AlreadyBegun, Conflict, IdempotencyMismatch, NetworkS
 from gateway.pipeline import once as module
 from gateway.pipeline.once import Done, Once, act_once, do_once
 from gateway.store.ports import Tx
-from tests.contract.test_store_contract import database, other, store
+from tests.contract.test_store_contract import database
 from tests.support.eventually import eventually
 from tests.support.stores import OpenStore
 
-__all__ = ["database", "other", "store"]
+__all__ = ["database"]
 
 pytestmark = pytest.mark.contract
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import pytest
@@ -31,19 +31,11 @@ from gateway.store.outbox import (
 from gateway.store.ports import Tx
 from tests.support.eventually import eventually
 from tests.support.gateway import START, ManualClock
-from tests.support.stores import OpenStore, make_database
+from tests.support.stores import OpenStore
 
 pytestmark = pytest.mark.contract
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[OpenStore]:
-    async with AsyncExitStack() as stack:
-        database = make_database(request)
-        stack.push_async_callback(database.close)
-        yield await database.open()
 
 
 def owe(subject: str, host: str = "good.example", owner: str = "a", give_up: timedelta = DAY) -> Owed:

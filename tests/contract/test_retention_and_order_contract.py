@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -27,7 +25,7 @@ from gateway.store.readers import register_place
 from gateway.store.retention import Note, find_backlog, last_sign_of_life, load_notes, save_note
 from gateway.store.sequences import join_sequence
 from gateway.store.shares import find_heads, find_passed_over, load_places, set_ranks
-from tests.support.stores import Database, OpenStore, make_database
+from tests.support.stores import OpenStore
 
 pytestmark = pytest.mark.contract
 
@@ -37,24 +35,6 @@ TO = "+8613800138000"
 BAND = band_of(Category.TRANSACTIONAL, 5)
 DAY_S = 86_400.0
 KEEPING = Keeping(texts=DAY_S, messages=2 * DAY_S, events=3 * DAY_S, inbound=DAY_S, receipts=DAY_S)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    async with AsyncExitStack() as stack:
-        database = make_database(request)
-        stack.push_async_callback(database.close)
-        yield database
-
-
-@pytest.fixture
-async def store(database: Database) -> OpenStore:
-    return await database.open()
-
-
-@pytest.fixture
-async def other(database: Database) -> OpenStore:
-    return await database.open()
 
 
 def make_message(category: Category = Category.TRANSACTIONAL, sequence: str | None = None) -> Message:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -16,7 +16,7 @@ from gateway.store.events import last_seq, load_events
 from gateway.store.groups import MAX_GROUP, MAX_ROWS
 from gateway.store.ports import CommitFigures, Store, Tx
 from tests.support.eventually import eventually
-from tests.support.stores import Database, OpenStore, make_database
+from tests.support.stores import Database, OpenStore
 
 pytestmark = pytest.mark.contract
 
@@ -24,26 +24,13 @@ AT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
 DEADLINE_S = 60.0
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    """One database, on which a test opens stores; a table ``notes`` is in it."""
-    async with AsyncExitStack() as stack:
-        database = make_database(request)
-        stack.push_async_callback(database.close)
-        store = await database.open()
-        await store.write(partial(_make_table, octets=database.octets))
-        await store.close()
-        yield database
-
-
 @pytest.fixture
-async def store(database: Database) -> OpenStore:
-    return await database.open()
-
-
-@pytest.fixture
-async def other(database: Database) -> OpenStore:
-    return await database.open()
+async def database(database: Database) -> Database:
+    """A table ``notes`` is in it."""
+    store = await database.open()
+    await store.write(partial(_make_table, octets=database.octets))
+    await store.close()
+    return database
 
 
 async def _make_table(tx: Tx, octets: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -24,13 +22,6 @@ from gateway.store.sqlite.engine import SqliteStore
 pytestmark = pytest.mark.unit
 
 AT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = await SqliteStore.open(tmp_path / "s.db")
-    yield opened
-    await opened.close()
 
 
 async def happen(store: SqliteStore, n: int) -> None:

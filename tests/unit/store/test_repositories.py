@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -46,13 +44,6 @@ from gateway.store.usage import Stay, Usage, load_usage
 pytestmark = pytest.mark.unit
 
 AT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = await SqliteStore.open(tmp_path / "s.db")
-    yield opened
-    await opened.close()
 
 
 def make_message(**fields: object) -> Message:
