@@ -109,12 +109,6 @@ async def _groups_after(tx: Tx, after_seq: int, limit: int) -> list[Row]:
     )
 
 
-async def load_events(tx: Tx, after_seq: int, limit: int) -> list[Event]:
-    """At most ``limit`` events with a greater ``seq``, in order of commit."""
-    lines = await load_lines(tx, after_seq, limit)
-    return lines.events[:limit] if lines is not None else []
-
-
 async def load_events_before(tx: Tx, before_seq: int, limit: int) -> list[Event]:
     """At most ``limit`` events with a smaller ``seq``, newest first."""
     rows = await tx.fetch(

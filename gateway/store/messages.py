@@ -18,7 +18,7 @@ from gateway.clock import format_ms
 from gateway.ids import MessageId, first_id, read_time
 from gateway.model.message import Message, MessageStatus, Segment
 from gateway.routing.order import make_rank
-from gateway.store.ports import Tx
+from gateway.store.ports import Row, Tx
 from gateway.store.rows import (
     MESSAGE_COLUMNS,
     SEGMENT_COLUMNS,
@@ -132,11 +132,6 @@ async def find_message(tx: Tx, message_id: str) -> Message | None:
     return parse_message(rows[0]) if rows else None
 
 
-async def load_segments(tx: Tx, message_ids: Sequence[str]) -> dict[str, list[Segment]]:
-    """The segments of some messages, by part; ids of no message are absent."""
-    return {whole.message.id: whole.segments for whole in await load_whole(tx, message_ids)}
-
-
 class Whole(NamedTuple):
     """A message with all of its segments, by part."""
 
@@ -156,11 +151,15 @@ async def load_whole(tx: Tx, message_ids: Sequence[str], *, to_change: bool = Fa
     for start in range(0, len(message_ids), CHUNK):
         chunk = list(message_ids[start : start + CHUNK])
         sql = f"SELECT {MESSAGE_ROW} FROM messages m WHERE m.id IN ({_marks(chunk)}) ORDER BY m.id{lock}"
-        for row in await tx.fetch(sql, chunk):
-            message, first = parse_whole(row)
-            found.append(Whole(message, [first]))
+        found += [_whole(row) for row in await tx.fetch(sql, chunk)]
     await add_further(tx, found)
     return found
+
+
+def _whole(row: Row) -> Whole:
+    """From a message's row; what is behind its first segment is still to be added."""
+    message, first = parse_whole(row)
+    return Whole(message, [first])
 
 
 async def add_further(tx: Tx, found: Sequence[Whole]) -> None:
@@ -180,8 +179,8 @@ async def find_to_change(tx: Tx, message_id: str) -> Whole | None:
     return found[0] if found else None
 
 
-async def list_messages(tx: Tx, query: MessageFilter, *, limit: int, before: str | None) -> list[Message]:
-    """Messages newest first, those with a smaller id than ``before``."""
+async def list_whole(tx: Tx, query: MessageFilter, *, limit: int, before: str | None) -> list[Whole]:
+    """Messages with their segments, newest first: those with a smaller id than ``before``."""
     clauses = {
         "m.id < ?": before,
         "m.channel = ?": query.channel,
@@ -203,7 +202,9 @@ async def list_messages(tx: Tx, query: MessageFilter, *, limit: int, before: str
         asked[f"m.status = '{status.value}'" if few else await _having(tx, status)] = []
     where = f"WHERE {' AND '.join(asked)}" if asked else ""
     sql = f"SELECT {MESSAGE_ROW} FROM messages m {where} ORDER BY m.id DESC LIMIT ?"
-    return [parse_message(row) for row in await tx.fetch(sql, [*chain(*asked.values()), limit])]
+    found = [_whole(row) for row in await tx.fetch(sql, [*chain(*asked.values()), limit])]
+    await add_further(tx, found)
+    return found
 
 
 async def _having(tx: Tx, status: MessageStatus) -> str:

@@ -15,7 +15,7 @@ from gateway.routing.budgets import URGENT, Need
 from gateway.routing.channel import Standing
 from gateway.routing.waiting import Waiting, explain_wait
 from gateway.store.events import load_timeline
-from gateway.store.messages import find_message, load_segments
+from gateway.store.messages import Whole, load_whole
 from gateway.store.ports import Tx
 from gateway.store.usage import find_hidden_until
 from gateway.views.shapes import MessageOut, show_message
@@ -30,20 +30,19 @@ async def load_message_view(
         standings: how the channels are; what it waits for is said by them.
         recorded: what happened in this transaction, and is not in the timeline yet.
     """
-    message = await find_message(tx, message_id)
-    if message is None:
+    found = await load_whole(tx, [message_id])
+    if not found:
         return None
-    segments = (await load_segments(tx, [message_id])).get(message_id, [])
+    message, segments = found[0]
     events = await load_timeline(tx, message_id)
     events += [event for event in recorded if event.subject == message_id]
     reasons = explain_wait(await _find_waiting(tx, message, segments), standings, now)
     return show_message(message, segments, events, reasons)
 
 
-async def load_list_views(tx: Tx, messages: Sequence[Message]) -> list[MessageOut]:
+def show_list(messages: Iterable[Whole]) -> list[MessageOut]:
     """Messages as a list shows them: with segments, and without what only a look at one is for."""
-    segments = await load_segments(tx, [message.id for message in messages])
-    return [show_message(message, segments.get(message.id, ())) for message in messages]
+    return [show_message(message, segments) for message, segments in messages]
 
 
 async def _find_waiting(tx: Tx, message: Message, segments: Sequence[Segment]) -> Waiting:

@@ -188,11 +188,11 @@ async def test_every_look_up_is_one_that_the_engine_knows(store: OpenStore):
 
     async def look(tx: Tx) -> None:
         for status in MessageStatus:
-            await messages.list_messages(tx, MessageFilter(status=status.value), limit=5, before=None)
+            await messages.list_whole(tx, MessageFilter(status=status.value), limit=5, before=None)
         everything = MessageFilter(
             status="sending", to=(TO,), tag="t", channel="a", reference="r", batch="b", since=AT, until=AT
         )
-        await messages.list_messages(tx, everything, limit=5, before="x")
+        await messages.list_whole(tx, everything, limit=5, before="x")
         assert await messages.count_open(tx) == {"queued": 0, "scheduled": 0, "sending": 1, "uncertain": 0}
         await messages.find_latest_sent(tx, [TO], "a")
         await messages.list_batch(tx, "b")

@@ -12,10 +12,11 @@ import pytest
 
 from gateway.errors import Conflict, StoreBusy, StoreError, StoreUnavailable
 from gateway.model.events import make_event
-from gateway.store.events import last_seq, load_events
+from gateway.store.events import last_seq
 from gateway.store.groups import MAX_GROUP, MAX_ROWS
 from gateway.store.ports import CommitFigures, Store, Tx
 from tests.support.eventually import eventually
+from tests.support.product import load_events
 from tests.support.stores import Database, OpenStore
 
 pytestmark = pytest.mark.contract

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from gateway.errors import Conflict, StaleWrite
 from gateway.model.events import make_event
-from gateway.store.events import last_seq, load_events
+from gateway.store.events import last_seq
 from gateway.store.ports import Tx
 from gateway.store.postgres.engine import PostgresStore
 from gateway.store.sqlite.engine import SqliteStore
 from gateway.store.target import Target
 from tests.support.eventually import eventually
+from tests.support.product import load_events
 from tests.support.stores import OpenStore
 
 pytestmark = [pytest.mark.property, pytest.mark.contract]

@@ -16,15 +16,15 @@ from drivers.base import FaultKind
 from drivers.smpp.wire.pdus import CancelSm
 from gateway.cli.main import main
 from gateway.model.message import Scope
-from gateway.pipeline.operator.verbs import cancel_message, resend_message
+from gateway.pipeline.operator.verbs import cancel_message
 from gateway.routing.channel import DRAIN, PAUSE, RESUME
 from gateway.runtime.stores import opened_store
-from gateway.store.events import load_events
 from gateway.timeline.delivery_log import DeliveryLog
 from tests.support.esme import connected_esme
 from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import Rig, receipt, running
 from tests.support.people import OPERATOR
+from tests.support.product import load_events, resend_message
 from tests.support.smpp_application import accepted, serving, submit
 
 pytestmark = pytest.mark.integration

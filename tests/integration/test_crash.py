@@ -14,9 +14,8 @@ import pytest
 from drivers.base import Encoding
 from drivers.codec.segment import decode_payload
 from gateway.model.message import Message
-from gateway.pipeline.operator.verbs import resend_message
 from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
-from gateway.store.messages import MessageFilter, list_messages
+from gateway.store.messages import MessageFilter
 from tests.support.crash_scenario import (
     HASTY,
     INBOUND,
@@ -29,6 +28,7 @@ from tests.support.crash_scenario import (
 from tests.support.gateway import Rig, receipt, running
 from tests.support.people import OPERATOR
 from tests.support.postgres import Cluster
+from tests.support.product import list_messages, resend_message
 
 pytestmark = pytest.mark.integration
 

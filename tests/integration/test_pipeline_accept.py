@@ -19,10 +19,11 @@ from gateway.pipeline.intake.accept import MAX_AHEAD, Idempotency
 from gateway.pipeline.intake.batches import AcceptedBatch, Rejected
 from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.policy.text import TextRules
-from gateway.store.messages import MessageFilter, list_messages
+from gateway.store.messages import MessageFilter
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE, START, Rig, ScriptedChannel, running
 from tests.support.optouts import opt_out
+from tests.support.product import list_messages
 
 pytestmark = pytest.mark.integration
 

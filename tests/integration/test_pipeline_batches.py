@@ -18,10 +18,11 @@ from gateway.pipeline.intake.accept import Idempotency
 from gateway.pipeline.intake.admission import Room
 from gateway.pipeline.intake.batches import AcceptedBatch, Batches, Rejected
 from gateway.policy.text import TextRules, plan_text
-from gateway.store.messages import MessageFilter, list_messages
+from gateway.store.messages import MessageFilter
 from gateway.store.ports import CommitFigures
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import Rig, running
+from tests.support.product import list_messages
 
 pytestmark = pytest.mark.integration
 

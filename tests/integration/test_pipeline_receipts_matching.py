@@ -12,11 +12,11 @@ from drivers.base import Receipt, ReceiptState
 from gateway.errors import Conflict, NotFound
 from gateway.pipeline.receipts.apply import save_accounts
 from gateway.pipeline.receipts.dialects import LEARNED
-from gateway.pipeline.receipts.unmatched import match_receipt
 from gateway.store.receipts import count_kept, list_kept
 from tests.support.fake_driver import ScriptedDriver, accepted
 from tests.support.gateway import PHONE, ScriptedChannel, receipt, running
 from tests.support.people import OPERATOR
+from tests.support.product import match_receipt
 from tests.support.receipts import OTHER, sent_as, status_of
 
 pytestmark = pytest.mark.integration

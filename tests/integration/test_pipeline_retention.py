@@ -14,15 +14,15 @@ from gateway.errors import Conflict
 from gateway.model.message import Message
 from gateway.pipeline import chores, retention
 from gateway.pipeline.chores import KEEP_PARTS
-from gateway.pipeline.operator.verbs import resend_message
 from gateway.store import old_messages
-from gateway.store.events import last_seq, load_events
+from gateway.store.events import last_seq
 from gateway.store.messages import find_message
 from gateway.store.readers import register_place
 from gateway.store.retention import RECEIPT_MAY_COME, find_backlog, load_notes
 from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import PHONE, START, ManualClock, Rig, receipt, running
 from tests.support.people import OPERATOR
+from tests.support.product import load_events, resend_message
 
 pytestmark = pytest.mark.integration
 

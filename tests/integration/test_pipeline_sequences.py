@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from drivers.base import FaultKind, Uncertain
 from gateway.errors import InvalidRequest
 from gateway.model.message import Message
-from gateway.pipeline.operator.verbs import cancel_message, resend_message
+from gateway.pipeline.operator.verbs import cancel_message
 from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import START, Rig, running
 from tests.support.people import OPERATOR
+from tests.support.product import resend_message
 
 pytestmark = pytest.mark.integration
 

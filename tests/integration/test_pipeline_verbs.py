@@ -9,11 +9,12 @@ import pytest
 
 from drivers.base import FaultKind
 from gateway.errors import Conflict, InvalidRequest, NotFound
-from gateway.pipeline.operator.verbs import cancel_message, resend_message
+from gateway.pipeline.operator.verbs import cancel_message
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import PHONE, START, receipt, running
 from tests.support.optouts import opt_in, opt_out
 from tests.support.people import OPERATOR
+from tests.support.product import resend_message
 
 pytestmark = pytest.mark.integration
 

@@ -12,13 +12,13 @@ import pytest
 
 from gateway.errors import StoreBusy, StoreUnavailable
 from gateway.model.events import make_event
-from gateway.store.events import load_events
 from gateway.store.ports import Tx
 from gateway.store.postgres import session, writer
 from gateway.store.postgres.engine import PostgresStore
 from gateway.store.target import Target
 from tests.support.eventually import eventually
 from tests.support.postgres import PASSWORD, Cluster, running_cluster
+from tests.support.product import load_events
 
 pytestmark = pytest.mark.integration
 

@@ -16,13 +16,14 @@ from gateway.errors import Conflict
 from gateway.model.lifecycle import RESENDABLE, TERMINAL, TRANSITIONS
 from gateway.model.message import Message
 from gateway.model.message import MessageStatus as M
-from gateway.pipeline.operator.verbs import cancel_message, resend_message
+from gateway.pipeline.operator.verbs import cancel_message
 from gateway.pipeline.sending.retry import RetryPolicy
-from gateway.store.messages import MessageFilter, list_messages
+from gateway.store.messages import MessageFilter
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import START, ManualClock, Rig, ScriptedChannel, receipt, running
 from tests.support.optouts import opt_in, opt_out
 from tests.support.people import OPERATOR
+from tests.support.product import list_messages, resend_message
 
 pytestmark = pytest.mark.property
 

@@ -19,13 +19,14 @@ from gateway.model.message import Message, MessageStatus, Segment
 from gateway.pipeline import chores
 from gateway.pipeline.chores import Keeping, make_chores
 from gateway.store.changes import Change, save_change
-from gateway.store.events import last_seq, load_events
-from gateway.store.messages import find_message, load_segments, save_messages
+from gateway.store.events import last_seq
+from gateway.store.messages import find_message, save_messages
 from gateway.store.ports import Store, Tx
 from gateway.store.readers import register_place
 from gateway.store.retention import RECEIPT_MAY_COME
 from gateway.store.sqlite.engine import SqliteStore
 from tests.support.gateway import PHONE, START
+from tests.support.product import load_events, load_segments
 
 DAY_S = 86_400.0
 KEEPING = Keeping(

@@ -20,7 +20,7 @@ from gateway.ids import MessageId, make_id
 from gateway.model.actor import SYSTEM
 from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
-from gateway.pipeline.operator.verbs import cancel_message, resend_message
+from gateway.pipeline.operator.verbs import cancel_message
 from gateway.pipeline.receipts.settle import settle
 from gateway.pipeline.sending.outcomes import Taken, record_all_accepted, record_refused
 from gateway.pipeline.sending.retry import Decision, Hold, TryAgain
@@ -30,6 +30,7 @@ from gateway.store.queue import claim_messages, disown, unhide
 from gateway.store.receipts import EarlyReceipt
 from gateway.store.sqlite.engine import SqliteStore
 from tests.support.gateway import START, ManualClock
+from tests.support.product import resend_message
 
 pytestmark = pytest.mark.property
 

@@ -46,9 +46,10 @@ from gateway.routing.troubles import Troubles
 from gateway.runtime.stores import OpenStore
 from gateway.store.events import load_timeline
 from gateway.store.inbound import list_inbound
-from gateway.store.messages import find_message, load_segments
+from gateway.store.messages import find_message
 from gateway.telemetry.metrics import make_metrics
 from tests.support.fake_driver import DEADLINE_S, ScriptedDriver
+from tests.support.product import load_segments
 from tests.support.stores import open_at
 
 PHONE = "+8613800138000"

@@ -22,9 +22,10 @@ from gateway.settings.config import Settings
 from gateway.settings.http import WebhookSettings
 from gateway.settings.kannel import KannelAccountSettings, MoRouteSettings
 from gateway.settings.secrets import Secret
-from gateway.store.messages import MessageFilter, list_messages
+from gateway.store.messages import MessageFilter
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import ManualClock, Rig, running
+from tests.support.product import list_messages
 
 LOOPBACK = IPv4Network("127.0.0.1")
 APP = KannelAccountSettings(username="app", password=Secret("pw"), default_sender="10690000")

@@ -20,11 +20,12 @@ from gateway.esme.account import EsmeAccount
 from gateway.esme.service import EsmeService, Listener
 from gateway.model.message import Message
 from gateway.store.esme_outbox import count_deliveries
-from gateway.store.messages import MessageFilter, list_messages
+from gateway.store.messages import MessageFilter
 from gateway.telemetry.metrics import make_metrics
 from tests.support.esme import RawEsme, connected_esme
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE, ManualClock, Rig, running
+from tests.support.product import list_messages
 
 PASSWORD = "secret"
 

@@ -13,7 +13,7 @@ from gateway.model.lifecycle import Cause, PartCause, may, moved, part_moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.operator.verbs import cancel_message
 from gateway.store.changes import Change, save_change
-from gateway.store.messages import find_message, find_to_change, load_segments
+from gateway.store.messages import find_to_change, load_whole
 from gateway.store.ports import Store, Tx
 
 TakeBack = Callable[[str, str, str, str | None], Awaitable[bool]]
@@ -61,15 +61,10 @@ class Recall(NamedTuple):
 
 async def find_recall(store: Store, message_id: str, *, by: Actor, take_back: TakeBack) -> Recall | None:
     """A message as one that the network has; None when it has it not, or not any more."""
-
-    async def op(tx: Tx) -> tuple[Message, list[Segment]] | None:
-        message = await find_message(tx, message_id)
-        if message is None or message.status is not MessageStatus.SENT:
-            return None
-        return message, (await load_segments(tx, [message_id]))[message_id]
-
-    found = await store.read(op)
-    return None if found is None else Recall(*found, take_back, by)
+    found = await store.read(lambda tx: load_whole(tx, [message_id]))
+    if not found or found[0].message.status is not MessageStatus.SENT:
+        return None
+    return Recall(*found[0], take_back, by)
 
 
 async def cancel_or_recall(

@@ -45,13 +45,6 @@ async def cancel_waiting(tx: Tx, clock: Clock, message_id: str, *, by: Actor) ->
     return canceled
 
 
-async def resend_message(
-    store: Store, clock: Clock, message_id: str, *, by: Actor, valid_for_s: float = 72 * 3_600.0
-) -> Message:
-    """`send_again` in a transaction of its own."""
-    return await store.write(lambda tx: send_again(tx, clock, message_id, by=by, valid_for_s=valid_for_s))
-
-
 async def send_again(tx: Tx, clock: Clock, message_id: str, *, by: Actor, valid_for_s: float) -> Message:
     """Send a message again, by an operator's decision: segments that did not arrive, or that nobody knows of.
 

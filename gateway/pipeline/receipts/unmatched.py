@@ -10,7 +10,7 @@ from gateway.model.events import make_event
 from gateway.model.message import Message, SegmentStatus
 from gateway.pipeline.receipts.settle import settle
 from gateway.store.messages import find_to_change
-from gateway.store.ports import Store, Tx
+from gateway.store.ports import Tx
 from gateway.store.receipts import drop_early, find_kept
 
 _WAITING = {SegmentStatus.SENT, SegmentStatus.UNCERTAIN}
@@ -57,17 +57,3 @@ async def match_by_hand(
     told = {"id": message.id, "part": part, "receipt": receipt_id, "state": early.state, "by": str(by)}
     tx.record(make_event("receipt.matched", now, message.id, told))
     return await settle(tx, message, segments, part, early, now)
-
-
-async def match_receipt(
-    store: Store,
-    clock: Clock,
-    receipt_id: str,
-    message_id: str,
-    part: int,
-    state: ReceiptState | None = None,
-    *,
-    by: Actor,
-) -> Message:
-    """`match_by_hand` in a transaction of its own."""
-    return await store.write(lambda tx: match_by_hand(tx, clock, receipt_id, message_id, part, state, by=by))

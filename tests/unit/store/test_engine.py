@@ -13,12 +13,13 @@ import pytest
 
 from gateway.errors import Conflict, MigrationError, StoreBusy, StoreFull, StoreUnavailable
 from gateway.model.events import make_event
-from gateway.store.events import last_seq, load_events, load_timeline
+from gateway.store.events import last_seq, load_timeline
 from gateway.store.groups import MAX_GROUP
 from gateway.store.migration import load_migrations
 from gateway.store.ports import CommitFigures, Tx
 from gateway.store.sqlite import engine
 from gateway.store.sqlite.engine import SqliteStore
+from tests.support.product import load_events
 
 pytestmark = pytest.mark.unit
 

@@ -8,16 +8,10 @@ import pytest
 
 from gateway.ids import make_id
 from gateway.model.events import make_event
-from gateway.store.events import (
-    MOST_OF_SUBJECT,
-    forget_events,
-    load_events,
-    load_events_before,
-    load_lines,
-    load_timeline,
-)
+from gateway.store.events import MOST_OF_SUBJECT, forget_events, load_events_before, load_lines, load_timeline
 from gateway.store.ports import Tx
 from gateway.store.sqlite.engine import SqliteStore
+from tests.support.product import load_events
 
 pytestmark = pytest.mark.unit
 

@@ -14,13 +14,14 @@ import pytest
 from gateway.clock import format_ms
 from gateway.ids import make_id
 from gateway.model.message import Category, MessageError, MessageStatus, SegmentStatus
-from gateway.store.messages import MessageFilter, find_message, list_messages, load_segments
+from gateway.store.messages import MessageFilter, find_message
 from gateway.store.migration import load_migrations
 from gateway.store.queue import claim_messages, find_due, find_hidden_due, find_orphans
 from gateway.store.receipts import find_by_reference, find_uncertain
 from gateway.store.sqlite.engine import SqliteStore
 from gateway.store.sqlite.migrate import migrate
 from gateway.store.usage import Stay, Usage, find_hidden_until, load_usage
+from tests.support.product import list_messages, load_segments
 
 pytestmark = pytest.mark.unit
 

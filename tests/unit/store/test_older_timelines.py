@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import parse_instant
-from gateway.store.events import last_seq, load_events, load_events_before, load_timeline
+from gateway.store.events import last_seq, load_events_before, load_timeline
 from gateway.store.migration import load_migrations
 from gateway.store.readers import load_readers
 from gateway.store.sqlite.engine import SqliteStore
+from tests.support.product import load_events
 
 pytestmark = pytest.mark.unit
 

@@ -28,18 +28,12 @@ from gateway.model.message import (
 from gateway.store.changes import Change, save_change
 from gateway.store.inbound import find_inbound, list_inbound, save_inbound
 from gateway.store.keys import find_key, hash_secret, list_keys, make_secret, revoke_key, save_key
-from gateway.store.messages import (
-    MessageFilter,
-    find_message,
-    list_messages,
-    load_segments,
-    save_messages,
-    take_concat_ref,
-)
+from gateway.store.messages import MessageFilter, find_message, save_messages, take_concat_ref
 from gateway.store.ports import Tx
 from gateway.store.sqlite.engine import SqliteStore
 from gateway.store.suppressions import find_suppressed, list_suppressions, save_suppression
 from gateway.store.usage import Stay, Usage, load_usage
+from tests.support.product import list_messages, load_segments
 
 pytestmark = pytest.mark.unit
 

@@ -12,11 +12,12 @@ import pytest
 
 from gateway.errors import Conflict
 from gateway.model.events import make_event
-from gateway.store.events import last_seq, load_events
+from gateway.store.events import last_seq
 from gateway.store.ports import Tx
 from gateway.store.sqlite import engine
 from gateway.store.sqlite.engine import SqliteStore
 from tests.support.eventually import eventually
+from tests.support.product import load_events
 
 pytestmark = pytest.mark.unit
 
