@@ -8,7 +8,7 @@ Terminal states are left by one cause only: an operator's *resend*.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -156,13 +156,6 @@ def moved(message: Message, cause: Cause, **changes: Any) -> Message:
 def part_moved(segment: Segment, cause: PartCause, **changes: Any) -> Segment:
     """`moved` for a segment."""
     return msgspec.structs.replace(segment, status=part_after(segment.status, cause), **changes)
-
-
-def describe_moves() -> Iterator[tuple[str, str, str]]:
-    """The tables for people: (what happens, from, to), messages only."""
-    for cause, moves in MOVES.items():
-        for target in dict.fromkeys(moves.values()):
-            yield cause.value, ", ".join(s.value for s, t in moves.items() if t is target), target.value
 
 
 def decide_verdict(segments: Collection[S]) -> M:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from gateway.pipeline.inbound import REPLY_AGAIN
 from gateway.pipeline.retention import Chore, Step
@@ -61,8 +61,8 @@ def make_chores(keeping: Keeping) -> list[Chore]:
     events = min((s for s in (keeping.events, keeping.messages) if s), default=0.0)
     by_setting = (
         (keeping.receipts, Chore("receipts", _by_age(_seconds(keeping.receipts), forget_early))),
-        (events, Chore("events", partial(_drop_events, _seconds(events)))),
-        (keeping.inbound, Chore("inbound", partial(_drop_inbound, _seconds(keeping.inbound)))),
+        (events, Chore("events", partial(_once_read, _seconds(events), forget_events))),
+        (keeping.inbound, Chore("inbound", partial(_once_read, _seconds(keeping.inbound), forget_inbound))),
         (keeping.texts, Chore("texts", partial(_empty, _seconds(keeping.texts)), goes_on=True)),
         (keeping.messages, Chore("messages", partial(_drop, _seconds(keeping.messages)))),
     )
@@ -110,17 +110,19 @@ async def _drop_readers(store: Store, now: datetime, _after: str) -> Step:
     return Step(len(names))
 
 
-async def _drop_events(keep: timedelta, store: Store, now: datetime, _after: str) -> Step:
+class ForgetRead(Protocol):
+    """Deletes the oldest rows from before an instant, out of so many, that nobody has still to read of."""
+
+    async def __call__(self, tx: Tx, before: datetime, limit: int, *, read_to: int) -> int:
+        """How many it deleted."""
+        ...
+
+
+async def _once_read(keep: timedelta, forget: ForgetRead, store: Store, now: datetime, _after: str) -> Step:
+    """The chore of a table that followers of the timeline look into."""
+
     async def op(tx: Tx) -> int:
-        return await forget_events(tx, now - keep, AT_ONCE, read_to=await lowest_place(tx))
-
-    n_rows = await store.write(op)
-    return Step(n_rows, "" if n_rows >= AT_ONCE else None)
-
-
-async def _drop_inbound(keep: timedelta, store: Store, now: datetime, _after: str) -> Step:
-    async def op(tx: Tx) -> int:
-        return await forget_inbound(tx, now - keep, AT_ONCE, read_to=await lowest_place(tx))
+        return await forget(tx, now - keep, AT_ONCE, read_to=await lowest_place(tx))
 
     n_rows = await store.write(op)
     return Step(n_rows, "" if n_rows >= AT_ONCE else None)

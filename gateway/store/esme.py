@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gateway.clock import format_ms, parse_instant
 from gateway.model.message import Message, Segment
 from gateway.store.messages import delete_message, save_messages
-from gateway.store.ports import Row, Tx
+from gateway.store.ports import Row, Tx, placeholders
 
 _CHUNK = 500
 _COLUMNS = (
@@ -102,7 +102,7 @@ async def load_submits(tx: Tx, message_ids: Sequence[str]) -> dict[str, list[Esm
     found: dict[str, list[EsmeSubmit]] = {}
     for start in range(0, len(message_ids), _CHUNK):
         chunk = list(message_ids[start : start + _CHUNK])
-        marks = ",".join("?" * len(chunk))
+        marks = placeholders(chunk)
         sql = f"SELECT {_COLUMNS} FROM esme_submits WHERE message_id IN ({marks}) ORDER BY id"
         for row in await tx.fetch(sql, chunk):
             found.setdefault(row[3], []).append(_submit(row))
@@ -137,7 +137,7 @@ async def forget_submits(tx: Tx, before: datetime, after: str, limit: int) -> tu
     if not old:
         return 0, None
     n_dropped = await tx.execute(
-        f"DELETE FROM esme_submits WHERE id IN ({','.join('?' * len(old))}) AND waiting = 0"
+        f"DELETE FROM esme_submits WHERE id IN ({placeholders(old)}) AND waiting = 0"
         " AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.id = esme_submits.message_id AND updated_at >= ?)",
         (*old, at),
     )
@@ -168,7 +168,7 @@ async def load_parts(tx: Tx, concat_key: str) -> list[EsmePart]:
 
 async def find_stale_parts(tx: Tx, accounts: Sequence[str], before: datetime, limit: int) -> list[str]:
     """Keys of these accounts whose newest part came before ``before``."""
-    marks = ",".join("?" * len(accounts))
+    marks = placeholders(accounts)
     rows = await tx.fetch(
         f"SELECT concat_key FROM esme_parts WHERE account IN ({marks})"
         " GROUP BY concat_key HAVING max(received_at) < ? ORDER BY max(received_at) DESC LIMIT ?",

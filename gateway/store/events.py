@@ -21,7 +21,7 @@ from gateway.model.lines import (
     unpack_lines,
     write_lines,
 )
-from gateway.store.ports import Row, Tx
+from gateway.store.ports import Row, Tx, placeholders
 
 GROUP = 100
 """Events of one row at most: what is read to show a single one."""
@@ -158,7 +158,7 @@ async def find_unread(tx: Tx, subjects: Sequence[str], read_to: int) -> set[str]
         keys.setdefault(subject_key(subject), []).append(subject)
     rows = await tx.fetch(
         "SELECT DISTINCT s.subject FROM event_subjects AS s JOIN event_groups AS g ON g.seq = s.seq"
-        f" WHERE s.subject IN ({', '.join('?' * len(keys))}) AND g.seq + g.n - 1 > ?",
+        f" WHERE s.subject IN ({placeholders(keys)}) AND g.seq + g.n - 1 > ?",
         (*keys, read_to),
     )
     return {subject for row in rows for subject in keys[row[0]]}

@@ -11,7 +11,7 @@ from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.ids import InboundId, MessageId
 from gateway.model.message import InboundMessage, Keyword
 from gateway.store.events import find_unread
-from gateway.store.ports import Row, Tx
+from gateway.store.ports import Row, Tx, placeholders
 
 _COLUMNS = (
     "id, sender, recipient, channel, text, data, encoding, parts, complete, received_at, network_time, keyword,"
@@ -210,7 +210,7 @@ async def list_inbound(
         asked["received_at >= ?"] = [format_ms(since)]
     for column, wanted in (("sender", senders), ("recipient", recipients)):
         if wanted is not None:
-            asked[f"{column} IN ({','.join('?' * len(wanted))})"] = list(wanted)
+            asked[f"{column} IN ({placeholders(wanted)})"] = list(wanted)
     where = f"WHERE {' AND '.join(asked)}" if asked else ""
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM inbound {where} ORDER BY id DESC LIMIT ?", [*chain(*asked.values()), limit]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from gateway.clock import format_ms
-from gateway.store.ports import Tx
+from gateway.store.ports import Tx, placeholders
 
 _ENDED = "'delivered', 'undelivered', 'failed', 'expired', 'canceled', 'blocked'"
 
@@ -25,7 +25,7 @@ async def find_wishes(tx: Tx, message_ids: Collection[str]) -> dict[str, bytes]:
     if not ids:
         return {}
     rows = await tx.fetch(
-        f"SELECT message_id, wish FROM kannel_wishes WHERE message_id IN ({_marks(ids)})", ids
+        f"SELECT message_id, wish FROM kannel_wishes WHERE message_id IN ({placeholders(ids)})", ids
     )
     return {row[0]: row[1] for row in rows}
 
@@ -48,12 +48,8 @@ async def forget_wishes(tx: Tx, before: datetime, after: str, limit: int) -> tup
     if not old:
         return 0, None
     n_dropped = await tx.execute(
-        f"DELETE FROM kannel_wishes WHERE message_id IN ({_marks(old)}) AND NOT EXISTS (SELECT 1 FROM messages"
+        f"DELETE FROM kannel_wishes WHERE message_id IN ({placeholders(old)}) AND NOT EXISTS (SELECT 1 FROM messages"
         f" WHERE messages.id = kannel_wishes.message_id AND (status NOT IN ({_ENDED}) OR updated_at >= ?))",
         (*old, at),
     )
     return n_dropped, old[-1]
-
-
-def _marks(values: Collection[object]) -> str:
-    return ", ".join("?" * len(values))

@@ -18,7 +18,7 @@ from gateway.clock import format_ms
 from gateway.ids import MessageId, first_id, read_time
 from gateway.model.message import Message, MessageStatus, Segment
 from gateway.routing.order import make_rank
-from gateway.store.ports import Row, Tx
+from gateway.store.ports import Row, Tx, placeholders
 from gateway.store.rows import (
     MESSAGE_COLUMNS,
     SEGMENT_COLUMNS,
@@ -33,10 +33,10 @@ _QUEUE_COLUMNS: Final = ("rank", "has_options", "hidden_until", "is_empty")
 """What only the queue looks at, and retention."""
 _ALL_COLUMNS: Final = (*MESSAGE_COLUMNS, *_QUEUE_COLUMNS)
 _INSERT_MESSAGE: Final = (
-    f"INSERT INTO messages ({', '.join(_ALL_COLUMNS)}) VALUES ({', '.join('?' * len(_ALL_COLUMNS))})"
+    f"INSERT INTO messages ({', '.join(_ALL_COLUMNS)}) VALUES ({placeholders(_ALL_COLUMNS)})"
 )
 _INSERT_SEGMENT: Final = (
-    f"INSERT INTO segments ({', '.join(SEGMENT_COLUMNS)}) VALUES ({', '.join('?' * len(SEGMENT_COLUMNS))})"
+    f"INSERT INTO segments ({', '.join(SEGMENT_COLUMNS)}) VALUES ({placeholders(SEGMENT_COLUMNS)})"
 )
 MESSAGE_ROW: Final = ", ".join(f"m.{name}" for name in MESSAGE_COLUMNS)
 """SELECT list for `parse_message` and `parse_whole`, of messages as ``m``."""
@@ -150,7 +150,9 @@ async def load_whole(tx: Tx, message_ids: Sequence[str], *, to_change: bool = Fa
     lock = tx.for_update if to_change else ""
     for start in range(0, len(message_ids), CHUNK):
         chunk = list(message_ids[start : start + CHUNK])
-        sql = f"SELECT {MESSAGE_ROW} FROM messages m WHERE m.id IN ({_marks(chunk)}) ORDER BY m.id{lock}"
+        sql = (
+            f"SELECT {MESSAGE_ROW} FROM messages m WHERE m.id IN ({placeholders(chunk)}) ORDER BY m.id{lock}"
+        )
         found += [_whole(row) for row in await tx.fetch(sql, chunk)]
     await add_further(tx, found)
     return found
@@ -168,7 +170,7 @@ async def add_further(tx: Tx, found: Sequence[Whole]) -> None:
     ids = list(long)
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
-        sql = f"SELECT {SEGMENT_ROW} FROM segments s WHERE s.message_id IN ({_marks(chunk)}) ORDER BY s.part"
+        sql = f"SELECT {SEGMENT_ROW} FROM segments s WHERE s.message_id IN ({placeholders(chunk)}) ORDER BY s.part"
         for row in await tx.fetch(sql, chunk):
             long[row[0]].append(parse_segment(row))
 
@@ -195,7 +197,7 @@ async def list_whole(tx: Tx, query: MessageFilter, *, limit: int, before: str | 
     }
     asked: dict[str, list[Any]] = {clause: [value] for clause, value in clauses.items() if value is not None}
     if query.to is not None:
-        asked[f"m.recipient IN ({_marks(query.to)})"] = list(query.to)
+        asked[f"m.recipient IN ({placeholders(query.to)})"] = list(query.to)
     if query.status is not None:
         few = query.to or query.reference or query.batch
         status = MessageStatus(query.status)
@@ -278,7 +280,3 @@ def _tag_pattern(tag: str | None) -> str | None:
         return None
     quoted = json.dumps(tag, ensure_ascii=False)
     return "%" + quoted.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
-
-
-def _marks(values: Collection[object]) -> str:
-    return ",".join("?" * len(values))

@@ -225,6 +225,13 @@ class Place(NamedTuple):
     done: int
     total: int
 
+    def __str__(self) -> str:
+        """Where it stopped, for people."""
+        return (
+            f"migration {self.number:04} stopped after {self.done:,} of {self.total:,} rows and goes on from there"
+            " at the next start"
+        )
+
 
 async def find_place(ground: Ground) -> Place | None:
     """The migration that is half done."""

@@ -15,7 +15,7 @@ from gateway.model.lifecycle import TERMINAL
 from gateway.model.message import MessageStatus
 from gateway.store.body import without_content
 from gateway.store.events import find_unread
-from gateway.store.ports import Tx
+from gateway.store.ports import Tx, placeholders
 
 _OVER = (
     f"(status IN ({', '.join(repr(status.value) for status in sorted(TERMINAL))}) AND updated_at < ?"
@@ -72,7 +72,7 @@ async def empty_texts(tx: Tx, message_ids: Sequence[str], ages: Ages) -> int:
     Changes ``body`` and ``is_empty`` of ``messages`` and ``payload`` of ``segments``.
     """
     rows = await tx.fetch(
-        f"SELECT id, body FROM messages WHERE id IN ({_marks(message_ids)}) AND {_OVER}"
+        f"SELECT id, body FROM messages WHERE id IN ({placeholders(message_ids)}) AND {_OVER}"
         f" AND is_empty = 0{tx.for_update}",
         (*message_ids, *ages.params()),
     )
@@ -103,11 +103,12 @@ async def drop_messages(tx: Tx, message_ids: Sequence[str], ages: Ages) -> int:
     if not read:
         return 0
     rows = await tx.fetch(
-        f"DELETE FROM messages WHERE id IN ({_marks(read)}) AND {_OVER} RETURNING id", (*read, *ages.params())
+        f"DELETE FROM messages WHERE id IN ({placeholders(read)}) AND {_OVER} RETURNING id",
+        (*read, *ages.params()),
     )
     gone = [row[0] for row in rows]
     for table, column in _BELONGING if gone else ():
-        await tx.execute(f"DELETE FROM {table} WHERE {column} IN ({_marks(gone)})", gone)
+        await tx.execute(f"DELETE FROM {table} WHERE {column} IN ({placeholders(gone)})", gone)
     return len(gone)
 
 
@@ -123,7 +124,3 @@ async def count_over(tx: Tx, ages: Ages, *, with_text: bool) -> tuple[datetime |
         ages.params(),
     )
     return parse_ms(rows[0][0]), int(rows[0][1])
-
-
-def _marks(values: Sequence[str]) -> str:
-    return ", ".join("?" * len(values))

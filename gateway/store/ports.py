@@ -24,7 +24,7 @@ many costs little more than a statement for one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Sized
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from gateway.model.events import Event
@@ -33,6 +33,11 @@ Item = TypeVar("Item")
 T = TypeVar("T")
 Row = Sequence[Any]
 """One row: values in the order of the SELECT list."""
+
+
+def placeholders(values: Sized) -> str:
+    """One ``?`` for each value, as the list behind an ``IN`` or ``VALUES`` wants them."""
+    return ", ".join("?" * len(values))
 
 
 class Tx(Protocol):

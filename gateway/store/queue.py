@@ -18,7 +18,7 @@ from gateway.routing.budgets import URGENT, Need
 from gateway.routing.order import CLASSES, URGENT_BELOW, URGENT_CLASSES
 from gateway.routing.troubles import Number
 from gateway.store.messages import CHUNK, Whole, add_further
-from gateway.store.ports import Row, Tx
+from gateway.store.ports import Row, Tx, placeholders
 from gateway.store.rows import MESSAGE_COLUMNS, parse_whole
 from gateway.store.sequences import HELD_MS
 
@@ -49,7 +49,8 @@ class Due(NamedTuple):
 
 AT_ONCE: Final = 500
 """Messages that are changed in one transaction; others wait for the writer meanwhile."""
-_READY: Final = "status = 'queued' AND hidden_until IS NULL"
+READY: Final = "status = 'queued' AND hidden_until IS NULL"
+"""What may be claimed; as the index ``messages_ready`` has it."""
 _DUE_ROW: Final = (
     "SELECT id, rank, recipient, class, expires_at, n_segments, has_options, part_status = 'queued', {waiting}, queue"
     " FROM messages"
@@ -57,7 +58,7 @@ _DUE_ROW: Final = (
     waiting="CASE n_segments WHEN 1 THEN 0 ELSE (SELECT count(*) FROM segments"
     " WHERE message_id = messages.id AND status = 'queued') END"
 )
-_DUE: Final = f"{_DUE_ROW} WHERE queue = ? AND {_READY}"
+_DUE: Final = f"{_DUE_ROW} WHERE queue = ? AND {READY}"
 _URGENT_ONLY = f" AND rank < {URGENT_BELOW} AND class <= {URGENT_CLASSES}"
 _IN_ORDER = " ORDER BY rank, id LIMIT ?"
 
@@ -81,7 +82,7 @@ async def find_due(
         to_claim: those that another instance is claiming just now are passed over, and nobody else claims these.
     """
     now_ms = format_ms(now) or 0
-    others = f" AND recipient NOT IN ({','.join('?' * len(without))})" if without else ""
+    others = f" AND recipient NOT IN ({placeholders(without)})" if without else ""
     lock = tx.skip_locked if to_claim else ""
     sql = _DUE + (_URGENT_ONLY if urgent_only else "") + others + _IN_ORDER + lock
     found = []
@@ -94,8 +95,8 @@ async def find_due_among(tx: Tx, message_ids: Sequence[str], now: datetime) -> l
     """Those of a few messages that are due, to be claimed; in no order."""
     if not message_ids:
         return []
-    marks = ",".join("?" * len(message_ids))
-    sql = f"{_DUE_ROW} WHERE id IN ({marks}) AND {_READY}{tx.skip_locked}"
+    marks = placeholders(message_ids)
+    sql = f"{_DUE_ROW} WHERE id IN ({marks}) AND {READY}{tx.skip_locked}"
     return [_due(row, format_ms(now) or 0) for row in await tx.fetch(sql, message_ids)]
 
 
@@ -144,12 +145,12 @@ async def claim_messages(tx: Tx, channels: Mapping[str, str], owner: str, now: d
     for channel, ids in by_channel.items():
         for start in range(0, len(ids), CHUNK):
             chunk = ids[start : start + CHUNK]
-            marks = ",".join("?" * len(chunk))
+            marks = placeholders(chunk)
             rows = await tx.fetch(_CLAIM_FIRST.format(ids=marks), (channel, owner, at, channel, at, *chunk))
             claimed.update((row[0], Whole(*_with_first(row))) for row in rows)
             if len(rows) < len(chunk):
                 left = [message_id for message_id in chunk if message_id not in claimed]
-                sql = _CLAIM_FURTHER.format(ids=",".join("?" * len(left)))
+                sql = _CLAIM_FURTHER.format(ids=placeholders(left))
                 rows = await tx.fetch(sql, (channel, owner, at, *left))
                 claimed.update((row[0], Whole(*_with_first(row))) for row in rows)
                 further += [row[0] for row in rows]
@@ -216,8 +217,8 @@ async def hold_recipient(
     kinds = f" AND class {'<=' if urgent else '>'} {URGENT_CLASSES}"
     await tx.execute(
         "UPDATE messages SET hidden_until = ?, updated_at = ? WHERE id IN (SELECT id FROM messages"
-        f" WHERE recipient = ? AND queue = ? AND {_READY} AND id IS DISTINCT FROM ?{kinds} ORDER BY rank, id LIMIT ?)"
-        f" AND {_READY}",
+        f" WHERE recipient = ? AND queue = ? AND {READY} AND id IS DISTINCT FROM ?{kinds} ORDER BY rank, id LIMIT ?)"
+        f" AND {READY}",
         (format_ms(until), format_ms(now), number.recipient, number.queue, besides, AT_ONCE),
     )
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.model.message import Message, Segment
 from gateway.store.messages import MESSAGE_ROW
-from gateway.store.ports import Row, Tx
+from gateway.store.ports import Row, Tx, placeholders
 from gateway.store.rows import parse_whole
 
 
@@ -122,14 +122,14 @@ async def count_dialect(tx: Tx, account: str, dialect: str) -> None:
 
 async def find_by_reference(tx: Tx, channel: str, references: Sequence[str]) -> list[Match]:
     """Segments of a channel's account with one of these references, newest first, at most 20."""
-    marks = ",".join("?" * len(references))
+    marks = placeholders(references)
     where = f"{{s}}channel IN {_OF_ACCOUNT} AND {{s}}reference IN ({marks})"
     return await _find_matches(tx, where, (channel, channel, *references), f"{_BY_SENT} DESC")
 
 
 async def find_single(tx: Tx, channel: str, references: Sequence[str]) -> list[tuple[Message, Segment]]:
     """Messages of one segment, of a channel's account, with one of these references; each with its segment."""
-    marks = ",".join("?" * len(references))
+    marks = placeholders(references)
     sql = (
         f"SELECT {MESSAGE_ROW} FROM messages m WHERE m.part_channel IN {_OF_ACCOUNT}"
         f" AND m.part_reference IN ({marks})"
@@ -140,7 +140,7 @@ async def find_single(tx: Tx, channel: str, references: Sequence[str]) -> list[t
 
 async def find_further(tx: Tx, channel: str, references: Sequence[str]) -> set[str]:
     """Those of some references that segments behind the first bear, of a channel's account."""
-    marks = ",".join("?" * len(references))
+    marks = placeholders(references)
     sql = f"SELECT reference FROM segments WHERE channel IN {_OF_ACCOUNT} AND reference IN ({marks})"
     return {row[0] for row in await tx.fetch(sql, (channel, channel, *references))}
 
@@ -154,7 +154,7 @@ async def find_by_prefix(tx: Tx, channel: str, reference: str) -> list[Match]:
 
 async def find_open_to(tx: Tx, channel: str, recipients: Sequence[str], since: datetime) -> list[Match]:
     """Segments of a channel's account to one of these that wait for a receipt, newest first, at most 20."""
-    marks = ",".join("?" * len(recipients))
+    marks = placeholders(recipients)
     where = (
         f"{{s}}channel IN {_OF_ACCOUNT} AND m.recipient IN ({marks}) AND {{s}}status IN ('sent', 'uncertain')"
         " AND m.report = 1 AND {s}submitted_at >= ?"
@@ -170,7 +170,7 @@ async def find_uncertain(tx: Tx, channel: str) -> list[Match]:
 
 async def find_unnamed_to(tx: Tx, channel: str, recipients: Sequence[str], since: datetime) -> list[Match]:
     """Segments to one of these that a channel's account took without naming them, first part first, at most 300."""
-    marks = ",".join("?" * len(recipients))
+    marks = placeholders(recipients)
     where = (
         f"{{s}}channel IN {_OF_ACCOUNT} AND {{s}}status = 'sent' AND {{s}}reference IS NULL AND m.report = 1"
         f" AND m.recipient IN ({marks}) AND {{s}}submitted_at >= ?"
@@ -181,7 +181,7 @@ async def find_unnamed_to(tx: Tx, channel: str, recipients: Sequence[str], since
 
 async def was_sent_to(tx: Tx, recipients: Sequence[str]) -> bool:
     """Whether there is any message to one of these."""
-    marks = ",".join("?" * len(recipients))
+    marks = placeholders(recipients)
     return bool(await tx.fetch(f"SELECT 1 FROM messages WHERE recipient IN ({marks}) LIMIT 1", recipients))
 
 
@@ -240,7 +240,7 @@ async def find_early(tx: Tx, channel: str, reference: str, since: datetime) -> l
 
 async def find_early_named(tx: Tx, channel: str, references: Sequence[str]) -> set[str]:
     """Those of some references under which receipts of a channel's account are kept."""
-    marks = ",".join("?" * len(references))
+    marks = placeholders(references)
     sql = f"SELECT reference FROM early_receipts WHERE channel IN {_OF_ACCOUNT} AND reference IN ({marks})"
     return {row[0] for row in await tx.fetch(sql, (channel, channel, *references))}
 

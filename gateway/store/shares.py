@@ -10,8 +10,7 @@ from gateway.clock import format_ms
 from gateway.routing.order import FIRST_AFTER_EMERGENCY, TAG_BITS, split_rank
 from gateway.routing.shares import Place
 from gateway.store.ports import Tx
-
-_READY = "status = 'queued' AND hidden_until IS NULL"
+from gateway.store.queue import READY
 
 
 class Head(NamedTuple):
@@ -46,7 +45,7 @@ async def find_heads(tx: Tx) -> list[Head]:
     queue, rank = "", 0
     while True:
         rows = await tx.fetch(
-            f"SELECT queue, rank FROM messages WHERE {_READY} AND (queue, rank) >= (?, ?) ORDER BY queue, rank LIMIT 1",
+            f"SELECT queue, rank FROM messages WHERE {READY} AND (queue, rank) >= (?, ?) ORDER BY queue, rank LIMIT 1",
             (queue, rank),
         )
         if not rows:
@@ -74,7 +73,7 @@ async def find_passed_over(tx: Tx, queue: str, since: datetime, limit: int) -> l
     found: list[tuple[int, str]] = []
     while True:
         rows = await tx.fetch(
-            f"SELECT id, rank, updated_at FROM messages WHERE {_READY} AND queue = ? AND rank >= ?"
+            f"SELECT id, rank, updated_at FROM messages WHERE {READY} AND queue = ? AND rank >= ?"
             " ORDER BY rank LIMIT 1",
             (queue, rank),
         )

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.clock import format_ms, parse_instant
 from gateway.model.message import Suppression
-from gateway.store.ports import Row, Tx
+from gateway.store.ports import Row, Tx, placeholders
 
 _COLUMNS = "s.number, s.source, s.keyword, s.reason, s.created_at"
 _INSERT_READING = "INSERT INTO suppression_readings (reading, number) VALUES (?, ?) ON CONFLICT DO NOTHING"
@@ -49,7 +49,7 @@ async def find_suppressed(tx: Tx, numbers: Collection[str]) -> set[str]:
     wanted = list(numbers)
     for start in range(0, len(wanted), 500):
         chunk = wanted[start : start + 500]
-        marks = ",".join("?" * len(chunk))
+        marks = placeholders(chunk)
         found.update(
             row[0]
             for row in await tx.fetch(
@@ -116,7 +116,7 @@ async def _with_readings(tx: Tx, rows: Collection[Row]) -> list[Suppression]:
     entries = {row[0]: _suppression(row) for row in rows}
     for start in range(0, len(entries), 500):
         chunk = list(entries)[start : start + 500]
-        marks = ",".join("?" * len(chunk))
+        marks = placeholders(chunk)
         found: dict[str, list[str]] = {}
         for number, reading in await tx.fetch(
             f"SELECT number, reading FROM suppression_readings WHERE number IN ({marks})", chunk

@@ -80,12 +80,7 @@ async def migrate(
 
 async def _where(ground: _Ground) -> str:
     place = await find_place(ground)
-    if place is None:
-        return "migration failed, nothing was changed"
-    return (
-        f"migration {place.number:04} stopped after {place.done:,} of {place.total:,} rows and goes on from there"
-        " at the next start"
-    )
+    return "migration failed, nothing was changed" if place is None else str(place)
 
 
 class _Ground(PostgresTx):

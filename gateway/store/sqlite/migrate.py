@@ -113,10 +113,7 @@ def _explain(db: sqlite3.Connection, exc: sqlite3.Error) -> StoreError:
             "no room left where the store is; make room there and start again: the migration goes on"
         )
     if (place := unfinished(db)) is not None:
-        return MigrationError(
-            f"migration {place.number:04} stopped after {place.done:,} of {place.total:,} rows and goes on from there"
-            f" at the next start: {exc}"
-        )
+        return MigrationError(f"{place}: {exc}")
     return MigrationError(f"migration failed, nothing was changed: {exc}")
 
 
