@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import Conflict, MigrationError, StoreBusy, StoreFull, StoreUnavailable
+from gateway.errors import Conflict, StoreBusy, StoreFull, StoreUnavailable
 from gateway.model.events import make_event
 from gateway.store.events import last_seq, load_timeline
 from gateway.store.groups import MAX_GROUP
-from gateway.store.migration import load_migrations
 from gateway.store.ports import CommitFigures, Tx
 from gateway.store.sqlite import engine
 from gateway.store.sqlite.engine import SqliteStore
@@ -344,40 +343,10 @@ async def test_damage_that_was_met_once_is_not_forgotten(tmp_path: Path):
         await store.close()
 
 
-async def test_a_store_of_a_newer_program_is_refused(tmp_path: Path):
-    await (await SqliteStore.open(tmp_path / "s.db")).close()
-    with sqlite3.connect(tmp_path / "s.db") as db:
-        db.execute("PRAGMA user_version = 99")
-    db.close()
-    with pytest.raises(MigrationError, match="schema 99"):
-        await SqliteStore.open(tmp_path / "s.db")
-
-
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path):
     (tmp_path / "s.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(StoreUnavailable):
         await SqliteStore.open(tmp_path / "s.db")
-
-
-def test_no_two_migrations_have_one_number():
-    numbers = [number for number, _, _ in load_migrations()]
-    assert len(set(numbers)) == len(numbers), "the second would never run on a store that had the first"
-
-
-async def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    broken = [
-        *load_migrations(),
-        (98, "0098_broken.sql", "CREATE TABLE half (x); CREATE TABLE messages (y);"),
-    ]
-    await (await SqliteStore.open(tmp_path / "s.db")).close()
-    with monkeypatch.context() as patched:
-        patched.setattr("gateway.store.sqlite.migrate.load_migrations", lambda: broken)
-        with pytest.raises(MigrationError, match="nothing was changed"):
-            await SqliteStore.open(tmp_path / "s.db")
-    again = await SqliteStore.open(tmp_path / "s.db")
-    tables = await again.read(lambda tx: tx.fetch("SELECT name FROM sqlite_master WHERE name = 'half'"))
-    assert tables == []
-    await again.close()
 
 
 async def test_close_commits_what_waits_and_refuses_what_comes_after(tmp_path: Path):

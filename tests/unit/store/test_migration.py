@@ -303,3 +303,33 @@ def test_each_file_of_the_folder_is_known():
     folder = Path(__file__).parents[3] / "gateway" / "store" / "migrations"
     files = [f for f in folder.iterdir() if f.suffix in {".sql", ".py"} and f.name != "__init__.py"]
     assert len(load_migrations()) == len(files)
+
+
+async def test_a_store_of_a_newer_program_is_refused(tmp_path: Path):
+    await (await SqliteStore.open(tmp_path / "s.db")).close()
+    with sqlite3.connect(tmp_path / "s.db") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(MigrationError, match="schema 99"):
+        await SqliteStore.open(tmp_path / "s.db")
+
+
+def test_no_two_migrations_have_one_number():
+    numbers = [number for number, _, _ in load_migrations()]
+    assert len(set(numbers)) == len(numbers), "the second would never run on a store that had the first"
+
+
+async def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    broken = [
+        *load_migrations(),
+        (98, "0098_broken.sql", "CREATE TABLE half (x); CREATE TABLE messages (y);"),
+    ]
+    await (await SqliteStore.open(tmp_path / "s.db")).close()
+    with monkeypatch.context() as patched:
+        patched.setattr("gateway.store.sqlite.migrate.load_migrations", lambda: broken)
+        with pytest.raises(MigrationError, match="nothing was changed"):
+            await SqliteStore.open(tmp_path / "s.db")
+    again = await SqliteStore.open(tmp_path / "s.db")
+    tables = await again.read(lambda tx: tx.fetch("SELECT name FROM sqlite_master WHERE name = 'half'"))
+    assert tables == []
+    await again.close()
