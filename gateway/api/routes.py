@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 
 from gateway.api.calls import (
+    alarms,
     batch,
     channels,
     events,
@@ -21,6 +22,7 @@ from gateway.api.calls import (
 )
 from gateway.api.context import CallHandler
 from gateway.api.http.query import EventQuery, InboundQuery, MessageQuery, NoQuery, PageQuery
+from gateway.model.alarm import Alarm
 from gateway.model.message import Scope, Suppression
 from gateway.model.request import FanOutRequest, MessageRequest, PreviewRequest
 from gateway.policy.text import Preview
@@ -217,6 +219,22 @@ ROUTES: tuple[Route, ...] = (
         bodies=(shapes.TraceRequest,),
         answers={200: TraceReply},
         problems=(404, 409, 501),
+    ),
+    _read(
+        path="/v1/alarms",
+        handler=alarms.get_alarms,
+        group="alarms",
+        query=PageQuery,
+        answers={200: shapes.AlarmPage},
+    ),
+    _manage(
+        method="POST",
+        path="/v1/alarms/{id}/clear",
+        handler=alarms.clear_alarm,
+        group="alarms",
+        answers={200: Alarm},
+        problems=(404,),
+        headers=_IDEMPOTENCY,
     ),
     _read(
         path="/v1/suppressions",

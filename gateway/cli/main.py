@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli import (
+    alarms,
     channels,
     db,
     demo_command,
@@ -44,6 +45,7 @@ FAMILIES = (
     tail,
     inbound,
     channels,
+    alarms,
     suppress,
     keys,
     smpp_account,

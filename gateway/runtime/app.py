@@ -23,6 +23,7 @@ from gateway.channels.ussd import UssdSessions
 from gateway.clock import Clock, SystemClock, format_ms
 from gateway.ids import make_id
 from gateway.model.events import reached_status
+from gateway.pipeline.alarms import tell_alarm
 from gateway.pipeline.chores import Keeping, make_chores
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
 from gateway.pipeline.intake.accept import Intake, IntakeSettings
@@ -182,6 +183,8 @@ class Gateway:
             for event in figures.events:
                 if (reached := reached_status(event)) is not None:
                     labeled(metrics.messages, *reached).inc()
+                else:
+                    tell_alarm(event, metrics)
 
         store = await open_store(
             settings.store, exclusive=True, on_commit=observe, on_migration=MigrationNotes().take

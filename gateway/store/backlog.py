@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from gateway.store.alarms import count_alarms
 from gateway.store.esme_outbox import count_deliveries
 from gateway.store.messages import count_open
 from gateway.store.outbox import Debts, count_owed
@@ -21,6 +22,7 @@ class Backlog(NamedTuple):
         debts: calls to others' URLs, by who makes them.
         deliveries: receipts and inbound messages that an application has not acknowledged, by its system_id.
         lags: events that a reader of the timeline has not read, by its name.
+        alarms: that are open, by kind.
     """
 
     messages: dict[str, int]
@@ -28,6 +30,7 @@ class Backlog(NamedTuple):
     debts: dict[str, Debts]
     deliveries: dict[str, int]
     lags: dict[str, int]
+    alarms: dict[str, int]
 
 
 async def count_backlog(tx: Tx) -> Backlog:
@@ -38,4 +41,5 @@ async def count_backlog(tx: Tx) -> Backlog:
         await count_owed(tx),
         await count_deliveries(tx),
         {reader.name: reader.lag for reader in await load_readers(tx)},
+        await count_alarms(tx),
     )

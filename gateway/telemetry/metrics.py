@@ -38,6 +38,7 @@ class Metrics:
         segments: by ``channel`` and ``outcome``: ``accepted``, ``uncertain`` or the kind of the fault.
         balance: what is left on the SIM, by ``channel``, as last told.
         channel_notices: what channels had to tell (recovery steps, a swapped SIM ...), by ``channel`` and ``code``.
+        alarms_raised: alarms, by ``kind``.
         channel_standstills: times that messages could go on a ``channel`` and none did, for some seconds.
         receipts: delivery reports, by ``channel`` and ``state``.
         receipts_not_understood: those whose state is said in no way that is known, by ``channel``.
@@ -57,6 +58,7 @@ class Metrics:
     segments: Counter
     balance: Gauge
     channel_notices: Counter
+    alarms_raised: Counter
     channel_standstills: Counter
     receipts: Counter
     receipts_not_understood: Counter
@@ -146,6 +148,7 @@ def make_metrics() -> Metrics:
         channel_notices=counter(
             "channel_notices_total", "What channels had to tell: recovery steps ...", "channel", "code"
         ),
+        alarms_raised=counter("alarms_raised_total", "Alarms that were raised.", "kind"),
         channel_standstills=counter(
             "channel_standstills_total",
             "Times that messages could go on a channel, and none did for some seconds.",

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from gateway.model.alarm import Alarm
 from gateway.model.events import Event
 from gateway.model.message import (
     Category,
@@ -213,6 +214,13 @@ class ChannelPage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[ChannelSnapshot]
     next: str | None = None
+
+
+class AlarmPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Open alarms, newest first; ``next`` is the cursor of the following page, null on the last."""
+
+    items: Sequence[Alarm]
+    next: str | None
 
 
 class SuppressionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

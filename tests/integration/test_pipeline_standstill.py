@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
 
 from drivers.pacing import TokenBucket
+from gateway.model.alarm import Alarm, AlarmKind
+from gateway.pipeline.alarms import raise_alarm
 from gateway.pipeline.sending.standstill import LOOK_S, STANDSTILL_S
+from gateway.store.alarms import list_alarms
+from gateway.store.ports import Tx
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import Rig, ScriptedChannel, running
 from tests.support.people import OPERATOR
@@ -19,6 +22,10 @@ pytestmark = pytest.mark.integration
 def alarms(rig: Rig) -> float:
     value = rig.metrics.registry.get_sample_value("hongyan_channel_standstills_total", {"channel": "a"})
     return value or 0.0
+
+
+async def open_alarms(rig: Rig) -> list[Alarm]:
+    return await rig.store.read(lambda tx: list_alarms(tx, limit=10))
 
 
 async def lose_the_wake_up(rig: Rig, monkeypatch) -> None:
@@ -35,7 +42,7 @@ async def look(rig: Rig, seconds: float) -> None:
     await rig.watch.look()
 
 
-async def test_a_lost_wake_up_is_told_and_made_good(tmp_path: Path, monkeypatch, caplog):
+async def test_a_lost_wake_up_is_told_and_made_good(tmp_path: Path, monkeypatch):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
         await rig.settled()
@@ -46,12 +53,15 @@ async def test_a_lost_wake_up_is_told_and_made_good(tmp_path: Path, monkeypatch,
         await look(rig, STANDSTILL_S)
         assert driver.submitted == []
         assert alarms(rig) == 1
-        [told] = [record for record in caplog.records if record.levelno == logging.ERROR]
-        assert "channel a stands still" in told.getMessage()
+        [alarm] = await open_alarms(rig)
+        assert (alarm.kind, alarm.subject) == (AlarmKind.STANDSTILL, "a")
+        assert "1 messages could go" in alarm.detail
         error = rig.lanes["a"].snapshot().error
         assert error is not None
         assert error.startswith("standstill")
-        assert [event.type for event in await rig.events("a")][-1] == "channel.notice"
+        assert [event.type for event in await rig.events("a")][-1] == "alarm.raised"
+        await look(rig, STANDSTILL_S)
+        assert len(await open_alarms(rig)) == alarms(rig) == 1, "it is told once"
         monkeypatch.undo()
         await look(rig, LOOK_S)
         await driver.until_submitted(1)
@@ -59,6 +69,19 @@ async def test_a_lost_wake_up_is_told_and_made_good(tmp_path: Path, monkeypatch,
         await rig.watch.look()
         assert rig.lanes["a"].snapshot().error is None
         assert alarms(rig) == 1
+        assert await open_alarms(rig) == []
+        assert [event.type for event in await rig.events("a")][-1] == "alarm.cleared"
+
+
+async def test_an_alarm_from_before_the_last_start_is_cleared_when_all_goes_well(tmp_path: Path):
+    async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig:
+
+        async def op(tx: Tx) -> None:
+            await raise_alarm(tx, rig.clock, AlarmKind.STANDSTILL, "a", "It stood still before.")
+
+        await rig.store.write(op)
+        await rig.watch.look()
+        assert await open_alarms(rig) == []
 
 
 async def test_a_lost_word_costs_one_look_and_no_alarm(tmp_path: Path, monkeypatch):

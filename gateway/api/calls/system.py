@@ -166,6 +166,12 @@ def watch(context: ApiContext, backlog: list[Backlog]) -> None:
         lambda: {reader: n for counted in backlog for reader, n in counted.lags.items()},
     )
     metrics.watch(
+        "hongyan_alarms",
+        "Alarms that are open.",
+        "kind",
+        lambda: {kind: n for counted in backlog for kind, n in counted.alarms.items()},
+    )
+    metrics.watch(
         "hongyan_channel_up",
         "1 while the channel can take segments.",
         "channel",

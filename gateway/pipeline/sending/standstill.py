@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 from gateway.clock import Clock
 from gateway.errors import StoreError
-from gateway.model.events import make_event
+from gateway.model.alarm import AlarmKind
+from gateway.pipeline.alarms import clear_alarm, raise_alarm
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.schedule import Scheduler
+from gateway.store.alarms import find_subjects
 from gateway.store.ports import Store, Tx
 from gateway.telemetry.metrics import Metrics, labeled
 
@@ -56,6 +58,9 @@ class StandstillWatch:
         self._clock = clock
         self._metrics = metrics
         self._idle: dict[str, _Idle] = {}
+        self._alarmed: set[str] = set()
+        """Channels of which an alarm is open, also one from before the last start."""
+        self._is_first = True
 
     async def run(self) -> None:
         """Look until cancelled. Cancel: nothing is left half done."""
@@ -68,43 +73,49 @@ class StandstillWatch:
 
     async def look(self) -> None:
         """Look once: raise the alarm for what stands still, and have the scheduler look again."""
+        if self._is_first:
+            self._alarmed, self._is_first = (
+                await self._store.read(lambda tx: find_subjects(tx, AlarmKind.STANDSTILL)),
+                False,
+            )
         begun = {lane.name: lane.n_begun for lane in self._lanes}
         claimable = await self._scheduler.find_claimable()
         now = self._clock.monotonic()
         for lane in self._lanes:
             waiting, idle = claimable[lane.name], self._idle.get(lane.name)
             if not waiting or idle is None or idle.n_begun != lane.n_begun:
-                if lane.stands_still is not None:
-                    lane.stands_still = None
-                    _log.warning("channel %s moves again", lane.name)
+                if lane.name in self._alarmed:
+                    await self._clear_alarm(lane)
                 self._idle.pop(lane.name, None)
                 if waiting:
                     self._idle[lane.name] = _Idle(begun[lane.name], now)
                     self._scheduler.wake()  # a word of the store's may have been lost; under load it is nothing new
             elif now - idle.since >= STANDSTILL_S:
                 self._scheduler.wake()
-                if lane.stands_still is None:
-                    await self._raise_alarm(lane, waiting, now - idle.since)
+                await self._raise_alarm(lane, waiting, now - idle.since)
 
     async def _raise_alarm(self, lane: Lane, n_waiting: int, for_s: float) -> None:
+        if lane.stands_still is None:
+            labeled(self._metrics.channel_standstills, lane.name).inc()
         lane.stands_still = (
             f"standstill: It has room, messages wait for it, and nothing has moved for {for_s:.0f} s"
         )
-        _log.error(
-            "channel %s stands still: it has room, %d messages could go at once, and none has for %.0f s;"
-            " the queue is looked at again",
-            lane.name,
-            n_waiting,
-            for_s,
-        )
-        labeled(self._metrics.channel_standstills, lane.name).inc()
         detail = (
-            "The channel has room, messages wait for it, and nothing moved. The queue is looked at again."
+            f"The channel has room, {n_waiting} messages could go at once, and none has for {for_s:.0f} s."
+            " The queue is looked at again and again; if this stays, restart hongyan and report it with its log."
         )
-        data = {"name": lane.name, "code": "standstill", "detail": detail}
-        event = make_event("channel.notice", self._clock.now(), lane.name, data)
 
         async def op(tx: Tx) -> None:
-            tx.record(event)
+            await raise_alarm(tx, self._clock, AlarmKind.STANDSTILL, lane.name, detail)
 
         await self._store.write(op)
+        self._alarmed.add(lane.name)
+
+    async def _clear_alarm(self, lane: Lane) -> None:
+        lane.stands_still = None
+
+        async def op(tx: Tx) -> None:
+            await clear_alarm(tx, self._clock, AlarmKind.STANDSTILL, lane.name)
+
+        await self._store.write(op)
+        self._alarmed.discard(lane.name)
