@@ -6,6 +6,7 @@
     ├── SettingsError(key_path, reason)
     ├── RequestError
     │   ├── InvalidRequest(errors)
+    │   │   └── FaultyConfig(errors)
     │   ├── NotFound(what)
     │   ├── Conflict(state)
     │   ├── IdempotencyMismatch
@@ -79,6 +80,12 @@ class InvalidRequest(RequestError):
     def __init__(self, *errors: FieldError) -> None:
         super().__init__("; ".join(f"{e.pointer}: {e.detail}" for e in errors))
         self.errors = errors
+
+
+class FaultyConfig(InvalidRequest):
+    """The config file has faults and was not taken over; each is one of ``errors``, its key path the pointer."""
+
+    code = "faulty_config"
 
 
 class NotFound(RequestError):

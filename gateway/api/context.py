@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from gateway.clock import Clock
+from gateway.errors import Conflict
 from gateway.kannel.door import SendDoor
 from gateway.model.actor import Actor, actor_of
 from gateway.model.message import ApiKey
@@ -16,6 +17,11 @@ from gateway.pipeline.intake.batches import Batches
 from gateway.routing.channel import ChannelDirectory
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import Metrics, make_metrics
+from gateway.views.reloaded import Reloaded
+
+
+async def _nothing_to_reload(_by: Actor) -> Reloaded:
+    raise Conflict("the gateway runs without a config file; start it with --config FILE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,7 @@ class ApiContext:
         region: how national numbers in requests are read.
         ready: None when the daemon can serve, else the reason why not.
         metrics: where requests are counted and what ``/metrics`` shows.
+        reload: reads the config anew; see `gateway.runtime.reload.Reload.reload` for what it raises.
         kannel: for clients that speak Kannel's `sendsms`; None admits nobody.
     """
 
@@ -39,6 +46,7 @@ class ApiContext:
     ready: Callable[[], str | None]
     metrics: Metrics = field(default_factory=make_metrics)
     kannel: SendDoor | None = None
+    reload: Callable[[Actor], Awaitable[Reloaded]] = _nothing_to_reload
 
 
 @dataclass(frozen=True, slots=True)

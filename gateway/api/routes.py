@@ -17,6 +17,7 @@ from gateway.api.calls import (
     messages,
     preview,
     receipts,
+    reload,
     suppressions,
     system,
 )
@@ -28,6 +29,7 @@ from gateway.model.request import FanOutRequest, MessageRequest, PreviewRequest
 from gateway.policy.text import Preview
 from gateway.routing.channel import ChannelSnapshot, TraceReply, UssdReply
 from gateway.views import shapes
+from gateway.views.reloaded import Reloaded
 
 JSON = "application/json"
 
@@ -277,6 +279,16 @@ ROUTES: tuple[Route, ...] = (
     ),
     _kannel(method="GET", handler=kannel.send_by_kannel),
     _kannel(method="POST", handler=kannel.post_by_kannel),
+    Route(
+        method="POST",
+        path="/v1/reload",
+        handler=reload.reload_config,
+        group="system",
+        scope=Scope.ADMIN,
+        answers={200: Reloaded},
+        problems=(409,),
+        headers=_IDEMPOTENCY,
+    ),
     _open(path="/livez", handler=system.get_livez, answers={200: shapes.Status}),
     _open(path="/readyz", handler=system.get_readyz, answers={200: shapes.Status}, problems=(503,)),
     _open(path="/metrics", handler=system.get_metrics, answers={200: "text/plain"}),

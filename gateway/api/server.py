@@ -78,6 +78,12 @@ def build_app(
     return app
 
 
+def adopt_limits(app: web.Application, limits: Limits) -> None:
+    """Go by other limits of connections from now on; those that are open stay."""
+    app[GUARD].limits = limits
+    app[STREAMS].most_of_key = limits.streams_of_key
+
+
 _PEERS_DOING = (HttpProcessingError, ConnectionError, web.RequestPayloadError)
 
 

@@ -40,6 +40,7 @@ class ApiRefusal(Failure):
         super().__init__(describe_problem(status, problem))
         self.status = status
         self.code = str(problem.get("code", ""))
+        self.errors: list[dict[str, str]] = problem.get("errors") or []
 
 
 class ServerEvent(NamedTuple):

@@ -63,7 +63,8 @@ def serve(
     """Run the gateway until Ctrl-C or SIGTERM.
 
     Without any config file it keeps its store in ./var, listens on 127.0.0.1:8080 and uses the modems that
-    are plugged in, or simulated ones when there are none. SIGHUP opens the delivery log anew.
+    are plugged in, or simulated ones when there are none. SIGHUP opens the delivery log anew and reads the config
+    anew, as `hongyan reload` does.
     """
     from gateway.doctor.sticks import find_sticks  # noqa: PLC0415
     from gateway.runtime.daemon import run  # noqa: PLC0415 - loads the whole product
@@ -80,7 +81,7 @@ def serve(
         for line in describe_sticks(sticks, simulated=simulate):
             say(line)
     try:
-        run(settings, simulate=simulate, first_start=path is None, trace=trace)
+        run(settings, source=path, simulate=simulate, trace=trace)
     except OSError as error:
         raise Failure(_explain(error, settings)) from error
 

@@ -80,6 +80,11 @@ class KannelAccounts:
         self._accounts = {account.username: account for account in accounts}
         self._channels = channels or {}
 
+    def adopt(self, accounts: Iterable[KannelAccount], channels: Mapping[str, Sequence[str]]) -> None:
+        """Go by other accounts and channels, from the next call on."""
+        self._accounts = {account.username: account for account in accounts}
+        self._channels = channels
+
     def __contains__(self, username: str) -> bool:
         return username in self._accounts
 

@@ -55,6 +55,10 @@ class Follower:
         self._wake = wake
         self._reader = TimelineReader(store, clock, READER, self._take)
 
+    def adopt(self, routes: Sequence[InboundRoute]) -> None:
+        """Take inbound messages by other routes, from the next one on."""
+        self._routes = routes
+
     async def open(self) -> None:
         """Find the place; the first time it is the present."""
         await self._reader.open()

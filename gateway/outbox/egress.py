@@ -52,6 +52,10 @@ class Egress:
     def __init__(self, allowed: Iterable[Network] = ()) -> None:
         self._allowed = tuple(allowed)
 
+    def adopt(self, allowed: Iterable[Network]) -> None:
+        """Let others pass from now on; connections that are open stay."""
+        self._allowed = tuple(allowed)
+
     def check(self, address: str) -> None:
         """Let an address pass.
 

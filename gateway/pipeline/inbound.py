@@ -103,6 +103,10 @@ class Inbox:
         self._metrics = metrics
         self._warned: dict[str, datetime] = {}
 
+    def adopt(self, policy: KeywordPolicy) -> None:
+        """Go by other keywords and replies from now on."""
+        self._policy = policy
+
     async def handle(self, lane: Lane, part: InboundPart) -> None:
         """Store one part and what it completes. Returns after the commit.
 

@@ -103,6 +103,11 @@ class Retention:
             lambda: self._overdue,
         )
 
+    def adopt(self, chores: Sequence[Chore]) -> None:
+        """Do other chores, from the next round on."""
+        self._chores = list(chores)
+        self._overdue = {chore.kind: self._overdue.get(chore.kind, 0.0) for chore in chores}
+
     async def run(self) -> None:
         """Round after round until cancelled. Cancel: what was committed is done, the rest comes again."""
         await self._believe_the_clock()

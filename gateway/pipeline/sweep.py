@@ -82,6 +82,10 @@ class Sweeper:
         self._policy = policy
         self._ahead_s = math.inf
 
+    def adopt(self, policy: RetryPolicy) -> None:
+        """Go by another policy from now on."""
+        self._policy = policy
+
     async def recover(self) -> int:
         """At start: settle what the dead left; how many messages.
 

@@ -59,6 +59,10 @@ class Shares:
         self._weights = dict(weights or {})
         self._bands: dict[tuple[str, int], _Band] = {}
 
+    def adopt(self, weights: Mapping[str, int]) -> None:
+        """Go by other weights from now on; what has joined a line keeps its place."""
+        self._weights = dict(weights)
+
     def join(self, queue: str, band: int, owner: str, n_segments: int = 1, *, alias: str = "") -> int:
         """A message joins its owner's line; its tag.
 

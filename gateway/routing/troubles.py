@@ -62,6 +62,10 @@ class Troubles:
         self._cap_s = cap_s
         self._known: dict[Number, _Trouble] = {}
 
+    def adopt(self, first_s: float, cap_s: float) -> None:
+        """Other pauses, from the next failure on."""
+        self._first_s, self._cap_s = first_s, cap_s
+
     def __bool__(self) -> bool:
         """Whether any number is in trouble."""
         return bool(self._known)

@@ -5,14 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Sequence
-
-from aiohttp import web
 
 from gateway.api.context import ApiContext
-from gateway.api.http.connections import GUARD, Limits
-from gateway.api.http.listener import Listener
-from gateway.api.server import build_app, make_runner
 from gateway.channels.balance import BalanceQuery, BalanceWatch
 from gateway.channels.budgets import Budgets
 from gateway.channels.lanes import make_lanes
@@ -24,36 +18,42 @@ from gateway.clock import Clock, SystemClock, format_ms
 from gateway.ids import make_id
 from gateway.model.events import reached_status
 from gateway.pipeline.alarms import tell_alarm
-from gateway.pipeline.chores import Keeping, make_chores
-from gateway.pipeline.inbound import Inbox, KeywordPolicy
-from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.chores import make_chores
+from gateway.pipeline.inbound import Inbox
+from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.batches import Batches
 from gateway.pipeline.operator.suppress import read_older_entries
 from gateway.pipeline.receipts.apply import Receipts, save_accounts
 from gateway.pipeline.receipts.inquiry import Inquiry
-from gateway.pipeline.retention import Retention
+from gateway.pipeline.retention import Chore, Retention
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.late import LateResults
 from gateway.pipeline.sending.lines import Lines
-from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.pipeline.sending.schedule import Scheduler
 from gateway.pipeline.sending.standstill import StandstillWatch
-from gateway.pipeline.sending.turns_of_age import Patience
 from gateway.pipeline.sweep import Sweeper
-from gateway.policy.optout import Keywords
 from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
-from gateway.runtime.descriptors import limit_connections, raise_limit
 from gateway.runtime.esme import make_service
-from gateway.runtime.kannel import KannelSide
+from gateway.runtime.http import ADOPTED as HTTP_ADOPTED
+from gateway.runtime.http import HttpSide
+from gateway.runtime.kannel import Jobs, KannelSide
 from gateway.runtime.migrating import MigrationNotes
+from gateway.runtime.policies import (
+    make_intake_settings,
+    make_keeping,
+    make_keyword_policy,
+    make_patience,
+    make_retry_policy,
+    make_weights,
+)
+from gateway.runtime.reload import CHANNELS, Adopter, ConfigFile, Reload, Running
 from gateway.runtime.stores import OpenStore, open_store
-from gateway.runtime.tls import load_tls
 from gateway.settings.config import Settings
-from gateway.settings.shares import weights_of
 from gateway.settings.store import beside_store
 from gateway.store.ports import CommitFigures
+from gateway.telemetry.log import set_level
 from gateway.telemetry.metrics import Metrics, labeled, make_metrics
 from gateway.timeline.delivery_log import DeliveryLog
 
@@ -71,25 +71,28 @@ class Gateway:
         channels: the directory of channels.
         metrics: its instruments.
         esme: serves applications over SMPP; None without ``[[smpp_server]]``.
+        config: reads the config anew.
     """
 
-    def __init__(self, settings: Settings, store: OpenStore, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: OpenStore,
+        clock: Clock,
+        metrics: Metrics,
+        file: ConfigFile | None = None,
+    ) -> None:
         self.store = store
         self.metrics = metrics
         self._settings = settings
         self._clock = clock
-        policy = RetryPolicy(
-            on_uncertain=OnUncertain(settings.queue.on_uncertain),
-            max_attempts=settings.queue.max_attempts,
-            first_s=settings.queue.retry_first_s,
-            cap_s=settings.queue.retry_cap_s,
-        )
+        policy = make_retry_policy(settings)
         instance = make_id()
         self._lanes = make_lanes(settings, clock)
         self._budgets = Budgets(store, clock)
-        troubles = Troubles(policy.first_s, policy.cap_s)
+        self._troubles = troubles = Troubles(policy.first_s, policy.cap_s)
         self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles)
-        shares = Shares(format_ms(clock.now()) or 0, _weights(settings))
+        self._shares = shares = Shares(format_ms(clock.now()) or 0, make_weights(settings))
         self._lines = Lines(store, shares)
         self._scheduler = Scheduler(
             store,
@@ -99,16 +102,17 @@ class Gateway:
             instance,
             troubles,
             shares,
-            Patience(settings.queue.help_after_s, settings.queue.help_one_of),
+            make_patience(settings),
         )
         self._standstill = StandstillWatch(self._scheduler, self._lanes, store, clock, metrics)
         wake = self._scheduler.wake
         store.on_claimable(wake)
-        intake_settings = _intake_settings(settings, self._lanes)
+        intake_settings = make_intake_settings(settings, self._lanes)
         self.intake = Intake(store, clock, intake_settings, shares)
-        inbox = Inbox(store, clock, self.intake, _keyword_policy(settings), settings.numbers.region, metrics)
-        receipts = Receipts(store, clock, metrics, settings.numbers.region)
-        late = LateResults(store, clock, policy)
+        region = settings.numbers.region
+        self._inbox = inbox = Inbox(store, clock, self.intake, make_keyword_policy(settings), region, metrics)
+        receipts = Receipts(store, clock, metrics, region)
+        self._late = late = LateResults(store, clock, policy)
         sessions = UssdSessions(clock)
         self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy, shares=shares)
         self._leases = Leases(store, instance)
@@ -156,21 +160,29 @@ class Gateway:
             store, clock, settings.log.delivery, mask_numbers=settings.log.mask_numbers
         )
         self._kannel = KannelSide(
-            settings, store, clock, self.intake, self.channels, intake_settings.channels
+            settings, store, clock, self.intake, self.channels, intake_settings.channels, self._spawn
         )
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
-        keeping = Keeping(**{kind: getattr(settings.retention, kind) for kind in Keeping._fields})
-        chores = [*make_chores(keeping), *([self.esme.chore] if self.esme is not None else [])]
-        self._retention = Retention(store, clock, chores, metrics)
-        self._runner: web.AppRunner | None = None
-        self._listener: Listener | None = None
+        self._retention = Retention(store, clock, self._make_chores(settings), metrics)
+        self._running = Running(settings, self._adopters(), renew=self._renew)
+        self.config = Reload(file, self._running, store, clock)
+        self._http = HttpSide(settings.http)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_ready: str | None = "starting"
-        self.http_port: int | None = None
+
+    @property
+    def http_port(self) -> int | None:
+        """Where the API listens; None until it does."""
+        return self._http.port
 
     @classmethod
-    async def open(cls, settings: Settings, *, clock: Clock | None = None) -> Gateway:
+    async def open(
+        cls, settings: Settings, *, clock: Clock | None = None, file: ConfigFile | None = None
+    ) -> Gateway:
         """Open the store and build everything; nothing runs yet.
+
+        Args:
+            file: where the settings come from, to be read anew.
 
         Raises:
             StoreError: see `gateway.runtime.stores.open_store`.
@@ -189,7 +201,7 @@ class Gateway:
         store = await open_store(
             settings.store, exclusive=True, on_commit=observe, on_migration=MigrationNotes().take
         )
-        return cls(settings, store, clock or SystemClock(), metrics)
+        return cls(settings, store, clock or SystemClock(), metrics, file)
 
     async def start(self) -> None:
         """Settle what a crash left, then bring up delivery log, channels and API.
@@ -202,21 +214,21 @@ class Gateway:
         await self._sweeper.recover()
         await self._lines.open()
         await self.store.write(lambda tx: save_accounts(tx, self._lanes))
-        for name, job in (
-            ("delivery log", self._delivery_log.run()),
-            ("scheduler", self._scheduler.run()),
-            ("sweeper", self._sweeper.run()),
-            ("shares", self._lines.run()),
-            ("retention", self._retention.run()),
-            ("leases", self._leases.run()),
-            ("standstill watch", self._standstill.run()),
-            ("budgets", self._budgets.run(self._lanes, self._scheduler.note_time)),
-            *((f"inquiry {number}", inquiry.run()) for number, inquiry in enumerate(self._inquiries)),
-            *((f"balance {number}", watch.run()) for number, watch in enumerate(self._balances)),
-            *(await self._kannel.open()).items(),
-        ):
-            self._tasks[name] = asyncio.create_task(job, name=name)
-            self._tasks[name].add_done_callback(self._worker_ended)
+        self._spawn(
+            {
+                "delivery log": self._delivery_log.run(),
+                "scheduler": self._scheduler.run(),
+                "sweeper": self._sweeper.run(),
+                "shares": self._lines.run(),
+                "retention": self._retention.run(),
+                "leases": self._leases.run(),
+                "standstill watch": self._standstill.run(),
+                "budgets": self._budgets.run(self._lanes, self._scheduler.note_time),
+                **{f"inquiry {number}": inquiry.run() for number, inquiry in enumerate(self._inquiries)},
+                **{f"balance {number}": watch.run() for number, watch in enumerate(self._balances)},
+            }
+        )
+        self._spawn(await self._kannel.open())
         await self.channels.start()
         await self._serve_http()
         if self.esme is not None:
@@ -231,10 +243,7 @@ class Gateway:
         """
         self._not_ready = _STOPPING
         self._scheduler.stop()
-        if self._listener is not None:
-            self._listener.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._http.close()
         if self.esme is not None:
             await self.esme.stop()
         if (scheduler := self._tasks.get("scheduler")) is not None:
@@ -258,6 +267,51 @@ class Gateway:
         """Open the delivery log's file anew (SIGHUP, after logrotate)."""
         self._delivery_log.reopen()
 
+    def _adopters(self) -> list[Adopter]:
+        """Who holds which settings; whoever takes some from the config gives them an ``adopt`` and a line here."""
+        words = ("opt_out", "opt_in", "help")
+        accepting = ("text", "queue.valid_for", *CHANNELS)
+        calls = ("kannel_accounts", "mo_routes", "webhooks.allow_targets", *CHANNELS)
+        return [
+            Adopter(words, lambda new: self._inbox.adopt(make_keyword_policy(new))),
+            Adopter(accepting, lambda new: self.intake.adopt(make_intake_settings(new, self._lanes))),
+            Adopter(("queue",), self._adopt_queue),
+            Adopter(
+                ("shares", "smpp_accounts", "kannel_accounts"),
+                lambda new: self._shares.adopt(make_weights(new)),
+            ),
+            Adopter(
+                calls,
+                lambda new: self._kannel.adopt(new, make_intake_settings(new, self._lanes).channels),
+            ),
+            Adopter(("retention",), lambda new: self._retention.adopt(self._make_chores(new))),
+            Adopter(("log.level",), lambda new: set_level(new.log.level)),
+            Adopter(
+                ("log.mask_numbers",),
+                lambda new: self._delivery_log.adopt(mask_numbers=new.log.mask_numbers),
+            ),
+            Adopter(HTTP_ADOPTED, lambda new: self._http.adopt(new.http)),
+        ]
+
+    def _adopt_queue(self, new: Settings) -> None:
+        policy = make_retry_policy(new)
+        for holder in (self._dispatcher, self._late, self._sweeper):
+            holder.adopt(policy)
+        self._troubles.adopt(policy.first_s, policy.cap_s)
+        self._scheduler.adopt(make_patience(new))
+
+    def _renew(self) -> None:
+        self._http.renew()
+
+    def _make_chores(self, settings: Settings) -> list[Chore]:
+        of_esme = [self.esme.chore] if self.esme is not None else []
+        return [*make_chores(make_keeping(settings)), *of_esme]
+
+    def _spawn(self, jobs: Jobs) -> None:
+        for name, job in jobs.items():
+            self._tasks[name] = asyncio.create_task(job, name=name)
+            self._tasks[name].add_done_callback(self._worker_ended)
+
     def _release(self, lane: Lane) -> None:
         self._scheduler.release(lane)
 
@@ -271,7 +325,6 @@ class Gateway:
         return self._not_ready
 
     async def _serve_http(self) -> None:
-        http = self._settings.http
         context = ApiContext(
             store=self.store,
             intake=self.intake,
@@ -282,47 +335,6 @@ class Gateway:
             ready=self._ready,
             metrics=self.metrics,
             kannel=self._kannel.door,
+            reload=self.config.reload,
         )
-        tls = None
-        if http.tls_cert and http.tls_key:
-            tls = load_tls(http.tls_cert, http.tls_key)
-        limits = Limits(
-            most=limit_connections(http.max_connections, raise_limit()),
-            most_of_address=http.max_connections_per_address,
-            head_s=http.header_timeout_s,
-            body_s=http.body_timeout_s,
-            streams_of_key=http.max_streams_per_key,
-        )
-        app = build_app(context, limits=limits)
-        self._runner = make_runner(app)
-        await self._runner.setup()
-        self._listener = Listener(self._runner, app[GUARD], tls)
-        self.http_port = await self._listener.open(http.listen.host, http.listen.port)
-
-
-def _intake_settings(settings: Settings, lanes: Sequence[Lane]) -> IntakeSettings:
-    return IntakeSettings(
-        region=settings.numbers.region,
-        channels={lane.name: lane.groups for lane in lanes if lane.driver.capacity},
-        valid_for_s=settings.queue.valid_for_s,
-        text=settings.text.rules(),
-        without_options=frozenset(lane.name for lane in lanes if not lane.traits.takes_options),
-    )
-
-
-def _keyword_policy(settings: Settings) -> KeywordPolicy:
-    return KeywordPolicy(
-        keywords=Keywords.of(settings.opt_out.keywords, settings.opt_in.keywords, settings.help.keywords),
-        opt_out_reply=settings.opt_out.reply,
-        opt_in_reply=settings.opt_in.reply,
-        help_reply=settings.help.reply,
-        replies_per_hour=settings.opt_out.replies_per_hour,
-    )
-
-
-def _weights(settings: Settings) -> dict[str, int]:
-    return weights_of(
-        settings.shares,
-        {account.system_id: account.weight for account in settings.smpp_accounts},
-        {account.username: account.weight for account in settings.kannel_accounts},
-    )
+        await self._http.open(context)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -14,11 +15,13 @@ import uvloop
 
 from drivers.at.trace import TraceFile
 from gateway.clock import SystemClock
-from gateway.errors import StoreError
+from gateway.errors import FaultyConfig, StoreError
+from gateway.model.actor import SYSTEM
 from gateway.routing.channel import ChannelDirectory, ChannelState
 from gateway.runtime.app import Gateway
 from gateway.runtime.first_start import describe_start, find_command, make_first_key
 from gateway.runtime.notify import notify, watchdog_interval_s
+from gateway.runtime.reload import ConfigFile
 from gateway.runtime.signals import Signals
 from gateway.settings.config import Settings
 from gateway.settings.store import CONTROL, beside_store
@@ -40,13 +43,14 @@ _log = structlog.get_logger("gateway.daemon")
 
 
 def run(
-    settings: Settings, *, simulate: bool = False, first_start: bool = False, trace: Path | None = None
+    settings: Settings, *, source: Path | None = None, simulate: bool = False, trace: Path | None = None
 ) -> None:
     """Run the daemon until it is told to stop.
 
     Args:
+        source: the file that they come from, to be read anew. Without one it is a first start: a first key is made,
+            and it is said what to do with it.
         simulate: add simulated channels.
-        first_start: there is no config file: make a first key and say what to do with it.
         trace: file for the AT trace of all modems.
 
     Raises:
@@ -56,23 +60,26 @@ def run(
     log = open_log(settings.log.level, settings.log.format)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(settings, log, simulate=simulate, first_start=first_start, trace=trace))
+            runner.run(_run(settings, log, source=source, simulate=simulate, trace=trace))
     finally:
         log.drain(LAST_WORDS_S)
 
 
 async def _run(
-    settings: Settings, log: Outlet, *, simulate: bool, first_start: bool, trace: Path | None
+    settings: Settings, log: Outlet, *, source: Path | None, simulate: bool, trace: Path | None
 ) -> None:
     signals = Signals(log)
     signals.watch()
     async with AsyncExitStack() as stack:
-        starting = asyncio.create_task(_start(stack, settings, simulate=simulate, trace=trace), name="start")
+        starting = asyncio.create_task(
+            _start(stack, settings, source=source, simulate=simulate, trace=trace), name="start"
+        )
         if not await signals.stop_before(starting):
             return
         gateway = starting.result()
-        signals.reopen = gateway.reopen_logs
-        if first_start:
+        rereading = Rereading(gateway)
+        signals.reopen = rereading.begin
+        if source is None:
             await _greet(gateway, settings, simulated=simulate)
         else:
             _warn_of_keys(settings, {key.name for key in await gateway.store.read(list_keys)})
@@ -94,11 +101,41 @@ def _warn_of_keys(settings: Settings, names: Collection[str]) -> None:
             )
 
 
-async def _start(stack: AsyncExitStack, settings: Settings, *, simulate: bool, trace: Path | None) -> Gateway:
+class Rereading:
+    """What SIGHUP asks for: the logs opened anew, and the config read anew where there is a file."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self) -> None:
+        """Open the logs anew, and begin to read the config."""
+        self._gateway.reopen_logs()
+        if self._gateway.config.has_file:
+            task = asyncio.create_task(self._reload(), name="reload")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _reload(self) -> None:
+        """The log has what came of it."""
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1_000}")
+        try:
+            await self._gateway.config.reload(SYSTEM)
+        except FaultyConfig:
+            pass  # each fault is in the log
+        except Exception:  # noqa: BLE001 - the supervisor of one reload: all goes on as it was
+            _log.exception("the config could not be read anew")
+        finally:
+            notify("READY=1", f"STATUS={describe_channels(self._gateway.channels)}")
+
+
+async def _start(
+    stack: AsyncExitStack, settings: Settings, *, source: Path | None, simulate: bool, trace: Path | None
+) -> Gateway:
     """A gateway that runs; what it needs is on the stack, also when this is cancelled half-way."""
-    if simulate:
-        settings = await _with_simulated(stack, settings)
-    gateway = await Gateway.open(settings)
+    complete = await _simulate(stack, settings) if simulate else _as_it_is
+    config = ConfigFile(source, complete) if source is not None else None
+    gateway = await Gateway.open(complete(settings), file=config)
     stack.push_async_callback(_stop, gateway)
     if trace is not None:
         file = TraceFile(trace, asyncio.get_running_loop().time)
@@ -110,14 +147,23 @@ async def _start(stack: AsyncExitStack, settings: Settings, *, simulate: bool, t
     return gateway
 
 
-async def _with_simulated(stack: AsyncExitStack, settings: Settings) -> Settings:
+def _as_it_is(settings: Settings) -> Settings:
+    return settings
+
+
+async def _simulate(stack: AsyncExitStack, settings: Settings) -> Callable[[Settings], Settings]:
+    """What adds simulated channels to settings."""
     from gateway.runtime.simulated import simulated_world  # noqa: PLC0415 - real daemons never load it
 
     control = beside_store(settings.store, CONTROL)
     world = await stack.enter_async_context(simulated_world(control=control))
-    return msgspec.structs.replace(
-        settings, modems=settings.modems + world.modems, smpp=settings.smpp + world.smpp
-    )
+
+    def complete(settings: Settings) -> Settings:
+        return msgspec.structs.replace(
+            settings, modems=settings.modems + world.modems, smpp=settings.smpp + world.smpp
+        )
+
+    return complete
 
 
 async def _stop(gateway: Gateway) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from gateway.errors import SettingsError
@@ -36,6 +37,17 @@ def check_tls(settings: Settings, source: Path | None) -> None:
             faults.append(SettingsError(f"{name}.tls_cert", str(error)))
     if faults:
         raise SettingsErrors(str(source), faults)
+
+
+def renew_tls(context: ssl.SSLContext, server: HttpSettings | SmppServerSettings) -> None:
+    """Have a server that runs show what its files hold now, from its next connection on.
+
+    What can't be used any more leaves the certificate as it was; `check_tls` finds that beforehand.
+    """
+    if server.tls_cert and server.tls_key:
+        with contextlib.suppress(OSError, ValueError):
+            load_tls(server.tls_cert, server.tls_key)
+            context.load_cert_chain(server.tls_cert, server.tls_key, password=lambda: b"")
 
 
 def load_tls(cert: Path, key: Path) -> ssl.SSLContext:

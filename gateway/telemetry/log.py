@@ -79,10 +79,8 @@ def configure_log(
     chain = _chain(for_people=for_people)
     renderer = _renderer(for_people=for_people, colours=is_terminal)
     bound = _Bound()
-    threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[bound.bound_event, *chain, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
         cache_logger_on_first_use=False,
     )
@@ -96,7 +94,14 @@ def configure_log(
     handler.addFilter(bound)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(threshold)
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Write lines of this level and above from now on, see `configure_log`."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(threshold))
+    logging.getLogger().setLevel(threshold)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, threshold))
 

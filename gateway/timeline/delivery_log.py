@@ -107,6 +107,10 @@ class DeliveryLog:
         self._file = _open(self._path)
         _save_place(self._path, self._seq)
 
+    def adopt(self, *, mask_numbers: bool) -> None:
+        """Show numbers in another way, from the next line on."""
+        self._mask = mask_numbers
+
     def reopen(self) -> None:
         """Open the file anew, after it was moved away by logrotate; no line is lost or split.
 

@@ -127,6 +127,7 @@ UNTRIED = {
     ("POST", "/v1/messages/{id}/resend"),  # needs a failed message
     ("GET", "/cgi-bin/sendsms"),  # has accounts of its own: tests/integration/test_kannel.py
     ("POST", "/cgi-bin/sendsms"),
+    ("POST", "/v1/reload"),  # needs a config file: tests/integration/test_reload.py
     ("POST", "/v1/channels/{name}/ussd"),  # needs a stick: tests/integration/test_ussd_and_balance.py
     (
         "POST",

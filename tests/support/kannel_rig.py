@@ -76,7 +76,7 @@ async def open_kannel_rig(
     )
     async with running(folder / "ours.db", driver, clock=clock, text=text) as rig:
         names = {driver.channel_id: ("default",)}
-        side = KannelSide(settings, rig.store, rig.clock, rig.intake, rig.channels, names)
+        side = KannelSide(settings, rig.store, rig.clock, rig.intake, rig.channels, names, lambda _: None)
         context = ApiContext(
             store=rig.store,
             intake=rig.intake,

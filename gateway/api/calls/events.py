@@ -59,7 +59,7 @@ class Streams:
     def __init__(self, keys: KeyRing, heartbeat_s: float = HEARTBEAT_S, *, most_of_key: int = 20) -> None:
         self.keys = keys
         self.heartbeat_s = heartbeat_s
-        self._most_of_key = most_of_key
+        self.most_of_key = most_of_key
         self._open: Counter[str] = Counter()
         self._closing = asyncio.Event()
 
@@ -77,8 +77,8 @@ class Streams:
         """
         if self.n_open >= MAX_STREAMS:
             raise TooManyStreams(f"{MAX_STREAMS} streams are open; close one, or come back later")
-        if self._open[key_id] >= self._most_of_key:
-            raise TooManyStreams(f"this key has {self._most_of_key} streams open; close one of them")
+        if self._open[key_id] >= self.most_of_key:
+            raise TooManyStreams(f"this key has {self.most_of_key} streams open; close one of them")
         self._open[key_id] += 1
         try:
             yield

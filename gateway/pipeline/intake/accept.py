@@ -100,6 +100,10 @@ class Intake:
         self._settings = settings
         self.room = Room()
 
+    def adopt(self, settings: IntakeSettings) -> None:
+        """Go by other settings from now on; what was accepted stays as it is."""
+        self._settings = settings
+
     @property
     def max_segments(self) -> int:
         """The most that one message may have."""

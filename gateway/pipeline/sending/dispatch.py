@@ -99,6 +99,10 @@ class Dispatcher:
         self._waiting: set[Lane] = set()
         self._stopping = False
 
+    def adopt(self, policy: RetryPolicy) -> None:
+        """Go by another policy, from the next outcome on."""
+        self._policy = policy
+
     @property
     def n_running(self) -> int:
         """Messages on the wire or being recorded."""

@@ -32,6 +32,10 @@ class LateResults:
         self._clock = clock
         self._policy = policy
 
+    def adopt(self, policy: RetryPolicy) -> None:
+        """Go by another policy from now on."""
+        self._policy = policy
+
     async def handle(self, lane: Lane, late: LateResult) -> None:
         """Settle the segment; returns after the commit.
 

@@ -102,6 +102,10 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._stopped = False
 
+    def adopt(self, patience: Patience) -> None:
+        """Help what waits behind others by another measure from now on."""
+        self._turns_of_age.patience = patience
+
     def wake(self, queues: AbstractSet[str] | None = None) -> None:
         """Look at the lanes that serve these queues, by default at all.
 

@@ -1,0 +1,68 @@
+"""From the config's tables to the values that those who work by them hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.pipeline.chores import Keeping
+from gateway.pipeline.inbound import KeywordPolicy
+from gateway.pipeline.intake.accept import IntakeSettings
+from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
+from gateway.pipeline.sending.turns_of_age import Patience
+from gateway.policy.optout import Keywords
+from gateway.settings.config import Settings
+from gateway.settings.shares import weights_of
+
+
+def make_intake_settings(settings: Settings, lanes: Iterable[Lane]) -> IntakeSettings:
+    """What accepting depends on; ``lanes`` are those of the channels that the settings have."""
+    lanes = list(lanes)
+    return IntakeSettings(
+        region=settings.numbers.region,
+        channels={lane.name: lane.groups for lane in lanes if lane.driver.capacity},
+        valid_for_s=settings.queue.valid_for_s,
+        text=settings.text.rules(),
+        without_options=frozenset(lane.name for lane in lanes if not lane.traits.takes_options),
+    )
+
+
+def make_keyword_policy(settings: Settings) -> KeywordPolicy:
+    """What the keywords are and what is said back."""
+    return KeywordPolicy(
+        keywords=Keywords.of(settings.opt_out.keywords, settings.opt_in.keywords, settings.help.keywords),
+        opt_out_reply=settings.opt_out.reply,
+        opt_in_reply=settings.opt_in.reply,
+        help_reply=settings.help.reply,
+        replies_per_hour=settings.opt_out.replies_per_hour,
+    )
+
+
+def make_retry_policy(settings: Settings) -> RetryPolicy:
+    """How hard we try."""
+    queue = settings.queue
+    return RetryPolicy(
+        on_uncertain=OnUncertain(queue.on_uncertain),
+        max_attempts=queue.max_attempts,
+        first_s=queue.retry_first_s,
+        cap_s=queue.retry_cap_s,
+    )
+
+
+def make_patience(settings: Settings) -> Patience:
+    """When what waits behind others is helped."""
+    return Patience(settings.queue.help_after_s, settings.queue.help_one_of)
+
+
+def make_keeping(settings: Settings) -> Keeping:
+    """How long each kind is kept."""
+    return Keeping(**{kind: getattr(settings.retention, kind) for kind in Keeping._fields})
+
+
+def make_weights(settings: Settings) -> dict[str, int]:
+    """Weights of the owners of messages that have another one than 1."""
+    return weights_of(
+        settings.shares,
+        {account.system_id: account.weight for account in settings.smpp_accounts},
+        {account.username: account.weight for account in settings.kannel_accounts},
+    )
