@@ -11,6 +11,7 @@ from gateway.api.calls import (
     alarms,
     batch,
     channels,
+    costs,
     events,
     inbound,
     kannel,
@@ -175,6 +176,13 @@ ROUTES: tuple[Route, ...] = (
         group="receipts",
         query=receipts.ReceiptQuery,
         answers={200: receipts.ReceiptPage},
+    ),
+    _read(
+        path="/v1/costs",
+        handler=costs.get_costs,
+        group="costs",
+        query=costs.CostQuery,
+        answers={200: costs.CostPage},
     ),
     _manage(
         method="POST",

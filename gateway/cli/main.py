@@ -18,6 +18,7 @@ import typer
 from gateway.cli import (
     alarms,
     channels,
+    costs,
     db,
     demo_command,
     doctor,
@@ -47,6 +48,7 @@ FAMILIES = (
     inbound,
     channels,
     alarms,
+    costs,
     suppress,
     reload,
     keys,

@@ -10,6 +10,8 @@ from typing import Final, NamedTuple, Protocol
 
 from gateway.pipeline.inbound import REPLY_AGAIN
 from gateway.pipeline.retention import Chore, Step
+from gateway.store.costs import KEEP as KEEP_SUMS
+from gateway.store.costs import forget_sums
 from gateway.store.esme import forget_submits
 from gateway.store.events import forget_events
 from gateway.store.inbound import forget_inbound, forget_parts
@@ -73,6 +75,7 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         Chore("outbox_dead", _by_age(KEEP_DEAD, forget_dead)),
         Chore("inbound_parts", _by_age(KEEP_PARTS, forget_parts)),
         Chore("smpp_submits", partial(_along, KEEP_SUBMITS, forget_submits)),
+        Chore("cost_sums", _by_age(KEEP_SUMS, forget_sums)),
         Chore("kannel_wishes", partial(_along, KEEP_WISHES, forget_wishes)),
         *(chore for seconds, chore in by_setting if seconds),
     ]

@@ -124,6 +124,9 @@ def _merged(*tables: _Table) -> _Table:
     return found
 
 
+NO_PRICES: Final = Prices()
+
+
 def parse_amount(text: str) -> int:
     """A decimal number in millionths.
 

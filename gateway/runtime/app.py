@@ -45,6 +45,7 @@ from gateway.runtime.policies import (
     make_keeping,
     make_keyword_policy,
     make_patience,
+    make_price_list,
     make_retry_policy,
     make_weights,
 )
@@ -86,6 +87,7 @@ class Gateway:
         self.metrics = metrics
         self._settings = settings
         self._clock = clock
+        store.adopt_prices(make_price_list(settings))
         policy = make_retry_policy(settings)
         instance = make_id()
         self._lanes = make_lanes(settings, clock)
@@ -284,6 +286,7 @@ class Gateway:
                 calls,
                 lambda new: self._kannel.adopt(new, make_intake_settings(new, self._lanes).channels),
             ),
+            Adopter(("prices", *CHANNELS), lambda new: self.store.adopt_prices(make_price_list(new))),
             Adopter(("retention",), lambda new: self._retention.adopt(self._make_chores(new))),
             Adopter(("log.level",), lambda new: set_level(new.log.level)),
             Adopter(

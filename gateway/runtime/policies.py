@@ -11,7 +11,9 @@ from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.pipeline.sending.turns_of_age import Patience
 from gateway.policy.optout import Keywords
+from gateway.routing.prices import Prices
 from gateway.settings.config import Settings
+from gateway.settings.prices import make_prices
 from gateway.settings.shares import weights_of
 
 
@@ -66,3 +68,8 @@ def make_weights(settings: Settings) -> dict[str, int]:
         {account.system_id: account.weight for account in settings.smpp_accounts},
         {account.username: account.weight for account in settings.kannel_accounts},
     )
+
+
+def make_price_list(settings: Settings) -> Prices:
+    """What segments cost."""
+    return make_prices(settings.prices, {channel.name: channel.groups for channel in settings.channels})

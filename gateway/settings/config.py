@@ -40,6 +40,7 @@ from gateway.settings.kannel import KannelAccountSettings, MoRouteSettings, kann
 from gateway.settings.kinds.carrier_link import CarrierLink
 from gateway.settings.kinds.stick import StickSettings
 from gateway.settings.numbers import check_numbers
+from gateway.settings.prices import PriceSettings, price_faults
 from gateway.settings.reader import read_document, read_table
 from gateway.settings.retention import RetentionSettings, retention_faults
 from gateway.settings.secrets import Secret
@@ -262,6 +263,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         webhooks: where calls may go that clients ask for.
         retention: how long what is over is kept.
         shares: API keys that have another share of the queue than others.
+        prices: what a segment costs.
     """
 
     http: HttpSettings = HttpSettings()
@@ -282,6 +284,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: WebhookSettings = WebhookSettings()
     retention: RetentionSettings = RetentionSettings()
     shares: tuple[ShareSettings, ...] = ()
+    prices: tuple[PriceSettings, ...] = ()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -295,6 +298,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         yield from check_accounts(self.smpp_server, self.smpp_accounts)
         yield from retention_faults(self.retention, self.modems)
         yield from twice_named(self.shares)
+        yield from price_faults(self.prices, channels)
         yield from check_numbers(
             self.numbers.region,
             [modem.number for modem in self.modems],

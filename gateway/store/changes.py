@@ -17,6 +17,7 @@ import msgspec
 from gateway.clock import format_ms
 from gateway.errors import StaleWrite
 from gateway.model.message import Message, MessageStatus, Segment
+from gateway.routing.costs import charge
 from gateway.store.ports import Tx
 from gateway.store.rows import message_changes, segment_changes
 from gateway.store.sequences import is_done, leave_sequence
@@ -72,6 +73,8 @@ async def save_changes(tx: Tx, changes: Sequence[Change]) -> list[bool]:
         raise StaleWrite("one of several messages was changed by somebody else meanwhile")
     if n_written < len(changes):
         return [False]
+    if tx.prices:
+        _charge_for(tx, changes)
     for change in changes:
         if change.before.n_segments > 1:
             await _save_further(tx, change)
@@ -80,6 +83,13 @@ async def save_changes(tx: Tx, changes: Sequence[Change]) -> list[bool]:
         if change.after.sequence is not None and is_done(change.after.status):
             await leave_sequence(tx, change.after)
     return [True] * len(changes)
+
+
+def _charge_for(tx: Tx, changes: Sequence[Change]) -> None:
+    for change in changes:
+        for before, after in change.parts:
+            if (charged := charge(tx.prices, change.before, before, after)) is not None:
+                tx.charge(charged)
 
 
 def _columns(change: Change) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from gateway.errors import StoreUnavailable
 from gateway.model.events import Event
+from gateway.routing.costs import Spent
 from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Tx
 
 T = TypeVar("T")
@@ -70,6 +72,7 @@ class Committed(NamedTuple):
     last_seq: int = 0
     events: Sequence[Event] = ()
     queues: frozenset[str] = frozenset()
+    spent: Mapping[tuple[str, str], Spent] = MappingProxyType({})
 
 
 async def run_each(tx: Tx, ops: Sequence[Operation[T]]) -> list[T]:

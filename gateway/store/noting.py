@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.model.events import Event
+from gateway.routing.costs import Charge
+from gateway.routing.prices import Prices
 from gateway.store.ports import Row, Tx
 
 
@@ -53,6 +55,15 @@ class NotingTx:
     async def now_ms(self) -> int:
         """See `gateway.store.ports.Tx`."""
         return await self._tx.now_ms()
+
+    @property
+    def prices(self) -> Prices:
+        """See `gateway.store.ports.Tx`."""
+        return self._tx.prices
+
+    def charge(self, charge: Charge) -> None:
+        """See `gateway.store.ports.Tx`."""
+        self._tx.charge(charge)
 
     def record(self, event: Event) -> None:
         """See `gateway.store.ports.Tx`."""

@@ -89,13 +89,14 @@ _BELONGING = (
     ("segments", "message_id"),
     ("esme_submits", "message_id"),
     ("kannel_wishes", "message_id"),
+    ("message_costs", "message_id"),
 )
 
 
 async def drop_messages(tx: Tx, message_ids: Sequence[str], ages: Ages) -> int:
     """Delete those of these messages that are over still and whose events were all read; how many.
 
-    With a message go its rows of ``segments``, ``esme_submits`` and ``kannel_wishes``. Its events go by their own age,
+    With a message go its rows of the tables in `_BELONGING`. Its events go by their own age,
     which is never more than that of messages. Calls that are still owed to an application stay, with all they need.
     """
     unread = await find_unread(tx, message_ids, ages.read_to)

@@ -24,10 +24,13 @@ many costs little more than a statement for one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence, Sized
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Sized
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from gateway.model.events import Event
+from gateway.routing.costs import Charge, Spent
+from gateway.routing.prices import Prices
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -80,6 +83,15 @@ class Tx(Protocol):
         """The same, and rows that another transaction holds so are left out, as if they were not there."""
         ...
 
+    @property
+    def prices(self) -> Prices:
+        """The price list of this transaction; empty where it is none of the store's writer."""
+        ...
+
+    def charge(self, charge: Charge) -> None:
+        """Have something charged at the end of this transaction, by `gateway.store.costs.save_charges`."""
+        ...
+
     def record(self, event: Event) -> None:
         """Append to the timeline; it commits with this transaction, in this order.
 
@@ -111,11 +123,13 @@ class CommitFigures(NamedTuple):
         n_operations: operations in the group.
         seconds: from BEGIN to the end of COMMIT.
         events: what the timeline got by it, in order.
+        spent: what it was charged with, by channel and currency.
     """
 
     n_operations: int
     seconds: float
     events: Sequence[Event] = ()
+    spent: Mapping[tuple[str, str], Spent] = MappingProxyType({})
 
 
 class Store(Protocol):

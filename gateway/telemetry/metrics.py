@@ -51,6 +51,8 @@ class Metrics:
         http_request_seconds: until the answer was made, by ``route``.
         event_streams: open server-sent event streams.
         retention: records deleted, or emptied, because of their age, by ``kind``.
+        cost_micros: what segments cost that the network took, in millionths, by ``channel`` and ``currency``.
+        cost_segments: how many these are, by the same.
     """
 
     registry: CollectorRegistry
@@ -71,6 +73,8 @@ class Metrics:
     http_request_seconds: Histogram
     event_streams: Gauge
     retention: Counter
+    cost_micros: Counter
+    cost_segments: Counter
 
     def watch(
         self, name: str, documentation: str, label: str, read: Callable[[], Mapping[str, float]]
@@ -172,5 +176,14 @@ def make_metrics() -> Metrics:
         event_streams=Gauge("hongyan_event_streams", "Open server-sent event streams.", registry=registry),
         retention=counter(
             "retention_deleted_rows_total", "Records deleted, or emptied, because of their age.", "kind"
+        ),
+        cost_micros=counter(
+            "cost_micros_total",
+            "What segments cost that the network took, in millionths of the currency's unit.",
+            "channel",
+            "currency",
+        ),
+        cost_segments=counter(
+            "cost_segments_total", "Segments with a price that the network took.", "channel", "currency"
         ),
     )

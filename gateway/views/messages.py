@@ -14,6 +14,7 @@ from gateway.model.message import Message, Segment, SegmentStatus
 from gateway.routing.budgets import URGENT, Need
 from gateway.routing.channel import Standing
 from gateway.routing.waiting import Waiting, explain_wait
+from gateway.store.costs import load_costs
 from gateway.store.events import load_timeline
 from gateway.store.messages import Whole, load_whole
 from gateway.store.ports import Tx
@@ -37,12 +38,14 @@ async def load_message_view(
     events = await load_timeline(tx, message_id)
     events += [event for event in recorded if event.subject == message_id]
     reasons = explain_wait(await _find_waiting(tx, message, segments), standings, now)
-    return show_message(message, segments, events, reasons)
+    spent = (await load_costs(tx, [message_id])).get(message_id)
+    return show_message(message, segments, events, reasons, spent)
 
 
-def show_list(messages: Iterable[Whole]) -> list[MessageOut]:
+async def load_list_view(tx: Tx, messages: Sequence[Whole]) -> list[MessageOut]:
     """Messages as a list shows them: with segments, and without what only a look at one is for."""
-    return [show_message(message, segments) for message, segments in messages]
+    spent = await load_costs(tx, [message.id for message, _ in messages])
+    return [show_message(message, segments, spent=spent.get(message.id)) for message, segments in messages]
 
 
 async def _find_waiting(tx: Tx, message: Message, segments: Sequence[Segment]) -> Waiting:

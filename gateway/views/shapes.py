@@ -6,9 +6,9 @@ values may change without them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,8 @@ from gateway.model.message import (
 )
 from gateway.model.request import UssdCode
 from gateway.routing.channel import ChannelSnapshot
+from gateway.routing.costs import Spent
+from gateway.routing.prices import format_amount
 from gateway.routing.waiting import Reason
 
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -64,6 +66,33 @@ class EventOut(msgspec.Struct, frozen=True, kw_only=True):
     data: msgspec.Raw
 
 
+class CostOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What was spent in one currency. Amounts are decimal numbers, exact, as text.
+
+    Args:
+        segments: that the network took.
+        amount: what they cost.
+        uncertain_segments: that may or may not have gone out.
+        uncertain_amount: what these cost if they did.
+    """
+
+    currency: str
+    segments: int
+    amount: str
+    uncertain_segments: int
+    uncertain_amount: str
+
+
+class MessageCostOut(CostOut, frozen=True, kw_only=True):
+    """What a message has cost so far.
+
+    Args:
+        further: the same in other currencies, of a message that was sent again by another channel.
+    """
+
+    further: list[CostOut] | msgspec.UnsetType = msgspec.UNSET
+
+
 class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
     """A message.
 
@@ -80,6 +109,7 @@ class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
         expires_at: when it is given up if it has not been sent by then.
         events: the timeline; left out in lists.
         waiting_for: why it is not sent yet; empty when it does not wait; left out in lists.
+        cost: what it has cost so far; left out while that is nothing, or nothing is known of prices.
     """
 
     id: str
@@ -111,6 +141,7 @@ class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: str | None
     events: list[EventOut] | msgspec.UnsetType = msgspec.UNSET
     waiting_for: list[Reason] | msgspec.UnsetType = msgspec.UNSET
+    cost: MessageCostOut | msgspec.UnsetType = msgspec.UNSET
 
 
 class BatchItemOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,8 +283,13 @@ def show_message(
     segments: Iterable[Segment],
     events: Iterable[Event] | None = None,
     waiting_for: list[Reason] | msgspec.UnsetType = msgspec.UNSET,
+    spent: Mapping[str, Spent] | None = None,
 ) -> MessageOut:
-    """A message for the outside; without ``events`` that field is left out."""
+    """A message for the outside; without ``events`` that field is left out.
+
+    Args:
+        spent: currency -> what it has cost.
+    """
     return MessageOut(
         id=message.id,
         status=message.status,
@@ -284,7 +320,24 @@ def show_message(
         batch_id=message.batch_id,
         events=msgspec.UNSET if events is None else [show_event(event) for event in events],
         waiting_for=waiting_for,
+        cost=_show_message_cost(spent) if spent else msgspec.UNSET,
     )
+
+
+def figures_of(spent: Spent) -> dict[str, Any]:
+    """The fields of a `CostOut` beside the currency."""
+    return {
+        "segments": spent.segments,
+        "amount": format_amount(spent.micros),
+        "uncertain_segments": spent.uncertain_segments,
+        "uncertain_amount": format_amount(spent.uncertain_micros),
+    }
+
+
+def _show_message_cost(spent: Mapping[str, Spent]) -> MessageCostOut:
+    (currency, first), *others = spent.items()
+    further = [CostOut(currency=name, **figures_of(one)) for name, one in others]
+    return MessageCostOut(currency=currency, **figures_of(first), further=further or msgspec.UNSET)
 
 
 def show_event(event: Event) -> EventOut:

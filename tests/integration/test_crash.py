@@ -15,11 +15,15 @@ from drivers.base import Encoding
 from drivers.codec.segment import decode_payload
 from gateway.model.message import Message
 from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
+from gateway.routing.costs import Spent
+from gateway.store.costs import load_costs
 from gateway.store.messages import MessageFilter
+from tests.support.costs import check_books
 from tests.support.crash_scenario import (
     HASTY,
     INBOUND,
     ON_POSTGRES,
+    PRICES,
     TWO_PARTS,
     DatabasesByFolder,
     JournalingDriver,
@@ -151,7 +155,7 @@ async def _restart(folder: Path, on_uncertain: OnUncertain) -> str:
     """Start anew on what a crash left, let it settle, and hold it against the journals."""
     driver = JournalingDriver("a", folder / "submitted")
     policy = RetryPolicy(on_uncertain=on_uncertain, first_s=1.0)
-    async with running(folder / "s.db", driver, policy=policy) as rig:
+    async with running(folder / "s.db", driver, policy=policy, prices=PRICES) as rig:
         answered, kept = journal(folder / "answered"), await messages_of(rig)
         assert {*answered} <= {m.id for m in kept}, "what was answered is there"
         if not kept:
@@ -180,6 +184,7 @@ async def _restart(folder: Path, on_uncertain: OnUncertain) -> str:
                 await driver.report(receipt(f"{message.id}:{part}"))
             message = await rig.message(message.id)
             assert message.status == "delivered"
+        await _check_costs(rig, message, on_uncertain, submits)
         if message.status == "uncertain":
             assert states[-1] == "uncertain"
             await _settle_by_hand(rig, message, driver)
@@ -188,6 +193,21 @@ async def _restart(folder: Path, on_uncertain: OnUncertain) -> str:
         if max(submits.values(), default=0) > 1:
             return "sent twice"
         return message.status.value
+
+
+async def _check_costs(rig: Rig, message: Message, on_uncertain: OnUncertain, submits: Counter[str]) -> None:
+    """Whatever commit it was killed at, each submit is charged once, and the sums are those of the messages."""
+    spent = (await check_books(rig.store)).get("CNY", Spent())
+    assert spent == (await rig.store.read(lambda tx: load_costs(tx, [message.id]))).get(message.id, {}).get(
+        "CNY", Spent()
+    )
+    assert spent.micros == 45_000 * spent.segments
+    assert spent.uncertain_micros == 45_000 * spent.uncertain_segments
+    n = spent.segments + spent.uncertain_segments
+    # A segment that was marked as going out, and never did, is uncertain, too.
+    assert sum(submits.values()) <= n <= sum(submits.values()) + 1
+    if message.status == "delivered" and on_uncertain is not OnUncertain.RETRY:
+        assert spent == Spent(2, 90_000)
 
 
 async def _settle_by_hand(rig: Rig, message: Message, driver: JournalingDriver) -> None:

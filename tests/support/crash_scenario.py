@@ -23,6 +23,7 @@ from unittest.mock import patch
 from drivers.base import Accepted, Concat, Encoding, InboundPart, OutboundSegment, SubmitResult
 from gateway.pipeline.operator.verbs import cancel_message
 from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
+from gateway.routing.prices import Price, PriceRule, Prices
 from gateway.store.postgres.engine import PostgresStore
 from gateway.store.postgres.writer import GroupWriter as PostgresWriter
 from gateway.store.sqlite.writer import GroupWriter as SqliteWriter
@@ -36,6 +37,7 @@ from tests.support.postgres import Cluster
 KILLED = 137
 MAX_MOMENTS = 120
 TWO_PARTS = "雁" * 100
+PRICES = Prices([PriceRule(Price(45_000, "CNY"))])
 HASTY = "+8613800138009"
 """Of what goes there, the receipt comes before the answer."""
 
@@ -96,7 +98,7 @@ async def live(folder: Path, on_uncertain: OnUncertain) -> None:
     """Accept a message of two parts, send it, take its receipts."""
     driver = JournalingDriver("a", folder / "submitted")
     policy = RetryPolicy(on_uncertain=on_uncertain, first_s=1.0)
-    async with running(folder / "s.db", driver, policy=policy) as rig:
+    async with running(folder / "s.db", driver, policy=policy, prices=PRICES) as rig:
         message = await rig.send(text=TWO_PARTS)
         write_down(folder / "answered", message.id)
         await rig.until_status(message, "sent")

@@ -41,6 +41,7 @@ from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.budgets import Budget
+from gateway.routing.prices import NO_PRICES, Prices
 from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
 from gateway.runtime.stores import OpenStore
@@ -314,9 +315,11 @@ async def running(
     text: TextRules = DEFAULT_RULES,
     region: str = "CN",
     exclusive: bool = True,
+    prices: Prices = NO_PRICES,
 ) -> AsyncIterator[Rig]:
     """A rig on a store file, stopped and closed at the end."""
     store = await open_at(path, exclusive=exclusive)
+    store.adopt_prices(prices)
     wrapped = [c if isinstance(c, ScriptedChannel) else ScriptedChannel(driver=c) for c in channels]
     traces = path.with_name(path.name + ".traces")
     rig = Rig(store, wrapped, policy or RetryPolicy(), clock or ManualClock(), traces, text, region)

@@ -21,7 +21,7 @@ from gateway.pipeline.operator.verbs import cancel_waiting, send_again
 from gateway.store.messages import MessageFilter, find_message, list_whole
 from gateway.store.noting import NotingTx
 from gateway.store.ports import Tx
-from gateway.views.messages import load_message_view, show_list
+from gateway.views.messages import load_list_view, load_message_view
 from gateway.views.shapes import MessageOut, MessagePage
 
 _request = msgspec.json.Decoder(MessageRequest)
@@ -63,7 +63,7 @@ async def get_messages(call: Call) -> web.Response:
     async def load(tx: Tx) -> MessagePage:
         rows = await list_whole(tx, wanted, limit=query.limit + 1, before=before)
         page, following = make_page(rows, query.limit, lambda whole: whole.message.id)
-        return MessagePage(items=show_list(page), next=following)
+        return MessagePage(items=await load_list_view(tx, page), next=following)
 
     return answer_value(await call.context.store.read(load))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from gateway.ids import make_id
+from gateway.routing.prices import Prices
 from gateway.store.events import last_seq
 from gateway.store.groups import NEWEST_ROWS, Committed, GroupedStore, Waiting
 from gateway.store.migration import Progress
@@ -116,6 +117,10 @@ class PostgresStore(GroupedStore):
         """See `gateway.store.ports.Store.read`."""
         self._check_open()
         return await self._readers.run(op)
+
+    def adopt_prices(self, prices: Prices) -> None:
+        """Charge by this price list what is handed to channels from the next transaction on."""
+        self._groups.prices = prices
 
     async def prove(self) -> None:
         """See `gateway.store.ports.Store.prove`."""

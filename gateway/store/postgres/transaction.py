@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.model.events import Event
+from gateway.routing.costs import Charge
+from gateway.routing.prices import NO_PRICES, Prices
 from gateway.store.ports import Row
 from gateway.store.postgres.session import Session
 
@@ -20,16 +22,20 @@ class PostgresTx:
         careful: write the sign for NUL instead of NUL, which PostgreSQL's texts can't hold.
 
     Attributes:
+        prices: see `gateway.store.ports.Tx.prices`.
+        charges: so far.
         events: recorded so far.
         queues: said to be claimable so far, in that order; some perhaps twice.
     """
 
-    __slots__ = ("_careful", "_session", "events", "queues")
+    __slots__ = ("_careful", "_session", "charges", "events", "prices", "queues")
     for_update = " FOR UPDATE"
     skip_locked = " FOR UPDATE SKIP LOCKED"
 
-    def __init__(self, session: Session, *, careful: bool = False) -> None:
+    def __init__(self, session: Session, *, careful: bool = False, prices: Prices = NO_PRICES) -> None:
         self._session = session
+        self.prices = prices
+        self.charges: list[Charge] = []
         self._careful = careful
         self.events: list[Event] = []
         self.queues: list[str] = []
@@ -62,6 +68,10 @@ class PostgresTx:
         if self._careful:
             rows = [_without_nul(row) for row in rows]
         return await self._session.fetch_many(sql, rows)
+
+    def charge(self, charge: Charge) -> None:
+        """Write it when the group commits."""
+        self.charges.append(charge)
 
     def record(self, event: Event) -> None:
         """Append to the timeline when the group commits."""

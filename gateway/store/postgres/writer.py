@@ -18,6 +18,8 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.errors import StoreBusy, StoreError, StoreUnavailable
+from gateway.routing.prices import NO_PRICES
+from gateway.store.costs import save_charges
 from gateway.store.events import append_events
 from gateway.store.groups import Committed, Ended, Waiting, by_operation
 from gateway.store.ports import CommitFigures
@@ -64,6 +66,9 @@ class GroupWriter:
         target: the database.
         store: names this store among those of the database.
         exclusive: write only as the one daemon.
+
+    Attributes:
+        prices: the price list of the next transactions.
     """
 
     def __init__(self, target: Target, store: str, *, exclusive: bool) -> None:
@@ -73,6 +78,7 @@ class GroupWriter:
         self._session: Session | None = None
         self._n = 0
         self.closing = False
+        self.prices = NO_PRICES
 
     async def open(self) -> Session:
         """The connection, opened if need be.
@@ -123,7 +129,7 @@ class GroupWriter:
             done = await self._commit(group)
         except Exception as exc:  # noqa: BLE001 - every caller learns it
             done = self._fail_all(group, exc)
-        return done, CommitFigures(len(group), time.perf_counter() - started, done.events)
+        return done, CommitFigures(len(group), time.perf_counter() - started, done.events, done.spent)
 
     async def _commit(self, group: list[Waiting]) -> Committed:
         give_up_at = time.monotonic() + PATIENCE_S
@@ -169,7 +175,7 @@ class GroupWriter:
         return Committed([Ended(waiting.done, None, error) for waiting in group])
 
     async def _run_group(self, session: Session, group: list[Waiting], *, guarded: bool) -> Committed:
-        tx = PostgresTx(session, careful=guarded)
+        tx = PostgresTx(session, careful=guarded, prices=self.prices)
         ended: list[Ended] = []
         async with asyncio.timeout(ANSWER_S):
             await session.run(_BEGIN)
@@ -178,9 +184,10 @@ class GroupWriter:
             else:
                 for together in by_operation(group):
                     ended += await _run_together(tx, together)
+            spent = await save_charges(tx, tx.charges) if tx.charges else {}
             # The last statements before the commit: their numbers are in the order of commits.
             last = await append_events(tx, tx.events) if tx.events else 0
-            committed = Committed(ended, last, tx.events, frozenset(tx.queues))
+            committed = Committed(ended, last, tx.events, frozenset(tx.queues), spent)
             await self._mark(session, committed)
         try:
             async with asyncio.timeout(ANSWER_S):
@@ -227,7 +234,7 @@ class GroupWriter:
                 return bool(rows) and rows[0][0] == self._n
 
     async def _run_guarded(self, session: Session, tx: PostgresTx, waiting: Waiting) -> Ended:
-        n_events, n_queues = len(tx.events), len(tx.queues)
+        n_events, n_queues, n_charges = len(tx.events), len(tx.queues), len(tx.charges)
         await session.run("SAVEPOINT op")
         try:
             (ended,) = await _run_together(tx, [waiting])
@@ -236,6 +243,7 @@ class GroupWriter:
                 raise
             del tx.events[n_events:]
             del tx.queues[n_queues:]
+            del tx.charges[n_charges:]
             await session.run("ROLLBACK TO op; RELEASE op")
             return Ended(waiting.done, None, translate(exc, self._target.shown))
         await session.run("RELEASE op")

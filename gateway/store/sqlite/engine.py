@@ -19,6 +19,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from gateway.errors import StoreError, StoreUnavailable
+from gateway.routing.prices import Prices
 from gateway.store.events import last_seq
 from gateway.store.groups import NEWEST_ROWS, Committed, GroupedStore, Waiting
 from gateway.store.migration import Progress
@@ -162,6 +163,10 @@ class SqliteStore(GroupedStore):
         """See `gateway.store.ports.Store.read`."""
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, op)
+
+    def adopt_prices(self, prices: Prices) -> None:
+        """Charge by this price list what is handed to channels from the next transaction on."""
+        self._groups.prices = prices
 
     async def prove(self) -> None:
         """See `gateway.store.ports.Store.prove`."""

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from gateway.model.events import Event
+from gateway.routing.costs import Charge
+from gateway.routing.prices import NO_PRICES, Prices
 from gateway.store.ports import Row
 
 T = TypeVar("T")
@@ -17,16 +19,20 @@ class SqliteTx:
     """One transaction on one connection; used on that connection's thread only.
 
     Attributes:
+        prices: see `gateway.store.ports.Tx.prices`.
+        charges: so far.
         events: recorded so far.
         queues: said to be claimable so far, in that order; some perhaps twice.
         for_update, skip_locked: nothing: a transaction that writes is the only one from its beginning on.
     """
 
-    __slots__ = ("_db", "events", "queues")
+    __slots__ = ("_db", "charges", "events", "prices", "queues")
     for_update = skip_locked = ""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, prices: Prices = NO_PRICES) -> None:
         self._db = db
+        self.prices = prices
+        self.charges: list[Charge] = []
         self.events: list[Event] = []
         self.queues: list[str] = []
 
@@ -54,6 +60,10 @@ class SqliteTx:
         """Run a statement with RETURNING once per row."""
         run = self._db.execute
         return [found for params in rows for found in run(sql, params)]
+
+    def charge(self, charge: Charge) -> None:
+        """Write it when the group commits."""
+        self.charges.append(charge)
 
     def record(self, event: Event) -> None:
         """Append to the timeline when the group commits."""

@@ -6,6 +6,8 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 
+from gateway.routing.prices import NO_PRICES
+from gateway.store.costs import save_charges
 from gateway.store.events import append_events, last_seq
 from gateway.store.groups import Committed, Ended, Waiting, by_operation
 from gateway.store.ports import CommitFigures
@@ -23,12 +25,16 @@ class GroupWriter:
     Args:
         db: the one connection that writes; used on the caller's thread only.
         condition: told of errors.
+
+    Attributes:
+        prices: the price list of the next transactions.
     """
 
     def __init__(self, db: sqlite3.Connection, condition: Condition) -> None:
         self._db = db
         self._condition = condition
         self._version = self._data_version()
+        self.prices = NO_PRICES
 
     def commit(self, group: list[Waiting]) -> tuple[Committed, CommitFigures]:
         """Run a group and commit it; if one of it fails, all again with each in a savepoint."""
@@ -42,7 +48,7 @@ class GroupWriter:
                 done = self._run_group(group, guarded=True)
             except Exception as exc:  # noqa: BLE001 - the commit itself failed: every caller learns it
                 done = self._fail_all(group, exc)
-        return done, CommitFigures(len(group), time.perf_counter() - started, done.events)
+        return done, CommitFigures(len(group), time.perf_counter() - started, done.events, done.spent)
 
     def look_for_news(self) -> int | None:
         """The timeline's last ``seq`` if other processes have committed since the last look; None if not."""
@@ -63,7 +69,7 @@ class GroupWriter:
 
     def _run_group(self, group: list[Waiting], *, guarded: bool) -> Committed:
         db = self._db
-        tx = SqliteTx(db)
+        tx = SqliteTx(db, self.prices)
         ended: list[Ended] = []
         try:
             db.execute("BEGIN IMMEDIATE")
@@ -75,6 +81,7 @@ class GroupWriter:
             else:
                 for together in by_operation(group):
                     ended += _run_together(tx, together)
+            spent = drive(save_charges(tx, tx.charges)) if tx.charges else {}
             # The last statements before the commit: their numbers are in the order of commits.
             last = drive(append_events(tx, tx.events)) if tx.events else 0
             db.execute("COMMIT")
@@ -82,10 +89,10 @@ class GroupWriter:
             if db.in_transaction:  # SQLite itself rolls back on some errors, a full disk among them
                 db.execute("ROLLBACK")
             raise
-        return Committed(ended, last, tx.events, frozenset(tx.queues))
+        return Committed(ended, last, tx.events, frozenset(tx.queues), spent)
 
     def _run_guarded(self, tx: SqliteTx, waiting: Waiting) -> Ended:
-        n_events, n_queues = len(tx.events), len(tx.queues)
+        n_events, n_queues, n_charges = len(tx.events), len(tx.queues), len(tx.charges)
         self._db.execute("SAVEPOINT op")
         try:
             (ended,) = _run_together(tx, [waiting])
@@ -94,6 +101,7 @@ class GroupWriter:
                 raise
             del tx.events[n_events:]
             del tx.queues[n_queues:]
+            del tx.charges[n_charges:]
             self._db.execute("ROLLBACK TO op")
             self._db.execute("RELEASE op")
             return Ended(waiting.done, None, self._condition.note(exc))
