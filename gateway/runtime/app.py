@@ -199,6 +199,9 @@ class Gateway:
                     labeled(metrics.messages, *reached).inc()
                 else:
                     tell_alarm(event, metrics)
+            for place, spent in figures.spent.items():
+                labeled(metrics.cost_micros, *place).inc(spent.micros)
+                labeled(metrics.cost_segments, *place).inc(spent.segments)
 
         store = await open_store(
             settings.store, exclusive=True, on_commit=observe, on_migration=MigrationNotes().take

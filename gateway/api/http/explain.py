@@ -76,9 +76,12 @@ def explain(error: msgspec.ValidationError, shape: Any) -> FieldError:
     code = next((code for start, code in _CODES if text.startswith(start)), "invalid")
     if code == "unknown_value":
         text = _list_values(fields.get(pointer.rpartition("/")[2])) or text
-    return FieldError(pointer, code, _TIME if code == "wrong_time" else in_words(text))
+    if code == "wrong_time":
+        return FieldError(pointer, code, _DAY if text == "Invalid RFC3339 encoded date" else _TIME)
+    return FieldError(pointer, code, in_words(text))
 
 
+_DAY = "write a day, such as 2026-12-24"
 _TIME = "write a time with its zone, such as 2026-12-24T08:00:00+08:00"
 
 
