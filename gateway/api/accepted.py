@@ -69,7 +69,7 @@ async def answer_deed(call: Call, body: bytes, deed: Callable[[Tx], Awaitable[An
 
     context = call.context
     with context.intake.room.hold_octets(DEED_OCTETS + len(body)):
-        return _answer_done(await do_once(context.store, context.clock, _once(call, body), done))
+        return answer_done(await do_once(context.store, context.clock, _once(call, body), done))
 
 
 async def answer_act(
@@ -94,7 +94,7 @@ async def answer_act(
 
     context = call.context
     with context.intake.room.hold_octets(DEED_OCTETS + len(body)):
-        return _answer_done(await act_once(context.store, context.clock, _once(call, body), act, recorded))
+        return answer_done(await act_once(context.store, context.clock, _once(call, body), act, recorded))
 
 
 def _once(call: Call, body: bytes) -> Once | None:
@@ -102,8 +102,9 @@ def _once(call: Call, body: bytes) -> Once | None:
     return None if idempotency is None else once_of(call.key, idempotency)
 
 
-def _answer_done(done: Done) -> web.Response:
-    return _replay(done.body, 200) if done.replayed else answer(done.body)
+def answer_done(done: Done, *, status: int = 200) -> web.Response:
+    """What was done now, or before."""
+    return _replay(done.body, status) if done.replayed else answer(done.body, status=status)
 
 
 def _replay(body: bytes, status: int) -> web.Response:

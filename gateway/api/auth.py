@@ -5,6 +5,7 @@ No secret is ever compared: what the store is asked for is a SHA-256, so timing 
 
 from __future__ import annotations
 
+from base64 import b64decode
 from functools import partial
 
 from aiohttp import hdrs, web
@@ -30,14 +31,17 @@ class KeyRing:
         self._known: dict[bytes, tuple[float, ApiKey]] = {}
         self._unknown: dict[bytes, float] = {}
 
-    async def authorize(self, request: web.Request, scope: Scope) -> ApiKey:
+    async def authorize(self, request: web.Request, scope: Scope, *, basic: bool = False) -> ApiKey:
         """The key that came with the request, if it may do what needs ``scope``.
+
+        Args:
+            basic: it may come as the password of basic authentication, for tools that know no other.
 
         Raises:
             Unauthorized: no key came, or one that is unknown or revoked.
             Forbidden: the key has other scopes.
         """
-        key = await self._find(_read_secret(request.headers.get(hdrs.AUTHORIZATION, "")))
+        key = await self._find(_read_secret(request.headers.get(hdrs.AUTHORIZATION, ""), basic=basic))
         if not key.allows(scope):
             raise Forbidden(scope)
         return key
@@ -67,11 +71,21 @@ class KeyRing:
                 del remembered[next(iter(remembered))]
 
 
-def _read_secret(authorization: str) -> str:
+def _read_secret(authorization: str, *, basic: bool) -> str:
     scheme, _, secret = authorization.partition(" ")
     secret = secret.strip()
+    if basic and scheme.lower() == "basic":
+        scheme, secret = "bearer", _read_password(secret)
     if scheme.lower() != "bearer" or not secret:
         raise Unauthorized("this call needs a key: send the header `Authorization: Bearer KEY`")
     if len(secret) > _MAX_SECRET_CHARS or not secret.isascii():
         raise Unauthorized("this is no key of this gateway")
     return secret
+
+
+def _read_password(credentials: str) -> str:
+    """The password of RFC 7617; empty where there is none. Whatever name stands before it is as good as another."""
+    try:
+        return b64decode(credentials[: 4 * _MAX_SECRET_CHARS], validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""

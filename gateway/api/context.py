@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from gateway.alerts.door import AlertDoor
 from gateway.clock import Clock
 from gateway.errors import Conflict
 from gateway.kannel.door import SendDoor
@@ -34,12 +35,14 @@ class ApiContext:
         ready: None when the daemon can serve, else the reason why not.
         metrics: where requests are counted and what ``/metrics`` shows.
         reload: reads the config anew; see `gateway.runtime.reload.Reload.reload` for what it raises.
+        alerts: takes alarms of monitoring tools.
         kannel: for clients that speak Kannel's `sendsms`; None admits nobody.
     """
 
     store: Store
     intake: Intake
     batches: Batches
+    alerts: AlertDoor
     channels: ChannelDirectory
     clock: Clock
     region: str

@@ -59,7 +59,10 @@ def make_document(routes: Iterable[Route]) -> Schema:
         "components": {
             "schemas": components,
             "responses": _refusals(refs),
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "password": {"type": "http", "scheme": "basic", "description": "The password is a key."},
+            },
         },
     }
 
@@ -83,7 +86,7 @@ def _describe(route: Route, refs: dict[type, Schema]) -> Schema:
     if rest:
         operation["description"] = rest
     if route.scope is not None:
-        operation["security"] = [{"key": []}]
+        operation["security"] = [{"key": []}, *([{"password": []}] if route.takes_basic else [])]
         operation["x-scope"] = route.scope.value
     if route.bodies:
         shapes = [refs[body] for body in route.bodies]

@@ -7,8 +7,11 @@ from functools import partial
 
 import msgspec
 
+from gateway.alerts.door import Told
+from gateway.alerts.payload import AlertmanagerPayload, GrafanaPayload
 from gateway.api.calls import (
     alarms,
+    alerts,
     batch,
     channels,
     costs,
@@ -48,6 +51,7 @@ class Route:
         answers: status -> shape of the JSON, or a media type, or None for no content.
         problems: statuses of the refusals that are particular to this call.
         headers: request headers with a meaning here -> what they are for.
+        takes_basic: the key may come as the password of basic authentication.
     """
 
     method: str
@@ -61,6 +65,7 @@ class Route:
     answers: dict[int, type[msgspec.Struct] | str | None]
     problems: tuple[int, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    takes_basic: bool = False
 
     @property
     def streams(self) -> bool:
@@ -97,6 +102,20 @@ def _operate(verb: str, handler: CallHandler) -> Route:
         answers={200: ChannelSnapshot},
         problems=(404,),
         headers=_IDEMPOTENCY,
+    )
+
+
+def _alert(tool: str, handler: CallHandler, payload: type[msgspec.Struct]) -> Route:
+    return _send(
+        method="POST",
+        path=f"/v1/alerts/{tool}",
+        handler=handler,
+        group="alerts",
+        bodies=(payload,),
+        answers={202: Told},
+        problems=(507,),
+        headers=_IDEMPOTENCY,
+        takes_basic=True,
     )
 
 
@@ -276,6 +295,15 @@ ROUTES: tuple[Route, ...] = (
         group="suppressions",
         answers={204: None},
         problems=(404,),
+    ),
+    _alert("alertmanager", alerts.take_from_alertmanager, AlertmanagerPayload),
+    _alert("grafana", alerts.take_from_grafana, GrafanaPayload),
+    _read(
+        path="/v1/alerts",
+        handler=alerts.get_alerts,
+        group="alerts",
+        query=alerts.AlertQuery,
+        answers={200: alerts.AlertPage},
     ),
     _read(
         path="/v1/events",

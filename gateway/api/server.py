@@ -134,7 +134,7 @@ def _endpoint(route: Route, context: ApiContext, keys: KeyRing) -> Handler:
     checks_query = route.query is NoQuery
 
     async def serve_key(request: web.Request) -> web.StreamResponse:
-        key = await keys.authorize(request, scope)
+        key = await keys.authorize(request, scope, basic=route.takes_basic)
         request[HELD].owner = key.id
         if isinstance(request.protocol, Connection):
             request.protocol.known = True

@@ -10,12 +10,11 @@ from datetime import UTC
 from email.message import Message as Headers
 from html.parser import HTMLParser
 
-from drivers.codec.segment import plan_segments
-from drivers.errors import EncodeError
 from gateway.kannel.escapes import Facts, expand
 from gateway.model.message import InboundMessage
 from gateway.outbox.egress import has_fixed_host
 from gateway.outbox.outcall import OutCall
+from gateway.policy.text import cut_text
 
 CODING_OF = {"gsm7": 0, "binary": 1, "ucs2": 2}
 _DCS_OF = {"gsm7": 0x00, "binary": 0x04, "ucs2": 0x08}
@@ -116,26 +115,6 @@ def read_reply(content_type: str, body: bytes, max_segments: int) -> str:
     elif kind != "text/plain":
         return ""
     return cut_text(text.strip().replace("\0", ""), max_segments)
-
-
-def cut_text(text: str, max_segments: int) -> str:
-    """The longest beginning of a text that fits into so many segments."""
-    text = text[: 160 * max_segments]
-    low, high = 0, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _n_segments(text[:middle]) <= max_segments:
-            low = middle
-        else:
-            high = middle - 1
-    return text[:low].rstrip() if low < len(text) else text
-
-
-def _n_segments(text: str) -> int:
-    try:
-        return len(plan_segments(text).segments)
-    except EncodeError:
-        return 256
 
 
 def _header_value(address: str) -> str:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, Protocol
 
 from gateway.pipeline.inbound import REPLY_AGAIN
 from gateway.pipeline.retention import Chore, Step
+from gateway.store.alerts import forget_alerts
 from gateway.store.costs import KEEP as KEEP_SUMS
 from gateway.store.costs import forget_sums
 from gateway.store.esme import forget_submits
@@ -38,6 +39,8 @@ KEEP_ANSWERS: Final = timedelta(hours=24)
 """How long an Idempotency-Key is remembered."""
 KEEP_PARTS: Final = timedelta(days=7)
 """How long the network may repeat an inbound part that we have."""
+KEEP_ALERTS: Final = timedelta(days=30)
+"""How long an alarm of a monitoring tool may be looked at after the tool last spoke of it."""
 KEEP_SUBMITS: Final = timedelta(days=35)
 """After the last change of a message: longer than a network tries, so that its receipt finds who is to be told."""
 KEEP_WISHES: Final = timedelta(days=7)
@@ -73,6 +76,7 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         Chore("answers", _by_age(KEEP_ANSWERS, forget_answers)),
         Chore("keyword_replies", _by_age(REPLY_AGAIN, forget_replies)),
         Chore("outbox_dead", _by_age(KEEP_DEAD, forget_dead)),
+        Chore("alerts", _by_age(KEEP_ALERTS, forget_alerts)),
         Chore("inbound_parts", _by_age(KEEP_PARTS, forget_parts)),
         Chore("smpp_submits", partial(_along, KEEP_SUBMITS, forget_submits)),
         Chore("cost_sums", _by_age(KEEP_SUMS, forget_sums)),

@@ -12,9 +12,10 @@ import msgspec
 
 from drivers.base import Encoding
 from drivers.codec.national_tables import Language
-from drivers.codec.segment import NOTHING, Plan, Reserve, measure_room, plan_segments
+from drivers.codec.segment import MAX_SEGMENTS, NOTHING, Plan, Reserve, measure_room, plan_segments
 from drivers.codec.shifts import IEI_LOCKING_SHIFT, IEI_SINGLE_SHIFT
 from drivers.codec.typography import Replacement, find_foreign
+from drivers.errors import EncodeError
 from gateway.model.request import MAX_TEXT_CHARS
 
 MAX_SEGMENTS_DEFAULT = 10
@@ -168,6 +169,38 @@ def plan_text(text: str, encoding: str, rules: TextRules, *, smart: bool | None 
         full_width=rules.full_width,
         national=rules.national,
     )
+
+
+def cut_text(
+    text: str, most_segments: int, rules: TextRules = DEFAULT_RULES, *, mark: bool = False, rest: str = ""
+) -> str:
+    """The longest beginning of a text that fits into so many segments, with ``rest`` behind it.
+
+    Args:
+        mark: where something is left out an ellipsis stands for it.
+        rest: goes out whatever is left out before it.
+    """
+    kept = text[: 160 * most_segments]
+    if len(kept) == len(text) and _n_segments(text + rest, rules) <= most_segments:
+        return text + rest
+    # "…" is no character of GSM-7: it would halve the room of a plain text.
+    plain = not any(find_foreign(kept + rest))
+    ending = ("..." if plain else "…") * mark + rest
+    low, high = 0, len(kept)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _n_segments(kept[:middle] + ending, rules) <= most_segments:
+            low = middle
+        else:
+            high = middle - 1
+    return kept[:low].rstrip() + ending
+
+
+def _n_segments(text: str, rules: TextRules) -> int:
+    try:
+        return len(plan_text(text, "auto", rules).segments)
+    except EncodeError:
+        return MAX_SEGMENTS + 1
 
 
 def preview_text(text: str, encoding: str, rules: TextRules, *, smart: bool | None = None) -> Preview:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 
+from gateway.alerts.door import AlertDoor
 from gateway.api.context import ApiContext
 from gateway.channels.balance import BalanceQuery, BalanceWatch
 from gateway.channels.budgets import Budgets
@@ -46,6 +47,7 @@ from gateway.runtime.policies import (
     make_keyword_policy,
     make_patience,
     make_price_list,
+    make_receivers,
     make_retry_policy,
     make_weights,
 )
@@ -164,6 +166,7 @@ class Gateway:
         self._kannel = KannelSide(
             settings, store, clock, self.intake, self.channels, intake_settings.channels, self._spawn
         )
+        self._alerts = AlertDoor(store, clock, self.intake, metrics, make_receivers(settings))
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
         self._retention = Retention(store, clock, self._make_chores(settings), metrics)
         self._running = Running(settings, self._adopters(), renew=self._renew)
@@ -228,6 +231,7 @@ class Gateway:
                 "retention": self._retention.run(),
                 "leases": self._leases.run(),
                 "standstill watch": self._standstill.run(),
+                "alerts": self._alerts.run(),
                 "budgets": self._budgets.run(self._lanes, self._scheduler.note_time),
                 **{f"inquiry {number}": inquiry.run() for number, inquiry in enumerate(self._inquiries)},
                 **{f"balance {number}": watch.run() for number, watch in enumerate(self._balances)},
@@ -291,6 +295,7 @@ class Gateway:
             ),
             Adopter(("prices", *CHANNELS), lambda new: self.store.adopt_prices(make_price_list(new))),
             Adopter(("retention",), lambda new: self._retention.adopt(self._make_chores(new))),
+            Adopter(("alerts",), lambda new: self._alerts.adopt(make_receivers(new))),
             Adopter(("log.level",), lambda new: set_level(new.log.level)),
             Adopter(
                 ("log.mask_numbers",),
@@ -335,6 +340,7 @@ class Gateway:
             store=self.store,
             intake=self.intake,
             batches=Batches(self.store, self._clock, self.intake),
+            alerts=self._alerts,
             channels=self.channels,
             clock=self._clock,
             region=self._settings.numbers.region,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gateway.alerts.receivers import Receiver
 from gateway.pipeline.chores import Keeping
 from gateway.pipeline.inbound import KeywordPolicy
 from gateway.pipeline.intake.accept import IntakeSettings
@@ -73,3 +74,8 @@ def make_weights(settings: Settings) -> dict[str, int]:
 def make_price_list(settings: Settings) -> Prices:
     """What segments cost."""
     return make_prices(settings.prices, {channel.name: channel.groups for channel in settings.channels})
+
+
+def make_receivers(settings: Settings) -> list[Receiver]:
+    """``[[alerts]]``, in the order of the file."""
+    return [table.receiver() for table in settings.alerts]

@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.errors import GatewayError, SettingsError
 from gateway.policy.optout import MAX_REPLIES_PER_HOUR, find_fault, fold_word
+from gateway.settings.alerts import AlertSettings, alert_faults
 from gateway.settings.forms import (
     BadValue,
     Duration,
@@ -264,6 +265,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         retention: how long what is over is kept.
         shares: API keys that have another share of the queue than others.
         prices: what a segment costs.
+        alerts: who gets which alarm of monitoring tools, in the order of the file.
     """
 
     http: HttpSettings = HttpSettings()
@@ -285,6 +287,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention: RetentionSettings = RetentionSettings()
     shares: tuple[ShareSettings, ...] = ()
     prices: tuple[PriceSettings, ...] = ()
+    alerts: tuple[AlertSettings, ...] = ()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -299,6 +302,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         yield from retention_faults(self.retention, self.modems)
         yield from twice_named(self.shares)
         yield from price_faults(self.prices, channels)
+        yield from alert_faults(self.alerts, channels, self.numbers.region)
         yield from check_numbers(
             self.numbers.region,
             [modem.number for modem in self.modems],

@@ -50,6 +50,7 @@ class Metrics:
         http_requests: by ``method``, ``route`` (the pattern, not the path) and ``status``.
         http_request_seconds: until the answer was made, by ``route``.
         event_streams: open server-sent event streams.
+        alerts: alarms of monitoring tools, by ``receiver`` (the table of the config) and ``outcome``.
         retention: records deleted, or emptied, because of their age, by ``kind``.
         cost_micros: what segments cost that the network took, in millionths, by ``channel`` and ``currency``.
         cost_segments: how many these are, by the same.
@@ -72,6 +73,7 @@ class Metrics:
     http_requests: Counter
     http_request_seconds: Histogram
     event_streams: Gauge
+    alerts: Counter
     retention: Counter
     cost_micros: Counter
     cost_segments: Counter
@@ -174,6 +176,7 @@ def make_metrics() -> Metrics:
             "http_request_seconds", "Time until the answer was made.", _HTTP_BUCKETS, "route"
         ),
         event_streams=Gauge("hongyan_event_streams", "Open server-sent event streams.", registry=registry),
+        alerts=counter("alerts_total", "Alarms that monitoring tools sent.", "receiver", "outcome"),
         retention=counter(
             "retention_deleted_rows_total", "Records deleted, or emptied, because of their age.", "kind"
         ),

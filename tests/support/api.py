@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.alerts.door import AlertDoor
 from gateway.api.context import ApiContext
 from gateway.api.http.connections import Limits
 from gateway.api.server import build_app, make_runner
@@ -27,11 +28,15 @@ from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Pause, Standing, TraceReply, UssdReply
 from gateway.routing.rules import queues_of
 from gateway.runtime.stores import OpenStore
+from gateway.settings.alerts import AlertSettings
 from gateway.store.keys import hash_secret, make_secret, save_key
+from gateway.telemetry.metrics import make_metrics
 from tests.support.stores import open_at
 
 VALID_FOR_S = 48 * 3_600.0
 """How long a message may wait that does not say itself."""
+ALERTS = (AlertSettings(name="on-call", to=("+8613800138000", "+8613900139000")),)
+"""Who gets alarms, until a test's ``rig.alerts`` adopts others."""
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -111,6 +116,7 @@ class ApiRig:
     store: OpenStore
     clock: SettableClock
     intake: Intake
+    alerts: AlertDoor
     secret: str = ""
     reason: list[str] = field(default_factory=list)
 
@@ -158,10 +164,12 @@ async def open_api(
     clock = SettableClock()
     reason: list[str] = []
     intake = Intake(store, clock, IntakeSettings("CN", {"sim-1": ("default", "otp")}, VALID_FOR_S, text))
+    alerts = AlertDoor(store, clock, intake, make_metrics(), [table.receiver() for table in ALERTS])
     context = ApiContext(
         store=store,
         intake=intake,
         batches=Batches(store, clock, intake),
+        alerts=alerts,
         channels=FakeChannels(),
         clock=clock,
         region="CN",
@@ -170,7 +178,7 @@ async def open_api(
     server = _Server(build_app(context, heartbeat_s=heartbeat_s, limits=limits))
     try:
         async with TestClient(server) as client:
-            rig = ApiRig(client, store, clock, intake, reason=reason)
+            rig = ApiRig(client, store, clock, intake, alerts, reason=reason)
             rig.secret = await rig.make_key(Scope.ADMIN, name="admin")
             yield rig
     finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
+from gateway.alerts.door import AlertDoor
 from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
 from gateway.model.message import Message
@@ -81,6 +82,7 @@ async def open_kannel_rig(
             store=rig.store,
             intake=rig.intake,
             batches=Batches(rig.store, rig.clock, rig.intake),
+            alerts=AlertDoor(rig.store, rig.clock, rig.intake, rig.metrics, ()),
             channels=rig.channels,
             clock=rig.clock,
             region="CN",

@@ -26,7 +26,7 @@ from gateway.pipeline.intake.admission import Room
 from gateway.pipeline.intake.drafts import AcceptedMessage, Draft, save_drafts
 from gateway.pipeline.intake.plan import Planner, fits, preview_request
 from gateway.pipeline.once import Once, find_kept
-from gateway.policy.text import DEFAULT_RULES, Preview, TextRules
+from gateway.policy.text import DEFAULT_RULES, Preview, TextRules, cut_text
 from gateway.routing.order import band_of
 from gateway.routing.rules import choose_queue, queues_of
 from gateway.routing.shares import Shares
@@ -108,6 +108,11 @@ class Intake:
     def max_segments(self) -> int:
         """The most that one message may have."""
         return self._settings.text.max_segments
+
+    def cut(self, text: str, most_segments: int, rest: str = "") -> str:
+        """As much of a text as fits, with ``rest`` behind it; see `gateway.policy.text.cut_text`."""
+        rules = self._settings.text
+        return cut_text(text, min(most_segments, rules.max_segments), rules, mark=True, rest=rest)
 
     def make_planner(self) -> Planner:
         """For the messages of one request."""

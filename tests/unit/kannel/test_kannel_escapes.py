@@ -10,11 +10,12 @@ import pytest
 
 from gateway.ids import InboundId
 from gateway.kannel.escapes import Facts, expand
-from gateway.kannel.inbound_routes import InboundRoute, choose_route, cut_text, plan_inbound, read_reply
+from gateway.kannel.inbound_routes import InboundRoute, choose_route, plan_inbound, read_reply
 from gateway.kannel.reports import Wish, plan_report
 from gateway.model.events import Event, MessageEvent
 from gateway.model.message import InboundMessage
 from gateway.model.msisdn import spell_own
+from gateway.policy.text import cut_text
 
 pytestmark = pytest.mark.unit
 
