@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +94,21 @@ class FakeChannels:
 
 @dataclass
 class SettableClock(SystemClock):
-    """The machine's clock, with a monotonic time that tests may push forward."""
+    """The machine's clocks, which tests may push forward."""
 
     pushed_s: float = 0.0
+    jumped_s: float = 0.0
 
     def monotonic(self) -> float:
         return super().monotonic() + self.pushed_s
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.jumped_s)
+
+    def jump(self, seconds: float) -> None:
+        """Let both clocks be so much later."""
+        self.pushed_s += seconds
+        self.jumped_s += seconds
 
 
 @dataclass
