@@ -15,6 +15,7 @@ _REMEDIES = {
     "node": "apt install nodejs npm",
     "openssl": "apt install openssl",
     "postgres": "apt install postgresql",
+    "prometheus-alertmanager": "apt install prometheus-alertmanager",
     "python3-gammu": "apt install python3-gammu",
     "smpp of npm": "run npm ci in tests/interop/node",
     "smsd": "apt install smstools",

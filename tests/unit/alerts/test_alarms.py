@@ -32,8 +32,10 @@ BODIES = {entry["name"]: entry for entry in load_vectors("alerts", "bodies")}
 
 
 def read(name: str) -> Report:
-    shape = GrafanaPayload if BODIES[name]["tool"] == "grafana" else AlertmanagerPayload
-    return read_report(BODIES[name]["tool"], msgspec.json.decode(BODIES[name]["body"], type=shape))
+    tool, body = BODIES[name]["tool"], BODIES[name]["body"]
+    if tool == "grafana":
+        return read_report(tool, msgspec.json.decode(body, type=GrafanaPayload))
+    return read_report(tool, msgspec.json.decode(body, type=AlertmanagerPayload))
 
 
 def receiver(**settings: object) -> Receiver:
