@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -45,7 +46,9 @@ from gateway.telemetry.metrics import Metrics, labeled
 
 LOOK_S: Final = 5.0
 """How often somebody looks whether held alarms are to be told."""
-TRIES: Final = 5
+TRIES: Final = 20
+LET_OTHERS_S: Final = 0.05
+"""At most so long who was too late lets the other one go on."""
 KINDS_TOLD: Final = 10
 """Names of alarms in the text about those that were held."""
 NOBODY: Final = ""
@@ -142,7 +145,7 @@ class AlertDoor:
                 try:
                     return await self._take(report, receivers, routed, key, once)
                 except StaleWrite:  # another daemon took a report for the same tables
-                    continue
+                    await asyncio.sleep(random.uniform(0, LET_OTHERS_S))
         raise Overloaded("too many take alarms at once; nothing was taken, try again in a moment")
 
     async def run(self) -> None:
