@@ -39,6 +39,7 @@ from gateway.pipeline.operator.verbs import pause_channel
 from gateway.pipeline.receipts.apply import Receipts
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.late import LateResults
+from gateway.pipeline.strays import take_or_keep
 from gateway.routing.channel import (
     PAUSE,
     ChannelSnapshot,
@@ -86,6 +87,12 @@ class LaneSink:
 
     async def handle(self, event: DriverEvent) -> None:
         """Take one event; raises StoreError when it could not be stored."""
+        if isinstance(event, Receipt | InboundPart | LateResult):
+            await take_or_keep(self._store, self._clock, self._lane.name, event, self._handle)
+        else:
+            await self._handle(event)
+
+    async def _handle(self, event: DriverEvent) -> None:
         match event:
             case Receipt(otherwise=part):
                 # A keyword is a person's, whatever the wire says of it.

@@ -40,6 +40,7 @@ class Cause(StrEnum):
     FORGOTTEN = "the network was asked to forget it, and has"
     FORGOTTEN_IN_PART = "the network has forgotten some of its parts"
     EXPIRED = "its time is over"
+    BROKE = "the gateway itself fails on it"
     BLOCKED = "its recipient opted out"
     RESENT = "an operator sends it again"
 
@@ -63,6 +64,7 @@ MOVES: Mapping[Cause, Mapping[M, M]] = {
     Cause.FORGOTTEN: {M.SENT: M.CANCELED},
     Cause.FORGOTTEN_IN_PART: {M.SENT: M.UNDELIVERED},
     Cause.EXPIRED: dict.fromkeys(_WAITING, M.EXPIRED),
+    Cause.BROKE: dict.fromkeys(_WAITING, M.FAILED),
     Cause.BLOCKED: dict.fromkeys(_WAITING, M.BLOCKED),
     Cause.RESENT: dict.fromkeys((M.UNCERTAIN, M.UNDELIVERED, M.FAILED, M.EXPIRED), M.QUEUED),
 }

@@ -21,6 +21,7 @@ from gateway.store.keys import forget_answers
 from gateway.store.keyword_replies import forget_replies
 from gateway.store.old_messages import Ages, OldMessage, drop_messages, empty_texts, list_by_age
 from gateway.store.outbox import KEEP_DEAD, forget_dead
+from gateway.store.poison import forget_aside
 from gateway.store.ports import Store, Tx
 from gateway.store.readers import KEPT_UNSEEN, drop_readers, lowest_place
 from gateway.store.receipts import forget_early
@@ -43,6 +44,8 @@ KEEP_ALERTS: Final = timedelta(days=30)
 """How long an alarm of a monitoring tool may be looked at after the tool last spoke of it."""
 KEEP_SUBMITS: Final = timedelta(days=35)
 """After the last change of a message: longer than a network tries, so that its receipt finds who is to be told."""
+KEEP_ASIDE: Final = timedelta(days=90)
+"""What our own code failed on, for who mends it."""
 KEEP_WISHES: Final = timedelta(days=7)
 """How long a wish for reports outlives its message's end: an operator may send it again."""
 
@@ -77,6 +80,7 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         Chore("keyword_replies", _by_age(REPLY_AGAIN, forget_replies)),
         Chore("outbox_dead", _by_age(KEEP_DEAD, forget_dead)),
         Chore("alerts", _by_age(KEEP_ALERTS, forget_alerts)),
+        Chore("set_aside", _by_age(KEEP_ASIDE, forget_aside)),
         Chore("inbound_parts", _by_age(KEEP_PARTS, forget_parts)),
         Chore("smpp_submits", partial(_along, KEEP_SUBMITS, forget_submits)),
         Chore("cost_sums", _by_age(KEEP_SUMS, forget_sums)),

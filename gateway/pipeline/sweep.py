@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from drivers.base import Uncertain
+from drivers.broken import where_broke
 from gateway.clock import STEP_S, Clock, ahead_s, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.events import message_event
 from gateway.model.lifecycle import VERDICT_CAUSES, Cause, decide_verdict, moved
 from gateway.model.message import Message, MessageStatus, SegmentStatus
 from gateway.pipeline.inbound import Inbox
+from gateway.pipeline.sending.ending import EXPIRED, end_messages
 from gateway.pipeline.sending.outcomes import record_refused
-from gateway.pipeline.sending.retry import RetryPolicy, decide_retry
-from gateway.pipeline.sending.schedule import EXPIRED, end_messages
+from gateway.pipeline.sending.poison import SetAside
 from gateway.routing.order import band_of, make_rank
+from gateway.routing.retry import RetryPolicy, decide_retry, jitter_of
 from gateway.routing.shares import Shares
 from gateway.store.changes import Change, save_change
 from gateway.store.leases import beat, forget_instances, release_others
@@ -80,11 +83,12 @@ class Sweeper:
         self._inbox = inbox
         self._instance = instance
         self._policy = policy
+        self._set_aside = SetAside(store, clock, policy)
         self._ahead_s = math.inf
 
     def adopt(self, policy: RetryPolicy) -> None:
         """Go by another policy from now on."""
-        self._policy = policy
+        self._policy = self._set_aside.policy = policy
 
     async def recover(self) -> int:
         """At start: settle what the dead left; how many messages.
@@ -133,6 +137,8 @@ class Sweeper:
                     await self._inbox.give_out_stale()
             except StoreError as exc:
                 _log.warning("sweep skipped: %s", exc)
+            except Exception as exc:  # noqa: BLE001 - a supervisor: what time does must go on
+                _log.error("sweep broke, and goes on: %s", where_broke(exc))
             await asyncio.sleep(TICK_S)
 
     async def _end_misdated_pauses(self) -> None:
@@ -151,27 +157,37 @@ class Sweeper:
         """Make scheduled messages queued, and paused ones claimable, when their time has come; how many."""
         now = self._clock.now()
 
-        async def look(tx: Tx) -> tuple[list[str], list[Message]]:
-            due = await find_hidden_due(tx, now, BATCH)
-            scheduled = [message_id for message_id, status in due if status == MessageStatus.SCHEDULED]
-            paused = [message_id for message_id, status in due if status == MessageStatus.QUEUED]
-            return paused, [whole.message for whole in await load_whole(tx, scheduled)]
-
-        paused, scheduled = await self._store.read(look)
-        if not paused and not scheduled:
-            return 0
+        due = await self._store.read(lambda tx: find_hidden_due(tx, now, BATCH))
+        paused = [message_id for message_id, status in due if status == MessageStatus.QUEUED]
+        scheduled = await self._load_scheduled([i for i, status in due if status == MessageStatus.SCHEDULED])
         # A message that was scheduled long ago joins its owner's line now; by its age it would go before all others.
-        ranks = {message.id: self._rank_now(message) for message in scheduled}
+        ranks: dict[str, int] = {message.id: self._rank_now(message) for message in scheduled}
 
-        async def op(tx: Tx) -> int:
-            await unhide(tx, paused, now)
-            for message, _ in await load_whole(tx, list(ranks), to_change=True):
+        async def promote(tx: Tx, message_ids: Sequence[str]) -> None:
+            for message, _ in await load_whole(tx, message_ids, to_change=True):
                 if message.status is MessageStatus.SCHEDULED:
                     await _requeue(tx, message, truncate_ms(now))
-            await set_ranks(tx, [(rank, message_id) for message_id, rank in ranks.items()])
-            return len(paused) + len(ranks)
+            await set_ranks(tx, [(ranks[message_id], message_id) for message_id in message_ids])
 
-        return await self._store.write(op)
+        if paused:
+            await self._store.write(lambda tx: unhide(tx, paused, now))
+        await self._for_all(dict.fromkeys(ranks), promote, "schedule")
+        return len(due)
+
+    async def _load_scheduled(self, message_ids: Sequence[str]) -> list[Message]:
+        """Messages whose time has come; those that can't be read are set aside."""
+        try:
+            return [w.message for w in await self._store.read(lambda tx: load_whole(tx, message_ids))]
+        except StoreError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a supervisor: one message must not stop the others
+            _log.error("a scheduled message can't be read: %s", where_broke(exc))
+        await self._set_aside.do_apart(
+            dict.fromkeys(message_ids),
+            lambda one: self._store.read(lambda tx: load_whole(tx, [one])),
+            "schedule",
+        )
+        return []
 
     def _rank_now(self, message: Message) -> int:
         band = band_of(message.category, message.priority)
@@ -181,27 +197,50 @@ class Sweeper:
     async def expire(self) -> int:
         """End waiting messages whose time is over; how many."""
 
-        async def op(tx: Tx) -> int:
-            expired = await find_expired(tx, self._clock.now(), BATCH)
-            await end_messages(tx, expired, Cause.EXPIRED, EXPIRED, self._clock)
-            return len(expired)
+        async def end(tx: Tx, message_ids: Sequence[str]) -> None:
+            await end_messages(tx, message_ids, Cause.EXPIRED, EXPIRED, self._clock)
 
-        if not await self._store.read(lambda tx: find_expired(tx, self._clock.now(), 1)):
-            return 0
-        return await self._store.write(op)
+        expired = await self._store.read(lambda tx: find_expired(tx, self._clock.now(), BATCH))
+        await self._for_all(dict.fromkeys(expired), end, "expiry")
+        return len(expired)
+
+    async def _for_all(
+        self, owners: Mapping[str, str | None], op: Callable[[Tx, Sequence[str]], Awaitable[None]], place: str
+    ) -> None:
+        """Do something for some messages in one transaction, or for each apart where that breaks.
+
+        Args:
+            owners: message id -> who was sending it, if anybody.
+        """
+        if not owners:
+            return
+        try:
+            await self._store.write(lambda tx: op(tx, list(owners)))
+        except StoreError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a supervisor: one message must not stop the others
+            _log.error(
+                "%s of %d messages broke; each is done apart: %s", place, len(owners), where_broke(exc)
+            )
+            await self._set_aside.do_apart(
+                owners, lambda one: self._store.write(lambda tx: op(tx, [one])), place
+            )
 
     async def _adopt_orphans(self) -> int:
         alive_since = self._clock.now() - OWNER_TIMEOUT
 
-        async def op(tx: Tx) -> int:
-            found = await find_orphans(tx, alive_since, BATCH, instance=self._instance)
+        found = await self._store.read(
+            lambda tx: find_orphans(tx, alive_since, BATCH, instance=self._instance)
+        )
+
+        async def adopt(tx: Tx, message_ids: Sequence[str]) -> None:
             now = truncate_ms(self._clock.now())
-            for whole in await load_whole(tx, list(found), to_change=True):
+            for whole in await load_whole(tx, message_ids, to_change=True):
                 if whole.message.owner == found[whole.message.id]:
                     await self._adopt(tx, whole, now)
-            return len(found)
 
-        return await self._store.write(op)
+        await self._for_all(found, adopt, "recovery")
+        return len(found)
 
     async def _adopt(self, tx: Tx, orphan: Whole, now: datetime) -> None:
         message, segments = orphan
@@ -213,7 +252,13 @@ class Sweeper:
             await save_change(tx, Change(message, state))
             tx.record(message_event(state, now))
         else:
-            decision = decide_retry(self._policy, _DIED, on_wire.attempts, 0.5)
+            decision = decide_retry(
+                self._policy,
+                _DIED,
+                on_wire.attempts,
+                jitter_of(message.id, on_wire.attempts),
+                category=message.category,
+            )
             await record_refused(tx, message, on_wire, _DIED, decision, now)
 
 

@@ -43,6 +43,7 @@ class Taker(NamedTuple):
         urgent_only: only the reserve of its budget is left.
         takes_options: False for a bind that would have to drop options that a message brings along (SMPP 3.3).
         avoids: recipients that it takes only when it finds no others, because messages to them have just failed there.
+        bars: recipients that it does not take, because another channel is to try first.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Taker(NamedTuple):
     urgent_only: bool = False
     takes_options: bool = True
     avoids: frozenset[str] = frozenset()
+    bars: frozenset[str] = frozenset()
 
 
 def choose_channels(
@@ -76,6 +78,7 @@ def choose_channels(
     budgets = {taker.name: taker.budget for taker in takers if taker.budget is not None}
     plain = {taker.name for taker in takers if not taker.takes_options}
     avoids = {taker.name: taker.avoids for taker in takers if taker.avoids}
+    bars = {taker.name: taker.bars for taker in takers if taker.bars}
     serving: dict[str, list[str]] = {}
     for taker in takers:
         for queue in taker.queues:
@@ -89,6 +92,8 @@ def choose_channels(
             names: Sequence[str] = serving.get(candidate.queue, ())
             if plain and candidate.has_options:
                 names = [n for n in names if n not in plain]
+            if bars:
+                names = [n for n in names if candidate.need.recipient not in bars.get(n, ())]
             if choosy:
                 names = [n for n in names if candidate.need.recipient not in avoids.get(n, ())]
             if budgets and now is not None:
@@ -120,6 +125,6 @@ def unfilled(takers: Iterable[Taker], chosen: Mapping[str, str]) -> list[Taker]:
     return [
         taker._replace(free=taker.free - given.get(taker.name, 0))
         for taker in takers
-        if (taker.budget is not None or not taker.takes_options or taker.avoids)
+        if (taker.budget is not None or not taker.takes_options or taker.avoids or taker.bars)
         and given.get(taker.name, 0) < taker.free
     ]

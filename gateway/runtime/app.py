@@ -95,7 +95,7 @@ class Gateway:
         self._lanes = make_lanes(settings, clock)
         self._budgets = Budgets(store, clock)
         self._troubles = troubles = Troubles(policy.first_s, policy.cap_s)
-        self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles)
+        self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles, self._lanes)
         self._shares = shares = Shares(format_ms(clock.now()) or 0, make_weights(settings))
         self._lines = Lines(store, shares)
         self._scheduler = Scheduler(
@@ -107,6 +107,7 @@ class Gateway:
             troubles,
             shares,
             make_patience(settings),
+            policy,
         )
         self._standstill = StandstillWatch(self._scheduler, self._lanes, store, clock, metrics)
         wake = self._scheduler.wake
@@ -284,7 +285,7 @@ class Gateway:
         return [
             Adopter(words, lambda new: self._inbox.adopt(make_keyword_policy(new))),
             Adopter(accepting, lambda new: self.intake.adopt(make_intake_settings(new, self._lanes))),
-            Adopter(("queue",), self._adopt_queue),
+            Adopter(("queue", "retry"), self._adopt_queue),
             Adopter(
                 ("shares", "smpp_accounts", "kannel_accounts"),
                 lambda new: self._shares.adopt(make_weights(new)),
@@ -309,7 +310,7 @@ class Gateway:
         for holder in (self._dispatcher, self._late, self._sweeper):
             holder.adopt(policy)
         self._troubles.adopt(policy.first_s, policy.cap_s)
-        self._scheduler.adopt(make_patience(new))
+        self._scheduler.adopt(make_patience(new), policy)
 
     def _renew(self) -> None:
         self._http.renew()

@@ -9,12 +9,13 @@ from gateway.pipeline.chores import Keeping
 from gateway.pipeline.inbound import KeywordPolicy
 from gateway.pipeline.intake.accept import IntakeSettings
 from gateway.pipeline.sending.lane import Lane
-from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.pipeline.sending.turns_of_age import Patience
 from gateway.policy.optout import Keywords
 from gateway.routing.prices import Prices
+from gateway.routing.retry import RetryPolicy
 from gateway.settings.config import Settings
 from gateway.settings.prices import make_prices
+from gateway.settings.retry import make_policy
 from gateway.settings.shares import weights_of
 
 
@@ -43,13 +44,7 @@ def make_keyword_policy(settings: Settings) -> KeywordPolicy:
 
 def make_retry_policy(settings: Settings) -> RetryPolicy:
     """How hard we try."""
-    queue = settings.queue
-    return RetryPolicy(
-        on_uncertain=OnUncertain(queue.on_uncertain),
-        max_attempts=queue.max_attempts,
-        first_s=queue.retry_first_s,
-        cap_s=queue.retry_cap_s,
-    )
+    return make_policy(settings.queue, settings.retry)
 
 
 def make_patience(settings: Settings) -> Patience:

@@ -42,8 +42,10 @@ from gateway.settings.kinds.carrier_link import CarrierLink
 from gateway.settings.kinds.stick import StickSettings
 from gateway.settings.numbers import check_numbers
 from gateway.settings.prices import PriceSettings, price_faults
+from gateway.settings.queue import QueueSettings
 from gateway.settings.reader import read_document, read_table
 from gateway.settings.retention import RetentionSettings, retention_faults
+from gateway.settings.retry import RetrySettings, twice_planned
 from gateway.settings.secrets import Secret
 from gateway.settings.shares import ShareSettings, twice_named
 from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings, check_accounts
@@ -99,34 +101,6 @@ class NumberSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     region: Region = "CN"
-
-
-class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``[queue]``: how hard we try.
-
-    Args:
-        on_uncertain: what becomes of a segment that may or may not have gone out: ``hold`` keeps it for a
-            receipt or an operator, ``retry`` sends it again, ``fail`` gives it up.
-        max_attempts: how often one segment is tried.
-        valid_for_s: how long a message may wait when it has no ``valid_for`` of its own.
-        retry_first_s: the pause after the first failed attempt; each later pause is twice the one before.
-        retry_cap_s: the longest pause between two attempts.
-        help_after_s: a message that more urgent ones go before is helped when it has waited for so long.
-        help_one_of: one of so many places of its queue goes to messages that are helped.
-    """
-
-    on_uncertain: Annotated[Literal["hold", "retry", "fail"], Form(one_of("hold", "retry", "fail"))] = "hold"
-    max_attempts: Annotated[int, Form(whole_number(1, 100))] = 5
-    valid_for_s: Duration = msgspec.field(default=72 * 3600.0, name="valid_for")
-    retry_first_s: Duration = msgspec.field(default=15.0, name="retry_first")
-    retry_cap_s: Duration = msgspec.field(default=1800.0, name="retry_cap")
-    help_after_s: Duration = msgspec.field(default=60.0, name="help_after")
-    help_one_of: Annotated[int, Form(whole_number(2, 1_000))] = 10
-
-    def faults(self) -> Iterator[tuple[str, str]]:
-        """The first pause is not longer than the longest."""
-        if self.retry_first_s > self.retry_cap_s:
-            yield "retry_first", "is longer than retry_cap; write a shorter one"
 
 
 class ModemSettings(StickSettings, frozen=True, kw_only=True):
@@ -266,6 +240,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         shares: API keys that have another share of the queue than others.
         prices: what a segment costs.
         alerts: who gets which alarm of monitoring tools, in the order of the file.
+        retry: categories that are tried harder, or less hard, than usual.
     """
 
     http: HttpSettings = HttpSettings()
@@ -288,6 +263,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shares: tuple[ShareSettings, ...] = ()
     prices: tuple[PriceSettings, ...] = ()
     alerts: tuple[AlertSettings, ...] = ()
+    retry: tuple[RetrySettings, ...] = ()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -303,6 +279,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         yield from twice_named(self.shares)
         yield from price_faults(self.prices, channels)
         yield from alert_faults(self.alerts, channels, self.numbers.region)
+        yield from twice_planned(self.retry)
         yield from check_numbers(
             self.numbers.region,
             [modem.number for modem in self.modems],

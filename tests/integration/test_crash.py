@@ -14,8 +14,8 @@ import pytest
 from drivers.base import Encoding
 from drivers.codec.segment import decode_payload
 from gateway.model.message import Message
-from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.routing.costs import Spent
+from gateway.routing.retry import OnUncertain, RetryPolicy
 from gateway.store.costs import load_costs
 from gateway.store.messages import MessageFilter
 from tests.support.costs import check_books

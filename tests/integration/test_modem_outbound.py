@@ -9,6 +9,7 @@ import pytest
 from drivers.base import Accepted, ChannelDown, ChannelUp, Encoding, FaultKind, Refused, Uncertain
 from drivers.codec.address import split_sca
 from drivers.codec.tpdu import decode_submit
+from drivers.modem.messages import outbound as outbound_module
 from tests.support.modem_driver import driver_for, running, segment
 
 pytestmark = pytest.mark.integration
@@ -263,3 +264,17 @@ async def test_a_stick_that_silently_restarted_in_text_mode_gets_no_pdu_as_a_tex
     assert sent_as_texts == [1], "it was asked once in text mode, and no payload followed that prompt"
     assert len(modem.payloads) == 2
     assert not text_mode
+
+
+async def test_a_segment_on_which_our_encoder_breaks_never_reaches_the_stick(modem, driver, monkeypatch):
+    def encode(submit):
+        raise KeyError("the text")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(outbound_module, "encode_submit", encode)
+        refused = await driver.submit(segment())
+    assert isinstance(refused, Refused)
+    assert refused.fault.code == "internal_error"
+    assert "the text" not in refused.fault.detail
+    assert modem.payloads == []
+    assert await driver.submit(segment()) == Accepted(reference="1")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from drivers.base import FaultKind
-from gateway.pipeline.sending.retry import RetryPolicy
 from gateway.routing.channel import ChannelSnapshot
 from gateway.routing.limits import SERIES
+from gateway.routing.retry import RetryPolicy
 from tests.support.fake_driver import ScriptedDriver, refused, uncertain
 from tests.support.gateway import Rig, running
 from tests.support.people import OPERATOR

@@ -11,9 +11,9 @@ import pytest
 
 from drivers.base import FaultKind, LateResult, ReceiptState, SegmentId
 from gateway.model.message import Message
-from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.routing.costs import Spent
 from gateway.routing.prices import Price, PriceRule, Prices
+from gateway.routing.retry import OnUncertain, RetryPolicy
 from gateway.store.costs import load_costs
 from tests.support.costs import check_books
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain

@@ -11,7 +11,7 @@ from gateway.errors import Conflict
 from gateway.model.message import Message
 from gateway.pipeline.operator.verbs import cancel_message
 from gateway.pipeline.sending.late import StillSending
-from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
+from gateway.routing.retry import OnUncertain, RetryPolicy
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import Rig, receipt, running
 from tests.support.people import OPERATOR

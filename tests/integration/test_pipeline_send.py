@@ -10,10 +10,10 @@ from drivers.base import FaultKind, OutboundSegment
 from drivers.codec.segment import decode_payload
 from drivers.codec.udh import decode_udh
 from drivers.pacing import TokenBucket
-from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.routing.budgets import Budget, Quota
 from gateway.routing.channel import RESUME
 from gateway.routing.periods import Period
+from gateway.routing.retry import OnUncertain, RetryPolicy
 from gateway.settings.text import TextSettings
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import PHONE, ScriptedChannel, running

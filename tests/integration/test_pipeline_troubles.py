@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from drivers.base import Blame, FaultKind, LateResult, SubmitResult
-from gateway.pipeline.sending.retry import RetryPolicy
 from gateway.routing.budgets import Need
 from gateway.routing.channel import RESUME
+from gateway.routing.retry import RetryPolicy
 from gateway.routing.waiting import Waiting, explain_wait
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import Rig, running

@@ -9,8 +9,10 @@ import pytest
 
 from drivers.base import Accepted, ChannelInfo, ChannelUp, FaultKind, Refused, Uncertain
 from drivers.carrier_options import write_options
+from drivers.smpp.client import driver as driver_module
 from drivers.smpp.client.config import SmppConfig
 from drivers.smpp.client.submit_rules import SubmitRules
+from drivers.smpp.text import encode_segment
 from drivers.smpp.wire.codec import encode_pdu
 from drivers.smpp.wire.constants import CommandStatus
 from drivers.smpp.wire.pdus import GenericNack, SubmitSmResp
@@ -199,3 +201,19 @@ def test_rules_that_need_parameters_are_refused_under_a_version_without():
             name="a", host="h", system_id="x", password="", interface_version="3.3",
             submit=SubmitRules(tlvs=((0x1400, b"12"),)),
         )  # fmt: skip
+
+
+async def test_a_segment_on_which_our_encoder_breaks_never_reaches_the_wire_and_99_others_do(monkeypatch):
+    def encode(wanted, *rest):
+        if wanted.recipient.endswith("50"):
+            raise KeyError("the text")
+        return encode_segment(wanted, *rest)
+
+    monkeypatch.setattr(driver_module, "encode_segment", encode)
+    async with bound(window=10) as run:
+        results = [await run.submit(number) for number in range(100)]
+        [refused] = [result for result in results if isinstance(result, Refused)]
+        assert (refused.fault.code, refused.fault.kind) == ("internal_error", FaultKind.TEMPORARY)
+        assert "KeyError at" in refused.fault.detail
+        assert "the text" not in refused.fault.detail
+        assert len(run.peer.link.submits) == 99

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from drivers.base import Accepted, Uncertain
-from gateway.pipeline.sending.retry import RetryPolicy
 from gateway.routing.prices import Price, PriceRule, Prices
+from gateway.routing.retry import RetryPolicy
 from gateway.store.costs import load_costs
 from tests.property.test_lifecycle_pipeline import N_STEPS, World, everything, step
 from tests.support.costs import check_books

@@ -17,7 +17,7 @@ from gateway.model.lifecycle import RESENDABLE, TERMINAL, TRANSITIONS
 from gateway.model.message import Message
 from gateway.model.message import MessageStatus as M
 from gateway.pipeline.operator.verbs import cancel_message
-from gateway.pipeline.sending.retry import RetryPolicy
+from gateway.routing.retry import RetryPolicy
 from gateway.store.messages import MessageFilter
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import START, ManualClock, Rig, ScriptedChannel, receipt, running

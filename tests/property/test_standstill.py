@@ -20,13 +20,13 @@ from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.intake.accept import Intake, IntakeSettings
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
-from gateway.pipeline.sending.retry import RetryPolicy
 from gateway.pipeline.sending.schedule import Scheduler
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.text import DEFAULT_RULES
 from gateway.routing.budgets import Budget, Quota
 from gateway.routing.channel import ChannelState
 from gateway.routing.periods import Period
+from gateway.routing.retry import RetryPolicy
 from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
 from gateway.store.leases import take_lease

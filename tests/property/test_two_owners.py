@@ -23,7 +23,7 @@ from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.operator.verbs import cancel_message
 from gateway.pipeline.receipts.settle import settle
 from gateway.pipeline.sending.outcomes import Taken, record_all_accepted, record_refused
-from gateway.pipeline.sending.retry import Decision, Hold, TryAgain
+from gateway.routing.retry import Decision, Hold, TryAgain
 from gateway.store.messages import Whole, find_to_change, load_whole, save_messages
 from gateway.store.ports import Tx
 from gateway.store.queue import claim_messages, disown, unhide

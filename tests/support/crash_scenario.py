@@ -22,8 +22,8 @@ from unittest.mock import patch
 
 from drivers.base import Accepted, Concat, Encoding, InboundPart, OutboundSegment, SubmitResult
 from gateway.pipeline.operator.verbs import cancel_message
-from gateway.pipeline.sending.retry import OnUncertain, RetryPolicy
 from gateway.routing.prices import Price, PriceRule, Prices
+from gateway.routing.retry import OnUncertain, RetryPolicy
 from gateway.store.postgres.engine import PostgresStore
 from gateway.store.postgres.writer import GroupWriter as PostgresWriter
 from gateway.store.sqlite.writer import GroupWriter as SqliteWriter

@@ -34,7 +34,6 @@ from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.late import LateResults
 from gateway.pipeline.sending.lines import Lines
-from gateway.pipeline.sending.retry import RetryPolicy
 from gateway.pipeline.sending.schedule import Scheduler
 from gateway.pipeline.sending.standstill import StandstillWatch
 from gateway.pipeline.sweep import Sweeper
@@ -42,6 +41,7 @@ from gateway.policy.optout import Keywords
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.budgets import Budget
 from gateway.routing.prices import NO_PRICES, Prices
+from gateway.routing.retry import RetryPolicy
 from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
 from gateway.runtime.stores import OpenStore
@@ -144,11 +144,11 @@ class Rig:
         self.metrics = metrics
         troubles = Troubles(policy.first_s, policy.cap_s)
         lanes = list(self.lanes.values())
-        self.dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles)
+        self.dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles, lanes)
         self.shares = Shares(format_ms(clock.now()) or 0)
         self.lines = Lines(store, self.shares)
         self.scheduler = Scheduler(
-            store, clock, lanes, self.dispatcher.start, instance, troubles, self.shares
+            store, clock, lanes, self.dispatcher.start, instance, troubles, self.shares, policy=policy
         )
         self.watch = StandstillWatch(self.scheduler, lanes, store, clock, metrics)
         wake = self.scheduler.wake

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from drivers.at.request import EchoReturned
 from drivers.at.responses import parse_cmgs
 from drivers.base import Accepted, Blame, Fault, FaultKind, OutboundSegment, Refused, SubmitResult, Uncertain
+from drivers.broken import refuse_broken, where_broke
 from drivers.codec.address import encode_sca
 from drivers.codec.tpdu import SmsSubmit, encode_submit
 from drivers.errors import AtError, CmeError, CmsError, DriverError, EncodeError, WireLost, WireTimeout
@@ -187,6 +188,9 @@ class Exchange:
         except EncodeError as error:
             detail = f"Can't be sent: {error}."
             return Refused(fault=Fault(kind=FaultKind.PERMANENT, code="invalid_segment", detail=detail))
+        except Exception as error:  # noqa: BLE001 - nothing is on the wire yet, and nobody else is to suffer
+            logger.warning("%s: segment %s: %s", self._channel, self._segment.segment_id, where_broke(error))
+            return refuse_broken(error)
         try:
             lines = await self._outbound.send(self._segment, self._pdu, self._take_late)
         except DriverError as error:

@@ -21,8 +21,10 @@ from drivers.base import (
     Refused,
     SubmitResult,
 )
+from drivers.broken import refuse_broken, where_broke
 from drivers.errors import CodecError, WireLost
 from drivers.late import LateAnswers
+from drivers.paced_log import PacedLog
 from drivers.smpp.client.bind import RENEWING, Bind, Facts
 from drivers.smpp.client.config import PAIR, SmppConfig
 from drivers.smpp.client.deliveries import Deliveries
@@ -35,6 +37,7 @@ from drivers.smpp.session.machine import ResponseReceived
 from drivers.smpp.text import encode_segment
 from drivers.traits import Traits
 
+_log = PacedLog(__name__, most=100)
 _DRAINING: Final = Fault(kind=FaultKind.CHANNEL, code="draining", detail="The channel takes nothing new.")
 
 _NO_PARAMETERS: Final = Fault(
@@ -97,9 +100,15 @@ class SmppDriver(Driver):
         try:
             body = encode_segment(segment, config.source_address, config.addresses, config.texts)
             body = apply_rules(body, segment, config.submit, datetime.now(UTC))
+        except CodecError as error:
+            return _cannot_encode(error)
+        except Exception as error:  # noqa: BLE001 - nothing is on the wire yet, and nobody else is to suffer
+            _log.warning("%s: segment %s: %s", config.name, segment.segment_id, where_broke(error))
+            return refuse_broken(error)
+        try:
             answer = await connection.exchange(body, segment)
         except CodecError as error:
-            return Refused(fault=Fault(kind=FaultKind.PERMANENT, code="smpp_encode", detail=str(error)))
+            return _cannot_encode(error)
         return result_of(answer)
 
     async def query(self, reference: str, recipient: str, sender: str | None = None) -> Receipt:
@@ -183,6 +192,10 @@ class SmppDriver(Driver):
     def _forget(self, connection: SmppConnection) -> None:
         if self._connection is connection:
             self._connection = None
+
+
+def _cannot_encode(error: CodecError) -> Refused:
+    return Refused(fault=Fault(kind=FaultKind.PERMANENT, code="smpp_encode", detail=str(error)))
 
 
 async def _run_receiver(bind: Bind, sink: EventSink) -> None:

@@ -8,10 +8,9 @@ unknown fate, and never one that was sent and is not known.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 from drivers.base import (
     Accepted,
@@ -21,17 +20,19 @@ from drivers.base import (
     SubmitResult,
     Uncertain,
 )
+from drivers.broken import INTERNAL_ERROR, refuse_broken, where_broke
 from drivers.paced_log import PacedLog
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import StaleWrite, StoreError
 from gateway.model.lifecycle import PartCause, part_moved
-from gateway.model.message import Message, Segment, SegmentStatus
+from gateway.model.message import Message, MessageError, Segment, SegmentStatus
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.outcomes import Taken, record_all_accepted, record_refused
-from gateway.pipeline.sending.retry import RetryPolicy, decide_retry, decide_setback
+from gateway.pipeline.sending.poison import raise_internal
 from gateway.pipeline.sending.schedule import Claim
 from gateway.pipeline.sending.segment import outbound_segment
 from gateway.policy.optout import is_stopped
+from gateway.routing.retry import Decision, RetryPolicy, TryAgain, decide_retry, decide_setback, jitter_of
 from gateway.routing.troubles import Number, Troubles
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import AT_ONCE, disown, let_recipient_go
@@ -46,10 +47,7 @@ STORE_RETRY_S = 1.0
 _TURNS_TO_WIRE = 2
 """Of the loop: what waited for its turn goes to the wire first, then the outcome of the one before it is written."""
 
-_BROKE = Uncertain(
-    code="driver_broke",
-    detail="The driver failed on this segment; it may or may not have gone out. The log says how.",
-)
+_BROKE = "driver_broke"
 
 _TOO_LATE = Refused(
     fault=Fault(
@@ -78,6 +76,7 @@ class Dispatcher:
     Args:
         release: called when a lane has finished a message.
         troubles: the numbers whose messages fail.
+        lanes: every channel: who else may take what one has refused.
     """
 
     def __init__(
@@ -88,7 +87,9 @@ class Dispatcher:
         release: Callable[[Lane], None],
         metrics: Metrics,
         troubles: Troubles,
+        lanes: Sequence[Lane] = (),
     ) -> None:
+        self._lanes = lanes
         self._store = store
         self._clock = clock
         self._policy = policy
@@ -147,17 +148,24 @@ class Dispatcher:
                 on_wire = await self._record(claim, on_wire, outcome)
         except StaleWrite as exc:
             _log.warning("%s: it is left to who has it now", exc)
-        except Exception:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
-            _log.exception("dispatch of message %s broke; the sweep will settle it", message.id)
-            await self._abandon(message)
+        except Exception as exc:  # noqa: BLE001 - the supervisor of one message: a bug here must not stop the others
+            await self._abandon(message, exc)
         finally:
             if not is_released:
                 lane.end(message.id)
                 self._release(lane)
 
-    async def _abandon(self, message: Message) -> None:
+    async def _abandon(self, message: Message, broke: Exception) -> None:
         """Leave a message to the sweep, which takes over what nobody owns."""
-        await self._patiently(lambda: self._store.write(lambda tx: disown(tx, message)))
+        where = where_broke(broke)
+        _log.error("dispatch of message %s broke; the sweep will settle it: %s", message.id, where)
+        error = MessageError(code=INTERNAL_ERROR, detail=f"hongyan itself failed on it: {where}.")
+
+        async def leave(tx: Tx) -> None:
+            await disown(tx, message)
+            await raise_internal(tx, self._clock, "dispatch", message.id, error)
+
+        await self._patiently(lambda: self._store.write(leave))
 
     async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
         if not await self._wait_turn(lane, message):
@@ -165,13 +173,15 @@ class Dispatcher:
             return _Outcome(_TOO_LATE, now, now)
         submitted_at = truncate_ms(self._clock.now())
         started = self._clock.monotonic()
-        outbound = outbound_segment(message, segment, submitted_at)
-        result: SubmitResult
+        outbound, result = None, cast(SubmitResult, None)
         try:
+            outbound = outbound_segment(message, segment, submitted_at)
             result = await lane.submit(outbound)
-        except Exception:  # noqa: BLE001 - a driver that breaks its contract may have written before it broke
-            _log.exception("submit on channel %s broke", lane.name)
-            result = _BROKE
+        except Exception as exc:  # noqa: BLE001 - a driver that breaks its contract may have written before it broke
+            where = where_broke(exc)
+            _log.error("submit of message %s on channel %s broke: %s", message.id, lane.name, where)
+            detail = f"The driver failed on this segment; it may or may not have gone out: {where}."
+            result = refuse_broken(exc) if outbound is None else Uncertain(code=_BROKE, detail=detail)
         labeled(self._metrics.submit_seconds, lane.name).observe(self._clock.monotonic() - started)
         return _Outcome(result, submitted_at, truncate_ms(self._clock.now()))
 
@@ -237,19 +247,34 @@ class Dispatcher:
                     self._troubles.note_setback(
                         Number(message.queue, message.recipient), setback, self._clock.monotonic(), asked_s
                     )
-                decision = decide_retry(
-                    self._policy,
-                    result,
-                    segment.attempts,
-                    random.random(),
-                    channel_suspected=lane.is_suspected,
-                )
+                decision = self._decide(claim, segment, result)
 
                 async def record(tx: Tx) -> None:
                     await record_refused(tx, message, segment, result, decision, outcome.at)
+                    fault = result if isinstance(result, Uncertain) else result.fault
+                    if fault.code in {INTERNAL_ERROR, _BROKE}:
+                        error = MessageError(code=fault.code, detail=fault.detail)
+                        await raise_internal(tx, self._clock, "sending", message.id, error)
 
                 await self._patiently(lambda: self._store.write(record))
                 return None
+
+    def _decide(self, claim: Claim, segment: Segment, result: Refused | Uncertain) -> Decision:
+        """What is to be done; a channel that is not to have the message again for now knows that then."""
+        message, _, lane = claim
+        decision = decide_retry(
+            self._policy,
+            result,
+            segment.attempts,
+            jitter_of(message.id, segment.attempts),
+            category=message.category,
+            channel_suspected=lane.is_suspected,
+            has_others=segment.part == 1
+            and any(o is not lane and o.might_take(message) for o in self._lanes),
+        )
+        if isinstance(decision, TryAgain) and decision.not_here_s > 0:
+            lane.bars.add(message.recipient, self._clock.monotonic() + decision.not_here_s)
+        return decision
 
     async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write even if the disk is full now: what has happened on a wire must not be forgotten."""

@@ -22,23 +22,24 @@ from drivers.base import (
     SubmitResult,
     Uncertain,
 )
+from drivers.broken import INTERNAL_ERROR
 from drivers.paced_log import PacedLog
 from drivers.pacing import AdaptivePace, TokenBucket
 from gateway.clock import Clock, Reading, read
+from gateway.model.message import Message
+from gateway.pipeline.sending.fitness import Fitness
 from gateway.pipeline.sending.turns import Turn
 from gateway.routing.balancer import Taker
+from gateway.routing.bars import Bars
 from gateway.routing.budgets import Budget, Need
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Pause, Standing
-from gateway.routing.limits import Breaker, BreakerState, Cooldown, Renewals
-from gateway.routing.room import Hold, Room, find_room
+from gateway.routing.limits import BreakerState
+from gateway.routing.room import LEAST_S, Hold, Room, find_room
 from gateway.routing.rules import queues_of
 
 _log = PacedLog(__name__, most=100)
 CONGESTED = 90
 """From here on a peer's own figure says that it is nearly congested (SMPP 5.0 4.8.4.18)."""
-UNPROVEN = 2
-"""Times that it may come up, and the network answers nothing, before it is tried with one message: where a link is lost
-each time at once, a whole window would be lost with it."""
 _BUDGET_LEAST_S = 1.0
 """Not more often for the sake of a budget: its periods are longer than the clock's steps."""
 
@@ -88,13 +89,9 @@ class Lane:
         self._rate = rate
         self._rate_text = rate_text
         self._pace = AdaptivePace(clock.monotonic())
-        self._cooldown = Cooldown()
-        self._breaker = Breaker()
-        self._renewals = Renewals()
-        self._last_failure = ""
-        self._n_unproven = 0
-        """Times that it came up since the network last answered."""
+        self._fitness = Fitness(self.name)
         self._throttled_last: str | None = None
+        self.bars = Bars()
         self._turn = Turn(clock) if self.traits.in_turns else None
         self.facts: dict[str, str | int | float | bool | None] = {}
         self.state = ChannelState.STARTING
@@ -118,11 +115,7 @@ class Lane:
         if state is not self.state:
             self._since = self._clock.now()
         if state is ChannelState.UP:
-            self._cooldown = Cooldown()
-            self._breaker = self._breaker.after_up()
-            self._n_unproven += 1
-            if self._n_unproven > UNPROVEN:
-                self._breaker = self._breaker.on_trial(self._clock.monotonic())
+            self._fitness.come_up(self._clock.monotonic())
         elif self._turn is not None:
             self._turn.give_back()
         self.state = state
@@ -139,7 +132,7 @@ class Lane:
 
     def forget_faults(self) -> None:
         """An operator says that it is mended: trust it."""
-        self._cooldown, self._breaker, self._renewals, self._n_unproven = Cooldown(), Breaker(), Renewals(), 0
+        self._fitness.forget()
 
     def begin(self, message_id: str, need: Need) -> None:
         """A message was claimed for it; what that needs of the budget is kept back until `end`."""
@@ -149,6 +142,22 @@ class Lane:
     def end(self, message_id: str) -> None:
         """A claimed message needs it no longer."""
         self._under_way.pop(message_id, None)
+
+    def might_take(self, message: Message) -> bool:
+        """Whether it serves a message's queue and is fit, busy or not."""
+        return (
+            message.queue in self.queues
+            and self._is_open
+            and self.driver.capacity > 0
+            and message.recipient not in self.bars
+            and (self.traits.takes_options or message.carrier_options is None)
+            and self._fitness.rests_s(self._clock.monotonic()) <= 0
+        )
+
+    def changes_in_s(self, at: Reading) -> float:
+        """Seconds until it may take what it refuses now though it has room; infinite for never."""
+        bar_s = max(LEAST_S, self.bars.next_end() - at.monotonic)
+        return min(self.budget_changes_in_s(at.wall), bar_s)
 
     @property
     def recipients_under_way(self) -> Collection[str]:
@@ -168,11 +177,11 @@ class Lane:
         if room == 0 and ahead_s <= 0:
             room = 1
         yield Hold("busy", room, ahead_s if ahead_s > 0 else math.inf)
-        if (left_s := self._cooldown.left_s(now)) > 0:
+        if (left_s := self._fitness.cooldown.left_s(now)) > 0:
             yield Hold("cooldown", 0, left_s)
-        match self._breaker.state(now):
+        match self._fitness.breaker.state(now):
             case BreakerState.OPEN:
-                yield Hold("breaker", 0, self._breaker.left_s(now))
+                yield Hold("breaker", 0, self._fitness.breaker.left_s(now))
             case BreakerState.HALF_OPEN:
                 yield Hold("breaker", 1 - in_flight)
             case BreakerState.CLOSED:
@@ -208,7 +217,7 @@ class Lane:
             return True
         if not await self._turn.wait():
             return False
-        return self._is_open and self._rests_s(self._clock.monotonic()) <= 0
+        return self._is_open and self._fitness.rests_s(self._clock.monotonic()) <= 0
 
     def give_back(self) -> None:
         """A message that waits for its turn must go back."""
@@ -218,11 +227,10 @@ class Lane:
     def taker(self, free: int, at: Reading) -> Taker:
         """It with its room, for the balancer."""
         taker = Taker(self.name, self.queues, free, takes_options=self.traits.takes_options)
-        suspects = self._cooldown.suspects + self._breaker.suspects
-        if self._breaker.until is not None:  # while it works, those in trouble have their turn as everybody
-            suspects += self._breaker.shunned
-        if suspects:
+        if suspects := self._fitness.suspects:
             taker = taker._replace(avoids=frozenset(suspects))
+        if self.bars:
+            taker = taker._replace(bars=self.bars.recipients())
         if self.budget is None:
             return taker
         budget = self._left(at.wall)
@@ -245,8 +253,8 @@ class Lane:
                 if congestion is not None and congestion >= CONGESTED:
                     self._pace.slow_down(self._clock.monotonic())
                 self.sent += 1
-                self._cooldown = self._cooldown.after_success()
-                self._trust(self._breaker.after_answer(segment.recipient))
+                self._fitness.cooldown = self._fitness.cooldown.after_success()
+                self._fitness.trust(self._fitness.breaker.after_answer(segment.recipient))
                 self._spend(segment)
             case Uncertain(code=code, detail=detail):
                 self.uncertain += 1
@@ -271,20 +279,22 @@ class Lane:
             turn.end(self._clock.monotonic(), accepted=accepted)
 
     def _note_fault(self, fault: Fault, recipient: str, began: float) -> None:
+        if fault.code == INTERNAL_ERROR:  # it says nothing of the network
+            return
         if fault.kind is FaultKind.THROTTLED:
             now = self._clock.monotonic()
-            self._cooldown = self._cooldown.after_fault(now, recipient, fault.retry_after_s)
+            self._fitness.cooldown = self._fitness.cooldown.after_fault(now, recipient, fault.retry_after_s)
             # One recipient again and again, a full mailbox say, is no reason to slow down for all.
             if recipient != self._throttled_last:
                 self._pace.slow_down(now)
             self._throttled_last = recipient
-            left_s = self._cooldown.left_s(now)
+            left_s = self._fitness.cooldown.left_s(now)
             _log.info("channel %s is throttled for %.1f s: %s", self.name, left_s, fault.code)
             return
         self.failed += fault.kind is FaultKind.PERMANENT
         match fault.whose:
             case Blame.SEGMENT:
-                self._trust(self._breaker.after_answer())
+                self._fitness.trust(self._fitness.breaker.after_answer())
             case Blame.UNCLEAR:
                 self._distrust(fault, recipient, began)
             case Blame.CHANNEL:
@@ -293,42 +303,20 @@ class Lane:
     @property
     def is_suspected(self) -> bool:
         """Several recipients' messages fail on it, so that whatever fails may be its own fault."""
-        return self._breaker.is_suspected
+        return self._fitness.breaker.is_suspected
 
     def note_late_success(self) -> None:
         """The network had taken a segment that was of unknown fate: the channel is slow, and not dead."""
-        self._trust(self._breaker.after_answer())
-
-    def _trust(self, closed: Breaker) -> None:
-        if self._breaker.until is not None:
-            _log.info("channel %s works again", self.name)
-        self._breaker, self._renewals, self._n_unproven = closed, Renewals(), 0
+        self._fitness.trust(self._fitness.breaker.after_answer())
 
     def _distrust(
         self, fault: Fault, recipient: str, began: float, *, at_once: bool = False, lost: bool = False
     ) -> None:
-        now, before = self._clock.monotonic(), self._breaker
-        asked_s = fault.retry_after_s if at_once else None
-        self._breaker = before.after_failure(
-            now, recipient, began=began, at_once=at_once, lost=lost, asked_s=asked_s
-        )
-        self._last_failure = f"{fault.code}: {fault.detail}"
-        if self._breaker.openings > before.openings:
-            _log.warning(
-                "channel %s rests %.1f s: %d failures in a row, of %d recipients, the last %s",
-                self.name,
-                self._breaker.left_s(now),
-                self._breaker.failures,
-                len(self._breaker.suspects),
-                fault.code,
-            )
-        if isinstance(self.driver, Renews) and self._is_open and self._renewals.is_due(self._breaker, now):
-            self._renewals = self._renewals.after_one(now)
+        now, fitness = self._clock.monotonic(), self._fitness
+        fitness.distrust(fault, recipient, now, began=began, at_once=at_once, lost=lost)
+        if isinstance(self.driver, Renews) and self._is_open and fitness.wants_renewal(now):
             _log.warning("channel %s is asked for a new session: %s", self.name, fault.code)
-            self.driver.renew(fault, n_recipients=len(self._breaker.suspects))
-
-    def _rests_s(self, now: float) -> float:
-        return max(self._cooldown.left_s(now), self._breaker.left_s(now))
+            self.driver.renew(fault, n_recipients=len(fitness.breaker.suspects))
 
     def _spend(self, segment: OutboundSegment) -> None:
         if self.budget is not None:
@@ -375,21 +363,16 @@ class Lane:
             capacity=self.driver.capacity,
             in_flight=self.in_flight,
             tokens=None if self._rate is None else max(0, self._rate.available(now)),
-            cooldown_s=round(self._rests_s(now), 1),
-            breaker=self._breaker.state(now),
+            cooldown_s=round(self._fitness.rests_s(now), 1),
+            breaker=self._fitness.breaker.state(now),
             rate=self._rate_text,
             budgets=() if self.budget is None else self.budget.accounts(wall),
             number=self.number,
             since=self._since,
-            error=self._error or self.stands_still or self._distrusted_because(now),
+            error=self._error or self.stands_still or self._fitness.reason(now),
             sent=self.sent,
             failed=self.failed,
             uncertain=self.uncertain,
             received=self.received,
             facts=self.facts if pace is None else {**self.facts, "pace_per_s": round(pace, 1)},
         )
-
-    def _distrusted_because(self, now: float) -> str | None:
-        if self._breaker.state(now) is BreakerState.CLOSED or not self._breaker.failures:
-            return None
-        return f"{self._last_failure} ({self._breaker.failures} failures in a row)"

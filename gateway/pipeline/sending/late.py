@@ -12,7 +12,7 @@ from gateway.model.message import Message, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.receipts.apply import apply_early
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.outcomes import Taken, record_refused, record_taken
-from gateway.pipeline.sending.retry import RetryPolicy, decide_retry
+from gateway.routing.retry import RetryPolicy, decide_retry, jitter_of
 from gateway.store.changes import Change, save_change
 from gateway.store.messages import find_message, find_to_change
 from gateway.store.ports import Store, Tx
@@ -69,7 +69,13 @@ class LateResults:
                 if segment.status is SegmentStatus.QUEUED:
                     return None  # it is tried again anyway
                 now = truncate_ms(self._clock.now())
-                decision = decide_retry(self._policy, late.result, segment.attempts, 0.5)
+                decision = decide_retry(
+                    self._policy,
+                    late.result,
+                    segment.attempts,
+                    jitter_of(message.id, segment.attempts),
+                    category=message.category,
+                )
                 await record_refused(tx, message, segment, late.result, decision, now)
         settled = await find_message(tx, message_id)
         return None if settled is None else settled.status

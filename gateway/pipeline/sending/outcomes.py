@@ -12,7 +12,7 @@ from gateway.model.events import message_event
 from gateway.model.lifecycle import VERDICT_CAUSES, Cause, PartCause, decide_verdict, may, moved, part_moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.receipts.apply import apply_early, apply_unnamed, apply_whole
-from gateway.pipeline.sending.retry import Decision, GiveUp, Hold, TryAgain
+from gateway.routing.retry import Decision, GiveUp, Hold, TryAgain
 from gateway.routing.rules import channel_queue
 from gateway.store.changes import Change, save_change, save_changes
 from gateway.store.messages import Whole, find_to_change

@@ -16,25 +16,29 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
+from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
+from drivers.broken import where_broke
 from gateway.clock import Clock, read, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.events import message_event
-from gateway.model.lifecycle import Cause, may, moved
-from gateway.model.message import Category, Message, MessageError, Segment, SegmentStatus
+from gateway.model.lifecycle import Cause
+from gateway.model.message import Category, Message, Segment, SegmentStatus
+from gateway.pipeline.sending.ending import EXPIRED, OPTED_OUT, end_messages
 from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.poison import SetAside
 from gateway.pipeline.sending.turns_of_age import DEFAULT_PATIENCE, Patience, TurnsOfAge
 from gateway.policy.optout import is_stopped
 from gateway.routing.balancer import Taker, choose_channels, unfilled, wanted_per_queue
 from gateway.routing.budgets import URGENT, Need
 from gateway.routing.order import FIRST_AFTER_EMERGENCY, split_rank
+from gateway.routing.retry import DEFAULT_POLICY, RetryPolicy
 from gateway.routing.shares import Shares
 from gateway.routing.troubles import Number, Troubles
-from gateway.store.changes import Change, save_changes
 from gateway.store.leases import find_held
-from gateway.store.messages import load_whole
+from gateway.store.poison import find_ready_ids
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import Due, claim_messages, find_due, find_due_among, hold_recipient
 from gateway.store.shares import find_passed_over
@@ -51,9 +55,7 @@ ON_WIRE_S = 5.0
 STORE_RETRY_S = 1.0
 """Pause after the store failed (a full disk); what was accepted waits in it."""
 
-EXPIRED = MessageError(code="expired", detail="Its time was over before a channel could take it.")
 _TO_SEND = {SegmentStatus.QUEUED, SegmentStatus.SENDING}
-OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
 
 
 class Claim(NamedTuple):
@@ -78,6 +80,7 @@ class Scheduler:
         troubles: the numbers whose messages fail.
         shares: told what is served, for those who join their lines.
         patience: when what waits behind others is helped.
+        policy: of messages on which a claim breaks.
     """
 
     def __init__(
@@ -90,7 +93,9 @@ class Scheduler:
         troubles: Troubles,
         shares: Shares,
         patience: Patience = DEFAULT_PATIENCE,
+        policy: RetryPolicy = DEFAULT_POLICY,
     ) -> None:
+        self._set_aside = SetAside(store, clock, policy)
         self._shares = shares
         self._turns_of_age = TurnsOfAge(patience)
         self._store = store
@@ -102,9 +107,10 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._stopped = False
 
-    def adopt(self, patience: Patience) -> None:
-        """Help what waits behind others by another measure from now on."""
+    def adopt(self, patience: Patience, policy: RetryPolicy) -> None:
+        """Help what waits behind others by another measure from now on; and see `SetAside`."""
         self._turns_of_age.patience = patience
+        self._set_aside.policy = policy
 
     def wake(self, queues: AbstractSet[str] | None = None) -> None:
         """Look at the lanes that serve these queues, by default at all.
@@ -136,9 +142,9 @@ class Scheduler:
                 try:
                     await self._claim_for(takers)
                 except StoreError as exc:
-                    _log.warning("cannot claim messages, trying again in %g s: %s", STORE_RETRY_S, exc)
-                    await asyncio.sleep(STORE_RETRY_S)
-                    self.wake()
+                    await self._wait_for_store(exc)
+                except Exception as exc:  # noqa: BLE001 - a supervisor: one message must not stop the others
+                    await self._claim_apart(exc)
                 # Give the tasks just started the loop, so that their results join the next commit.
                 await asyncio.sleep(0)
             else:
@@ -155,8 +161,9 @@ class Scheduler:
         takers, pause_s = [], math.inf
         for lane in self._lanes:
             room = lane.room(at)
+            lane.filled = lane.bars.lift(at.monotonic) or lane.filled
             if not lane.filled:
-                pause_s = min(pause_s, lane.budget_changes_in_s(at.wall))
+                pause_s = min(pause_s, lane.changes_in_s(at))
             elif room.free > 0:
                 ahead = lane.in_flight >= lane.driver.capacity
                 takers.append((ahead, lane.taker(min(room.free, MAX_CLAIM), at)))
@@ -164,6 +171,29 @@ class Scheduler:
                 pause_s = min(pause_s, room.again_in_s)
         # Those that would only claim ahead come last among equals.
         return [taker for _, taker in sorted(takers, key=itemgetter(0))], pause_s
+
+    async def _wait_for_store(self, exc: StoreError) -> None:
+        _log.warning("cannot claim messages, trying again in %g s: %s", STORE_RETRY_S, exc)
+        await asyncio.sleep(STORE_RETRY_S)
+        self.wake()
+
+    async def _claim_apart(self, broke: Exception) -> None:
+        """A claim broke: claim one message after the other, and put aside those that make it break."""
+        _log.error("a claim broke; messages are claimed one by one: %s", where_broke(broke))
+        queues = {queue for lane in self._lanes for queue in lane.queues}
+        try:
+            ids = await self._store.read(lambda tx: find_ready_ids(tx, queues, MAX_CLAIM))
+            if not await self._set_aside.do_apart(dict.fromkeys(ids), self._claim_one, "claim"):
+                await asyncio.sleep(STORE_RETRY_S)  # it is none of them: not again at full speed
+            self.wake()
+        except StoreError as exc:
+            await self._wait_for_store(exc)
+
+    async def _claim_one(self, message_id: str) -> None:
+        self.wake()
+        takers, _ = self.look()
+        if takers and not self._stopped:
+            await self._claim_for(takers, only=message_id)
 
     async def _sleep(self, pause_s: float) -> None:
         try:
@@ -180,18 +210,16 @@ class Scheduler:
                 lane.filled = True
         self._wake.set()
 
-    async def _claim_for(self, takers: list[Taker]) -> None:
+    async def _claim_for(self, takers: list[Taker], only: str | None = None) -> None:
         lanes = {lane.name: lane for lane in self._lanes}
         for taker in takers:
             lanes[taker.name].filled = False  # before the claim: what is accepted meanwhile sets it again
-        under_way = (
-            self._under_way()
-        )  # a claim is made on the store's thread, where nothing of ours may be read
+        # A claim is made on the store's thread, where nothing of ours may be read.
+        under_way = self._under_way()
         leases = {t.name: epoch for t in takers if (epoch := lanes[t.name].lease) is not None}
         wanted = self._turns_of_age.wanted({queue for taker in takers for queue in taker.queues})
-        claimed, stopped = await self._store.write(
-            lambda tx: self._claim(tx, takers, leases, under_way, wanted)
-        )
+        op = partial(self._claim, takers=takers, leases=leases, under_way=under_way, aged=wanted, only=only)
+        claimed, stopped = await self._store.write(op)
         self._note_served(claimed)
         given = dict.fromkeys((taker.name for taker in takers), 0)
         for message, segments, name, _ in claimed:
@@ -229,6 +257,7 @@ class Scheduler:
         leases: Mapping[str, int],
         under_way: AbstractSet[str],
         aged: Mapping[str, int],
+        only: str | None = None,
     ) -> tuple[list[tuple[Message, list[Segment], str, int]], int]:
         """Claimed messages with their channels' names and their ranks, and how many were stopped or held instead.
 
@@ -236,11 +265,15 @@ class Scheduler:
 
         Args:
             aged: how many of each queue may go before their turn because they have waited so long.
+            only: the message that may be claimed; None for all.
         """
         now = truncate_ms(self._clock.now())
         held = await find_held(tx, self._instance, leases)
         takers = [taker for taker in takers if taker.name in held]
-        due, more = await _find_due(tx, takers, now, to_claim=True)
+        if only is None:
+            due, more = await _find_due(tx, takers, now, to_claim=True)
+        else:
+            due, more = {one.message_id: one for one in await find_due_among(tx, [only], now)}, False
         if more and aged:
             due |= await self._find_aged(tx, aged, now)
         if not due:
@@ -341,7 +374,7 @@ async def _find_due(
     """
     due: dict[str, Due] = {}
     more = False
-    without = frozenset.intersection(*(t.avoids for t in takers)) if behind else frozenset[str]()
+    without = frozenset.intersection(*(t.avoids | t.bars for t in takers)) if behind else frozenset[str]()
     for urgent_only in (False, True):
         wanted = wanted_per_queue(
             t for t in takers if t.urgent_only is urgent_only or (behind and urgent_only)
@@ -365,23 +398,3 @@ def _choose(
 ) -> dict[str, str]:
     waiting = (d.candidate for d in due.values() if d.message_id not in ended)
     return choose_channels(waiting, takers, now, may_avoid=may_avoid)
-
-
-async def end_messages(
-    tx: Tx,
-    message_ids: Sequence[str],
-    cause: Cause,
-    error: MessageError,
-    clock: Clock,
-) -> None:
-    """End messages without sending them; those that do not wait any more are left alone."""
-    if not message_ids:
-        return
-    now = truncate_ms(clock.now())
-    changes = []
-    for message, _ in await load_whole(tx, message_ids, to_change=True):
-        if may(message.status, cause):
-            changes.append(Change(message, moved(message, cause, error=error, updated_at=now)))
-    for change, written in zip(changes, await save_changes(tx, changes), strict=True):
-        if written:
-            tx.record(message_event(change.after, now))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drivers.base import Blame, FaultKind
-from gateway.pipeline.sending.retry import GiveUp, Hold, OnUncertain, RetryPolicy, TryAgain, decide_retry
+from gateway.routing.retry import GiveUp, Hold, OnUncertain, RetryPolicy, TryAgain, decide_retry
 from tests.support.fake_driver import refused, uncertain
 
 pytestmark = pytest.mark.unit

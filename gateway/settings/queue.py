@@ -1,0 +1,38 @@
+"""``[queue]``: how hard we try, how long something may wait, and who is helped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import msgspec
+
+from gateway.settings.forms import Duration, Form, one_of, whole_number
+
+
+class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``[queue]``: how hard we try.
+
+    Args:
+        on_uncertain: what becomes of a segment that may or may not have gone out: ``hold`` keeps it for a
+            receipt or an operator, ``retry`` sends it again, ``fail`` gives it up.
+        max_attempts: how often one segment is tried.
+        valid_for_s: how long a message may wait when it has no ``valid_for`` of its own.
+        retry_first_s: the pause after the first failed attempt; each later pause is twice the one before.
+        retry_cap_s: the longest pause between two attempts.
+        help_after_s: a message that more urgent ones go before is helped when it has waited for so long.
+        help_one_of: one of so many places of its queue goes to messages that are helped.
+    """
+
+    on_uncertain: Annotated[Literal["hold", "retry", "fail"], Form(one_of("hold", "retry", "fail"))] = "hold"
+    max_attempts: Annotated[int, Form(whole_number(1, 100))] = 5
+    valid_for_s: Duration = msgspec.field(default=72 * 3600.0, name="valid_for")
+    retry_first_s: Duration = msgspec.field(default=15.0, name="retry_first")
+    retry_cap_s: Duration = msgspec.field(default=1800.0, name="retry_cap")
+    help_after_s: Duration = msgspec.field(default=60.0, name="help_after")
+    help_one_of: Annotated[int, Form(whole_number(2, 1_000))] = 10
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """The first pause is not longer than the longest."""
+        if self.retry_first_s > self.retry_cap_s:
+            yield "retry_first", "is longer than retry_cap; write a shorter one"

@@ -1,0 +1,72 @@
+"""What our own code fails on, set aside by statements that read as little of it as can be.
+
+Everything else writes messages by `gateway.store.changes`. A message that can't even be read is ended here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from gateway.clock import format_ms
+from gateway.store.ports import Tx
+from gateway.store.queue import READY
+
+MOST_KEPT = 10_000
+"""Things from networks that are set aside; what is beyond is dropped, and the alarm stays."""
+
+
+class Ended(NamedTuple):
+    """A message that was ended unread.
+
+    Args:
+        status: ``failed``, or ``uncertain`` where it may have gone out.
+    """
+
+    recipient: str
+    status: str
+
+
+async def find_ready_ids(tx: Tx, queues: Iterable[str], limit: int) -> list[str]:
+    """Ids of the first messages of each queue that may be claimed, and nothing more of them."""
+    found: list[str] = []
+    for queue in queues:
+        sql = f"SELECT id FROM messages WHERE queue = ? AND {READY} ORDER BY rank, id LIMIT ?"
+        found += [row[0] for row in await tx.fetch(sql, (queue, limit))]
+    return found
+
+
+async def end_unread(tx: Tx, message_id: str, owner: str | None, error: str, now: datetime) -> Ended | None:
+    """End a message that waits, or that ``owner`` was sending; None when it is neither."""
+    rows = await tx.fetch(
+        "UPDATE messages SET part_status = CASE part_status WHEN 'sending' THEN 'uncertain' ELSE part_status END,"
+        " status = CASE status WHEN 'sending' THEN 'uncertain' ELSE 'failed' END,"
+        " owner = NULL, epoch = epoch + 1, hidden_until = NULL, error = ?, updated_at = ?"
+        " WHERE id = ? AND (status IN ('queued', 'scheduled') OR (status = 'sending' AND owner = ?))"
+        " RETURNING recipient, status",
+        (error, format_ms(now), message_id, owner),
+    )
+    return Ended(*rows[0]) if rows else None
+
+
+async def save_aside(
+    tx: Tx, thing_id: str, channel: str, kind: str, octets: bytes, fault: str, now: datetime
+) -> bool:
+    """Keep what came from a network; False when there is no more room."""
+    [(n_kept,)] = await tx.fetch("SELECT count(*) FROM set_aside")
+    if n_kept >= MOST_KEPT:
+        return False
+    await tx.execute(
+        "INSERT INTO set_aside (id, channel, kind, octets, fault, at) VALUES (?, ?, ?, ?, ?, ?)",
+        (thing_id, channel, kind, octets, fault, format_ms(now)),
+    )
+    return True
+
+
+async def forget_aside(tx: Tx, before: datetime, limit: int) -> int:
+    """Delete the oldest of what was kept before an instant; how many."""
+    return await tx.execute(
+        "DELETE FROM set_aside WHERE id IN (SELECT id FROM set_aside WHERE at < ? ORDER BY at LIMIT ?)",
+        (format_ms(before), limit),
+    )
