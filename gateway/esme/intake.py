@@ -36,7 +36,7 @@ from gateway.store.esme import (
     save_part,
     save_submits,
 )
-from gateway.store.ports import Store, Tx
+from gateway.store.ports import Place, Store, Tx
 
 _log = PacedLog(__name__, most=100)
 
@@ -122,7 +122,7 @@ class Submissions:
             n_rows = sum(work.n_rows for work in ready)
             with self._intake.room.hold_octets(sum(map(_weigh, ready))):
                 joined, told = await self._store.write(
-                    lambda tx: self._save(tx, account, ready, now), n_rows=n_rows
+                    lambda tx: self._save(tx, account, ready, now), n_rows=n_rows, place=Place.DOOR
                 )
             for parts in joined:
                 self._note_joined(parts)

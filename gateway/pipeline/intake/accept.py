@@ -31,7 +31,7 @@ from gateway.routing.order import band_of
 from gateway.routing.rules import choose_queue, queues_of
 from gateway.routing.shares import Shares
 from gateway.store.keys import save_answer
-from gateway.store.ports import Store, Tx
+from gateway.store.ports import Place, Store, Tx
 
 MAX_AHEAD = timedelta(days=366)
 """How far ahead a message may be scheduled."""
@@ -155,7 +155,9 @@ class Intake:
         draft = self.draft(request, key=key)
         if idempotency is None:
             with self.room.hold([draft]):
-                return await self._store.write_jointly(save_drafts, draft)
+                return await self._store.write_jointly(
+                    save_drafts, draft, n_rows=_n_rows(draft), place=Place.DOOR
+                )
 
         async def save_once(tx: Tx) -> AcceptedMessage | bytes:
             once = once_of(key, idempotency)
@@ -167,7 +169,7 @@ class Intake:
             return accepted
 
         with self.room.hold([draft]):
-            return await self._store.write(save_once)
+            return await self._store.write(save_once, n_rows=_n_rows(draft), place=Place.DOOR)
 
     async def _replayed(self, key: ApiKey | None, idempotency: Idempotency | None) -> bytes | None:
         """The first answer to an Idempotency-Key that came before, even if the request would be refused by now."""
@@ -326,6 +328,11 @@ def owner_of(key: ApiKey | None) -> str:
 def once_of(key: ApiKey | None, idempotency: Idempotency) -> Once:
     """The row of the store that an Idempotency-Key stands in."""
     return Once(owner_of(key), idempotency.key, idempotency.body_hash)
+
+
+def _n_rows(draft: Draft) -> int:
+    """About how many it writes."""
+    return 1 + len(draft.segments)
 
 
 def _no_channel(request: MessageRequest) -> FieldError:
