@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.clock import format_ms, parse_instant, parse_ms
-from gateway.store.ports import Row, Tx
+from gateway.store.ports import Row, Tx, placeholders
 
 _COLUMNS = "id, door, owner, host, subject, payload, attempts, created_at, give_up_at, fault"
 _LANE = "door = ? AND owner = ? AND host = ?"
@@ -65,11 +65,13 @@ class Busy(NamedTuple):
         ids: by lane.
         hosts: that have enough.
         owners: that have enough.
+        calls: how many there are by lane; several rows may go with one.
     """
 
     ids: Mapping[Lane, Collection[str]]
     hosts: Collection[str] = ()
     owners: Collection[str] = ()
+    calls: Mapping[Lane, int] = {}
 
 
 class Due(NamedTuple):
@@ -134,7 +136,7 @@ async def find_due(
 
 
 def _count(busy: Busy, *, owner: str | None = None, host: str | None = None) -> int:
-    return sum(len(ids) for lane, ids in busy.ids.items() if lane.owner == owner or lane.host == host)
+    return sum(n for lane, n in busy.calls.items() if lane.owner == owner or lane.host == host)
 
 
 async def _find_owners(tx: Tx, door: str) -> list[str]:
@@ -163,7 +165,7 @@ async def _find_of_owner(
     for host, rests_until in lanes:
         lane = Lane(door, owner, host)
         ids = list(busy.ids.get(lane, ()))
-        space = of_host - _count(busy, host=host) if rests_until is None else 1 - len(ids)
+        space = of_host - _count(busy, host=host) if rests_until is None else 1 - busy.calls.get(lane, 0)
         space = min(space, room - len(rows))
         if space <= 0:
             continue
@@ -189,34 +191,64 @@ async def _next_due(tx: Tx, lane: Lane, after: int | None) -> int | None:
     return found
 
 
-async def take_off(tx: Tx, owed: Owed) -> None:
-    """It was taken: forget it, and trust its receiver again."""
-    await tx.execute(f"UPDATE outbox_lanes SET failures = 0, rests_until = NULL WHERE {_LANE}", owed.lane)
-    n_gone = await tx.execute("DELETE FROM outbox WHERE id = ? AND dead_at IS NULL", (owed.id,))
-    if not n_gone:  # given up while it was under way: it has arrived all the same, and must not be owed again
-        await tx.execute("DELETE FROM outbox WHERE id = ?", (owed.id,))
-    await _let_next(tx, owed)
-    await _note(tx, owed.lane, n_gone)
+async def find_companions(tx: Tx, owed: Owed, now: datetime, busy: Collection[str], limit: int) -> list[Owed]:
+    """What may go together with one that is due: of its lane, at most ``limit`` with itself, in order."""
+    ids = [owed.id, *busy]
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM outbox WHERE {_LANE} AND due_at <= ? AND id NOT IN ({placeholders(ids)})"
+        " ORDER BY due_at, id LIMIT ?",
+        (*owed.lane, format_ms(now), *ids, limit - 1),
+    )
+    return [owed, *map(_owed, rows)]
 
 
-async def put_off(tx: Tx, owed: Owed, fault: str, due_at: datetime, now: datetime) -> int:
-    """It was not taken and is tried again.
+async def take_off(tx: Tx, together: Sequence[Owed]) -> None:
+    """They were taken: forget them, and trust their receiver again.
+
+    Args:
+        together: of one lane, of different subjects.
+    """
+    lane = await _guard(tx, together[0], "failures = 0, rests_until = NULL")
+    ids = [(owed.id,) for owed in together]
+    n_gone = await tx.change_many("DELETE FROM outbox WHERE id = ? AND dead_at IS NULL", ids)
+    if n_gone < len(ids):  # given up while under way: it has arrived all the same, and must not be owed again
+        await tx.execute_many("DELETE FROM outbox WHERE id = ?", ids)
+    await _let_next(tx, together)
+    await _note(tx, lane, n_gone)
+
+
+async def put_off(tx: Tx, together: Sequence[tuple[Owed, datetime]], fault: str, now: datetime) -> int:
+    """They were not taken and are tried again.
+
+    Args:
+        together: of one lane, of different subjects, each with when it is due.
 
     Returns:
         How many attempts in series have failed in its lane; 0 where the lane rests already, and this one was under way.
     """
-    lanes = await tx.fetch(
-        "UPDATE outbox_lanes SET failures = failures + CASE WHEN rests_until > ? THEN 0 ELSE 1 END"
-        f" WHERE {_LANE} RETURNING failures, rests_until",
-        (format_ms(now), *owed.lane),
+    at = format_ms(now) or 0
+    lane = await _guard(
+        tx, together[0][0], f"failures = failures + CASE WHEN rests_until > {at:d} THEN 0 ELSE 1 END"
     )
-    await tx.execute(
+    await tx.execute_many(
         "UPDATE outbox SET attempts = attempts + 1, due_at = ?, fault = ? WHERE id = ? AND dead_at IS NULL",
-        (format_ms(due_at), fault, owed.id),
+        [(format_ms(due_at), fault, owed.id) for owed, due_at in together],
     )
-    await _note(tx, owed.lane)
+    await _note(tx, lane)
+    lanes = await tx.fetch(f"SELECT failures, rests_until FROM outbox_lanes WHERE {_LANE}", lane)
     failures, rests_until = lanes[0] if lanes else (0, None)
-    return 0 if rests_until is not None and rests_until > (format_ms(now) or 0) else int(failures)
+    return 0 if rests_until is not None and rests_until > at else int(failures)
+
+
+async def _guard(tx: Tx, owed: Owed, change: str) -> Lane:
+    """Change the row of the lane in which something is by now, and so hold it; that lane."""
+    sql = f"UPDATE outbox_lanes SET {change} WHERE {_LANE}"
+    if await tx.execute(sql, owed.lane):
+        return owed.lane
+    found = await tx.fetch("SELECT door, owner, host FROM outbox WHERE id = ?", (owed.id,))
+    lane = Lane(*found[0]) if found else owed.lane  # its receiver has moved meanwhile
+    await tx.execute(sql, lane)
+    return lane
 
 
 async def rest_lane(tx: Tx, lane: Lane, until: datetime, now: datetime) -> int:
@@ -235,21 +267,21 @@ async def rest_lane(tx: Tx, lane: Lane, until: datetime, now: datetime) -> int:
 
 async def bury(tx: Tx, owed: Owed, fault: str, now: datetime) -> None:
     """Give it up: it is kept, with what was wrong, but stands in nobody's way."""
-    await tx.execute(f"UPDATE outbox_lanes SET failures = failures WHERE {_LANE}", owed.lane)
+    lane = await _guard(tx, owed, "failures = failures")
     n_gone = await tx.execute(
         "UPDATE outbox SET dead_at = ?, due_at = NULL, fault = ? WHERE id = ? AND dead_at IS NULL",
         (format_ms(now), fault, owed.id),
     )
-    await _let_next(tx, owed)
-    await _note(tx, owed.lane, n_gone)
+    await _let_next(tx, [owed])
+    await _note(tx, lane, n_gone)
 
 
-async def _let_next(tx: Tx, gone: Owed) -> None:
-    """What stood behind a row that is gone is due from when it was made."""
-    await tx.execute(
+async def _let_next(tx: Tx, gone: Sequence[Owed]) -> None:
+    """What stood behind rows that are gone is due from when it was made."""
+    await tx.execute_many(
         "UPDATE outbox SET due_at = created_at WHERE due_at IS NULL AND id = (SELECT min(id) FROM outbox"
         " WHERE door = ? AND subject = ? AND dead_at IS NULL)",
-        (gone.lane.door, gone.subject),
+        [(owed.lane.door, owed.subject) for owed in gone],
     )
 
 
