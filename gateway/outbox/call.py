@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -46,24 +45,31 @@ class Sessions:
     Args:
         egress: where those may go.
         at_once: how many calls there are at the same time.
-        timeout_s: of a call as a whole.
     """
 
-    def __init__(
-        self, egress: Egress, at_once: AtOnce | None = None, *, timeout_s: float = TIMEOUT_S
-    ) -> None:
-        at_once = at_once or AtOnce()
-        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, _SOCKET_S))
-        make = partial(make_session, most_at_once=at_once.all, most_per_host=at_once.of_host, timeout=timeout)
-        self._ours, self._others = make(None), make(egress)
+    def __init__(self, egress: Egress, at_once: AtOnce | None = None) -> None:
+        self._egress = egress
+        self._at_once = at_once or AtOnce()
+        self._made: dict[bool, aiohttp.ClientSession] = {}
 
-    async def ask(self, call: OutCall, *, wants_body: bool = True) -> Answer:
+    def _find(self, *, ours: bool) -> aiohttp.ClientSession:
+        if ours not in self._made:
+            self._made[ours] = make_session(
+                None if ours else self._egress,
+                most_at_once=self._at_once.all,
+                most_per_host=self._at_once.of_host,
+                timeout=_timeout(TIMEOUT_S),
+            )
+        return self._made[ours]
+
+    async def ask(self, call: OutCall, *, wants_body: bool = True, timeout_s: float = TIMEOUT_S) -> Answer:
         """Make a call. Cancel: nobody knows whether the application has heard it.
 
         Args:
             wants_body: otherwise only the status counts, and what follows it may be cut, endless or damaged.
+            timeout_s: of the call as a whole.
         """
-        session = self._ours if call.ours else self._others
+        session = self._find(ours=call.ours)
         try:
             async with session.request(
                 call.method,
@@ -72,6 +78,7 @@ class Sessions:
                 data=call.body if call.method == "POST" else None,
                 # Nobody said that it may go there, and what a POST carries would be lost on the way.
                 allow_redirects=False,
+                timeout=_timeout(timeout_s),
             ) as response:
                 if not wants_body:
                     await _pass_over(response)
@@ -91,8 +98,12 @@ class Sessions:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._ours.close()
-        await self._others.close()
+        for session in self._made.values():
+            await session.close()
+
+
+def _timeout(total_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total_s, sock_connect=min(total_s, _SOCKET_S))
 
 
 def host_of(url: str) -> str:

@@ -69,6 +69,7 @@ class IntakeSettings(NamedTuple):
         valid_for_s: for messages that do not say.
         text: how texts are encoded and cut.
         without_options: those of the channels that can't carry options for a carrier.
+        check_callback: told of each callback URL that a message is to have; what is wrong with it, or empty.
     """
 
     region: str
@@ -76,6 +77,7 @@ class IntakeSettings(NamedTuple):
     valid_for_s: float
     text: TextRules = DEFAULT_RULES
     without_options: Collection[str] = ()
+    check_callback: Callable[[str], str] = lambda _url: ""
 
 
 class Intake:
@@ -263,6 +265,9 @@ class Intake:
             errors.append(FieldError("/schedule_at", "too_far", "schedule it within the next 366 days"))
         if starts_at and request.sequence is not None:
             errors.append(_NO_SCHEDULE)
+        url = request.callback_url
+        if url is not None and (fault := self._settings.check_callback(url)):
+            errors.append(FieldError("/callback_url", "bad_url", fault))
         if plan is None:
             plan = (planner or self.make_planner()).plan(request, errors)
         else:
@@ -287,7 +292,7 @@ class Intake:
             schedule_at=starts_at,
             valid_for_s=request.valid_for,
             report=request.report,
-            callback_url=request.callback_url,
+            callback_url=url,
             reference=request.reference,
             sequence=request.sequence,
             tags=request.tags,
