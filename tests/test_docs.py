@@ -296,6 +296,21 @@ def test_metrics_named_in_the_pages_exist() -> None:
     } == set()
 
 
+def test_every_metric_of_ours_stands_in_the_table_of_operation() -> None:
+    table = set(re.findall(r"\bhongyan_[a-z_]+\b", TEXTS["docs/operation.md"]))
+    ours = {metric.name for metric in make_metrics().registry.collect()} - _OF_EVERY_PROCESS
+    assert {name for name in ours if name not in table and f"{name}_total" not in table} == set()
+
+
+_OF_EVERY_PROCESS = {
+    f"hongyan_process_{what}"
+    for what in (
+        "cpu_seconds", "max_fds", "open_fds", "resident_memory_bytes", "start_time_seconds", "virtual_memory_bytes"
+    )
+}  # fmt: skip
+"""Known from every exporter of Prometheus."""
+
+
 # --- the installation
 
 

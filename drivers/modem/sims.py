@@ -42,6 +42,7 @@ class SimLedger:
         if self._path is not None:
             fresh = self._path.with_name(self._path.name + ".new")
             try:
+                fresh.touch(mode=0o640)
                 fresh.write_text(json.dumps(self._iccids, indent=1), encoding="utf-8")
                 fresh.replace(self._path)
             except OSError as error:

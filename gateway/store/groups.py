@@ -7,6 +7,7 @@ says how a group is committed, and how others' commits are noticed.
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +18,8 @@ from gateway.errors import StoreUnavailable
 from gateway.model.events import Event
 from gateway.routing.costs import Spent
 from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Place, Tx
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -114,6 +117,14 @@ def by_operation(group: Iterable[Waiting]) -> Iterable[list[Waiting]]:
     return found.values()
 
 
+def _call(told: Callable[[T], None], word: T) -> None:
+    """Tell somebody who is no part of the store; what he makes of it must not stop who writes."""
+    try:
+        told(word)
+    except Exception:  # noqa: BLE001 - a supervisor: the writer must not end
+        _log.exception("who is told of commits failed")
+
+
 class GroupedStore(ABC):
     """The half of `gateway.store.ports.Store` that is the same on every engine.
 
@@ -189,7 +200,7 @@ class GroupedStore(ABC):
                 continue
             committed, figures = await self._commit(self._waiting.take_group())
             if self._on_commit is not None:
-                self._on_commit(figures)
+                _call(self._on_commit, figures)
             self._advance(committed.last_seq)
             if committed.queues:
                 self._tell(committed.queues)
@@ -204,7 +215,7 @@ class GroupedStore(ABC):
     def _tell(self, queues: frozenset[str] | None) -> None:
         """Something is claimable on these queues; None for nobody knows which."""
         for tell in self._tell_claimable:
-            tell(queues)
+            _call(tell, queues)
 
     def _advance(self, newest: int) -> None:
         """The timeline goes up to here by now, as far as is known."""

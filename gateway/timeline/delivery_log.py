@@ -263,6 +263,7 @@ def _save_place(path: Path, seq: int) -> None:
     """Remember up to where earlier files go; without it a crash before the first line would skip events."""
     fresh = path.with_name(f"{path.name}.place.new")
     try:
+        fresh.touch(mode=0o640)
         with fresh.open("w") as file:
             file.write(f"{seq}\n")
             file.flush()

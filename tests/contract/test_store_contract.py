@@ -360,3 +360,22 @@ async def test_there_is_one_daemon_and_commands_work_beside_it(database: Databas
     await daemon.close()
     await (await database.open(exclusive=True)).close()
     assert await names(beside) == {"from the command line", "by the daemon"}
+
+
+async def test_who_is_told_of_commits_and_fails_stops_nobody(
+    database: Database, caplog: pytest.LogCaptureFixture
+):
+    def fails(_: object) -> None:
+        raise RuntimeError("told")
+
+    store = await database.open(on_commit=fails)
+    store.on_claimable(fails)
+
+    async def op(tx: Tx) -> str:
+        tx.claimable("default")
+        return await put("a")(tx)
+
+    assert await store.write(op) == "a"
+    assert await store.write(put("b")) == "b"
+    assert await names(store) == {"a", "b"}
+    assert [record.exc_info is not None for record in caplog.records] == [True] * 3
