@@ -11,7 +11,7 @@
     │   ├── Conflict(state)
     │   ├── IdempotencyMismatch
     │   ├── AlreadyBegun
-    │   ├── QuotaExceeded(retry_after_s)
+    │   ├── QuotaExceeded(retry_after_s): TooFast, QueueFull
     │   ├── NotSupported
     │   ├── NetworkRefused
     │   └── NetworkSilent
@@ -20,7 +20,7 @@
         ├── StoreBusy
         ├── StoreUnavailable
         ├── StoreFull
-        ├── Overloaded
+        ├── Overloaded: Backlogged(retry_after_s)
         ├── StaleWrite
         └── MigrationError
 
@@ -135,6 +135,18 @@ class QuotaExceeded(RequestError):
         self.retry_after_s = retry_after_s
 
 
+class TooFast(QuotaExceeded):
+    """A key's rate is used up."""
+
+    code = "rate_exceeded"
+
+
+class QueueFull(QuotaExceeded):
+    """As much of this key's waits for the network as may."""
+
+    code = "queue_full"
+
+
 class NotSupported(RequestError):
     """The thing exists and can't do this."""
 
@@ -198,6 +210,16 @@ class Overloaded(StoreError):
     """So much waits to be stored, or is being sent to us, that nothing more is taken for a moment."""
 
     code = "overloaded"
+
+
+class Backlogged(Overloaded):
+    """As much waits for the network as may, in all."""
+
+    code = "backlog_full"
+
+    def __init__(self, detail: str, retry_after_s: float) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class StaleWrite(StoreError):

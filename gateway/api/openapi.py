@@ -30,6 +30,7 @@ _PROBLEMS = {
     413: "The body is too large.",
     415: "The body is packed or written in a way that is not read here.",
     422: "Something in the request is wrong; `errors` says what.",
+    429: "The key comes too fast, or has too much waiting; the detail names the limit.",
     501: "This channel can't do that.",
     502: "The network or the modem refused.",
     503: "Not now; the detail says why.",
@@ -143,7 +144,7 @@ _SUCCESS = {201: "Made.", 202: "Accepted: it is on disk.", 204: "Done; there is 
 
 def _usual_problems(route: Route) -> Iterable[int]:
     if route.scope is not None:
-        yield from (401, 403, 422, 503)
+        yield from (401, 403, 422, 429, 503)
     if route.method in {"POST", "PUT"}:
         yield from (400, 408, 413, 415)
 

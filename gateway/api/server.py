@@ -135,6 +135,7 @@ def _endpoint(route: Route, context: ApiContext, keys: KeyRing) -> Handler:
 
     async def serve_key(request: web.Request) -> web.StreamResponse:
         key = await keys.authorize(request, scope, basic=route.takes_basic)
+        context.intake.limits.take_request(key)
         request[HELD].owner = key.id
         if isinstance(request.protocol, Connection):
             request.protocol.known = True

@@ -36,7 +36,7 @@ from gateway.store.esme import (
     save_part,
     save_submits,
 )
-from gateway.store.ports import Place, Store, Tx
+from gateway.store.ports import Store, Tx
 
 _log = PacedLog(__name__, most=100)
 
@@ -105,8 +105,11 @@ class Submissions:
             What to answer to each, in their order; committed.
 
         Raises:
-            StoreError: nothing was stored; `Overloaded`, because too much waits for that already.
+            QuotaExceeded: it comes too fast, or has too much waiting; nothing was stored.
+            StoreError: nothing was stored; `Overloaded`, because too much waits for that already, or for the network.
         """
+        key = self._key(account)
+        self._intake.limits.admit(key)
         now = truncate_ms(self._clock.now())
         works: list[_Work | Refusal] = []
         n_prepared = 0
@@ -120,9 +123,13 @@ class Submissions:
         told: dict[str, Told] = {}
         if ready:
             n_rows = sum(work.n_rows for work in ready)
-            with self._intake.room.hold_octets(sum(map(_weigh, ready))):
+            drafts = [draft for work in ready for draft in work.drafts]
+            with (
+                self._intake.room.hold_octets(sum(map(_weigh, ready))),
+                self._intake.limits.hold(key, drafts),
+            ):
                 joined, told = await self._store.write(
-                    lambda tx: self._save(tx, account, ready, now), n_rows=n_rows, place=Place.DOOR
+                    lambda tx: self._save(tx, account, ready, now), n_rows=n_rows
                 )
             for parts in joined:
                 self._note_joined(parts)

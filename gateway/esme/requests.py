@@ -134,7 +134,7 @@ class Requests:
         if fresh.n_segments > 1 and (fresh.concat_ref is None or concat_width(fresh.concat_ref) != bits):
             reference = await take_concat_ref(tx, fresh.recipient, bits)
             fresh = msgspec.structs.replace(fresh, concat_ref=reference)
-        await replace_message(tx, fresh, draft.segments)
+        await replace_message(tx, message, fresh, draft.segments)
         tx.record(message_event(fresh, now, by=draft.by))
 
 

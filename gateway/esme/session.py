@@ -39,7 +39,7 @@ from drivers.smpp.wire.pdus import (
     SubmitSmResp,
 )
 from gateway.clock import Clock
-from gateway.errors import StoreError
+from gateway.errors import QuotaExceeded, StoreError
 from gateway.esme.allowance import AccountState
 from gateway.esme.intake import Submissions, Told
 from gateway.esme.requests import Requests
@@ -214,7 +214,7 @@ class EsmeSession:
                 self._answer_submission(request, refusal)
         try:
             told = await self._submissions.submit(self._state.account, [submitted for _, submitted in read])
-        except StoreError as error:
+        except (StoreError, QuotaExceeded) as error:
             _log.warning("smpp server: %s can't submit: %s", self._bind.system_id, error)
             told = [Refusal(status_for(error), error.code)] * len(read)
         for (request, _), outcome in zip(read, told, strict=True):

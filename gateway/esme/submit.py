@@ -14,7 +14,7 @@ from drivers.codec.text import decode_text, to_plain
 from drivers.smpp.server.submit import Refusal, Submitted, WireAddress
 from drivers.smpp.text import MAX_ADDRESS_CHARS
 from drivers.smpp.wire.constants import CommandStatus
-from gateway.errors import GatewayError, InvalidRequest, Overloaded, QuotaExceeded
+from gateway.errors import Backlogged, GatewayError, InvalidRequest, Overloaded, QueueFull, QuotaExceeded
 from gateway.esme.account import EsmeAccount
 from gateway.model.request import MessageRequest
 
@@ -104,6 +104,8 @@ def status_for(error: GatewayError) -> CommandStatus:
     """How a refusal of the product is said in SMPP."""
     if isinstance(error, InvalidRequest):
         return _STATUS_BY_CODE.get(error.errors[0].code, CommandStatus.RSUBMITFAIL)
+    if isinstance(error, QueueFull | Backlogged):
+        return CommandStatus.RMSGQFUL
     if isinstance(error, QuotaExceeded):
         return CommandStatus.RTHROTTLED
     if isinstance(error, Overloaded):

@@ -37,7 +37,7 @@ from gateway.pipeline.intake.plan import Planner
 from gateway.routing.channel import ChannelDirectory, ChannelState
 from gateway.routing.rules import queues_of
 from gateway.store.kannel import save_wishes
-from gateway.store.ports import Place, Store, Tx
+from gateway.store.ports import Store, Tx
 
 _MAX_OCTETS = 140
 _CONCAT_OCTETS = {8: 5, 16: 6}
@@ -113,13 +113,8 @@ class SendDoor:
         if not account.can_send_as(wanted.sender):
             raise Refused(BAD_SENDER)
         plan = _plan(wanted, self._intake.reference_bits, self._intake.max_segments)
-        request = self._request(account, wanted)
-        key = ApiKey(
-            id=KeyId(f"kannel:{account.username}"),
-            name=account.username,
-            scopes=frozenset({Scope.SEND}),
-            created_at=_BEGAN,
-        )
+        request, key = self._request(account, wanted), _key_of(account)
+        self._intake.limits.admit(key)
         drafts: dict[str, Draft] = {}
         planner, breath = self._intake.make_planner(), Breath()
         source = account.source_for(wanted.sender)
@@ -191,9 +186,8 @@ class SendDoor:
                 await save_wishes(tx, ((message.id, wish) for message in saved), now)
             return True
 
-        with self._intake.room.hold(drafts):
-            n_rows = sum(1 + len(draft.segments) for draft in drafts)
-            taken = await self._store.write(op, n_rows=n_rows, place=Place.DOOR)
+        with self._intake.hold(_key_of(account), drafts):
+            taken = await self._store.write(op, n_rows=sum(len(draft.segments) for draft in drafts))
         if not taken:
             raise Refused(DENIED)
         queues = {draft.message.queue for draft in drafts}
@@ -205,6 +199,16 @@ class SendDoor:
             and not queues.isdisjoint(queues_of(channel.name, channel.groups))
             for channel in self._channels.snapshots()
         )
+
+
+def _key_of(account: KannelAccount) -> ApiKey:
+    """What its messages bear as the key that sent them."""
+    return ApiKey(
+        id=KeyId(f"kannel:{account.username}"),
+        name=account.username,
+        scopes=frozenset({Scope.SEND}),
+        created_at=_BEGAN,
+    )
 
 
 def _spell(number: str, *, international: bool) -> Sequence[str]:

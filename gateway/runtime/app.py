@@ -21,8 +21,9 @@ from gateway.model.events import reached_status
 from gateway.pipeline.alarms import tell_alarm
 from gateway.pipeline.chores import make_chores
 from gateway.pipeline.inbound import Inbox
-from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.batches import Batches
+from gateway.pipeline.intake.limits import Limits
 from gateway.pipeline.operator.suppress import read_older_entries
 from gateway.pipeline.receipts.apply import Receipts, save_accounts
 from gateway.pipeline.receipts.inquiry import Inquiry
@@ -45,6 +46,7 @@ from gateway.runtime.policies import (
     make_intake_settings,
     make_keeping,
     make_keyword_policy,
+    make_limits,
     make_patience,
     make_price_list,
     make_receivers,
@@ -53,7 +55,6 @@ from gateway.runtime.policies import (
 )
 from gateway.runtime.reload import CHANNELS, Adopter, ConfigFile, Reload, Running
 from gateway.runtime.stores import OpenStore, open_store
-from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.config import Settings
 from gateway.settings.store import beside_store
 from gateway.store.ports import CommitFigures
@@ -84,6 +85,7 @@ class Gateway:
         store: OpenStore,
         clock: Clock,
         metrics: Metrics,
+        limits: Limits,
         file: ConfigFile | None = None,
     ) -> None:
         self.store = store
@@ -113,9 +115,8 @@ class Gateway:
         self._standstill = StandstillWatch(self._scheduler, self._lanes, store, clock, metrics)
         wake = self._scheduler.wake
         store.on_claimable(wake)
-        self._webhooks = WebhookSide(settings.webhooks, store, clock, metrics)
-        intake_settings = self._make_intake_settings(settings)
-        self.intake = Intake(store, clock, intake_settings, shares)
+        intake_settings = make_intake_settings(settings, self._lanes)
+        self.intake = Intake(store, clock, intake_settings, shares, limits)
         region = settings.numbers.region
         self._inbox = inbox = Inbox(store, clock, self.intake, make_keyword_policy(settings), region, metrics)
         receipts = Receipts(store, clock, metrics, region)
@@ -197,7 +198,16 @@ class Gateway:
         """
         metrics = make_metrics()
 
+        clock = clock or SystemClock()
+        limits = Limits(
+            clock,
+            make_limits(settings),
+            valid_for_s=settings.queue.valid_for_s,
+            refused=lambda limit, owner: labeled(metrics.limit_refusals, limit, owner).inc(),
+        )
+
         def observe(figures: CommitFigures) -> None:
+            limits.note(figures)
             metrics.commit_operations.observe(figures.n_operations)
             metrics.commit_seconds.observe(figures.seconds)
             for event in figures.events:
@@ -212,7 +222,7 @@ class Gateway:
         store = await open_store(
             settings.store, exclusive=True, on_commit=observe, on_migration=MigrationNotes().take
         )
-        return cls(settings, store, clock or SystemClock(), metrics, file)
+        return cls(settings, store, clock, metrics, limits, file)
 
     async def start(self) -> None:
         """Settle what a crash left, then bring up delivery log, channels and API.
@@ -224,6 +234,7 @@ class Gateway:
         await read_older_entries(self.store, self._settings.numbers.region)
         await self._sweeper.recover()
         await self._lines.open()
+        await self.intake.limits.open(self.store)
         await self.store.write(lambda tx: save_accounts(tx, self._lanes))
         self._spawn(
             {
@@ -241,7 +252,6 @@ class Gateway:
             }
         )
         self._spawn(await self._kannel.open())
-        self._spawn(await self._webhooks.open())
         await self.channels.start()
         await self._serve_http()
         if self.esme is not None:
@@ -272,7 +282,6 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._kannel.close()
-        await self._webhooks.close()
         await self._delivery_log.write_rest()
         self._delivery_log.close()
         await self.store.close()
@@ -288,7 +297,7 @@ class Gateway:
         calls = ("kannel_accounts", "mo_routes", "webhooks.allow_targets", *CHANNELS)
         return [
             Adopter(words, lambda new: self._inbox.adopt(make_keyword_policy(new))),
-            Adopter(accepting, lambda new: self.intake.adopt(self._make_intake_settings(new))),
+            Adopter(accepting, lambda new: self.intake.adopt(make_intake_settings(new, self._lanes))),
             Adopter(("queue", "retry"), self._adopt_queue),
             Adopter(
                 ("shares", "smpp_accounts", "kannel_accounts"),
@@ -296,13 +305,11 @@ class Gateway:
             ),
             Adopter(
                 calls,
-                lambda new: self._kannel.adopt(new, self._make_intake_settings(new).channels),
+                lambda new: self._kannel.adopt(new, make_intake_settings(new, self._lanes).channels),
             ),
+            Adopter(("limits", "queue"), lambda new: self.intake.limits.adopt(make_limits(new))),
             Adopter(("prices", *CHANNELS), lambda new: self.store.adopt_prices(make_price_list(new))),
-            Adopter(("webhooks",), lambda new: self._webhooks.adopt(new.webhooks)),
-            Adopter(
-                ("retention", "webhooks.keep"), lambda new: self._retention.adopt(self._make_chores(new))
-            ),
+            Adopter(("retention",), lambda new: self._retention.adopt(self._make_chores(new))),
             Adopter(("alerts",), lambda new: self._alerts.adopt(make_receivers(new))),
             Adopter(("log.level",), lambda new: set_level(new.log.level)),
             Adopter(
@@ -318,9 +325,6 @@ class Gateway:
             holder.adopt(policy)
         self._troubles.adopt(policy.first_s, policy.cap_s)
         self._scheduler.adopt(make_patience(new), policy)
-
-    def _make_intake_settings(self, settings: Settings) -> IntakeSettings:
-        return make_intake_settings(settings, self._lanes, self._webhooks.check_callback)
 
     def _renew(self) -> None:
         self._http.renew()

@@ -24,6 +24,7 @@ from gateway.runtime.notify import notify, watchdog_interval_s
 from gateway.runtime.reload import ConfigFile
 from gateway.runtime.signals import Signals
 from gateway.settings.config import Settings
+from gateway.settings.limits import OTHERS
 from gateway.settings.store import CONTROL, beside_store
 from gateway.store.keys import list_keys
 from gateway.store.ports import Store, Tx
@@ -94,11 +95,13 @@ def _warn_of_keys(settings: Settings, names: Collection[str]) -> None:
     """What only the store knows: whether there are the keys that the config is about."""
     if not names:
         _log.warning("there is no API key yet; make one: hongyan keys create --name NAME --scopes send,read")
-    for share in settings.shares:
-        if share.key not in names:
-            _log.warning(
-                f"[[shares]] names the API key {share.key!r}, and there is none; see hongyan keys list"
-            )
+    limited = [one.key for one in settings.limits if one.key != OTHERS and ":" not in one.key]
+    for table, keys in (("shares", [share.key for share in settings.shares]), ("limits", limited)):
+        for key in keys:
+            if key not in names:
+                _log.warning(
+                    f"[[{table}]] names the API key {key!r}, and there is none; see hongyan keys list"
+                )
 
 
 class Rereading:

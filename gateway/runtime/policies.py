@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from gateway.alerts.receivers import Receiver
 from gateway.pipeline.chores import Keeping
 from gateway.pipeline.inbound import KeywordPolicy
 from gateway.pipeline.intake.accept import IntakeSettings
+from gateway.pipeline.intake.limits import LimitSettings
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.turns_of_age import Patience
 from gateway.policy.optout import Keywords
 from gateway.routing.prices import Prices
 from gateway.routing.retry import RetryPolicy
 from gateway.settings.config import Settings
+from gateway.settings.limits import bounds_of, gather_limits
 from gateway.settings.prices import make_prices
 from gateway.settings.retry import make_policy
 from gateway.settings.shares import weights_of
 
 
-def make_intake_settings(
-    settings: Settings, lanes: Iterable[Lane], check_callback: Callable[[str], str]
-) -> IntakeSettings:
+def make_intake_settings(settings: Settings, lanes: Iterable[Lane]) -> IntakeSettings:
     """What accepting depends on; ``lanes`` are those of the channels that the settings have."""
     lanes = list(lanes)
     return IntakeSettings(
@@ -30,7 +30,6 @@ def make_intake_settings(
         valid_for_s=settings.queue.valid_for_s,
         text=settings.text.rules(),
         without_options=frozenset(lane.name for lane in lanes if not lane.traits.takes_options),
-        check_callback=check_callback,
     )
 
 
@@ -57,10 +56,7 @@ def make_patience(settings: Settings) -> Patience:
 
 def make_keeping(settings: Settings) -> Keeping:
     """How long each kind is kept."""
-    kept = settings.retention
-    return Keeping(
-        kept.texts, kept.messages, kept.events, kept.inbound, kept.receipts, settings.webhooks.keep_s
-    )
+    return Keeping(**{kind: getattr(settings.retention, kind) for kind in Keeping._fields})
 
 
 def make_weights(settings: Settings) -> dict[str, int]:
@@ -80,3 +76,10 @@ def make_price_list(settings: Settings) -> Prices:
 def make_receivers(settings: Settings) -> list[Receiver]:
     """``[[alerts]]``, in the order of the file."""
     return [table.receiver() for table in settings.alerts]
+
+
+def make_limits(settings: Settings) -> LimitSettings:
+    """How much may wait, and how fast senders may come."""
+    queue = settings.queue
+    in_all = bounds_of(queue.max_messages, queue.max_megabytes, queue.max_age_s)
+    return gather_limits(in_all, settings.limits)

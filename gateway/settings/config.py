@@ -36,10 +36,11 @@ from gateway.settings.forms import (
     show,
     whole_number,
 )
-from gateway.settings.http import HttpSettings
+from gateway.settings.http import HttpSettings, WebhookSettings
 from gateway.settings.kannel import KannelAccountSettings, MoRouteSettings, kannel_faults
 from gateway.settings.kinds.carrier_link import CarrierLink
 from gateway.settings.kinds.stick import StickSettings
+from gateway.settings.limits import SenderLimits, limit_faults
 from gateway.settings.numbers import check_numbers
 from gateway.settings.prices import PriceSettings, price_faults
 from gateway.settings.queue import QueueSettings
@@ -51,7 +52,6 @@ from gateway.settings.shares import ShareSettings, twice_named
 from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings, check_accounts
 from gateway.settings.store import StoreSettings
 from gateway.settings.text import TextSettings
-from gateway.settings.webhooks import WebhookSettings
 
 DEFAULT_CONFIG = Path("/etc/hongyan/hongyan.toml")
 """Read by `serve` and `check` when no file is named."""
@@ -263,6 +263,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention: RetentionSettings = RetentionSettings()
     shares: tuple[ShareSettings, ...] = ()
     prices: tuple[PriceSettings, ...] = ()
+    limits: tuple[SenderLimits, ...] = ()
     alerts: tuple[AlertSettings, ...] = ()
     retry: tuple[RetrySettings, ...] = ()
 
@@ -279,6 +280,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         yield from retention_faults(self.retention, self.modems)
         yield from twice_named(self.shares)
         yield from price_faults(self.prices, channels)
+        yield from limit_faults(
+            self.limits,
+            [account.system_id for account in self.smpp_accounts],
+            [account.username for account in self.kannel_accounts],
+        )
         yield from alert_faults(self.alerts, channels, self.numbers.region)
         yield from twice_planned(self.retry)
         yield from check_numbers(

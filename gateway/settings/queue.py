@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.settings.forms import Duration, Form, one_of, whole_number
+from gateway.settings.limits import NEVER_S, MostAge, MostMegabytes, MostMessages
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +23,9 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
         retry_cap_s: the longest pause between two attempts.
         help_after_s: a message that more urgent ones go before is helped when it has waited for so long.
         help_one_of: one of so many places of its queue goes to messages that are helped.
+        max_messages: that may wait for the network, in all.
+        max_megabytes: that these may take in the store.
+        max_age_s: while one has waited longer, nothing more is taken; `NEVER_S` for no limit.
     """
 
     on_uncertain: Annotated[Literal["hold", "retry", "fail"], Form(one_of("hold", "retry", "fail"))] = "hold"
@@ -31,6 +35,9 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     retry_cap_s: Duration = msgspec.field(default=1800.0, name="retry_cap")
     help_after_s: Duration = msgspec.field(default=60.0, name="help_after")
     help_one_of: Annotated[int, Form(whole_number(2, 1_000))] = 10
+    max_messages: MostMessages = 5_000_000
+    max_megabytes: MostMegabytes = 10_000
+    max_age_s: MostAge = msgspec.field(default=NEVER_S, name="max_age")
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """The first pause is not longer than the longest."""

@@ -18,6 +18,7 @@ from gateway.clock import format_ms
 from gateway.errors import StaleWrite
 from gateway.model.message import Message, MessageStatus, Segment
 from gateway.routing.costs import charge
+from gateway.routing.load import WAITING
 from gateway.store.ports import Tx
 from gateway.store.rows import message_changes, segment_changes
 from gateway.store.sequences import is_done, leave_sequence
@@ -76,6 +77,8 @@ async def save_changes(tx: Tx, changes: Sequence[Change]) -> list[bool]:
     if tx.prices:
         _charge_for(tx, changes)
     for change in changes:
+        if (change.before.status in WAITING) != (change.after.status in WAITING):
+            tx.count_waiting(change.after, 1 if change.after.status in WAITING else -1)
         if change.before.n_segments > 1:
             await _save_further(tx, change)
         if _is_claimable(change):

@@ -192,9 +192,9 @@ async def drop_parts(tx: Tx, parts: Iterable[EsmePart]) -> None:
     await tx.execute_many("DELETE FROM esme_parts WHERE told_id = ?", [(part.told_id,) for part in parts])
 
 
-async def replace_message(tx: Tx, message: Message, segments: Sequence[Segment]) -> None:
-    """Put a message in the place of the one with its id, of which no segment was ever tried."""
-    await delete_message(tx, message.id)
+async def replace_message(tx: Tx, before: Message, message: Message, segments: Sequence[Segment]) -> None:
+    """Put a message in the place of the one with its id, which waits and of which no segment was ever tried."""
+    await delete_message(tx, before)
     await save_messages(tx, [(message, segments)])
 
 

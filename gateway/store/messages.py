@@ -17,6 +17,7 @@ import msgspec
 from gateway.clock import format_ms
 from gateway.ids import MessageId, first_id, read_time
 from gateway.model.message import Message, MessageStatus, Segment
+from gateway.routing.load import WAITING
 from gateway.routing.order import make_rank
 from gateway.store.ports import Row, Tx, placeholders
 from gateway.store.rows import (
@@ -80,6 +81,9 @@ async def save_messages(
     further = [segment_params(message.id, s) for message, segments in accepted for s in segments[1:]]
     if further:
         await tx.execute_many(_INSERT_SEGMENT, further)
+    for message, _ in accepted:
+        if message.status in WAITING:
+            tx.count_waiting(message, 1)
     for queue in {message.queue for message, _ in accepted if message.status is MessageStatus.QUEUED}:
         tx.claimable(queue)
 
@@ -94,10 +98,11 @@ def _new_row(message: Message, first: Segment, tag: int | None) -> list[Any]:
     ]
 
 
-async def delete_message(tx: Tx, message_id: str) -> None:
-    """Take a message away as if it had never been accepted: another one is to have its id."""
-    await tx.execute("DELETE FROM segments WHERE message_id = ?", (message_id,))
-    await tx.execute("DELETE FROM messages WHERE id = ?", (message_id,))
+async def delete_message(tx: Tx, message: Message) -> None:
+    """Take a message that waits away as if it had never been accepted: another one is to have its id."""
+    await tx.execute("DELETE FROM segments WHERE message_id = ?", (message.id,))
+    if await tx.execute("DELETE FROM messages WHERE id = ?", (message.id,)):
+        tx.count_waiting(message, -1)
 
 
 _TAKE_REFERENCE = (

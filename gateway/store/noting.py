@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.model.events import Event
+from gateway.model.message import Message
 from gateway.routing.costs import Charge
 from gateway.routing.prices import Prices
 from gateway.store.ports import Row, Tx
@@ -64,6 +65,10 @@ class NotingTx:
     def charge(self, charge: Charge) -> None:
         """See `gateway.store.ports.Tx`."""
         self._tx.charge(charge)
+
+    def count_waiting(self, message: Message, sign: int) -> None:
+        """See `gateway.store.ports.Tx`."""
+        self._tx.count_waiting(message, sign)
 
     def record(self, event: Event) -> None:
         """See `gateway.store.ports.Tx`."""

@@ -16,7 +16,7 @@ from gateway.errors import StoreError, StoreFull
 from gateway.routing.channel import ChannelState
 from gateway.routing.limits import BreakerState
 from gateway.store.backlog import Backlog, count_backlog
-from gateway.store.outbox_gone import NO_DEBTS
+from gateway.store.outbox import NO_DEBTS
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 from gateway.views.shapes import Status
@@ -170,6 +170,12 @@ def watch(context: ApiContext, backlog: list[Backlog]) -> None:
         "Alarms that are open.",
         "kind",
         lambda: {kind: n for counted in backlog for kind, n in counted.alarms.items()},
+    )
+    metrics.watch_by(
+        "hongyan_limit_fill_ratio",
+        "How full a limit of what waits is: 1 when nothing more is taken.",
+        ("limit", "owner"),
+        context.intake.limits.fills,
     )
     metrics.watch(
         "hongyan_channel_up",

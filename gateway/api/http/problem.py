@@ -28,6 +28,7 @@ from aiohttp.typedefs import Handler
 
 from drivers.paced_log import LogQuota
 from gateway.errors import (
+    Backlogged,
     FieldError,
     GatewayError,
     InvalidRequest,
@@ -215,6 +216,8 @@ def _headers_for(error: GatewayError) -> dict[str, str] | None:
             return {"Accept-Encoding": ", ".join(error.codings)}
         case TooSlow():
             return {"Connection": "close"}
+        case Backlogged():
+            return {"Retry-After": str(ceil(error.retry_after_s))}
         case Overloaded():
             return {"Retry-After": str(_RETRY_OVERLOAD_S)}
         case QuotaExceeded():

@@ -8,7 +8,8 @@ are committed in one transaction, together with the answer that an Idempotency-K
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from gateway.model.msisdn import InvalidNumber, parse_number
 from gateway.model.request import MessageRequest, PreviewRequest
 from gateway.pipeline.intake.admission import Room
 from gateway.pipeline.intake.drafts import AcceptedMessage, Draft, save_drafts
+from gateway.pipeline.intake.limits import Limits
 from gateway.pipeline.intake.plan import Planner, fits, preview_request
 from gateway.pipeline.once import Once, find_kept
 from gateway.policy.text import DEFAULT_RULES, Preview, TextRules, cut_text
@@ -31,7 +33,7 @@ from gateway.routing.order import band_of
 from gateway.routing.rules import choose_queue, queues_of
 from gateway.routing.shares import Shares
 from gateway.store.keys import save_answer
-from gateway.store.ports import Place, Store, Tx
+from gateway.store.ports import Store, Tx
 
 MAX_AHEAD = timedelta(days=366)
 """How far ahead a message may be scheduled."""
@@ -69,7 +71,6 @@ class IntakeSettings(NamedTuple):
         valid_for_s: for messages that do not say.
         text: how texts are encoded and cut.
         without_options: those of the channels that can't carry options for a carrier.
-        check_callback: told of each callback URL that a message is to have; what is wrong with it, or empty.
     """
 
     region: str
@@ -77,7 +78,6 @@ class IntakeSettings(NamedTuple):
     valid_for_s: float
     text: TextRules = DEFAULT_RULES
     without_options: Collection[str] = ()
-    check_callback: Callable[[str], str] = lambda _url: ""
 
 
 class Intake:
@@ -88,19 +88,38 @@ class Intake:
         clock: the time.
         settings: see `IntakeSettings`.
         shares: the lines of all who send.
+        limits: see the attribute; None for none.
 
     Attributes:
         room: what waits for the writer; whoever stores drafts of its own holds a part of it meanwhile.
+        limits: of what waits for the network, and of paces; whoever stores drafts of clients asks them, see `hold`.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, settings: IntakeSettings, shares: Shares | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        settings: IntakeSettings,
+        shares: Shares | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._shares = shares or Shares(0)
         self._store = store
         self._clock = clock
         self._settings = settings
         self.room = Room()
+        self.limits = limits or Limits(clock, valid_for_s=settings.valid_for_s)
+
+    @contextmanager
+    def hold(self, key: ApiKey | None, drafts: Sequence[Draft]) -> Iterator[None]:
+        """Have room for these, and within the limits, until they are stored.
+
+        Raises:
+            QueueFull: their sender has too much waiting.
+            Overloaded: too much waits to be stored; or `Backlogged`, for the network.
+        """
+        with self.room.hold(drafts), self.limits.hold(key, drafts):
+            yield
 
     def adopt(self, settings: IntakeSettings) -> None:
         """Go by other settings from now on; what was accepted stays as it is."""
@@ -150,16 +169,16 @@ class Intake:
         Raises:
             InvalidRequest: each fault with its pointer; nothing was stored.
             IdempotencyMismatch: the key came before with another body.
+            QuotaExceeded: the key comes too fast, or has too much waiting.
             StoreError: nothing was stored; `Overloaded`, because too much waits for that already.
         """
         if (answer := await self._replayed(key, idempotency)) is not None:
             return answer
+        self.limits.admit(key)
         draft = self.draft(request, key=key)
         if idempotency is None:
-            with self.room.hold([draft]):
-                return await self._store.write_jointly(
-                    save_drafts, draft, n_rows=_n_rows(draft), place=Place.DOOR
-                )
+            with self.hold(key, [draft]):
+                return await self._store.write_jointly(save_drafts, draft)
 
         async def save_once(tx: Tx) -> AcceptedMessage | bytes:
             once = once_of(key, idempotency)
@@ -170,8 +189,8 @@ class Intake:
             await save_answer(tx, *once, answer, at)
             return accepted
 
-        with self.room.hold([draft]):
-            return await self._store.write(save_once, n_rows=_n_rows(draft), place=Place.DOOR)
+        with self.hold(key, [draft]):
+            return await self._store.write(save_once)
 
     async def _replayed(self, key: ApiKey | None, idempotency: Idempotency | None) -> bytes | None:
         """The first answer to an Idempotency-Key that came before, even if the request would be refused by now."""
@@ -265,9 +284,6 @@ class Intake:
             errors.append(FieldError("/schedule_at", "too_far", "schedule it within the next 366 days"))
         if starts_at and request.sequence is not None:
             errors.append(_NO_SCHEDULE)
-        url = request.callback_url
-        if url is not None and (fault := self._settings.check_callback(url)):
-            errors.append(FieldError("/callback_url", "bad_url", fault))
         if plan is None:
             plan = (planner or self.make_planner()).plan(request, errors)
         else:
@@ -292,7 +308,7 @@ class Intake:
             schedule_at=starts_at,
             valid_for_s=request.valid_for,
             report=request.report,
-            callback_url=url,
+            callback_url=request.callback_url,
             reference=request.reference,
             sequence=request.sequence,
             tags=request.tags,
@@ -333,11 +349,6 @@ def owner_of(key: ApiKey | None) -> str:
 def once_of(key: ApiKey | None, idempotency: Idempotency) -> Once:
     """The row of the store that an Idempotency-Key stands in."""
     return Once(owner_of(key), idempotency.key, idempotency.body_hash)
-
-
-def _n_rows(draft: Draft) -> int:
-    """About how many it writes."""
-    return 1 + len(draft.segments)
 
 
 def _no_channel(request: MessageRequest) -> FieldError:

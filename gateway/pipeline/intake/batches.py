@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from gateway.clock import Breath, Clock
-from gateway.errors import InvalidRequest, StoreError
+from gateway.errors import InvalidRequest, QuotaExceeded, StoreError
 from gateway.ids import BatchId, make_id
 from gateway.model.message import ApiKey, MessageStatus
 from gateway.model.request import MessageRequest
@@ -29,10 +29,10 @@ from gateway.pipeline.intake.plan import Planner
 from gateway.pipeline.once import Once, find_kept
 from gateway.store.keys import begin_answer, put_answer, replace_answer
 from gateway.store.messages import list_batch
-from gateway.store.ports import Place, Store, Tx
+from gateway.store.ports import Store, Tx
 
-PIECE_MESSAGES: Final = 150
-PIECE_SEGMENTS: Final = 150
+PIECE_MESSAGES: Final = 500
+PIECE_SEGMENTS: Final = 400
 """Of one commit: some milliseconds of the writer's work, for which everybody else's single message waits."""
 MOST_SEGMENTS: Final = 100_000
 """Of one call: 10,000 messages of 10 segments."""
@@ -140,7 +140,8 @@ class Batches:
     ) -> AcceptedBatch | bytes:
         """Take many messages; a bad one never spoils the others.
 
-        What can't be stored after a part of the batch was is rejected with the store's reason.
+        What can't be stored after a part of the batch was, or is above a limit of what may wait, is rejected with that
+        reason. A batch that may begin is not held up by its key's rate: who comes behind it pays for it.
 
         Args:
             requests: in the order of the request, read one by one as they are wanted; those that were already refused
@@ -153,15 +154,16 @@ class Batches:
 
         Raises:
             IdempotencyMismatch: the key came before with another body.
+            QuotaExceeded: the key comes too fast, or has too much waiting; nothing of this call was stored.
             StoreError: nothing of this call was stored.
 
         Cancel: what was committed is taken.
         """
-        if idempotency is None:
-            return await self._take(requests, self._begin(key, None))
         work = self._begin(key, idempotency)
-        answer = await self._catch_up(work, once_of(key, idempotency))
-        return answer if answer is not None else await self._take(requests, work)
+        if idempotency is not None and (answer := await self._catch_up(work, once_of(key, idempotency))):
+            return answer
+        self._intake.limits.admit(key)
+        return await self._take(requests, work)
 
     def _begin(self, key: ApiKey | None, idempotency: Idempotency | None) -> _Work:
         batch = AcceptedBatch(BatchId(make_id()), [], [])
@@ -206,7 +208,7 @@ class Batches:
                         break
                 try:
                     is_stored = await self._store_piece(work, ended=not more)
-                except StoreError as error:
+                except (StoreError, QuotaExceeded) as error:
                     if not work.batch.items:
                         raise
                     self._give_up(work, error, waiting)
@@ -252,7 +254,7 @@ class Batches:
             False when the batch has come further by another way: nothing was stored.
 
         Raises:
-            StoreError: nothing of this piece was stored.
+            StoreError, QuotaExceeded: nothing of this piece was stored.
         """
         drafts, idempotency = [draft for _, draft in work.drafts], work.idempotency
         if not drafts and idempotency is None:
@@ -273,10 +275,8 @@ class Batches:
                 await put_answer(tx, *once, idempotency.render(batch), work.now)
             return items
 
-        with self._intake.room.hold(drafts):
-            stored = await self._store.write(
-                op, n_rows=sum(len(draft.segments) for draft in drafts), place=Place.PIECE
-            )
+        with self._intake.hold(work.key, drafts):
+            stored = await self._store.write(op, n_rows=sum(len(draft.segments) for draft in drafts))
         if stored is None:
             return False
         work.batch.items.extend(stored)
@@ -285,9 +285,12 @@ class Batches:
         return True
 
     def _give_up(
-        self, work: _Work, error: StoreError, waiting: Iterable[tuple[int, MessageRequest | Rejected]]
+        self,
+        work: _Work,
+        error: StoreError | QuotaExceeded,
+        waiting: Iterable[tuple[int, MessageRequest | Rejected]],
     ) -> None:
-        """The store takes no more of it: what is on disk is, and the rest is rejected."""
+        """No more of it is taken: what is on disk is, and the rest is rejected."""
         left = [index for index, _ in work.drafts]
         for index, request in waiting:
             if isinstance(request, Rejected):

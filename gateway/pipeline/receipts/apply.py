@@ -47,8 +47,6 @@ from gateway.telemetry.metrics import Metrics, labeled
 
 _CLOCK_MARGIN = timedelta(seconds=1)
 _MOST_ODD = 1_000
-_ROWS = 3
-"""What a receipt writes: its segment, its message, an event."""
 """Receipts of one channel that were not understood and are kept though their segment is known, of one run."""
 
 
@@ -101,7 +99,7 @@ class Receipts:
         Raises:
             StoreError: nothing was stored; the network must keep it.
         """
-        heard = await self._store.write_jointly(self._apply_all, (lane, receipt), n_rows=_ROWS)
+        heard = await self._store.write_jointly(self._apply_all, (lane, receipt))
         if not heard.taken:
             return False
         labeled(self._metrics.receipts, lane.name, receipt.state.value).inc()

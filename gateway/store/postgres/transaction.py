@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.model.events import Event
+from gateway.model.message import Message
 from gateway.routing.costs import Charge
+from gateway.routing.load import Coming, coming
 from gateway.routing.prices import NO_PRICES, Prices
 from gateway.store.ports import Row
 from gateway.store.postgres.session import Session
@@ -24,11 +26,12 @@ class PostgresTx:
     Attributes:
         prices: see `gateway.store.ports.Tx.prices`.
         charges: so far.
+        coming: see `gateway.store.ports.Tx.count_waiting`; so far.
         events: recorded so far.
         queues: said to be claimable so far, in that order; some perhaps twice.
     """
 
-    __slots__ = ("_careful", "_session", "charges", "events", "prices", "queues")
+    __slots__ = ("_careful", "_session", "charges", "coming", "events", "prices", "queues")
     for_update = " FOR UPDATE"
     skip_locked = " FOR UPDATE SKIP LOCKED"
 
@@ -36,6 +39,7 @@ class PostgresTx:
         self._session = session
         self.prices = prices
         self.charges: list[Charge] = []
+        self.coming: list[Coming] = []
         self._careful = careful
         self.events: list[Event] = []
         self.queues: list[str] = []
@@ -72,6 +76,10 @@ class PostgresTx:
     def charge(self, charge: Charge) -> None:
         """Write it when the group commits."""
         self.charges.append(charge)
+
+    def count_waiting(self, message: Message, sign: int) -> None:
+        """Tell it with the commit."""
+        self.coming.append(coming(message, sign))
 
     def record(self, event: Event) -> None:
         """Append to the timeline when the group commits."""

@@ -15,7 +15,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from gateway.errors import StoreBusy, StoreError, StoreUnavailable
 from gateway.routing.prices import NO_PRICES
@@ -129,7 +129,9 @@ class GroupWriter:
             done = await self._commit(group)
         except Exception as exc:  # noqa: BLE001 - every caller learns it
             done = self._fail_all(group, exc)
-        return done, CommitFigures(len(group), time.perf_counter() - started, done.events, done.spent)
+        return done, CommitFigures(
+            len(group), time.perf_counter() - started, done.events, done.spent, done.coming
+        )
 
     async def _commit(self, group: list[Waiting]) -> Committed:
         give_up_at = time.monotonic() + PATIENCE_S
@@ -187,7 +189,7 @@ class GroupWriter:
             spent = await save_charges(tx, tx.charges) if tx.charges else {}
             # The last statements before the commit: their numbers are in the order of commits.
             last = await append_events(tx, tx.events) if tx.events else 0
-            committed = Committed(ended, last, tx.events, frozenset(tx.queues), spent)
+            committed = Committed(ended, last, tx.events, frozenset(tx.queues), spent, tx.coming)
             await self._mark(session, committed)
         try:
             async with asyncio.timeout(ANSWER_S):
@@ -234,16 +236,16 @@ class GroupWriter:
                 return bool(rows) and rows[0][0] == self._n
 
     async def _run_guarded(self, session: Session, tx: PostgresTx, waiting: Waiting) -> Ended:
-        n_events, n_queues, n_charges = len(tx.events), len(tx.queues), len(tx.charges)
+        noted: tuple[list[Any], ...] = (tx.events, tx.queues, tx.charges, tx.coming)
+        before = [len(one) for one in noted]
         await session.run("SAVEPOINT op")
         try:
             (ended,) = await _run_together(tx, [waiting])
         except Exception as exc:
             if is_lost(exc) or is_conflict(exc) or not session.is_open:
                 raise
-            del tx.events[n_events:]
-            del tx.queues[n_queues:]
-            del tx.charges[n_charges:]
+            for one, n in zip(noted, before, strict=True):
+                del one[n:]
             await session.run("ROLLBACK TO op; RELEASE op")
             return Ended(waiting.done, None, translate(exc, self._target.shown))
         await session.run("RELEASE op")

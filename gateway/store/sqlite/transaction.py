@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from gateway.model.events import Event
+from gateway.model.message import Message
 from gateway.routing.costs import Charge
+from gateway.routing.load import Coming, coming
 from gateway.routing.prices import NO_PRICES, Prices
 from gateway.store.ports import Row
 
@@ -21,18 +23,20 @@ class SqliteTx:
     Attributes:
         prices: see `gateway.store.ports.Tx.prices`.
         charges: so far.
+        coming: see `gateway.store.ports.Tx.count_waiting`; so far.
         events: recorded so far.
         queues: said to be claimable so far, in that order; some perhaps twice.
         for_update, skip_locked: nothing: a transaction that writes is the only one from its beginning on.
     """
 
-    __slots__ = ("_db", "charges", "events", "prices", "queues")
+    __slots__ = ("_db", "charges", "coming", "events", "prices", "queues")
     for_update = skip_locked = ""
 
     def __init__(self, db: sqlite3.Connection, prices: Prices = NO_PRICES) -> None:
         self._db = db
         self.prices = prices
         self.charges: list[Charge] = []
+        self.coming: list[Coming] = []
         self.events: list[Event] = []
         self.queues: list[str] = []
 
@@ -64,6 +68,10 @@ class SqliteTx:
     def charge(self, charge: Charge) -> None:
         """Write it when the group commits."""
         self.charges.append(charge)
+
+    def count_waiting(self, message: Message, sign: int) -> None:
+        """Tell it with the commit."""
+        self.coming.append(coming(message, sign))
 
     def record(self, event: Event) -> None:
         """Append to the timeline when the group commits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from gateway.routing.prices import NO_PRICES
 from gateway.store.costs import save_charges
@@ -48,7 +49,9 @@ class GroupWriter:
                 done = self._run_group(group, guarded=True)
             except Exception as exc:  # noqa: BLE001 - the commit itself failed: every caller learns it
                 done = self._fail_all(group, exc)
-        return done, CommitFigures(len(group), time.perf_counter() - started, done.events, done.spent)
+        return done, CommitFigures(
+            len(group), time.perf_counter() - started, done.events, done.spent, done.coming
+        )
 
     def look_for_news(self) -> int | None:
         """The timeline's last ``seq`` if other processes have committed since the last look; None if not."""
@@ -89,19 +92,19 @@ class GroupWriter:
             if db.in_transaction:  # SQLite itself rolls back on some errors, a full disk among them
                 db.execute("ROLLBACK")
             raise
-        return Committed(ended, last, tx.events, frozenset(tx.queues), spent)
+        return Committed(ended, last, tx.events, frozenset(tx.queues), spent, tx.coming)
 
     def _run_guarded(self, tx: SqliteTx, waiting: Waiting) -> Ended:
-        n_events, n_queues, n_charges = len(tx.events), len(tx.queues), len(tx.charges)
+        noted: tuple[list[Any], ...] = (tx.events, tx.queues, tx.charges, tx.coming)
+        before = [len(one) for one in noted]
         self._db.execute("SAVEPOINT op")
         try:
             (ended,) = _run_together(tx, [waiting])
         except Exception as exc:
             if not self._db.in_transaction:
                 raise
-            del tx.events[n_events:]
-            del tx.queues[n_queues:]
-            del tx.charges[n_charges:]
+            for one, n in zip(noted, before, strict=True):
+                del one[n:]
             self._db.execute("ROLLBACK TO op")
             self._db.execute("RELEASE op")
             return Ended(waiting.done, None, self._condition.note(exc))

@@ -1,0 +1,71 @@
+"""What waits is counted right through whole lives of messages, and again at the next start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.model.message import Message, Segment
+from gateway.pipeline.intake.limits import Limits
+from gateway.routing.load import WAITING, Fill, Load, coming
+from gateway.routing.retry import RetryPolicy
+from gateway.store.load import count_load
+from gateway.store.messages import save_messages
+from gateway.store.ports import CommitFigures, Tx
+from tests.property.test_lifecycle_pipeline import N_STEPS, World, everything, step
+from tests.support.gateway import Rig, ScriptedChannel, running
+
+pytestmark = pytest.mark.integration
+
+VALID_S = 72 * 3_600.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_count_is_that_of_the_store_at_every_moment(tmp_path: Path, seed: int):
+    world = World(seed)
+    world.kind = False
+    for _ in range(2):
+        sim = ScriptedChannel(driver=world.driver("sim"), kind="modem")
+        bind = ScriptedChannel(driver=world.driver("bind"))
+        drivers = {"sim": sim.driver, "bind": bind.driver}
+        policy = RetryPolicy(max_attempts=3)
+        async with running(
+            tmp_path / "s.db", sim, bind, policy=policy, clock=world.clock, started=False
+        ) as rig:
+            limits = Limits(world.clock, valid_for_s=VALID_S)
+            await limits.open(rig.store)
+            rig.store._on_commit = limits.note
+            await check(rig, limits)
+            await rig.start()
+            for _ in range(N_STEPS // 3):
+                await step(world, rig, drivers)
+                await rig.settled()
+                await check(rig, limits)
+
+
+async def check(rig: Rig, limits: Limits) -> None:
+    there = Load(VALID_S)
+    there.note(coming(message, 1) for message in await everything(rig) if message.status in WAITING)
+    counted = Load(VALID_S)
+    await count_load(rig.store, counted)
+    assert _figures(limits.waiting_of(None)) == _figures(there.all) == _figures(counted.all)
+
+
+def _figures(fill: Fill) -> tuple[object, ...]:
+    return fill.messages, fill.octets, dict(fill.since)
+
+
+async def test_what_is_rolled_back_is_not_counted(tmp_path: Path):
+    async with running(tmp_path / "s.db", ScriptedChannel(driver=World(1).driver("a")), started=False) as rig:
+        told: list[CommitFigures] = []
+        rig.store._on_commit = told.append
+        message: Message = await rig.send()
+        with pytest.raises(Exception, match=r"UNIQUE|duplicate|unexpected"):
+            await rig.store.write(lambda tx: _save_again(tx, message))
+        assert [change.sign for figures in told for change in figures.coming] == [1]
+
+
+async def _save_again(tx: Tx, message: Message) -> None:
+
+    await save_messages(tx, [(message, [Segment(part=1, payload=b"x")])])

@@ -1,0 +1,70 @@
+"""What waits for the network, counted as it comes and goes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.routing.load import PERIOD_S, Bounds, Coming, Excess, Load
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+VALID_S = 3_600
+
+
+def one(owner: str = "a", sign: int = 1, octets: int = 100, waited_s: float = 0.0) -> Coming:
+    return Coming(owner, sign, octets, NOW + timedelta(seconds=VALID_S - waited_s), None)
+
+
+def excesses(load: Load, owner: str, *bounds: float | None, n: int = 0, octets: int = 0) -> list[Excess]:
+    return list(load.of(owner).excesses(Bounds(*bounds), NOW.timestamp(), n, octets))  # type: ignore[arg-type]
+
+
+def test_bounds_are_of_what_waits_and_of_what_is_to_come():
+    load = Load(VALID_S)
+    load.note([one(), one(), one("b", octets=900)])
+    assert excesses(load, "a", 2, 200) == []
+    assert excesses(load, "a", 2, 200, n=1, octets=1) == [
+        Excess("messages", 2, 2),
+        Excess("octets", 200, 200),
+    ]
+    assert excesses(load, "b", 2, 200) == [Excess("octets", 900, 200)]
+    assert excesses(load, "nobody", 0, 0) == []
+    assert (load.all.messages, load.all.octets) == (3, 1_100)
+
+
+def test_the_age_is_that_of_the_one_that_has_waited_longest():
+    load = Load(VALID_S)
+    load.note([one(waited_s=600), one(waited_s=30)])
+    assert excesses(load, "a", None, None, 700) == []
+    assert [e.limit for e in excesses(load, "a", None, None, 300)] == ["age"]
+    load.note([one(sign=-1, waited_s=600)])
+    assert excesses(load, "a", None, None, 300) == []
+
+
+def test_what_is_scheduled_has_not_waited_yet():
+    load = Load(VALID_S)
+    load.note([one(waited_s=-86_400)])
+    assert load.of("a").age_s(NOW.timestamp()) == 0.0
+
+
+OWNERS = st.sampled_from("abc")
+
+
+@given(st.lists(st.tuples(OWNERS, st.integers(0, 10_000), st.integers(1, 999)), max_size=30), st.data())
+def test_whatever_comes_and_goes_the_count_is_that_of_those_who_are_there(
+    came: list[tuple[str, int, int]], data: st.DataObject
+):
+    load = Load(VALID_S)
+    load.note([one(owner, 1, octets, waited) for owner, waited, octets in came])
+    gone = data.draw(st.lists(st.integers(0, max(0, len(came) - 1)), unique=True, max_size=len(came)))
+    load.note([one(came[i][0], -1, came[i][2], came[i][1]) for i in gone])
+    left = [entry for i, entry in enumerate(came) if i not in gone]
+    for owner in "abc":
+        fill, mine = load.of(owner), [entry for entry in left if entry[0] == owner]
+        assert (fill.messages, fill.octets) == (len(mine), sum(entry[2] for entry in mine))
+        oldest = max((entry[1] for entry in mine), default=0)
+        assert oldest - PERIOD_S <= fill.age_s(NOW.timestamp()) <= oldest + PERIOD_S
+    assert load.all.messages == len(left)
+    assert set(load.owners) == {entry[0] for entry in left}, "who has nothing waiting takes no memory"
