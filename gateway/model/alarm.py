@@ -25,6 +25,8 @@ class AlarmKind(StrEnum):
 
     STANDSTILL = "standstill"
     """A channel has room, messages wait for it, and nothing moves. Subject: the channel."""
+    MASS_FAILURE = "mass_failure"
+    """Many messages fail in one way, and have something in common. Subject: the code, and what they have in common."""
     INTERNAL_ERROR = "internal_error"
     """Our own code failed on something, which was set aside. Subject: where."""
 

@@ -61,6 +61,7 @@ from gateway.store.ports import CommitFigures
 from gateway.telemetry.log import set_level
 from gateway.telemetry.metrics import Metrics, labeled, make_metrics
 from gateway.timeline.delivery_log import DeliveryLog
+from gateway.timeline.failures import FailureWatch
 
 _log = logging.getLogger(__name__)
 
@@ -170,6 +171,7 @@ class Gateway:
         self._kannel = KannelSide(
             settings, store, clock, self.intake, self.channels, intake_settings.channels, self._spawn
         )
+        self._failures = FailureWatch(store, clock)
         self._alerts = AlertDoor(store, clock, self.intake, metrics, make_receivers(settings))
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
         self._retention = Retention(store, clock, self._make_chores(settings), metrics)
@@ -246,6 +248,7 @@ class Gateway:
                 "leases": self._leases.run(),
                 "standstill watch": self._standstill.run(),
                 "alerts": self._alerts.run(),
+                "failure watch": self._failures.run(),
                 "budgets": self._budgets.run(self._lanes, self._scheduler.note_time),
                 **{f"inquiry {number}": inquiry.run() for number, inquiry in enumerate(self._inquiries)},
                 **{f"balance {number}": watch.run() for number, watch in enumerate(self._balances)},
