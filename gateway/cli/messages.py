@@ -66,7 +66,7 @@ def messages(
         for message in found:
             print_json(message)
         return
-    columns = ("id", "created", "to", "status", "channel", "parts", "text", "error")
+    columns = ("id", "created", "to", "status", "channel", "parts", "text", "waits for", "error")
     print_table(columns, [_row(message) for message in found])
 
 
@@ -139,8 +139,16 @@ def _row(message: dict[str, Any]) -> tuple[object, ...]:
         message["channel"],
         len(message["segments"]),
         text if len(text) <= _TEXT_CHARS else text[: _TEXT_CHARS - 1] + "…",
+        _name_reasons(message.get("waiting_for") or []),
         describe_error(message["error"]),
     )
+
+
+def _name_reasons(reasons: list[dict[str, Any]]) -> str | None:
+    """All codes in a word or two, with the first end that is known: ``hongyan show`` has the sentences."""
+    codes = ", ".join(dict.fromkeys(reason["code"] for reason in reasons))
+    ends = sorted(reason["until"] for reason in reasons if reason["until"])
+    return f"{codes} until {local_time(ends[0])}" if ends else codes or None
 
 
 def _segment_cells(segment: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 MOST = 1_000
 
@@ -39,9 +40,9 @@ class Bars:
         """All of them."""
         return frozenset(self._until)
 
-    def until(self, recipient: str) -> float | None:
-        """When a recipient's bar is over; None without one."""
-        return self._until.get(recipient)
+    def items(self) -> Iterable[tuple[str, float]]:
+        """Recipients, and when each bar is over."""
+        return self._until.items()
 
     def next_end(self) -> float:
         """When the first is over; infinite without any."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -78,6 +79,7 @@ class Standing:
         paced_until: when its rate, or the pace that it finds, allows the next segment; None for now.
         slowed_down: that is the pace, and not its rate.
         takes_options: see `gateway.routing.balancer.Taker`.
+        bars: recipients that it leaves to others, and until when.
     """
 
     snapshot: ChannelSnapshot
@@ -86,6 +88,7 @@ class Standing:
     paced_until: datetime | None = None
     slowed_down: bool = False
     takes_options: bool = True
+    bars: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class UssdReply(msgspec.Struct, frozen=True, kw_only=True):

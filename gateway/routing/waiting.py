@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import msgspec
 
@@ -13,6 +14,45 @@ from gateway.routing.budgets import Need
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing
 from gateway.routing.limits import BreakerState
 
+
+class WaitKind(StrEnum):
+    """What a message waits for, in few words; each code of a `Reason` is of one kind. The lighter come first."""
+
+    ORDER = "order"
+    """Others go first, or it goes in a moment."""
+    THROTTLE = "throttle"
+    """A rate, a pace, a pause of the channel's."""
+    HOURS = "hours"
+    BUDGET = "budget"
+    CHANNEL_DOWN = "channel_down"
+    RETRY = "retry"
+    SCHEDULE = "schedule"
+    ROUTE = "route"
+    """No channel can take it as the config is."""
+
+
+KINDS: Mapping[str, WaitKind] = {
+    "scheduled": WaitKind.SCHEDULE,
+    "retry_pause": WaitKind.RETRY,
+    "elsewhere": WaitKind.RETRY,
+    "sequence": WaitKind.ORDER,
+    "turn": WaitKind.ORDER,
+    "busy": WaitKind.ORDER,
+    "rate": WaitKind.THROTTLE,
+    "ramp": WaitKind.THROTTLE,
+    "cooldown": WaitKind.THROTTLE,
+    "active_hours": WaitKind.HOURS,
+    "quota": WaitKind.BUDGET,
+    "recipients": WaitKind.BUDGET,
+    "starting": WaitKind.CHANNEL_DOWN,
+    "down": WaitKind.CHANNEL_DOWN,
+    "stopped": WaitKind.CHANNEL_DOWN,
+    "paused": WaitKind.CHANNEL_DOWN,
+    "draining": WaitKind.CHANNEL_DOWN,
+    "no_channel": WaitKind.ROUTE,
+    "no_parameters": WaitKind.ROUTE,
+}
+_WEIGHTS = {kind: weight for weight, kind in enumerate(WaitKind)}
 _NEVER = 9_000
 """The year from which on a pause has no end of its own (`gateway.store.sequences`)."""
 
@@ -23,8 +63,10 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         code: ``scheduled``, ``retry_pause``, ``no_channel``, ``paused``, ``draining``, ``starting``, ``down``,
             ``stopped``, ``cooldown``, ``rate``, ``quota``, ``recipients``, ``active_hours``, ``busy``,
-            ``no_parameters``, ``sequence`` or ``turn``.
+            ``no_parameters``, ``sequence``, ``elsewhere``, ``ramp`` or ``turn``.
         detail: one sentence.
+        kind: what that is in few words: ``schedule``, ``hours``, ``budget``, ``channel_down``, ``throttle``,
+            ``order``, ``retry`` or ``route``.
         channel: whose reason it is; null for a reason of the message's own.
         until: when it is expected to end by itself; null when nobody knows.
     """
@@ -33,6 +75,10 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     channel: str | None = None
     until: datetime | None = None
+    kind: WaitKind = WaitKind.ORDER
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "kind", KINDS.get(self.code, WaitKind.ROUTE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +135,24 @@ def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime)
     return [reason for standing in serving for reason in _explain_channel(standing, waiting, now)]
 
 
+def weigh(reasons: Sequence[Reason]) -> WaitKind | None:
+    """What a message waits for above all: the worst of its easiest channel; None for one that does not wait.
+
+    Args:
+        reasons: from `explain_wait`.
+    """
+    worst: dict[str | None, int] = {}
+    for reason in reasons:
+        worst[reason.channel] = max(worst.get(reason.channel, 0), _WEIGHTS[reason.kind])
+    return list(WaitKind)[min(worst.values())] if worst else None
+
+
+def explain_queue(queue: str, standings: Iterable[Standing], now: datetime) -> WaitKind:
+    """What the messages of a queue that may be claimed wait for, most of them."""
+    waiting = Waiting(status=MessageStatus.QUEUED, queue=queue, need=Need("", 1))
+    return weigh(explain_wait(waiting, standings, now)) or WaitKind.ORDER
+
+
 def _explain_channel(standing: Standing, waiting: Waiting, now: datetime) -> list[Reason]:
     name = standing.snapshot.name
     found = [
@@ -109,6 +173,9 @@ def _holds(standing: Standing, waiting: Waiting, now: datetime) -> Iterator[tupl
             _ended(f"It failed in series and rests: {snapshot.error}") if _is_broken(snapshot) else _SLOW_DOWN
         )
         yield "cooldown", detail, now + timedelta(seconds=snapshot.cooldown_s)
+    bar = standing.bars.get(waiting.need.recipient)
+    if bar is not None and bar > now:
+        yield "elsewhere", "It has just refused it, so that another channel is to try first.", bar
     if standing.budget is not None:
         yield from standing.budget.blocks(waiting.need, now)
     if standing.paced_until is not None:

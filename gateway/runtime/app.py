@@ -296,7 +296,7 @@ class Gateway:
     def _adopters(self) -> list[Adopter]:
         """Who holds which settings; whoever takes some from the config gives them an ``adopt`` and a line here."""
         words = ("opt_out", "opt_in", "help")
-        accepting = ("text", "queue.valid_for", *CHANNELS)
+        accepting = ("text", "queue.valid_for", "queue.otp_valid_for", *CHANNELS)
         calls = ("kannel_accounts", "mo_routes", "webhooks.allow_targets", *CHANNELS)
         return [
             Adopter(words, lambda new: self._inbox.adopt(make_keyword_policy(new))),

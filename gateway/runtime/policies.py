@@ -28,6 +28,7 @@ def make_intake_settings(settings: Settings, lanes: Iterable[Lane]) -> IntakeSet
         region=settings.numbers.region,
         channels={lane.name: lane.groups for lane in lanes if lane.driver.capacity},
         valid_for_s=settings.queue.valid_for_s,
+        otp_valid_for_s=settings.queue.otp_valid_for_s,
         text=settings.text.rules(),
         without_options=frozenset(lane.name for lane in lanes if not lane.traits.takes_options),
     )

@@ -19,6 +19,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
             receipt or an operator, ``retry`` sends it again, ``fail`` gives it up.
         max_attempts: how often one segment is tried.
         valid_for_s: how long a message may wait when it has no ``valid_for`` of its own.
+        otp_valid_for_s: the same for codes (``otp``); never longer than ``valid_for``.
         retry_first_s: the pause after the first failed attempt; each later pause is twice the one before.
         retry_cap_s: the longest pause between two attempts.
         help_after_s: a message that more urgent ones go before is helped when it has waited for so long.
@@ -31,6 +32,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     on_uncertain: Annotated[Literal["hold", "retry", "fail"], Form(one_of("hold", "retry", "fail"))] = "hold"
     max_attempts: Annotated[int, Form(whole_number(1, 100))] = 5
     valid_for_s: Duration = msgspec.field(default=72 * 3600.0, name="valid_for")
+    otp_valid_for_s: Duration = msgspec.field(default=600.0, name="otp_valid_for")
     retry_first_s: Duration = msgspec.field(default=15.0, name="retry_first")
     retry_cap_s: Duration = msgspec.field(default=1800.0, name="retry_cap")
     help_after_s: Duration = msgspec.field(default=60.0, name="help_after")

@@ -11,6 +11,7 @@ from gateway.store.outbox import Debts, count_owed
 from gateway.store.ports import Tx
 from gateway.store.readers import load_readers
 from gateway.store.receipts import count_kept
+from gateway.store.waits import Waits, count_waits
 
 
 class Backlog(NamedTuple):
@@ -23,6 +24,7 @@ class Backlog(NamedTuple):
         deliveries: receipts and inbound messages that an application has not acknowledged, by its system_id.
         lags: events that a reader of the timeline has not read, by its name.
         alarms: that are open, by kind.
+        waits: messages that wait, by why they can't be claimed yet or where they may be.
     """
 
     messages: dict[str, int]
@@ -31,6 +33,7 @@ class Backlog(NamedTuple):
     deliveries: dict[str, int]
     lags: dict[str, int]
     alarms: dict[str, int]
+    waits: Waits
 
 
 async def count_backlog(tx: Tx) -> Backlog:
@@ -42,4 +45,5 @@ async def count_backlog(tx: Tx) -> Backlog:
         await count_deliveries(tx),
         {reader.name: reader.lag for reader in await load_readers(tx)},
         await count_alarms(tx),
+        await count_waits(tx),
     )

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.clock import format_ms, parse_ms
-from gateway.store.ports import Tx
+from gateway.clock import format_ms, parse_instant
+from gateway.store.messages import CHUNK
+from gateway.store.ports import Tx, placeholders
 
 _FOR_EVER_MS = 2**62
 
@@ -90,7 +91,11 @@ async def load_usage(tx: Tx, stays: Sequence[Stay], since: datetime) -> Usage:
     return Usage(n_segments, sorted(recipients))
 
 
-async def find_hidden_until(tx: Tx, message_id: str) -> datetime | None:
-    """When a message may be claimed: its schedule, or the end of its pause; None for at once."""
-    rows = await tx.fetch("SELECT hidden_until FROM messages WHERE id = ?", (message_id,))
-    return parse_ms(rows[0][0]) if rows else None
+async def find_hidden(tx: Tx, message_ids: Sequence[str]) -> dict[str, datetime]:
+    """When messages may be claimed: their schedule, or the end of their pause; those that may at once are left out."""
+    found: dict[str, datetime] = {}
+    for start in range(0, len(message_ids), CHUNK):
+        chunk = message_ids[start : start + CHUNK]
+        sql = f"SELECT id, hidden_until FROM messages WHERE id IN ({placeholders(chunk)}) AND hidden_until IS NOT NULL"
+        found |= {row[0]: parse_instant(row[1]) for row in await tx.fetch(sql, chunk)}
+    return found

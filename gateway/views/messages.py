@@ -18,7 +18,7 @@ from gateway.store.costs import load_costs
 from gateway.store.events import load_timeline
 from gateway.store.messages import Whole, load_whole
 from gateway.store.ports import Tx
-from gateway.store.usage import find_hidden_until
+from gateway.store.usage import find_hidden
 from gateway.views.shapes import MessageOut, show_message
 
 
@@ -37,25 +37,37 @@ async def load_message_view(
     message, segments = found[0]
     events = await load_timeline(tx, message_id)
     events += [event for event in recorded if event.subject == message_id]
-    reasons = explain_wait(await _find_waiting(tx, message, segments), standings, now)
+    hidden = await find_hidden(tx, [message_id] if message.status in CANCELABLE else [])
+    reasons = explain_wait(_waiting(message, segments, hidden.get(message_id)), standings, now)
     spent = (await load_costs(tx, [message_id])).get(message_id)
     return show_message(message, segments, events, reasons, spent)
 
 
-async def load_list_view(tx: Tx, messages: Sequence[Whole]) -> list[MessageOut]:
-    """Messages as a list shows them: with segments, and without what only a look at one is for."""
+async def load_list_view(
+    tx: Tx, messages: Sequence[Whole], standings: Sequence[Standing], now: datetime
+) -> list[MessageOut]:
+    """Messages as a list shows them: with segments and what they wait for, and without their timeline."""
     spent = await load_costs(tx, [message.id for message, _ in messages])
-    return [show_message(message, segments, spent=spent.get(message.id)) for message, segments in messages]
+    hidden = await find_hidden(tx, [m.id for m, _ in messages if m.status in CANCELABLE])
+    return [
+        show_message(
+            message,
+            segments,
+            waiting_for=explain_wait(_waiting(message, segments, hidden.get(message.id)), standings, now),
+            spent=spent.get(message.id),
+        )
+        for message, segments in messages
+    ]
 
 
-async def _find_waiting(tx: Tx, message: Message, segments: Sequence[Segment]) -> Waiting:
+def _waiting(message: Message, segments: Sequence[Segment], hidden_until: datetime | None) -> Waiting:
     n_left = sum(segment.status is SegmentStatus.QUEUED for segment in segments)
     error = message.error
     return Waiting(
         status=message.status,
         queue=message.queue,
         need=Need(message.recipient, n_left, message.category in URGENT),
-        hidden_until=await find_hidden_until(tx, message.id) if message.status in CANCELABLE else None,
+        hidden_until=hidden_until,
         last_error=f"{error.code}: {error.detail}" if error else None,
         has_options=message.carrier_options is not None,
     )

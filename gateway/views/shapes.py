@@ -108,7 +108,7 @@ class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
         delivered_at: when the handset had all parts.
         expires_at: when it is given up if it has not been sent by then.
         events: the timeline; left out in lists.
-        waiting_for: why it is not sent yet; empty when it does not wait; left out in lists.
+        waiting_for: why it is not sent yet; empty when it does not wait.
         cost: what it has cost so far; left out while that is nothing, or nothing is known of prices.
     """
 

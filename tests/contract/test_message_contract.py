@@ -209,7 +209,7 @@ async def test_every_look_up_is_one_that_the_engine_knows(store: OpenStore):
         assert await receipts.is_sending_to(tx, "a", TO, beside="")
         assert await receipts.was_sent_to(tx, [TO])
         await inquiries.find_unheard(tx, "a", inquiries.Place(AT), AT, 10)
-        assert await usage.find_hidden_until(tx, message.id) is None
+        assert await usage.find_hidden(tx, [message.id]) == {}
 
     async def change(tx: Tx) -> None:
         await queue.find_due(tx, {QUEUE: 1}, AT, to_claim=True)

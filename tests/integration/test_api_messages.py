@@ -339,3 +339,20 @@ async def test_a_batch_of_neither_form_is_told_both(rig, body):
     assert problem["detail"].startswith(
         'write {"messages": [{"to": "...", "text": "..."}, ...]}, or {"to": ['
     )
+
+
+async def test_a_list_says_what_each_message_waits_for(rig):
+    await rig.send(schedule_at="2026-12-24T08:00:00Z")
+    await rig.send(channel="sim-1")
+    await rig.call("POST", "/v1/channels/sim-1/pause")
+    _, page = await rig.call("GET", "/v1/messages")
+    told = [[(r["code"], r["kind"], r["until"]) for r in item["waiting_for"]] for item in page["items"]]
+    assert told == [
+        [("paused", "channel_down", None)],
+        [("scheduled", "schedule", "2026-12-24T08:00:00Z")],
+    ]
+    async with rig.client.get("/metrics") as response:
+        figures = await response.text()
+    assert 'hongyan_waiting_messages{kind="channel_down"} 1.0' in figures
+    assert 'hongyan_waiting_messages{kind="schedule"} 1.0' in figures
+    assert 'hongyan_waiting_messages{kind="order"} 0.0' in figures

@@ -155,7 +155,9 @@ class Rig:
         store.on_claimable(wake)
         groups = {c.driver.channel_id: c.groups for c in channels if c.driver.capacity}
         plain = {c.driver.channel_id for c in channels if not c.takes_options}
-        settings = IntakeSettings(region, groups, 72 * 3_600, text, without_options=plain)
+        settings = IntakeSettings(
+            region, groups, 72 * 3_600, text, without_options=plain, otp_valid_for_s=600.0
+        )
         self.intake = Intake(store, clock, settings, self.shares)
         self.batches = Batches(store, clock, self.intake)
         self.inbox = Inbox(store, clock, self.intake, KEYWORDS, region, metrics)

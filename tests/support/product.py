@@ -20,7 +20,9 @@ async def resend_message(
     store: Store, clock: Clock, message_id: str, *, by: Actor, valid_for_s: float = 72 * 3_600.0
 ) -> Message:
     """`send_again` in a transaction of its own."""
-    return await store.write(lambda tx: send_again(tx, clock, message_id, by=by, valid_for_s=valid_for_s))
+    return await store.write(
+        lambda tx: send_again(tx, clock, message_id, by=by, valid_for=lambda _: valid_for_s)
+    )
 
 
 async def match_receipt(

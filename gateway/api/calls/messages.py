@@ -60,10 +60,12 @@ async def get_messages(call: Call) -> web.Response:
         until=query.until,
     )
 
+    standings, now = call.context.channels.standings(), call.context.clock.now()
+
     async def load(tx: Tx) -> MessagePage:
         rows = await list_whole(tx, wanted, limit=query.limit + 1, before=before)
         page, following = make_page(rows, query.limit, lambda whole: whole.message.id)
-        return MessagePage(items=await load_list_view(tx, page), next=following)
+        return MessagePage(items=await load_list_view(tx, page, standings, now), next=following)
 
     return answer_value(await call.context.store.read(load))
 
@@ -110,8 +112,7 @@ async def resend(call: Call) -> web.Response:
 
     async def deed(tx: Tx) -> MessageOut:
         noting = NotingTx(tx)
-        valid_for_s = context.intake.valid_for_s
-        await send_again(noting, clock, message_id, by=call.actor, valid_for_s=valid_for_s)
+        await send_again(noting, clock, message_id, by=call.actor, valid_for=context.intake.valid_for)
         return await show(noting)
 
     return await answer_deed(call, body, deed)

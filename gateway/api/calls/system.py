@@ -20,6 +20,7 @@ from gateway.store.outbox import NO_DEBTS
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 from gateway.views.shapes import Status
+from gateway.views.waits import sum_waits
 
 BACKLOG = web.AppKey("backlog", list[Backlog])
 """What was last counted; empty when the store could not say."""
@@ -164,6 +165,12 @@ def watch(context: ApiContext, backlog: list[Backlog]) -> None:
         "Events that a reader of the timeline has not read yet, as it said some seconds ago.",
         "reader",
         lambda: {reader: n for counted in backlog for reader, n in counted.lags.items()},
+    )
+    metrics.watch(
+        "hongyan_waiting_messages",
+        "Messages that are scheduled or queued, by what they wait for.",
+        "kind",
+        lambda: sum_waits(backlog[0].waits, channels.standings(), context.clock.now()) if backlog else {},
     )
     metrics.watch(
         "hongyan_alarms",

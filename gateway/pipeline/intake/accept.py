@@ -8,6 +8,7 @@ are committed in one transaction, together with the answer that an Idempotency-K
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from gateway.clock import Clock, truncate_ms
 from gateway.errors import FieldError, InvalidRequest
 from gateway.ids import BatchId, MessageId, make_id
 from gateway.model.actor import actor_of
-from gateway.model.message import ApiKey, Message, MessageStatus, Segment
+from gateway.model.message import ApiKey, Category, Message, MessageStatus, Segment
 from gateway.model.msisdn import InvalidNumber, parse_number
 from gateway.model.request import MessageRequest, PreviewRequest
 from gateway.pipeline.intake.admission import Room
@@ -69,6 +70,7 @@ class IntakeSettings(NamedTuple):
         region: how national numbers are read.
         channels: name -> groups of every configured channel.
         valid_for_s: for messages that do not say.
+        otp_valid_for_s: the same for codes; infinite for as long as others.
         text: how texts are encoded and cut.
         without_options: those of the channels that can't carry options for a carrier.
     """
@@ -78,6 +80,11 @@ class IntakeSettings(NamedTuple):
     valid_for_s: float
     text: TextRules = DEFAULT_RULES
     without_options: Collection[str] = ()
+    otp_valid_for_s: float = math.inf
+
+    def valid_for(self, category: Category) -> float:
+        """Seconds for which a message may wait that does not say itself."""
+        return min(self.valid_for_s, self.otp_valid_for_s) if category is Category.OTP else self.valid_for_s
 
 
 class Intake:
@@ -139,10 +146,9 @@ class Intake:
         """For the messages of one request."""
         return Planner(self._settings.text)
 
-    @property
-    def valid_for_s(self) -> float:
-        """How long a message may wait that does not say itself."""
-        return self._settings.valid_for_s
+    def valid_for(self, category: Category) -> float:
+        """See `IntakeSettings.valid_for`."""
+        return self._settings.valid_for(category)
 
     @property
     def reference_bits(self) -> int:
@@ -291,7 +297,7 @@ class Intake:
         if errors or plan is None or queue is None:
             raise InvalidRequest(*errors)
         starts_at = starts_at and truncate_ms(starts_at.astimezone(UTC))
-        valid_for_s = request.valid_for or self._settings.valid_for_s
+        valid_for_s = request.valid_for or self._settings.valid_for(request.category)
         message = Message(
             id=MessageId(make_id()),
             recipient=recipient,

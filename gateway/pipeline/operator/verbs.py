@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from gateway.clock import Clock, truncate_ms
@@ -9,7 +10,7 @@ from gateway.errors import Conflict, NotFound
 from gateway.model.actor import Actor
 from gateway.model.events import make_event, message_event
 from gateway.model.lifecycle import CANCELABLE, RESENDABLE, Cause, PartCause, moved, part_moved
-from gateway.model.message import Message, SegmentStatus
+from gateway.model.message import Category, Message, SegmentStatus
 from gateway.routing.channel import Pause
 from gateway.routing.rules import channel_queue
 from gateway.store.changes import Change, save_change
@@ -45,7 +46,9 @@ async def cancel_waiting(tx: Tx, clock: Clock, message_id: str, *, by: Actor) ->
     return canceled
 
 
-async def send_again(tx: Tx, clock: Clock, message_id: str, *, by: Actor, valid_for_s: float) -> Message:
+async def send_again(
+    tx: Tx, clock: Clock, message_id: str, *, by: Actor, valid_for: Callable[[Category], float]
+) -> Message:
     """Send a message again, by an operator's decision: segments that did not arrive, or that nobody knows of.
 
     It is a part of another operation. This is the one way out of a final state, and the one way in which an uncertain
@@ -53,7 +56,7 @@ async def send_again(tx: Tx, clock: Clock, message_id: str, *, by: Actor, valid_
 
     Args:
         by: who decided so.
-        valid_for_s: how long it may wait when it did not say itself.
+        valid_for: category -> seconds for which a message may wait that did not say itself.
 
     Raises:
         NotFound: no such message.
@@ -74,7 +77,7 @@ async def send_again(tx: Tx, clock: Clock, message_id: str, *, by: Actor, valid_
     ]
     if not again:
         raise Conflict(f"the message is {message.status.value}, and the network has all of it")
-    valid_for = timedelta(seconds=message.valid_for_s or valid_for_s)
+    time = timedelta(seconds=message.valid_for_s or valid_for(message.category))
     queued = moved(
         message,
         Cause.RESENT,
@@ -82,7 +85,7 @@ async def send_again(tx: Tx, clock: Clock, message_id: str, *, by: Actor, valid_
         queue=channel_queue(out[0].channel or "") if out else message.queue,
         error=None,
         updated_at=now,
-        expires_at=now + valid_for,
+        expires_at=now + time,
     )
     await save_change(tx, Change(message, queued, again))
     tx.record(message_event(queued, now, by=by))

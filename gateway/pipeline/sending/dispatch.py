@@ -169,9 +169,10 @@ class Dispatcher:
 
     async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
         if not await self._wait_turn(lane, message):
-            now = truncate_ms(self._clock.now())
-            return _Outcome(_TOO_LATE, now, now)
+            return self._too_late()
         submitted_at = truncate_ms(self._clock.now())
+        if segment.part == 1 and message.expires_at is not None and message.expires_at <= submitted_at:
+            return self._too_late()  # its claim took so long to commit; the next one ends it
         started = self._clock.monotonic()
         outbound, result = None, cast(SubmitResult, None)
         try:
@@ -184,6 +185,10 @@ class Dispatcher:
             result = refuse_broken(exc) if outbound is None else Uncertain(code=_BROKE, detail=detail)
         labeled(self._metrics.submit_seconds, lane.name).observe(self._clock.monotonic() - started)
         return _Outcome(result, submitted_at, truncate_ms(self._clock.now()))
+
+    def _too_late(self) -> _Outcome:
+        now = truncate_ms(self._clock.now())
+        return _Outcome(_TOO_LATE, now, now)
 
     async def _wait_turn(self, lane: Lane, message: Message) -> bool:
         must_wait = lane.has_on_wire

@@ -341,6 +341,7 @@ class Lane:
             takes_options=self.traits.takes_options,
             paced_until=wall + timedelta(seconds=max(rate_s, pace_s)) if rate_s > 0 or pace_s > 0 else None,
             slowed_down=pace_s > rate_s,
+            bars={to: wall + timedelta(seconds=until - now) for to, until in self.bars.items()},
         )
 
     def snapshot(self) -> ChannelSnapshot:

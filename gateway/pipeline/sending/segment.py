@@ -6,7 +6,7 @@ from datetime import datetime
 
 from drivers.base import Concat, Encoding, OutboundSegment, SegmentId
 from drivers.codec.udh import concat_element, decode_udh, encode_udh
-from gateway.model.message import Message, Segment, concat_width
+from gateway.model.message import Category, Message, Segment, concat_width
 
 
 def outbound_segment(message: Message, segment: Segment, now: datetime) -> OutboundSegment:
@@ -22,9 +22,9 @@ def outbound_segment(message: Message, segment: Segment, now: datetime) -> Outbo
         width = concat_width(reference)
         concat = concat_element(Concat(reference=reference, total=n, part=segment.part, width=width))
         udh = encode_udh((*(decode_udh(udh).elements if udh else ()), concat))
-    left_s = (
-        (message.expires_at - now).total_seconds() if message.valid_for_s and message.expires_at else None
-    )
+    # A code is of no use later, also where nobody said for how long: the network is not to bring it then, either.
+    has_end = message.valid_for_s or message.category is Category.OTP
+    left_s = (message.expires_at - now).total_seconds() if has_end and message.expires_at else None
     return OutboundSegment(
         segment_id=SegmentId(f"{message.id}:{segment.part}"),
         recipient=message.recipient,

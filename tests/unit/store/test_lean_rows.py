@@ -20,7 +20,7 @@ from gateway.store.queue import claim_messages, find_due, find_hidden_due, find_
 from gateway.store.receipts import find_by_reference, find_uncertain
 from gateway.store.sqlite.engine import SqliteStore
 from gateway.store.sqlite.migrate import migrate
-from gateway.store.usage import Stay, Usage, find_hidden_until, load_usage
+from gateway.store.usage import Stay, Usage, find_hidden, load_usage
 from tests.support.product import list_messages, load_segments
 
 pytestmark = pytest.mark.unit
@@ -173,7 +173,7 @@ async def _check(store: SqliteStore, ids: dict[str, str]) -> None:
     assert [names[d.message_id] for d in due] == ["otp", "queued", "chinese", "waiting part"]
     hidden = await store.read(lambda tx: find_hidden_due(tx, LATER, 9))
     assert {names[i] for i, _ in hidden} == {"paused", "scheduled"}
-    assert await store.read(lambda tx: find_hidden_until(tx, ids["paused"])) == LATER
+    assert await store.read(lambda tx: find_hidden(tx, [ids["paused"]])) == {ids["paused"]: LATER}
     orphans = await store.read(lambda tx: find_orphans(tx, AT, 9, instance="me"))
     assert {names[i]: owner for i, owner in orphans.items()} == {"sending": "dead", "between": "dead"}
     named_so = await store.read(lambda tx: find_by_reference(tx, "a", ["r1", "r2", "r3", "r4", "r5"]))
