@@ -68,8 +68,8 @@ async def save_groups(tx: Tx, events: Sequence[Event], first_seq: int) -> None:
         group, seq = events[start : start + GROUP], first_seq + start
         groups.append((seq, len(group), format_ms(group[-1].at), FORM, pack_lines(write_lines(group, seq))))
         subjects |= {(subject_key(subject), seq) for subject in {event.subject for event in group}}
-    await tx.execute_many("INSERT INTO event_groups (seq, n, at, form, lines) VALUES (?, ?, ?, ?, ?)", groups)
-    await tx.execute_many("INSERT INTO event_subjects (subject, seq) VALUES (?, ?)", sorted(subjects))
+    await tx.insert("INSERT INTO event_groups (seq, n, at, form, lines)", groups)
+    await tx.insert("INSERT INTO event_subjects (subject, seq)", sorted(subjects))
 
 
 async def load_timeline(tx: Tx, subject: str) -> list[Event]:

@@ -33,12 +33,8 @@ from gateway.store.rows import (
 _QUEUE_COLUMNS: Final = ("rank", "has_options", "hidden_until", "is_empty")
 """What only the queue looks at, and retention."""
 _ALL_COLUMNS: Final = (*MESSAGE_COLUMNS, *_QUEUE_COLUMNS)
-_INSERT_MESSAGE: Final = (
-    f"INSERT INTO messages ({', '.join(_ALL_COLUMNS)}) VALUES ({placeholders(_ALL_COLUMNS)})"
-)
-_INSERT_SEGMENT: Final = (
-    f"INSERT INTO segments ({', '.join(SEGMENT_COLUMNS)}) VALUES ({placeholders(SEGMENT_COLUMNS)})"
-)
+_INTO_MESSAGES: Final = f"INSERT INTO messages ({', '.join(_ALL_COLUMNS)})"
+_INTO_SEGMENTS: Final = f"INSERT INTO segments ({', '.join(SEGMENT_COLUMNS)})"
 MESSAGE_ROW: Final = ", ".join(f"m.{name}" for name in MESSAGE_COLUMNS)
 """SELECT list for `parse_message` and `parse_whole`, of messages as ``m``."""
 SEGMENT_ROW: Final = ", ".join(f"s.{name}" for name in SEGMENT_COLUMNS)
@@ -77,10 +73,9 @@ async def save_messages(
         tags: of each, its place among others of its class and priority; None, or none at all, for that of its age.
     """
     rows = [_new_row(message, segments[0], tag) for (message, segments), tag in zip_longest(accepted, tags)]
-    await tx.execute_many(_INSERT_MESSAGE, rows)
+    await tx.insert(_INTO_MESSAGES, rows)
     further = [segment_params(message.id, s) for message, segments in accepted for s in segments[1:]]
-    if further:
-        await tx.execute_many(_INSERT_SEGMENT, further)
+    await tx.insert(_INTO_SEGMENTS, further)
     for message, _ in accepted:
         if message.status in WAITING:
             tx.count_waiting(message, 1)

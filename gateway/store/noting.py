@@ -35,6 +35,10 @@ class NotingTx:
         """See `gateway.store.ports.Tx`."""
         await self._tx.execute_many(sql, rows)
 
+    async def insert(self, into: str, rows: Sequence[Sequence[Any]]) -> None:
+        """See `gateway.store.ports.Tx`."""
+        await self._tx.insert(into, rows)
+
     async def change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
         """See `gateway.store.ports.Tx`."""
         return await self._tx.change_many(sql, rows)

@@ -60,6 +60,14 @@ class Tx(Protocol):
         """Run a statement once per row of parameters."""
         ...
 
+    async def insert(self, into: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows, all of one length.
+
+        Args:
+            into: ``INSERT INTO table (columns)``, without what follows.
+        """
+        ...
+
     async def now_ms(self) -> int:
         """Milliseconds since 1970 by the store's clock, which is one for all who share the database.
 

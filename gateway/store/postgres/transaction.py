@@ -10,7 +10,7 @@ from gateway.model.message import Message
 from gateway.routing.costs import Charge
 from gateway.routing.load import Coming, coming
 from gateway.routing.prices import NO_PRICES, Prices
-from gateway.store.ports import Row
+from gateway.store.ports import Row, placeholders
 from gateway.store.postgres.session import Session
 
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
@@ -57,6 +57,11 @@ class PostgresTx:
         if self._careful:
             rows = [_without_nul(row) for row in rows]
         await self._session.execute_many(sql, rows)
+
+    async def insert(self, into: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows; the server gets them without waiting for each answer."""
+        if rows:
+            await self.execute_many(f"{into} VALUES ({placeholders(rows[0])})", rows)
 
     async def now_ms(self) -> int:
         """The server's clock."""

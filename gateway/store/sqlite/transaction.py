@@ -5,16 +5,27 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Awaitable, Iterable, Sequence
-from typing import Any, TypeVar
+from functools import cache
+from itertools import chain
+from typing import Any, Final, TypeVar
 
 from gateway.model.events import Event
 from gateway.model.message import Message
 from gateway.routing.costs import Charge
 from gateway.routing.load import Coming, coming
 from gateway.routing.prices import NO_PRICES, Prices
-from gateway.store.ports import Row
+from gateway.store.ports import Row, placeholders
 
 T = TypeVar("T")
+
+_AT_ONCE: Final = 50
+"""Rows of one INSERT; always so many, so that its statement stays prepared."""
+
+
+@cache
+def _insert(into: str, n_columns: int) -> str:
+    row = f"({placeholders(range(n_columns))})"
+    return f"{into} VALUES {', '.join([row] * _AT_ONCE)}"
 
 
 class SqliteTx:
@@ -51,6 +62,19 @@ class SqliteTx:
     async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run a statement once per row."""
         self._db.executemany(sql, rows)
+
+    async def insert(self, into: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows: many with one statement, which opens the table and its indexes once for them."""
+        if not rows:
+            return
+        if len(rows) < _AT_ONCE:
+            await self.execute_many(f"{into} VALUES ({placeholders(rows[0])})", rows)
+            return
+        sql = _insert(into, len(rows[0]))
+        whole = len(rows) // _AT_ONCE * _AT_ONCE
+        for start in range(0, whole, _AT_ONCE):
+            self._db.execute(sql, list(chain.from_iterable(rows[start : start + _AT_ONCE])))
+        await self.insert(into, rows[whole:])
 
     async def now_ms(self) -> int:
         """This machine's clock."""
