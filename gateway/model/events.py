@@ -7,9 +7,10 @@ from datetime import datetime
 import msgspec
 
 from gateway.model.actor import Actor
-from gateway.model.message import ApiKey, Message
+from gateway.model.message import ApiKey, Message, MessageStatus
 
 _encode = msgspec.json.Encoder().encode
+_TYPES = {status: f"message.{status.value}" for status in MessageStatus}
 
 
 class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -84,13 +85,12 @@ def message_event(
         word: the network's own for what became of it.
         by: who brought it there; None where nobody did.
     """
-    status = message.status.value
-    error = message.error
+    status, error = message.status, message.error
     data = MessageEvent(
         id=message.id,
         to=message.recipient,
         status=status,
-        category=message.category.value,
+        category=message.category,
         channel=message.channel,
         segments=message.n_segments,
         part=part if message.n_segments > 1 else None,
@@ -103,7 +103,7 @@ def message_event(
         word=word,
         by=None if by is None else str(by),
     )
-    return Event(type=f"message.{status}", at=at, subject=message.id, data=_encode(data))
+    return Event(type=_TYPES[status], at=at, subject=message.id, data=_encode(data))
 
 
 def key_event(kind: str, key: ApiKey, at: datetime, by: Actor) -> Event:

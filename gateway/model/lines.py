@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
 from typing import Final
@@ -39,6 +40,7 @@ _DICTIONARY: Final = (
 )
 """What events are likely to say; the likeliest last. It is part of the form: never change it."""
 
+_ID_AT: Final = len(b'{"id":')
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _DIGITS: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _ID: Final = re.compile(f"[{_ALPHABET}]{{26}}")
@@ -55,12 +57,14 @@ def write_lines(events: Sequence[Event], first_seq: int) -> bytes:
 
 
 def _write_line(event: Event, seq: int) -> bytes:
-    subject, data, at = _encode(event.subject), event.data, event.at
-    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
-    head = b'{"seq":%d,"at":%b,"type":"%b",' % (seq, _encode(at), event.type.encode())
-    if event.type.startswith("message.") and data.startswith(b'{"id":%b,' % subject):
-        return head + data[1:] + b"\n"
-    return b'%b"subject":%b,"data":%b}\n' % (head, subject, data)
+    subject, data, kind, at = _encode(event.subject), event.data, event.type, event.at
+    if below_ms := at.microsecond % 1000:
+        at = at.replace(microsecond=at.microsecond - below_ms)
+    if kind.startswith("message.") and data.startswith(b'{"id":') and data.startswith(subject, _ID_AT):
+        return b'{"seq":%d,"at":%b,"type":"%b",%b\n' % (seq, _encode(at), kind.encode(), data[1:])
+    return b'{"seq":%d,"at":%b,"type":"%b","subject":%b,"data":%b}\n' % (
+        seq, _encode(at), kind.encode(), subject, data,
+    )  # fmt: skip
 
 
 def read_lines(lines: bytes, subject: str | None = None) -> list[Event]:
@@ -119,6 +123,7 @@ def unpack_lines(packed: bytes, form: int) -> bytes:
     return lines
 
 
+@lru_cache(maxsize=8192)  # a message's events come within seconds
 def subject_key(subject: str) -> int:
     """A number below 2**60 by which a subject's events are found. Others may have the same, though hardly any.
 
