@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 # Whole numbers all the way: floating seconds lose a millisecond now and then.
@@ -83,6 +84,7 @@ def format_ms(at: datetime | None) -> int | None:
     return None if at is None else (at - _EPOCH) // _MILLISECOND
 
 
+@lru_cache(maxsize=4096)  # what is read together happened together
 def parse_instant(ms: int) -> datetime:
     """Milliseconds since 1970, from a column that is never null, as an aware instant in UTC."""
     return _EPOCH + ms * _MILLISECOND
