@@ -10,6 +10,7 @@ MessageId = NewType("MessageId", str)
 InboundId = NewType("InboundId", str)
 BatchId = NewType("BatchId", str)
 KeyId = NewType("KeyId", str)
+WebhookId = NewType("WebhookId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_CHARS = 10

@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     group = make_app("API keys.", "hongyan keys create --name shop --scopes send,read")
     group.command("create", epilog=example("hongyan keys create --name shop --scopes send,read"))(create)
     group.command("list", epilog=example("hongyan keys list --json"))(list_all)
+    group.command("show", epilog=example("hongyan keys show shop --webhook-secret"))(show)
     group.command("revoke", epilog=example("hongyan keys revoke shop"))(revoke)
     app.add_typer(group, name="keys")
 
@@ -67,6 +68,40 @@ def list_all(config: Config = None, as_json: Json = False) -> None:
         (k.id, k.name, ",".join(sorted(k.scopes)), _local(k.created_at), _local(k.revoked_at)) for k in keys
     ]
     print_table(("id", "name", "scopes", "created", "revoked"), rows)
+
+
+def show(
+    key: Annotated[str, typer.Argument(metavar="NAME|ID", help="The key's name or id.")],
+    webhook_secret: Annotated[
+        bool, typer.Option("--webhook-secret", help="Print what calls to callback URLs are signed with.")
+    ] = False,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Make a new such secret. The old one signs, too, for 24 hours.")
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show a key, and the secret of its webhooks: alone on its line.
+
+    The secret proves that a call to a message's callback URL comes from this gateway. It is made when it is asked for
+    first. The key's own secret can't be had again.
+    """
+    if rotate and not webhook_secret:
+        raise typer.BadParameter("goes with --webhook-secret", param_hint="--rotate")
+    found, secret = asyncio.run(_show(_find_store(config), key, webhook_secret=webhook_secret, rotate=rotate))
+    if found is None:
+        raise Failure(f"there is no key {key}; see hongyan keys list")
+    scopes = sorted(found.scopes)
+    if as_json:
+        print_json({"id": found.id, "name": found.name, "scopes": scopes, "webhook_secret": secret})
+    elif secret is not None:
+        print(secret)
+    else:
+        state = f"revoked {_local(found.revoked_at)}" if found.revoked_at else "good"
+        print_table(
+            ("id", "name", "scopes", "created", "state"),
+            [(found.id, found.name, ",".join(scopes), _local(found.created_at), state)],
+        )
 
 
 def revoke(
@@ -130,6 +165,31 @@ async def _list(store: StoreSettings) -> list[ApiKey]:
 
     async with opened_store(store) as opened:
         return await opened.read(list_keys)
+
+
+async def _show(
+    store: StoreSettings, key: str, *, webhook_secret: bool, rotate: bool
+) -> tuple[ApiKey | None, str | None]:
+    from gateway.clock import SystemClock  # noqa: PLC0415
+    from gateway.runtime.stores import opened_store  # noqa: PLC0415
+    from gateway.store.keys import list_keys  # noqa: PLC0415
+    from gateway.store.webhook_secrets import OVERLAP, add_secret, need_secrets, owner_of_key  # noqa: PLC0415
+    from gateway.webhooks.signing import show_secret  # noqa: PLC0415
+
+    now = SystemClock().now()
+
+    async def op(tx: Tx) -> tuple[ApiKey | None, str | None]:
+        found = next((one for one in await list_keys(tx) if key in {one.id, one.name}), None)
+        if found is None or not webhook_secret:
+            return found, None
+        owner = owner_of_key(found.id)
+        if rotate:
+            tx.record(key_event("key.webhook_secret_rotated", found, now, _whoever_runs_this()))
+            return found, show_secret(await add_secret(tx, owner, now, old_until=now + OVERLAP))
+        return found, show_secret((await need_secrets(tx, owner, now))[0])
+
+    async with opened_store(store) as opened:
+        return await opened.write(op)
 
 
 async def _revoke(store: StoreSettings, key: str) -> bool:

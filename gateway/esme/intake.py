@@ -36,7 +36,7 @@ from gateway.store.esme import (
     save_part,
     save_submits,
 )
-from gateway.store.ports import Store, Tx
+from gateway.store.ports import Place, Store, Tx
 
 _log = PacedLog(__name__, most=100)
 
@@ -129,7 +129,7 @@ class Submissions:
                 self._intake.limits.hold(key, drafts),
             ):
                 joined, told = await self._store.write(
-                    lambda tx: self._save(tx, account, ready, now), n_rows=n_rows
+                    lambda tx: self._save(tx, account, ready, now), n_rows=n_rows, place=Place.DOOR
                 )
             for parts in joined:
                 self._note_joined(parts)

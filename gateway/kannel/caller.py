@@ -66,7 +66,8 @@ class Caller:
         """Call for ever. Cancel: calls under way are made again at the next start."""
         await self._deliverer.run()
 
-    async def _make(self, owed: Owed) -> Taken | Missed:
+    async def _make(self, together: Sequence[Owed]) -> Taken | Missed:
+        (owed,) = together
         answer = await self._sessions.ask(_decode(owed.payload))
         if answer.fault:
             return Missed(answer.fault)

@@ -37,7 +37,7 @@ from gateway.pipeline.intake.plan import Planner
 from gateway.routing.channel import ChannelDirectory, ChannelState
 from gateway.routing.rules import queues_of
 from gateway.store.kannel import save_wishes
-from gateway.store.ports import Store, Tx
+from gateway.store.ports import Place, Store, Tx
 
 _MAX_OCTETS = 140
 _CONCAT_OCTETS = {8: 5, 16: 6}
@@ -187,7 +187,8 @@ class SendDoor:
             return True
 
         with self._intake.hold(_key_of(account), drafts):
-            taken = await self._store.write(op, n_rows=sum(len(draft.segments) for draft in drafts))
+            n_rows = sum(1 + len(draft.segments) for draft in drafts)
+            taken = await self._store.write(op, n_rows=n_rows, place=Place.DOOR)
         if not taken:
             raise Refused(DENIED)
         queues = {draft.message.queue for draft in drafts}

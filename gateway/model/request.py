@@ -59,7 +59,7 @@ class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omi
         schedule_at: when to send it; null for now.
         valid_for: for how many seconds the message makes sense; null for the setting of the gateway.
         report: ask the network for a delivery report.
-        callback_url: kept with the message and given back; nothing is posted to it.
+        callback_url: posted to whenever the message's status changes, signed with your key's webhook secret.
         reference: your own id.
         sequence: messages to one recipient with the same name here go one after the other: the next when the one before
             is with the network, or has ended.

@@ -20,12 +20,14 @@ from gateway.store.kannel import forget_wishes
 from gateway.store.keys import forget_answers
 from gateway.store.keyword_replies import forget_replies
 from gateway.store.old_messages import Ages, OldMessage, drop_messages, empty_texts, list_by_age
-from gateway.store.outbox import KEEP_DEAD, forget_dead
+from gateway.store.outbox_gone import KEEP_DEAD, forget_dead
 from gateway.store.poison import forget_aside
 from gateway.store.ports import Store, Tx
 from gateway.store.readers import KEPT_UNSEEN, drop_readers, lowest_place
 from gateway.store.receipts import forget_early
 from gateway.store.retention import RECEIPT_MAY_COME
+from gateway.store.webhook_deliveries import forget_heard
+from gateway.store.webhooks import forget_callbacks
 
 _log = logging.getLogger(__name__)
 
@@ -49,15 +51,22 @@ KEEP_ASIDE: Final = timedelta(days=90)
 KEEP_WISHES: Final = timedelta(days=7)
 """How long a wish for reports outlives its message's end: an operator may send it again."""
 
+_HEARD_S: Final = 7 * 86_400.0
+
 
 class Keeping(NamedTuple):
-    """How long each kind is kept, in seconds; 0 is for ever. See `gateway.settings.retention`."""
+    """How long each kind is kept, in seconds; 0 is for ever. See `gateway.settings.retention`.
+
+    Args:
+        heard: which events receivers have heard of (`gateway.settings.webhooks.WebhookSettings`); 0 for a week.
+    """
 
     texts: float = 0.0
     messages: float = 0.0
     events: float = 0.0
     inbound: float = 0.0
     receipts: float = 0.0
+    heard: float = 0.0
 
 
 Forget = Callable[[Tx, datetime, int], Awaitable[int]]
@@ -85,6 +94,8 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         Chore("smpp_submits", partial(_along, KEEP_SUBMITS, forget_submits)),
         Chore("cost_sums", _by_age(KEEP_SUMS, forget_sums)),
         Chore("kannel_wishes", partial(_along, KEEP_WISHES, forget_wishes)),
+        Chore("webhook_callbacks", partial(_along, KEEP_WISHES, forget_callbacks)),
+        Chore("webhook_deliveries", _by_age(_seconds(keeping.heard or _HEARD_S), forget_heard)),
         *(chore for seconds, chore in by_setting if seconds),
     ]
 

@@ -16,7 +16,7 @@ from gateway.clock import Clock
 from gateway.errors import AlreadyBegun, IdempotencyMismatch, RequestError
 from gateway.ids import make_id
 from gateway.store.keys import drop_answer, find_answer, put_answer, save_answer
-from gateway.store.ports import Store, Tx
+from gateway.store.ports import Place, Store, Tx
 
 A = TypeVar("A")
 
@@ -101,7 +101,7 @@ async def do_once(
         await save_answer(tx, *once, body, at)
         return Done(body)
 
-    return await store.write(op)
+    return await store.write(op, place=Place.DOOR)
 
 
 async def act_once(

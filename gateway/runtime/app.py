@@ -21,7 +21,7 @@ from gateway.model.events import reached_status
 from gateway.pipeline.alarms import tell_alarm
 from gateway.pipeline.chores import make_chores
 from gateway.pipeline.inbound import Inbox
-from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.accept import Intake, IntakeSettings
 from gateway.pipeline.intake.batches import Batches
 from gateway.pipeline.intake.limits import Limits
 from gateway.pipeline.operator.suppress import read_older_entries
@@ -55,6 +55,7 @@ from gateway.runtime.policies import (
 )
 from gateway.runtime.reload import CHANNELS, Adopter, ConfigFile, Reload, Running
 from gateway.runtime.stores import OpenStore, open_store
+from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.config import Settings
 from gateway.settings.store import beside_store
 from gateway.store.ports import CommitFigures
@@ -116,7 +117,8 @@ class Gateway:
         self._standstill = StandstillWatch(self._scheduler, self._lanes, store, clock, metrics)
         wake = self._scheduler.wake
         store.on_claimable(wake)
-        intake_settings = make_intake_settings(settings, self._lanes)
+        self._webhooks = WebhookSide(settings.webhooks, store, clock, metrics)
+        intake_settings = self._make_intake_settings(settings)
         self.intake = Intake(store, clock, intake_settings, shares, limits)
         region = settings.numbers.region
         self._inbox = inbox = Inbox(store, clock, self.intake, make_keyword_policy(settings), region, metrics)
@@ -255,6 +257,7 @@ class Gateway:
             }
         )
         self._spawn(await self._kannel.open())
+        self._spawn(await self._webhooks.open())
         await self.channels.start()
         await self._serve_http()
         if self.esme is not None:
@@ -285,6 +288,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._kannel.close()
+        await self._webhooks.close()
         await self._delivery_log.write_rest()
         self._delivery_log.close()
         await self.store.close()
@@ -300,7 +304,7 @@ class Gateway:
         calls = ("kannel_accounts", "mo_routes", "webhooks.allow_targets", *CHANNELS)
         return [
             Adopter(words, lambda new: self._inbox.adopt(make_keyword_policy(new))),
-            Adopter(accepting, lambda new: self.intake.adopt(make_intake_settings(new, self._lanes))),
+            Adopter(accepting, lambda new: self.intake.adopt(self._make_intake_settings(new))),
             Adopter(("queue", "retry"), self._adopt_queue),
             Adopter(
                 ("shares", "smpp_accounts", "kannel_accounts"),
@@ -308,11 +312,14 @@ class Gateway:
             ),
             Adopter(
                 calls,
-                lambda new: self._kannel.adopt(new, make_intake_settings(new, self._lanes).channels),
+                lambda new: self._kannel.adopt(new, self._make_intake_settings(new).channels),
             ),
             Adopter(("limits", "queue"), lambda new: self.intake.limits.adopt(make_limits(new))),
             Adopter(("prices", *CHANNELS), lambda new: self.store.adopt_prices(make_price_list(new))),
-            Adopter(("retention",), lambda new: self._retention.adopt(self._make_chores(new))),
+            Adopter(("webhooks",), lambda new: self._webhooks.adopt(new.webhooks)),
+            Adopter(
+                ("retention", "webhooks.keep"), lambda new: self._retention.adopt(self._make_chores(new))
+            ),
             Adopter(("alerts",), lambda new: self._alerts.adopt(make_receivers(new))),
             Adopter(("log.level",), lambda new: set_level(new.log.level)),
             Adopter(
@@ -328,6 +335,9 @@ class Gateway:
             holder.adopt(policy)
         self._troubles.adopt(policy.first_s, policy.cap_s)
         self._scheduler.adopt(make_patience(new), policy)
+
+    def _make_intake_settings(self, settings: Settings) -> IntakeSettings:
+        return make_intake_settings(settings, self._lanes, self._webhooks.check_callback)
 
     def _renew(self) -> None:
         self._http.renew()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gateway.alerts.receivers import Receiver
 from gateway.pipeline.chores import Keeping
@@ -21,7 +21,9 @@ from gateway.settings.retry import make_policy
 from gateway.settings.shares import weights_of
 
 
-def make_intake_settings(settings: Settings, lanes: Iterable[Lane]) -> IntakeSettings:
+def make_intake_settings(
+    settings: Settings, lanes: Iterable[Lane], check_callback: Callable[[str], str]
+) -> IntakeSettings:
     """What accepting depends on; ``lanes`` are those of the channels that the settings have."""
     lanes = list(lanes)
     return IntakeSettings(
@@ -31,6 +33,7 @@ def make_intake_settings(settings: Settings, lanes: Iterable[Lane]) -> IntakeSet
         otp_valid_for_s=settings.queue.otp_valid_for_s,
         text=settings.text.rules(),
         without_options=frozenset(lane.name for lane in lanes if not lane.traits.takes_options),
+        check_callback=check_callback,
     )
 
 
@@ -57,7 +60,10 @@ def make_patience(settings: Settings) -> Patience:
 
 def make_keeping(settings: Settings) -> Keeping:
     """How long each kind is kept."""
-    return Keeping(**{kind: getattr(settings.retention, kind) for kind in Keeping._fields})
+    kept = settings.retention
+    return Keeping(
+        kept.texts, kept.messages, kept.events, kept.inbound, kept.receipts, settings.webhooks.keep_s
+    )
 
 
 def make_weights(settings: Settings) -> dict[str, int]:

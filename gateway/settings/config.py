@@ -36,7 +36,7 @@ from gateway.settings.forms import (
     show,
     whole_number,
 )
-from gateway.settings.http import HttpSettings, WebhookSettings
+from gateway.settings.http import HttpSettings
 from gateway.settings.kannel import KannelAccountSettings, MoRouteSettings, kannel_faults
 from gateway.settings.kinds.carrier_link import CarrierLink
 from gateway.settings.kinds.stick import StickSettings
@@ -52,6 +52,7 @@ from gateway.settings.shares import ShareSettings, twice_named
 from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings, check_accounts
 from gateway.settings.store import StoreSettings
 from gateway.settings.text import TextSettings
+from gateway.settings.webhooks import WebhookSettings
 
 DEFAULT_CONFIG = Path("/etc/hongyan/hongyan.toml")
 """Read by `serve` and `check` when no file is named."""

@@ -1,25 +1,13 @@
-"""The settings of ``[http]`` and ``[webhooks]``: who may connect to us, and where we may connect to."""
+"""The settings of ``[http]``: who may connect to us."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 import msgspec
 
-from gateway.settings.forms import (
-    Address,
-    BadValue,
-    Duration,
-    File,
-    Form,
-    Listen,
-    list_of,
-    parse_filled,
-    show,
-    whole_number,
-)
+from gateway.settings.forms import Address, Duration, File, Form, Listen, whole_number
 
 _MOST_CONNECTIONS = 100_000
 
@@ -53,26 +41,3 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
             yield "tls_key", "is missing; write the private key that belongs to tls_cert"
         if self.tls_key and not self.tls_cert:
             yield "tls_cert", "is missing; write the certificate that belongs to tls_key"
-
-
-def parse_targets(value: object) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Addresses and networks."""
-    texts = list_of(parse_filled)(value)
-    try:
-        return tuple(ip_network(text) for text in texts)
-    except ValueError:
-        raise BadValue(
-            f'{show(value)}: one is neither an address nor a network; write such as "127.0.0.1" or "10.0.0.0/8",'
-            " not names: a name may come to mean another address"
-        ) from None
-
-
-class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``[webhooks]``: calls to applications whose addresses came with a request, not from this file.
-
-    Args:
-        allow_targets: addresses and networks that may be called though they are private, loopback or link-local.
-            Public addresses may always be called.
-    """
-
-    allow_targets: Annotated[tuple[IPv4Network | IPv6Network, ...], Form(parse_targets)] = ()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gateway.store.alarms import count_alarms
 from gateway.store.esme_outbox import count_deliveries
 from gateway.store.messages import count_open
-from gateway.store.outbox import Debts, count_owed
+from gateway.store.outbox_gone import Debts, count_owed
 from gateway.store.ports import Tx
 from gateway.store.readers import load_readers
 from gateway.store.receipts import count_kept

@@ -18,16 +18,19 @@ from gateway.errors import StoreUnavailable
 from gateway.model.events import Event
 from gateway.routing.costs import Spent
 from gateway.routing.load import Coming
-from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Tx
+from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Place, Tx
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MAX_GROUP: Final = 500
-"""Operations in one commit; more wait for the next, so that no caller waits for an endless one."""
-MAX_ROWS: Final = 600
-"""Rows that are known to be written in one commit; of larger operations there is one in a commit."""
+MAX_ROWS: Final = 150
+"""Rows that are written in one commit; of larger operations there is one in a commit.
+
+Some ten milliseconds: who comes to the door waits for two such commits at most, the one under way and its own.
+"""
+MAX_DOOR_ROWS: Final = 300
+"""The same for those at the door, besides."""
 NEWEST_ROWS: Final = (
     "SELECT * FROM messages ORDER BY id DESC LIMIT 1",
     "SELECT * FROM segments ORDER BY message_id DESC LIMIT 1",
@@ -45,14 +48,37 @@ class Waiting(NamedTuple):
     n_rows: int = 1
 
 
-def take_group(waiting: deque[Waiting]) -> list[Waiting]:
-    """Take from the front what is committed next: one that waits, and what else fits."""
-    group = [waiting.popleft()]
-    n_rows = group[0].n_rows
-    while waiting and len(group) < MAX_GROUP and n_rows + waiting[0].n_rows <= MAX_ROWS:
-        group.append(waiting.popleft())
-        n_rows += group[-1].n_rows
-    return group
+class Line:
+    """Those that wait for the writer, in the order in which they are committed: see `gateway.store.ports.Place`."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Place, deque[Waiting]] = {place: deque() for place in Place}
+        self._turn, self._following = Place.WORK, Place.PIECE
+
+    def __bool__(self) -> bool:
+        return any(self._waiting.values())
+
+    def add(self, waiting: Waiting, place: Place) -> None:
+        """One more."""
+        self._waiting[place].append(waiting)
+
+    def take_group(self) -> list[Waiting]:
+        """Take what is committed next: those at the door, and some of the work or of what comes in pieces, in turn."""
+        group = _take(self._waiting[Place.DOOR], MAX_DOOR_ROWS)
+        if not self._waiting[self._turn]:
+            self._turn, self._following = self._following, self._turn
+        group += _take(self._waiting[self._turn], MAX_ROWS)
+        self._turn, self._following = self._following, self._turn
+        return group
+
+
+def _take(waiting: deque[Waiting], most_rows: int) -> list[Waiting]:
+    """Take from the front one, if any waits, and what else fits."""
+    taken: list[Waiting] = []
+    while waiting and (not taken or waiting[0].n_rows <= most_rows):
+        taken.append(waiting.popleft())
+        most_rows -= taken[-1].n_rows
+    return taken
 
 
 class Ended(NamedTuple):
@@ -110,7 +136,7 @@ class GroupedStore(ABC):
 
     def __init__(self, on_commit: Callable[[CommitFigures], None] | None) -> None:
         self._on_commit = on_commit
-        self._waiting: deque[Waiting] = deque()
+        self._waiting = Line()
         self._wake = asyncio.Event()
         self._last_seq = 0
         self._committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -122,18 +148,17 @@ class GroupedStore(ABC):
     async def _commit(self, group: list[Waiting]) -> tuple[Committed, CommitFigures]:
         """Commit a group; what became of it."""
 
-    async def write(self, op: Operation[T], *, n_rows: int = 1) -> T:
+    async def write(self, op: Operation[T], *, n_rows: int = 1, place: Place = Place.WORK) -> T:
         """See `gateway.store.ports.Store.write`."""
-        return await self._gather(run_each, op, n_rows)
+        return await self.write_jointly(run_each, op, n_rows=n_rows, place=place)
 
-    async def write_jointly(self, op: JointOperation[Item, T], item: Item) -> T:
+    async def write_jointly(
+        self, op: JointOperation[Item, T], item: Item, *, n_rows: int = 1, place: Place = Place.WORK
+    ) -> T:
         """See `gateway.store.ports.Store.write_jointly`."""
-        return await self._gather(op, item, 1)
-
-    async def _gather(self, op: JointOperation[Item, T], item: Item, n_rows: int) -> T:
         self._check_open()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(op, item, done, n_rows))
+        self._waiting.add(Waiting(op, item, done, n_rows), place)
         self._wake.set()
         return await done
 
@@ -175,7 +200,7 @@ class GroupedStore(ABC):
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            committed, figures = await self._commit(take_group(self._waiting))
+            committed, figures = await self._commit(self._waiting.take_group())
             if self._on_commit is not None:
                 _call(self._on_commit, figures)
             self._advance(committed.last_seq)

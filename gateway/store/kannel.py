@@ -31,16 +31,24 @@ async def find_wishes(tx: Tx, message_ids: Collection[str]) -> dict[str, bytes]:
 
 
 async def forget_wishes(tx: Tx, before: datetime, after: str, limit: int) -> tuple[int, str | None]:
-    """Drop wishes from before ``before`` whose message has ended before it, too.
+    """Drop wishes from before ``before`` whose message has ended before it, too; see `forget_marks`."""
+    return await forget_marks(tx, "kannel_wishes", before, after, limit)
+
+
+async def forget_marks(
+    tx: Tx, table: str, before: datetime, after: str, limit: int
+) -> tuple[int, str | None]:
+    """Drop rows that go with messages, from before ``before``, whose message has ended before it, too.
 
     Args:
-        after: looks at the first ``limit`` wishes behind this message id.
+        table: has ``message_id`` and ``created_at``.
+        after: looks at the first ``limit`` rows behind this message id.
 
     Returns:
         How many were dropped, and where to go on; None at the end.
     """
     rows = await tx.fetch(
-        "SELECT message_id, created_at FROM kannel_wishes WHERE message_id > ? ORDER BY message_id LIMIT ?",
+        f"SELECT message_id, created_at FROM {table} WHERE message_id > ? ORDER BY message_id LIMIT ?",
         (after, limit),
     )
     at = format_ms(before) or 0
@@ -48,8 +56,8 @@ async def forget_wishes(tx: Tx, before: datetime, after: str, limit: int) -> tup
     if not old:
         return 0, None
     n_dropped = await tx.execute(
-        f"DELETE FROM kannel_wishes WHERE message_id IN ({placeholders(old)}) AND NOT EXISTS (SELECT 1 FROM messages"
-        f" WHERE messages.id = kannel_wishes.message_id AND (status NOT IN ({_ENDED}) OR updated_at >= ?))",
+        f"DELETE FROM {table} WHERE message_id IN ({placeholders(old)}) AND NOT EXISTS (SELECT 1 FROM messages"
+        f" WHERE messages.id = {table}.message_id AND (status NOT IN ({_ENDED}) OR updated_at >= ?))",
         (*old, at),
     )
     return n_dropped, old[-1]

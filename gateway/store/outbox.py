@@ -8,18 +8,15 @@ several write at once.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from gateway.clock import format_ms, parse_instant, parse_ms
-from gateway.store.ports import Row, Tx
+from gateway.store.ports import Row, Tx, placeholders
 
-_COLUMNS = "id, door, owner, host, subject, payload, attempts, created_at, give_up_at, fault"
-_LANE = "door = ? AND owner = ? AND host = ?"
+COLUMNS = "id, door, owner, host, subject, payload, attempts, created_at, give_up_at, fault"
+LANE = "door = ? AND owner = ? AND host = ?"
 _BURY_AT_ONCE = 500
-_MOST_COUNTED = 10_000
-KEEP_DEAD = timedelta(days=30)
-"""How long what was given up may be looked at, and owed again."""
 
 
 class Lane(NamedTuple):
@@ -65,11 +62,13 @@ class Busy(NamedTuple):
         ids: by lane.
         hosts: that have enough.
         owners: that have enough.
+        calls: how many there are by lane; several rows may go with one.
     """
 
     ids: Mapping[Lane, Collection[str]]
     hosts: Collection[str] = ()
     owners: Collection[str] = ()
+    calls: Mapping[Lane, int] = {}
 
 
 class Due(NamedTuple):
@@ -105,7 +104,7 @@ async def save_owed(tx: Tx, owed: Sequence[Owed]) -> None:
         ],
     )  # fmt: skip
     for lane in sorted(counts):
-        await _note(tx, lane)
+        await note(tx, lane)
 
 
 async def find_due(
@@ -134,7 +133,7 @@ async def find_due(
 
 
 def _count(busy: Busy, *, owner: str | None = None, host: str | None = None) -> int:
-    return sum(len(ids) for lane, ids in busy.ids.items() if lane.owner == owner or lane.host == host)
+    return sum(n for lane, n in busy.calls.items() if lane.owner == owner or lane.host == host)
 
 
 async def _find_owners(tx: Tx, door: str) -> list[str]:
@@ -163,16 +162,16 @@ async def _find_of_owner(
     for host, rests_until in lanes:
         lane = Lane(door, owner, host)
         ids = list(busy.ids.get(lane, ()))
-        space = of_host - _count(busy, host=host) if rests_until is None else 1 - len(ids)
+        space = of_host - _count(busy, host=host) if rests_until is None else 1 - busy.calls.get(lane, 0)
         space = min(space, room - len(rows))
         if space <= 0:
             continue
         found = await tx.fetch(
-            f"SELECT {_COLUMNS} FROM outbox WHERE {_LANE} AND due_at <= ?"
+            f"SELECT {COLUMNS} FROM outbox WHERE {LANE} AND due_at <= ?"
             f" AND id NOT IN (''{', ?' * len(ids)}) ORDER BY due_at, id LIMIT ?",
             (*lane, at, *ids, space),
         )
-        rows += [_owed(row) for row in found]
+        rows += [parse_owed(row) for row in found]
         if len(found) < space:
             times.append(await _next_due(tx, lane, after=at))
     later = await tx.fetch(
@@ -184,161 +183,120 @@ async def _find_of_owner(
 
 
 async def _next_due(tx: Tx, lane: Lane, after: int | None) -> int | None:
-    rows = await tx.fetch(f"SELECT min(due_at) FROM outbox WHERE {_LANE} AND due_at > ?", (*lane, after))
+    rows = await tx.fetch(f"SELECT min(due_at) FROM outbox WHERE {LANE} AND due_at > ?", (*lane, after))
     found: int | None = rows[0][0]
     return found
 
 
-async def take_off(tx: Tx, owed: Owed) -> None:
-    """It was taken: forget it, and trust its receiver again."""
-    await tx.execute(f"UPDATE outbox_lanes SET failures = 0, rests_until = NULL WHERE {_LANE}", owed.lane)
-    n_gone = await tx.execute("DELETE FROM outbox WHERE id = ? AND dead_at IS NULL", (owed.id,))
-    if not n_gone:  # given up while it was under way: it has arrived all the same, and must not be owed again
-        await tx.execute("DELETE FROM outbox WHERE id = ?", (owed.id,))
-    await _let_next(tx, owed)
-    await _note(tx, owed.lane, n_gone)
+async def find_companions(tx: Tx, owed: Owed, now: datetime, busy: Collection[str], limit: int) -> list[Owed]:
+    """What may go together with one that is due: of its lane, at most ``limit`` with itself, in order."""
+    ids = [owed.id, *busy]
+    rows = await tx.fetch(
+        f"SELECT {COLUMNS} FROM outbox WHERE {LANE} AND due_at <= ? AND id NOT IN ({placeholders(ids)})"
+        " ORDER BY due_at, id LIMIT ?",
+        (*owed.lane, format_ms(now), *ids, limit - 1),
+    )
+    return [owed, *map(parse_owed, rows)]
 
 
-async def put_off(tx: Tx, owed: Owed, fault: str, due_at: datetime, now: datetime) -> int:
-    """It was not taken and is tried again.
+async def take_off(tx: Tx, together: Sequence[Owed]) -> None:
+    """They were taken: forget them, and trust their receiver again.
+
+    Args:
+        together: of one lane, of different subjects.
+    """
+    lane = await guard(tx, together[0], "failures = 0, rests_until = NULL")
+    ids = [(owed.id,) for owed in together]
+    n_gone = await tx.change_many("DELETE FROM outbox WHERE id = ? AND dead_at IS NULL", ids)
+    if n_gone < len(ids):  # given up while under way: it has arrived all the same, and must not be owed again
+        await tx.execute_many("DELETE FROM outbox WHERE id = ?", ids)
+    await let_next(tx, together)
+    await note(tx, lane, n_gone)
+
+
+async def put_off(tx: Tx, together: Sequence[tuple[Owed, datetime]], fault: str, now: datetime) -> int:
+    """They were not taken and are tried again.
+
+    Args:
+        together: of one lane, of different subjects, each with when it is due.
 
     Returns:
         How many attempts in series have failed in its lane; 0 where the lane rests already, and this one was under way.
     """
-    lanes = await tx.fetch(
-        "UPDATE outbox_lanes SET failures = failures + CASE WHEN rests_until > ? THEN 0 ELSE 1 END"
-        f" WHERE {_LANE} RETURNING failures, rests_until",
-        (format_ms(now), *owed.lane),
+    at = format_ms(now) or 0
+    lane = await guard(
+        tx, together[0][0], f"failures = failures + CASE WHEN rests_until > {at:d} THEN 0 ELSE 1 END"
     )
-    await tx.execute(
+    await tx.execute_many(
         "UPDATE outbox SET attempts = attempts + 1, due_at = ?, fault = ? WHERE id = ? AND dead_at IS NULL",
-        (format_ms(due_at), fault, owed.id),
+        [(format_ms(due_at), fault, owed.id) for owed, due_at in together],
     )
-    await _note(tx, owed.lane)
+    await note(tx, lane)
+    lanes = await tx.fetch(f"SELECT failures, rests_until FROM outbox_lanes WHERE {LANE}", lane)
     failures, rests_until = lanes[0] if lanes else (0, None)
-    return 0 if rests_until is not None and rests_until > (format_ms(now) or 0) else int(failures)
+    return 0 if rests_until is not None and rests_until > at else int(failures)
+
+
+async def guard(tx: Tx, owed: Owed, change: str) -> Lane:
+    """Change the row of the lane in which something is by now, and so hold it; that lane."""
+    sql = f"UPDATE outbox_lanes SET {change} WHERE {LANE}"
+    if await tx.execute(sql, owed.lane):
+        return owed.lane
+    found = await tx.fetch("SELECT door, owner, host FROM outbox WHERE id = ?", (owed.id,))
+    lane = Lane(*found[0]) if found else owed.lane  # its receiver has moved meanwhile
+    await tx.execute(sql, lane)
+    return lane
 
 
 async def rest_lane(tx: Tx, lane: Lane, until: datetime, now: datetime) -> int:
     """After failures: one trial is made at ``until``, the rest waits. What is too old is given up; how many."""
-    await tx.execute(f"UPDATE outbox_lanes SET rests_until = ? WHERE {_LANE}", (format_ms(until), *lane))
-    await _note(tx, lane)
+    await tx.execute(f"UPDATE outbox_lanes SET rests_until = ? WHERE {LANE}", (format_ms(until), *lane))
+    await note(tx, lane)
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM (SELECT * FROM outbox WHERE {_LANE} AND due_at IS NOT NULL ORDER BY due_at, id"
+        f"SELECT {COLUMNS} FROM (SELECT * FROM outbox WHERE {LANE} AND due_at IS NOT NULL ORDER BY due_at, id"
         " LIMIT ?) AS oldest WHERE give_up_at <= ?",
         (*lane, _BURY_AT_ONCE, format_ms(now)),
     )
     for row in rows:
-        await bury(tx, _owed(row), row[9] or "never tried, as others failed", now)
+        await bury(tx, parse_owed(row), row[9] or "never tried, as others failed", now)
     return len(rows)
 
 
 async def bury(tx: Tx, owed: Owed, fault: str, now: datetime) -> None:
     """Give it up: it is kept, with what was wrong, but stands in nobody's way."""
-    await tx.execute(f"UPDATE outbox_lanes SET failures = failures WHERE {_LANE}", owed.lane)
+    lane = await guard(tx, owed, "failures = failures")
     n_gone = await tx.execute(
         "UPDATE outbox SET dead_at = ?, due_at = NULL, fault = ? WHERE id = ? AND dead_at IS NULL",
         (format_ms(now), fault, owed.id),
     )
-    await _let_next(tx, owed)
-    await _note(tx, owed.lane, n_gone)
+    await let_next(tx, [owed])
+    await note(tx, lane, n_gone)
 
 
-async def _let_next(tx: Tx, gone: Owed) -> None:
-    """What stood behind a row that is gone is due from when it was made."""
-    await tx.execute(
+async def let_next(tx: Tx, gone: Sequence[Owed]) -> None:
+    """What stood behind rows that are gone is due from when it was made."""
+    await tx.execute_many(
         "UPDATE outbox SET due_at = created_at WHERE due_at IS NULL AND id = (SELECT min(id) FROM outbox"
         " WHERE door = ? AND subject = ? AND dead_at IS NULL)",
-        (gone.lane.door, gone.subject),
+        [(owed.lane.door, owed.subject) for owed in gone],
     )
 
 
-async def _note(tx: Tx, lane: Lane, n_gone: int = 0) -> None:
+async def note(tx: Tx, lane: Lane, n_gone: int = 0) -> None:
     """Keep a lane's row in step with its rows, of which ``n_gone`` are not pending any more."""
     await tx.execute(
         # Not before its rest is over, nor before anything is due: lanes that have nothing would take others' turns.
         "UPDATE outbox_lanes SET n_pending = n_pending - ?, next_at = (SELECT CASE WHEN first_at < rests_until"
-        f" THEN rests_until ELSE first_at END FROM (SELECT min(due_at) AS first_at FROM outbox WHERE {_LANE}"
-        f" AND due_at IS NOT NULL) AS due) WHERE {_LANE}",
+        f" THEN rests_until ELSE first_at END FROM (SELECT min(due_at) AS first_at FROM outbox WHERE {LANE}"
+        f" AND due_at IS NOT NULL) AS due) WHERE {LANE}",
         (n_gone, *lane, *lane),
     )
     if n_gone:
-        await tx.execute(f"DELETE FROM outbox_lanes WHERE {_LANE} AND n_pending <= 0", lane)
+        await tx.execute(f"DELETE FROM outbox_lanes WHERE {LANE} AND n_pending <= 0", lane)
 
 
-# ---- what was given up ----
-
-
-async def list_dead(tx: Tx, door: str, *, limit: int, before: str | None = None) -> list[Owed]:
-    """What was given up, the newest first.
-
-    Args:
-        before: the id behind which to go on.
-    """
-    rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM outbox WHERE door = ? AND dead_at IS NOT NULL AND id < ? ORDER BY id DESC LIMIT ?",
-        (door, before or "~", limit),
-    )
-    return [_owed(row) for row in rows]
-
-
-async def replay(tx: Tx, owed_id: str, give_up_at: datetime) -> bool:
-    """Owe again what was given up: due now, under the same id; False where there is none such."""
-    rows = await tx.fetch(f"SELECT {_COLUMNS} FROM outbox WHERE id = ? AND dead_at IS NOT NULL", (owed_id,))
-    if not rows:
-        return False
-    owed = _owed(rows[0])
-    await tx.execute("DELETE FROM outbox WHERE id = ?", (owed_id,))
-    await save_owed(tx, [owed._replace(give_up_at=give_up_at)])
-    return True
-
-
-async def forget_dead(tx: Tx, before: datetime, limit: int) -> int:
-    """Drop the oldest of what was given up before ``before``; how many."""
-    return await tx.execute(
-        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox"
-        " WHERE dead_at IS NOT NULL AND dead_at < ? LIMIT ?)",
-        (format_ms(before), limit),
-    )
-
-
-# ---- figures ----
-
-
-class Debts(NamedTuple):
-    """How much one door owes.
-
-    Args:
-        pending: that is still tried.
-        resting: receivers that rest after failures.
-        dead: that was given up and is kept, 10,000 at most.
-    """
-
-    pending: int
-    resting: int
-    dead: int
-
-
-NO_DEBTS = Debts(0, 0, 0)
-
-
-async def count_owed(tx: Tx) -> dict[str, Debts]:
-    """Count, by door; it reads lanes, not what is in them."""
-    lanes = await tx.fetch(
-        "SELECT door, sum(n_pending), count(rests_until) FROM outbox_lanes GROUP BY door ORDER BY door"
-    )
-    dead = await tx.fetch(
-        "SELECT door, count(*) FROM (SELECT door FROM outbox WHERE dead_at IS NOT NULL LIMIT ?) AS counted"
-        " GROUP BY door",
-        (_MOST_COUNTED,),
-    )
-    found = {door: Debts(int(pending), int(resting), 0) for door, pending, resting in lanes}
-    for door, n in dead:
-        found[door] = found.get(door, NO_DEBTS)._replace(dead=int(n))
-    return found
-
-
-def _owed(row: Row) -> Owed:
+def parse_owed(row: Row) -> Owed:
+    """A row of `COLUMNS`."""
     return Owed(
         id=row[0],
         lane=Lane(row[1], row[2], row[3]),

@@ -12,8 +12,9 @@ Rules for operations:
 - *What they await.* Nothing but their `Tx`.
 - *How often they run.* Once or more: a group that had to be rolled back is run again. Only the last run counts, so
   an operation keeps nothing between runs and changes none of its arguments.
-- *In which order.* Operations that one store was given one after the other commit in that order or together. Inside a
-  commit all items of one joint operation run where the first of them stands. Operations of different stores (other
+- *In which order.* Operations that one store was given one after the other for one `Place` commit in that order or
+  together; those of another may overtake them, and must not build on them before they have returned. Inside a commit
+  all items of one joint operation run where the first of them stands. Operations of different stores (other
   processes) on one database commit in any order; what one found must be checked in the statement that builds on it.
 - *What comes of them together.* All that one operation writes, records (`Tx.record`) and says (`Tx.claimable`) is
   committed, or nothing of it.
@@ -25,6 +26,7 @@ many costs little more than a statement for one.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Sized
+from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -130,6 +132,20 @@ OnClaimable = Callable[["frozenset[str] | None"], None]
 """Told of queues; of None where the store can't say which, and any may be meant. Called on the loop; must not block."""
 
 
+class Place(Enum):
+    """Where an operation waits for the writer.
+
+    Attributes:
+        DOOR: somebody waits for it at a door, and it is small: it joins the next commit, whatever else waits.
+        PIECE: a piece of much that one client brings: it takes turns with the work.
+        WORK: all that the gateway itself does.
+    """
+
+    DOOR = auto()
+    PIECE = auto()
+    WORK = auto()
+
+
 class CommitFigures(NamedTuple):
     """What one group commit cost.
 
@@ -161,11 +177,12 @@ class Store(Protocol):
         """Whether that can't be lost while it is open, as a lock on this machine can't; one of a connection can."""
         ...
 
-    async def write(self, op: Operation[T], *, n_rows: int = 1) -> T:
+    async def write(self, op: Operation[T], *, n_rows: int = 1, place: Place = Place.WORK) -> T:
         """Run ``op`` in a transaction and return its result once that is durable.
 
         Args:
-            n_rows: about how many rows it writes, where that is many: so much is committed together, and no more.
+            n_rows: about how many rows it writes; so much is committed together, and no more.
+            place: in the line of those that wait for the writer.
 
         Raises:
             StoreFull: no room; nothing was changed.
@@ -176,7 +193,9 @@ class Store(Protocol):
         """
         ...
 
-    async def write_jointly(self, op: JointOperation[Item, T], item: Item) -> T:
+    async def write_jointly(
+        self, op: JointOperation[Item, T], item: Item, *, n_rows: int = 1, place: Place = Place.WORK
+    ) -> T:
         """As `write`, together with the items that others gave to the same ``op`` meanwhile.
 
         An item that makes ``op`` fail is its own caller's trouble: the others are then done one by one.

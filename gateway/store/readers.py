@@ -47,6 +47,15 @@ async def open_reader(tx: Tx, name: str, now: datetime, begin_at: int | None = N
     return place
 
 
+async def ensure_reader(tx: Tx, name: str, now: datetime) -> None:
+    """See that a reader has a row; one that has none is to begin at what this transaction records."""
+    await tx.execute(
+        "INSERT INTO timeline_readers (name, seq, seen_at) SELECT ?, last_seq, CAST(? AS BIGINT) FROM timeline_head"
+        " WHERE 1 = 1 ON CONFLICT (name) DO NOTHING",
+        (name, format_ms(now)),
+    )
+
+
 async def save_place(tx: Tx, name: str, *, read_from: int, seq: int, now: datetime) -> None:
     """A reader has done with the events after ``read_from`` up to ``seq``.
 

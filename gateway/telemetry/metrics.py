@@ -54,6 +54,10 @@ class Metrics:
         retention: records deleted, or emptied, because of their age, by ``kind``.
         cost_micros: what segments cost that the network took, in millionths, by ``channel`` and ``currency``.
         cost_segments: how many these are, by the same.
+        webhook_calls: calls to receivers of events, by ``outcome``.
+        webhook_events: events of which receivers have heard.
+        webhook_call_seconds: how long such a call took.
+        webhooks_disabled: webhooks that are not called any more because nobody heard.
         limit_refusals: times that somebody was refused because of a ``limit``, by whose it is: a key, or ``all``.
     """
 
@@ -78,6 +82,10 @@ class Metrics:
     retention: Counter
     cost_micros: Counter
     cost_segments: Counter
+    webhook_calls: Counter
+    webhook_events: Counter
+    webhook_call_seconds: Histogram
+    webhooks_disabled: Counter
     limit_refusals: Counter
 
     def watch(
@@ -193,5 +201,13 @@ def make_metrics() -> Metrics:
         ),
         cost_segments=counter(
             "cost_segments_total", "Segments with a price that the network took.", "channel", "currency"
+        ),
+        webhook_calls=counter("webhook_calls_total", "Calls to receivers of events.", "outcome"),
+        webhook_events=counter("webhook_events_total", "Events of which receivers have heard."),
+        webhook_call_seconds=histogram(
+            "webhook_call_seconds", "Time of a call to a receiver of events.", _NETWORK_BUCKETS
+        ),
+        webhooks_disabled=counter(
+            "webhooks_disabled_total", "Webhooks that are not called any more because nobody heard."
         ),
     )

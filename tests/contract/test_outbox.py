@@ -5,29 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import pytest
 
 from gateway.ids import make_id
-from gateway.outbox.deliver import MAX_PER_OWNER, Deliverer, Missed, Patience, Taken
-from gateway.store.outbox import (
-    NO_DEBTS,
-    Busy,
-    Debts,
-    Lane,
-    Owed,
-    bury,
-    count_owed,
-    find_due,
-    forget_dead,
-    list_dead,
-    replay,
-    save_owed,
-    take_off,
-)
+from gateway.outbox.deliver import AtOnce, Deliverer, Missed, Patience, Taken
+from gateway.store.outbox import Busy, Lane, Owed, bury, find_due, save_owed, take_off
+from gateway.store.outbox_gone import NO_DEBTS, Debts, count_owed, forget_dead, list_dead, replay
 from gateway.store.ports import Tx
 from tests.support.eventually import eventually
 from tests.support.gateway import START, ManualClock
@@ -52,8 +39,8 @@ class World:
         self.tried: Counter[str] = Counter()
         self.under_way = 0
 
-    async def make(self, owed: Owed) -> Taken | Missed:
-        host = owed.lane.host
+    async def make(self, together: Sequence[Owed]) -> Taken | Missed:
+        host = together[0].lane.host
         self.tried[host] += 1
         self.under_way += 1
         try:
@@ -64,7 +51,7 @@ class World:
             self.under_way -= 1
         if host in self.down:
             return Missed("no answer in time")
-        self.taken.append(owed)
+        self.taken += together
         return Taken()
 
     def subjects(self, host: str) -> list[str]:
@@ -131,11 +118,11 @@ async def test_who_is_owed_much_and_answers_slowly_leaves_room_for_others(store:
     world.hanging.update(hosts)
     await save(store, *(owe(f"s{n}", host, "greedy") for n, host in enumerate(hosts)))
     async with delivering(store, world) as deliverer:
-        await eventually(lambda: world.under_way == MAX_PER_OWNER)
+        await eventually(lambda: world.under_way == AtOnce().of_owner)
         await save(store, owe("other", owner="modest"))
         deliverer.wake()
         await eventually(lambda: world.subjects("good.example") == ["other"])
-        assert world.under_way == MAX_PER_OWNER
+        assert world.under_way == AtOnce().of_owner
         world.hanging.clear()
         await eventually(comes_to(store, pending=0))
 
@@ -156,7 +143,7 @@ async def test_a_dead_receiver_rests_and_delays_nobody(store: OpenStore):
     """Also nobody who is called for the same owner."""
     world, clock = World(), ManualClock()
     world.down.add("dead.example")
-    rows = [owe(f"d{n}", "dead.example") for n in range(3_000)]
+    rows = [owe(f"d{n}", "dead.example") for n in range(1_000)]
     await save(store, *rows)
     async with delivering(store, world, clock, Patience(rest_after=10)) as deliverer:
         await eventually(comes_to(store, resting=1))
@@ -183,7 +170,7 @@ async def test_a_dead_receiver_rests_and_delays_nobody(store: OpenStore):
 async def test_receivers_whose_rest_is_over_and_of_whom_nothing_is_due_delay_nobody(store: OpenStore):
     """Also not where there are more of them than an owner may have under way."""
     world, clock = World(), ManualClock()
-    dead = [f"h{n}.example" for n in range(2 * MAX_PER_OWNER)]
+    dead = [f"h{n}.example" for n in range(2 * AtOnce().of_owner)]
     world.down.update(dead)
     await save(store, *(owe(host, host) for host in dead))
     patience = Patience(first_s=1_800.0, rest_after=1, rest_first_s=15.0)
@@ -248,7 +235,7 @@ async def test_what_arrives_though_it_was_given_up_meanwhile_is_not_dead(store: 
     owed, other = owe("s"), owe("other")
     await save(store, owed, other)
     await store.write(lambda tx: bury(tx, owed, "too old", START))
-    await store.write(lambda tx: take_off(tx, owed))
+    await store.write(lambda tx: take_off(tx, [owed]))
     assert await debts(store) == Debts(pending=1, resting=0, dead=0)
 
 

@@ -13,7 +13,7 @@ import pytest
 from gateway.errors import Conflict, StoreBusy, StoreError, StoreUnavailable
 from gateway.model.events import make_event
 from gateway.store.events import last_seq
-from gateway.store.groups import MAX_GROUP, MAX_ROWS
+from gateway.store.groups import MAX_ROWS
 from gateway.store.ports import CommitFigures, Store, Tx
 from tests.support.eventually import eventually
 from tests.support.product import load_events
@@ -88,9 +88,9 @@ async def names(store: Store) -> set[str]:
 async def test_writers_that_come_together_share_commits_and_keep_their_order(database: Database):
     commits: list[CommitFigures] = []
     store = await database.open(on_commit=commits.append)
-    wanted = [f"w{n:04}" for n in range(MAX_GROUP + 100)]
+    wanted = [f"w{n:04}" for n in range(3 * MAX_ROWS + 100)]
     assert await asyncio.gather(*(store.write(put(name)) for name in wanted)) == wanted
-    assert len(commits) <= 3
+    assert len(commits) <= 5
     assert sum(figures.n_operations for figures in commits) == len(wanted)
     assert [event.subject for figures in commits for event in figures.events] == wanted
     events = await store.read(lambda tx: load_events(tx, 0, 10_000))

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from gateway.outbox.call import _read_bounded
-from gateway.outbox.deliver import MAX_AT_ONCE, MAX_PER_OWNER
+from gateway.outbox.deliver import AtOnce
 from gateway.settings.kannel import KannelAccountSettings
 from gateway.settings.secrets import Secret
 from tests.support.application import Application, application
@@ -112,15 +112,15 @@ async def test_one_account_does_not_take_all_calls(
     async with open_kannel_rig(tmp_path, ScriptedDriver("smsc-1"), accounts=(APP, other)) as kannel:
         app.open.clear()
         port = app.url.rpartition(":")[2]
-        hosts = [f"h{n}.example" for n in range(MAX_AT_ONCE)]
+        hosts = [f"h{n}.example" for n in range(AtOnce().all)]
         send_names_here(monkeypatch, *hosts)
         for host in hosts:
             await ask(kannel, f"http://{host}:{port}/?%d")
-        await kannel.rig.until(lambda: len(app.calls) == MAX_PER_OWNER)
+        await kannel.rig.until(lambda: len(app.calls) == AtOnce().of_owner)
         async with application() as innocent:
             await ask(kannel, f"{innocent.url}/?%d", "other")
             await kannel.rig.until(lambda: innocent.calls)
-        assert len(app.calls) == MAX_PER_OWNER
+        assert len(app.calls) == AtOnce().of_owner
         app.open.set()
 
 

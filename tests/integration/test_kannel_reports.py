@@ -13,7 +13,7 @@ from aiohttp import web
 
 from drivers.base import FaultKind, ReceiptState
 from gateway.kannel.follow import DOOR, GIVE_UP
-from gateway.outbox.deliver import MAX_PER_HOST
+from gateway.outbox.deliver import AtOnce
 from gateway.settings.kannel import KannelAccountSettings
 from gateway.settings.secrets import Secret
 from gateway.store.kannel import find_wishes, forget_wishes
@@ -141,14 +141,14 @@ async def test_what_nobody_hears_for_a_day_is_given_up(kannel: KannelRig, app: A
 
 async def test_an_application_that_hangs_holds_up_only_its_own_calls(kannel: KannelRig, app: Application):
     app.open.clear()
-    for _ in range(MAX_PER_HOST + 3):
+    for _ in range(AtOnce().of_host + 3):
         await send(kannel, dlr(app, "%d", mask=8))
     async with application() as other:
         await send(kannel, dlr(other, "%d", mask=8))
         await kannel.rig.until(lambda: other.calls)
-    assert len(app.calls) <= MAX_PER_HOST
+    assert len(app.calls) <= AtOnce().of_host
     app.open.set()
-    await kannel.rig.until(lambda: len(app.calls) == MAX_PER_HOST + 3)
+    await kannel.rig.until(lambda: len(app.calls) == AtOnce().of_host + 3)
 
 
 async def test_calls_outlive_a_restart(tmp_path: Path, app: Application):

@@ -155,8 +155,15 @@ class Rig:
         store.on_claimable(wake)
         groups = {c.driver.channel_id: c.groups for c in channels if c.driver.capacity}
         plain = {c.driver.channel_id for c in channels if not c.takes_options}
+        self.check_callback: Callable[[str], str] = lambda _url: ""
         settings = IntakeSettings(
-            region, groups, 72 * 3_600, text, without_options=plain, otp_valid_for_s=600.0
+            region,
+            groups,
+            72 * 3_600,
+            text,
+            without_options=plain,
+            otp_valid_for_s=600.0,
+            check_callback=self._check_callback,
         )
         self.intake = Intake(store, clock, settings, self.shares)
         self.batches = Batches(store, clock, self.intake)
@@ -189,6 +196,9 @@ class Rig:
         )
         self._drivers = [c.driver for c in channels]
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _check_callback(self, url: str) -> str:
+        return self.check_callback(url)
 
     def _release(self, lane: Lane) -> None:
         self.scheduler.release(lane)

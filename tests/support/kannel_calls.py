@@ -9,7 +9,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.model.message import Message
-from gateway.store.outbox import NO_DEBTS, count_owed
+from gateway.store.outbox_gone import NO_DEBTS, count_owed
 from tests.support.application import Application, application
 from tests.support.gateway import PHONE
 from tests.support.kannel_rig import KannelRig

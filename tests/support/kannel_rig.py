@@ -20,9 +20,9 @@ from gateway.pipeline.intake.batches import Batches
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.runtime.kannel import KannelSide
 from gateway.settings.config import Settings
-from gateway.settings.http import WebhookSettings
 from gateway.settings.kannel import KannelAccountSettings, MoRouteSettings
 from gateway.settings.secrets import Secret
+from gateway.settings.webhooks import WebhookSettings
 from gateway.store.messages import MessageFilter
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import ManualClock, Rig, running

@@ -96,12 +96,14 @@ class MemoryStore:
 
     is_exclusive = stays_exclusive = True
 
-    async def write(self, op: Callable[[Any], Awaitable[Any]], *, n_rows: int = 1) -> Any:
+    async def write(self, op: Callable[[Any], Awaitable[Any]], **_line: Any) -> Any:
         """See `gateway.store.ports.Store.write`."""
         await asyncio.sleep(self._commit_s)
         return self._told(lambda tx: drive(op(tx)))
 
-    async def write_jointly(self, op: Callable[[Any, Sequence[Any]], Awaitable[Any]], item: Any) -> Any:
+    async def write_jointly(
+        self, op: Callable[[Any, Sequence[Any]], Awaitable[Any]], item: Any, **_line: Any
+    ) -> Any:
         """See `gateway.store.ports.Store.write_jointly`."""
         await asyncio.sleep(self._commit_s)
         (result,) = cast("list[Any]", self._told(lambda tx: drive(op(tx, [item]))))

@@ -16,7 +16,7 @@ from gateway.errors import StoreError, StoreFull
 from gateway.routing.channel import ChannelState
 from gateway.routing.limits import BreakerState
 from gateway.store.backlog import Backlog, count_backlog
-from gateway.store.outbox import NO_DEBTS
+from gateway.store.outbox_gone import NO_DEBTS
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import CONTENT_TYPE as METRICS_TYPE
 from gateway.views.shapes import Status

@@ -34,7 +34,7 @@ from gateway.routing.order import band_of
 from gateway.routing.rules import choose_queue, queues_of
 from gateway.routing.shares import Shares
 from gateway.store.keys import save_answer
-from gateway.store.ports import Store, Tx
+from gateway.store.ports import Place, Store, Tx
 
 MAX_AHEAD = timedelta(days=366)
 """How far ahead a message may be scheduled."""
@@ -73,6 +73,7 @@ class IntakeSettings(NamedTuple):
         otp_valid_for_s: the same for codes; infinite for as long as others.
         text: how texts are encoded and cut.
         without_options: those of the channels that can't carry options for a carrier.
+        check_callback: told of each callback URL that a message is to have; what is wrong with it, or empty.
     """
 
     region: str
@@ -81,6 +82,7 @@ class IntakeSettings(NamedTuple):
     text: TextRules = DEFAULT_RULES
     without_options: Collection[str] = ()
     otp_valid_for_s: float = math.inf
+    check_callback: Callable[[str], str] = lambda _url: ""
 
     def valid_for(self, category: Category) -> float:
         """Seconds for which a message may wait that does not say itself."""
@@ -184,7 +186,9 @@ class Intake:
         draft = self.draft(request, key=key)
         if idempotency is None:
             with self.hold(key, [draft]):
-                return await self._store.write_jointly(save_drafts, draft)
+                return await self._store.write_jointly(
+                    save_drafts, draft, n_rows=_n_rows(draft), place=Place.DOOR
+                )
 
         async def save_once(tx: Tx) -> AcceptedMessage | bytes:
             once = once_of(key, idempotency)
@@ -196,7 +200,7 @@ class Intake:
             return accepted
 
         with self.hold(key, [draft]):
-            return await self._store.write(save_once)
+            return await self._store.write(save_once, n_rows=_n_rows(draft), place=Place.DOOR)
 
     async def _replayed(self, key: ApiKey | None, idempotency: Idempotency | None) -> bytes | None:
         """The first answer to an Idempotency-Key that came before, even if the request would be refused by now."""
@@ -290,6 +294,9 @@ class Intake:
             errors.append(FieldError("/schedule_at", "too_far", "schedule it within the next 366 days"))
         if starts_at and request.sequence is not None:
             errors.append(_NO_SCHEDULE)
+        url = request.callback_url
+        if url is not None and (fault := self._settings.check_callback(url)):
+            errors.append(FieldError("/callback_url", "bad_url", fault))
         if plan is None:
             plan = (planner or self.make_planner()).plan(request, errors)
         else:
@@ -314,7 +321,7 @@ class Intake:
             schedule_at=starts_at,
             valid_for_s=request.valid_for,
             report=request.report,
-            callback_url=request.callback_url,
+            callback_url=url,
             reference=request.reference,
             sequence=request.sequence,
             tags=request.tags,
@@ -355,6 +362,11 @@ def owner_of(key: ApiKey | None) -> str:
 def once_of(key: ApiKey | None, idempotency: Idempotency) -> Once:
     """The row of the store that an Idempotency-Key stands in."""
     return Once(owner_of(key), idempotency.key, idempotency.body_hash)
+
+
+def _n_rows(draft: Draft) -> int:
+    """About how many it writes."""
+    return 1 + len(draft.segments)
 
 
 def _no_channel(request: MessageRequest) -> FieldError:

@@ -29,10 +29,10 @@ from gateway.pipeline.intake.plan import Planner
 from gateway.pipeline.once import Once, find_kept
 from gateway.store.keys import begin_answer, put_answer, replace_answer
 from gateway.store.messages import list_batch
-from gateway.store.ports import Store, Tx
+from gateway.store.ports import Place, Store, Tx
 
-PIECE_MESSAGES: Final = 500
-PIECE_SEGMENTS: Final = 400
+PIECE_MESSAGES: Final = 150
+PIECE_SEGMENTS: Final = 150
 """Of one commit: some milliseconds of the writer's work, for which everybody else's single message waits."""
 MOST_SEGMENTS: Final = 100_000
 """Of one call: 10,000 messages of 10 segments."""
@@ -276,7 +276,9 @@ class Batches:
             return items
 
         with self._intake.hold(work.key, drafts):
-            stored = await self._store.write(op, n_rows=sum(len(draft.segments) for draft in drafts))
+            stored = await self._store.write(
+                op, n_rows=sum(len(draft.segments) for draft in drafts), place=Place.PIECE
+            )
         if stored is None:
             return False
         work.batch.items.extend(stored)

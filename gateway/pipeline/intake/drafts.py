@@ -16,6 +16,7 @@ from gateway.store.messages import save_messages, take_concat_ref
 from gateway.store.ports import Tx
 from gateway.store.sequences import join_sequence
 from gateway.store.suppressions import find_suppressed
+from gateway.store.webhooks import save_callbacks
 
 _OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
 
@@ -73,4 +74,6 @@ async def save_drafts(tx: Tx, drafts: Sequence[Draft]) -> list[AcceptedMessage]:
     for one in accepted:
         if one.message.sequence is not None and one.message.status is MessageStatus.QUEUED:
             await join_sequence(tx, one.message)
+    if called := [one.message for one in accepted if one.message.callback_url is not None]:
+        await save_callbacks(tx, [message.id for message in called], called[0].created_at)
     return accepted

@@ -47,6 +47,8 @@ from gateway.telemetry.metrics import Metrics, labeled
 
 _CLOCK_MARGIN = timedelta(seconds=1)
 _MOST_ODD = 1_000
+_ROWS = 3
+"""What a receipt writes: its segment, its message, an event."""
 """Receipts of one channel that were not understood and are kept though their segment is known, of one run."""
 
 
@@ -99,7 +101,7 @@ class Receipts:
         Raises:
             StoreError: nothing was stored; the network must keep it.
         """
-        heard = await self._store.write_jointly(self._apply_all, (lane, receipt))
+        heard = await self._store.write_jointly(self._apply_all, (lane, receipt), n_rows=_ROWS)
         if not heard.taken:
             return False
         labeled(self._metrics.receipts, lane.name, receipt.state.value).inc()

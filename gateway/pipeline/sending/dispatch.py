@@ -27,7 +27,7 @@ from gateway.errors import StaleWrite, StoreError
 from gateway.model.lifecycle import PartCause, part_moved
 from gateway.model.message import Message, MessageError, Segment, SegmentStatus
 from gateway.pipeline.sending.lane import Lane
-from gateway.pipeline.sending.outcomes import Taken, record_all_accepted, record_refused
+from gateway.pipeline.sending.outcomes import ROWS_OF_ONE, Taken, record_all_accepted, record_refused
 from gateway.pipeline.sending.poison import raise_internal
 from gateway.pipeline.sending.schedule import Claim
 from gateway.pipeline.sending.segment import outbound_segment
@@ -236,7 +236,7 @@ class Dispatcher:
                 )
                 taken = Taken(message, segment, sent, outcome.submitted_at, go_on=not self._stopping)
                 following = await self._patiently(
-                    lambda: self._store.write_jointly(record_all_accepted, taken)
+                    lambda: self._store.write_jointly(record_all_accepted, taken, n_rows=ROWS_OF_ONE)
                 )
                 if isinstance(following, StaleWrite):
                     raise following

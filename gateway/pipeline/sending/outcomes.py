@@ -19,6 +19,8 @@ from gateway.store.messages import Whole, find_to_change
 from gateway.store.ports import Tx
 from gateway.store.receipts import find_early_named
 
+ROWS_OF_ONE = 3
+"""What an answer writes: its segment, its message, an event."""
 _CAUSES: dict[type[Decision], tuple[PartCause, Cause]] = {
     Hold: (PartCause.LOST, Cause.LOST),
     GiveUp: (PartCause.REFUSED, Cause.REFUSED),

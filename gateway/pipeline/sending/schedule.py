@@ -46,7 +46,7 @@ from gateway.store.suppressions import find_suppressed
 
 _log = logging.getLogger(__name__)
 
-MAX_CLAIM = 500
+MAX_CLAIM = 150
 """Messages claimed in one transaction."""
 LOOK_AHEAD = 1_000
 """How far behind messages that a budget refuses others are looked for that it admits."""
@@ -219,7 +219,7 @@ class Scheduler:
         leases = {t.name: epoch for t in takers if (epoch := lanes[t.name].lease) is not None}
         wanted = self._turns_of_age.wanted({queue for taker in takers for queue in taker.queues})
         op = partial(self._claim, takers=takers, leases=leases, under_way=under_way, aged=wanted, only=only)
-        claimed, stopped = await self._store.write(op)
+        claimed, stopped = await self._store.write(op, n_rows=sum(taker.free for taker in takers))
         self._note_served(claimed)
         given = dict.fromkeys((taker.name for taker in takers), 0)
         for message, segments, name, _ in claimed:

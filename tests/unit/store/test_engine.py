@@ -14,7 +14,7 @@ import pytest
 from gateway.errors import Conflict, StoreBusy, StoreFull, StoreUnavailable
 from gateway.model.events import make_event
 from gateway.store.events import last_seq, load_timeline
-from gateway.store.groups import MAX_GROUP
+from gateway.store.groups import MAX_ROWS
 from gateway.store.ports import CommitFigures, Tx
 from gateway.store.sqlite import engine
 from gateway.store.sqlite.engine import SqliteStore
@@ -76,8 +76,8 @@ async def test_writers_that_come_together_share_commits(store: SqliteStore, comm
     assert await asyncio.gather(*(store.write(put(name)) for name in names)) == names
     assert await subjects(store) == names, "in the order in which they came"
     assert sum(figures.n_operations for figures in commits) == 1_200
-    assert len(commits) <= 4
-    assert max(figures.n_operations for figures in commits) <= MAX_GROUP
+    assert len(commits) <= 1_200 // MAX_ROWS + 1
+    assert max(figures.n_operations for figures in commits) <= MAX_ROWS
 
 
 async def test_one_that_fails_does_not_hurt_the_others(store: SqliteStore):

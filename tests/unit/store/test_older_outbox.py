@@ -11,7 +11,8 @@ import pytest
 
 from gateway.clock import parse_instant
 from gateway.store.migration import load_migrations
-from gateway.store.outbox import Busy, Debts, Lane, count_owed, find_due
+from gateway.store.outbox import Busy, Lane, find_due
+from gateway.store.outbox_gone import Debts, count_owed
 from gateway.store.sqlite.engine import SqliteStore
 
 pytestmark = pytest.mark.unit
