@@ -17,6 +17,7 @@ import typer
 
 from gateway.cli import (
     alarms,
+    alerts,
     channels,
     costs,
     db,
@@ -48,6 +49,7 @@ FAMILIES = (
     inbound,
     channels,
     alarms,
+    alerts,
     costs,
     suppress,
     reload,

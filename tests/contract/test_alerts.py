@@ -1,4 +1,4 @@
-"""Alarms on either engine, with two daemons on one database, and with a store that fails."""
+"""Alarms on either engine, with two daemons on one database, at night."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.errors import StaleWrite
 from gateway.pipeline.chores import KEEP_ALERTS
 from gateway.pipeline.intake.accept import Intake, IntakeSettings
 from gateway.settings.alerts import AlertSettings
-from gateway.settings.forms import Rate
+from gateway.settings.forms import Rate, parse_hours
 from gateway.store.alerts import Window, forget_alerts, list_heard, load_windows, move_windows
 from gateway.store.messages import MessageFilter
 from gateway.telemetry.metrics import make_metrics
@@ -65,6 +65,23 @@ async def test_two_daemons_tell_an_alarm_once_and_share_a_storm_guard(doors):
     assert {(row.name, row.n_heard, row.held, row.told_at is None) for row in rows} == {
         (name, 2, False, False) for name in "ABCDEF"
     }
+
+
+async def test_at_night_alarms_are_held_and_told_in_one_text_in_the_morning(doors):
+    one, _, store, clock = doors
+    day = clock.now().astimezone().replace(minute=0)
+    hours = f"{(day.hour + 2) % 24:02}:00-{(day.hour + 3) % 24:02}:00"
+    table = AlertSettings(name="office", to=(PHONE,), active_hours=parse_hours(hours))
+    one.adopt([table.receiver()])
+    assert (await take(one, "Full")).held == 1
+    assert (await take(one, "Full", status="resolved")).held == 1
+    assert (await take(one, "Down", annotations={"summary": "no answer"})).held == 1
+    clock.advance(3_600)
+    await one.tell_due()
+    assert await texts(store) == []
+    clock.advance(3_600)
+    await one.tell_due()
+    assert await texts(store) == ["and 2 more alarms, 1 of them over: Down: no answer; Full"]
 
 
 async def test_strange_characters_are_kept_and_shown(doors):
