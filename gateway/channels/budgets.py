@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 from gateway.clock import STEP_S, Clock, ahead_s
@@ -55,23 +55,23 @@ class Budgets:
         for lane in lanes:
             await self._restore(lane)
 
-    async def run(self, lanes: Iterable[Lane], wake: Callable[[], None]) -> None:
+    async def run(self, lanes: Collection[Lane], wake: Callable[[], None]) -> None:
         """Count anew whenever the clock was set: of a wrong one the periods are wrong, and may end in years.
 
         Args:
+            lanes: every channel; asked again each time.
             wake: called when there may be room again.
 
         Cancel: leaves nothing behind.
         """
-        limited = [lane for lane in lanes if lane.budget is not None]
         misdated: list[Lane] = []
         now_ahead_s = ahead_s(self._clock)
         while True:
             await asyncio.sleep(LOOK_S)
             was_ahead_s, now_ahead_s = now_ahead_s, ahead_s(self._clock)
             if abs(now_ahead_s - was_ahead_s) > STEP_S:
-                misdated = limited
-            left = [lane for lane in misdated if not await self._recount(lane)]
+                misdated = [lane for lane in lanes if lane.budget is not None]
+            left = [lane for lane in misdated if lane in lanes and not await self._recount(lane)]
             if len(left) < len(misdated):
                 wake()
             misdated = left

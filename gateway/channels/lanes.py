@@ -12,23 +12,33 @@ from drivers.smpp.client.config import SmppConfig
 from gateway.channels.budgets import make_budget
 from gateway.clock import Clock
 from gateway.pipeline.sending.lane import Lane
-from gateway.settings.config import ChannelSettings, ModemSettings, Settings, SmppSettings
+from gateway.settings.config import ChannelSettings, ModemSettings, SmppSettings
 from gateway.settings.forms import Rate
 from gateway.settings.kinds.carrier_link import make_client_tls, make_spare_peers
 from gateway.settings.kinds.carrier_rules import make_receipt_rules, make_submit_rules
 from gateway.settings.kinds.carrier_texts import make_text_plan
-from gateway.settings.store import beside_store
+from gateway.settings.store import StoreSettings, beside_store
 
 BURST_S = 1.0
 """A rate's bucket holds what may go in one second, and at least one segment."""
 
 
-def make_lanes(settings: Settings, clock: Clock) -> list[Lane]:
-    """All lanes, in the order of the config; nothing runs yet, and the drivers of modems know of each other."""
-    pins = PinLedger(beside_store(settings.store, ".pins"))
-    sims = SimLedger(beside_store(settings.store, ".sims"))
-    book = StickBook()
-    return [_make_lane(channel, clock, pins, sims, book) for channel in settings.channels]
+class LaneMaker:
+    """Makes lanes; nothing runs yet. The drivers of modems know of each other, also of those that come later."""
+
+    def __init__(self, store: StoreSettings, clock: Clock) -> None:
+        self._clock = clock
+        self._pins = PinLedger(beside_store(store, ".pins"))
+        self._sims = SimLedger(beside_store(store, ".sims"))
+        self._book = StickBook()
+
+    def make(self, channel: ChannelSettings) -> Lane:
+        """The lane of one channel.
+
+        Raises:
+            ValueError, DriverError: a file that it names can't be used.
+        """
+        return _make_lane(channel, self._clock, self._pins, self._sims, self._book)
 
 
 def _make_lane(

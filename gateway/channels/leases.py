@@ -82,6 +82,19 @@ class Leases:
         self._prolong(held, began)
         return None
 
+    async def give_up(self, lane: Lane) -> None:
+        """Let others have a channel at once; nothing of it is on our wire any more."""
+        held = self._held.get(lane.name)
+        if held is None or held.lane is not lane:
+            return
+        held.trust_until(None)
+        del self._held[lane.name]
+        lane.lease = None
+        try:
+            await self._store.write(lambda tx: release_leases(tx, self._instance, lane.name))
+        except StoreError as exc:
+            _log.warning("the lease of channel %s could not be released: %s", lane.name, exc)
+
     @contextmanager
     def call_when_lost(self, lane: Lane, tell: Callable[[], None]) -> Iterator[None]:
         """Have ``tell`` called when the lease of a channel, is lost before the block ends, or was."""

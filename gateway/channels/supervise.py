@@ -7,39 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 
 from drivers.abilities import TakesBack
 from drivers.at.trace import TraceFile
 from drivers.base import (
-    Accepted,
     ChannelDown,
-    ChannelInfo,
-    ChannelNotice,
-    ChannelUp,
-    DriverEvent,
     Fault,
     FaultKind,
-    InboundPart,
-    LateResult,
-    Receipt,
 )
 from drivers.errors import DriverError
 from drivers.pacing import Backoff
-from gateway.channels.budgets import Budgets
 from gateway.channels.leases import ASK_S, Leases
+from gateway.channels.sink import LaneSink, record_event
 from gateway.channels.traces import Traces
 from gateway.channels.ussd import UssdSessions
 from gateway.clock import Clock
-from gateway.errors import NotFound, StoreError
+from gateway.errors import Conflict, NotFound, StoreError
 from gateway.model.actor import Actor
-from gateway.model.events import Event, make_event
-from gateway.pipeline.inbound import Inbox
+from gateway.model.events import make_event
 from gateway.pipeline.operator.verbs import pause_channel
-from gateway.pipeline.receipts.apply import Receipts
+from gateway.pipeline.sending.directory import Lanes
 from gateway.pipeline.sending.lane import Lane
-from gateway.pipeline.sending.late import LateResults
-from gateway.pipeline.strays import take_or_keep
 from gateway.routing.channel import (
     PAUSE,
     ChannelSnapshot,
@@ -49,9 +38,8 @@ from gateway.routing.channel import (
     TraceReply,
     UssdReply,
 )
-from gateway.store.ports import Store, Tx
+from gateway.store.ports import Store
 from gateway.store.queue import load_paused
-from gateway.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -59,122 +47,11 @@ STOP_S = 5.0
 """For a driver to close its wire (unbind), at the end or before it starts anew."""
 
 
-class LaneSink:
-    """Where the events of one driver go; see `drivers.base.EventSink`."""
-
-    def __init__(
-        self,
-        lane: Lane,
-        *,
-        store: Store,
-        clock: Clock,
-        inbox: Inbox,
-        receipts: Receipts,
-        late: LateResults,
-        budgets: Budgets,
-        wake: Callable[[], None],
-        metrics: Metrics | None = None,
-    ) -> None:
-        self._lane = lane
-        self._metrics = metrics
-        self._store = store
-        self._clock = clock
-        self._inbox = inbox
-        self._receipts = receipts
-        self._late = late
-        self._budgets = budgets
-        self._wake = wake
-
-    async def handle(self, event: DriverEvent) -> None:
-        """Take one event; raises StoreError when it could not be stored."""
-        if isinstance(event, Receipt | InboundPart | LateResult):
-            await take_or_keep(self._store, self._clock, self._lane.name, event, self._handle)
-        else:
-            await self._handle(event)
-
-    async def _handle(self, event: DriverEvent) -> None:
-        match event:
-            case Receipt(otherwise=part):
-                # A keyword is a person's, whatever the wire says of it.
-                is_keyword = part is not None and self._inbox.is_keyword(self._lane, part)
-                if is_keyword or not await self._receipts.handle(self._lane, event):
-                    assert part is not None  # only what may be a text is left
-                    await self._inbox.handle(self._lane, part)
-            case InboundPart():
-                await self._inbox.handle(self._lane, event)
-            case LateResult():
-                await self._take_late(event)
-            case ChannelNotice(code=code, detail=detail):
-                if self._metrics is not None:
-                    self._metrics.channel_notices.labels(self._lane.name, code).inc()
-                await self._record(
-                    "channel.notice", {"name": self._lane.name, "code": code, "detail": detail}
-                )
-            case ChannelInfo(facts=facts):
-                self._lane.facts = {**self._lane.facts, **facts}
-                if isinstance(iccid := facts.get("iccid"), str):
-                    await self._budgets.note_sim(self._lane, iccid)
-            case ChannelUp(ailment=ailment):
-                await self._come_up(ailment)
-            case ChannelDown(fault=fault):
-                stopped = fault.kind is FaultKind.CONFIG
-                await self._change(
-                    ChannelState.STOPPED if stopped else ChannelState.DOWN,
-                    f"{fault.code}: {fault.detail}",
-                )
-
-    async def _come_up(self, ailment: Fault | None) -> None:
-        error = f"{ailment.code}: {ailment.detail}" if ailment else None
-        if self._lane.state is ChannelState.UP:  # only what ails it is news
-            self._lane.set_ailment(error)
-        else:
-            await self._change(ChannelState.UP, error)
-            self._wake()
-
-    async def _take_late(self, late: LateResult) -> None:
-        may_go = isinstance(late.result, Accepted)
-        if may_go:
-            self._lane.note_late_success()
-        await self._late.handle(self._lane, late)
-        if may_go:
-            self._wake()
-
-    async def _change(self, state: ChannelState, error: str | None) -> None:
-        if state is self._lane.state:
-            self._lane.set_state(state, error)
-            return
-        self._lane.set_state(state, error)
-        name = self._lane.name
-        up = state is ChannelState.UP
-        _log.log(
-            logging.INFO if up else logging.WARNING,
-            "channel %s is %s%s",
-            name,
-            state,
-            f": {error}" if error else "",
-        )
-        data = {"name": name, "state": state.value, "error": error}
-        await self._record("channel.up" if up else "channel.down", data)
-
-    async def _record(self, kind: str, data: Mapping[str, str | None]) -> None:
-        await _record(self._store, make_event(kind, self._clock.now(), self._lane.name, data))
-
-
-async def _record(store: Store, event: Event) -> None:
-    async def op(tx: Tx) -> None:
-        tx.record(event)
-
-    try:
-        await store.write(op)
-    except StoreError as exc:  # the channel works all the same
-        _log.warning("%s of channel %s is not in the timeline: %s", event.type, event.subject, exc)
-
-
 class Channels:
     """All channels of a daemon; a `gateway.routing.channel.ChannelDirectory`.
 
     Args:
-        lanes: in the order of the config.
+        lanes: the directory of all.
         make_sink: the sink of a lane's events.
         wake: called when a channel may take work again.
         leases: what of the channels is ours to run.
@@ -185,7 +62,7 @@ class Channels:
 
     def __init__(
         self,
-        lanes: Sequence[Lane],
+        lanes: Lanes,
         store: Store,
         clock: Clock,
         make_sink: Callable[[Lane], LaneSink],
@@ -200,7 +77,7 @@ class Channels:
         self._loaded: dict[str, int] = {}
         self._sessions = sessions
         self._traces = traces
-        self._lanes = {lane.name: lane for lane in lanes}
+        self._lanes = lanes
         self._store = store
         self._clock = clock
         self._make_sink = make_sink
@@ -210,8 +87,25 @@ class Channels:
 
     async def start(self) -> None:
         """Start every driver; paused channels come up too, and take nothing."""
-        for lane in self._lanes.values():
-            self._start(lane)
+        for lane in self._lanes:
+            self.begin(lane)
+
+    def begin(self, lane: Lane) -> None:
+        """Start the driver of a lane that is in the directory."""
+        self._traces.take_over(lane)
+        self._start(lane)
+
+    async def close(self, lane: Lane) -> None:
+        """Close the wire of a lane for good; another may run its channel then.
+
+        Cancel: the wire is being closed all the same.
+        """
+        if (restart := self._restarts.pop(lane.name, None)) is not None:
+            restart.cancel()
+            await asyncio.wait([restart])
+        if (task := self._tasks.pop(lane.name, None)) is not None:
+            await _end(task, lane)
+        await self._leases.give_up(lane)
 
     async def stop(self) -> None:
         """Close every wire."""
@@ -231,16 +125,16 @@ class Channels:
 
     def snapshots(self) -> list[ChannelSnapshot]:
         """All channels, in the order of the config."""
-        return [lane.snapshot() for lane in self._lanes.values()]
+        return [lane.snapshot() for lane in self._lanes]
 
     def snapshot(self, name: str) -> ChannelSnapshot | None:
         """One channel; None when there is none of that name."""
-        lane = self._lanes.get(name)
+        lane = self._lanes.find(name)
         return None if lane is None else lane.snapshot()
 
     def standings(self) -> list[Standing]:
         """All channels as a message that waits must see them."""
-        return [lane.standing() for lane in self._lanes.values()]
+        return [lane.standing() for lane in self._lanes]
 
     async def ussd(self, name: str, code: str, *, by: Actor) -> UssdReply:
         """Ask the network of a SIM; see `UssdSessions.ask` for what it raises. The code is told to nobody else."""
@@ -249,7 +143,7 @@ class Channels:
 
     def trace_all(self, file: TraceFile) -> None:
         """Write down every octet of every modem's port, from now on; masked."""
-        self._traces.write_all(file, list(self._lanes.values()))
+        self._traces.write_all(file, list(self._lanes))
 
     def switch_trace(self, name: str, *, on: bool) -> TraceReply:
         """Write down every octet of one modem's port, or stop that; see `Traces.switch` for what it raises."""
@@ -257,7 +151,7 @@ class Channels:
 
     async def take_back(self, name: str, reference: str, recipient: str, sender: str | None) -> bool:
         """Have a channel's network forget a segment that it has; whether it has forgotten it."""
-        lane = self._lanes.get(name)
+        lane = self._lanes.find(name)
         if lane is None or not isinstance(lane.driver, TakesBack) or lane.state is not ChannelState.UP:
             return False
         try:
@@ -292,9 +186,15 @@ class Channels:
     async def reset(self, name: str, *, by: Actor) -> ChannelSnapshot:
         """Close the wire and start the channel anew, also after STOPPED.
 
+        Raises:
+            NotFound: no such channel.
+            Conflict: it is being replaced or taken away.
+
         Cancel: the channel starts anew all the same, and so it does when this returns before the wire is closed.
         """
         lane = self._lane(name)
+        if lane.leaving is not None:
+            raise Conflict(lane.leaving)
         restart = self._restarts.get(name)
         if restart is None or restart.done():  # two at once would start two drivers on one wire
             restart = self._restarts[name] = asyncio.create_task(
@@ -308,16 +208,12 @@ class Channels:
         task = self._tasks.get(lane.name)
         if task is not None:
             lane.set_state(ChannelState.STARTING)
-            task.cancel()
-            _, late = await asyncio.wait([task], timeout=STOP_S)
-            if late:
-                _log.warning("channel %s is slow to close; it starts anew when it has", lane.name)
-                await asyncio.wait(late)
+            await _end(task, lane)
         lane.forget_faults()
         self._start(lane)
 
     def _lane(self, name: str) -> Lane:
-        lane = self._lanes.get(name)
+        lane = self._lanes.find(name)
         if lane is None:
             raise NotFound("no channel has this name")
         return lane
@@ -325,7 +221,7 @@ class Channels:
     async def _tell(self, event: str, lane: Lane, by: Actor) -> None:
         """Tell of what needs no store, so also while there is none."""
         told = make_event(event, self._clock.now(), lane.name, {"name": lane.name, "by": str(by)})
-        await _record(self._store, told)
+        await record_event(self._store, told)
 
     def _start(self, lane: Lane) -> None:
         lane.set_state(ChannelState.STARTING)
@@ -388,3 +284,13 @@ class Channels:
                 raise
             return False
         return True
+
+
+async def _end(task: asyncio.Task[None], lane: Lane) -> None:
+    """Have a driver close its wire, and wait until it has."""
+    if not task.cancelling():
+        task.cancel()
+    _, late = await asyncio.wait([task], timeout=STOP_S)
+    if late:
+        _log.warning("channel %s is slow to close; it starts anew when it has", lane.name)
+        await asyncio.wait(late)

@@ -45,6 +45,14 @@ class Traces:
             if isinstance(lane.driver, SpeaksAt):
                 lane.driver.trace.inner = file.tap(lane.name)
 
+    def take_over(self, lane: Lane) -> None:
+        """A lane's driver is new: what is written down of its channel goes on."""
+        if isinstance(lane.driver, SpeaksAt) and (file := self._files.get(lane.name)) is not None:
+            lane.driver.trace.inner = file.tap(lane.name)
+            lane.facts = {**lane.facts, _FACT: str(self._path(lane))}
+        elif isinstance(lane.driver, SpeaksAt) and self._common is not None:
+            lane.driver.trace.inner = self._common.tap(lane.name)
+
     def switch(self, lane: Lane, *, on: bool) -> TraceReply:
         """Begin or end one channel's own file. Begun a second time it goes on; begun after an end it is made anew.
 
@@ -55,7 +63,7 @@ class Traces:
         driver = lane.driver
         if not isinstance(driver, SpeaksAt):
             raise NotSupported(f"a channel of kind {lane.traits.kind} speaks no AT; traces are for modems")
-        path = self._folder / f"{lane.name}.trace"
+        path = self._path(lane)
         if on and lane.name not in self._files:
             file = self._files[lane.name] = self._open(path)
             driver.trace.inner = file.tap(lane.name)
@@ -71,6 +79,9 @@ class Traces:
         for file in self._files.values():
             file.close()
         self._files.clear()
+
+    def _path(self, lane: Lane) -> Path:
+        return self._folder / f"{lane.name}.trace"
 
     def _open(self, path: Path) -> TraceFile:
         try:

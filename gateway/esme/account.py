@@ -56,6 +56,11 @@ class EsmeAccount:
     inbound: tuple[str, ...] = ()
     keep: timedelta = timedelta(days=7)
 
+    def lets_in_as(self, other: EsmeAccount) -> bool:
+        """Whether whoever is bound by this account might be by the other: nothing of the door is different."""
+        door = (self.password, self.addresses, self.binds)
+        return door == (other.password, other.addresses, other.binds)
+
     def may_come_from(self, peer: str) -> bool:
         """Whether it may bind from this address."""
         if not self.addresses:

@@ -59,6 +59,12 @@ class AccountState:
         rate = account.rate_per_s
         return cls(account, None if rate is None else TokenBucket(rate, max(1.0, rate * _BURST_S), now))
 
+    def adopt(self, account: EsmeAccount, now: float) -> None:
+        """Go by other limits from now on; a rate that is the same goes on where it is."""
+        if account.rate_per_s != self.account.rate_per_s:
+            self.bucket = AccountState.of(account, now).bucket
+        self.account = account
+
     def refuse(self, body: Submission, now: float) -> CommandStatus | None:
         """What a submission is refused with; None takes it, and pays for each of its messages.
 

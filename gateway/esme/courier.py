@@ -82,6 +82,10 @@ class Courier:
         """Deliveries that wait for an answer."""
         return len(self._pushes)
 
+    def adopt(self, account: EsmeAccount) -> None:
+        """Go by other limits from now on."""
+        self._account = account
+
     def add(self, bind: ServerBind) -> None:
         """Deliveries may go this way now."""
         self._binds[bind] = 0

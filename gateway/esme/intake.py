@@ -140,6 +140,7 @@ class Submissions:
     async def give_out_stale(self, accounts: Mapping[str, EsmeAccount]) -> int:
         """Send parts by themselves whose others did not come in time; how many texts that concerns."""
         before = self._clock.now() - PART_WAIT
+        accounts = dict(accounts)  # as they are now
         names = list(accounts)
         if not await self._store.read(lambda tx: find_stale_parts(tx, names, before, 1)):
             return 0

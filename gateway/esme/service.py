@@ -67,6 +67,7 @@ class EsmeService:
         take_back: see `gateway.esme.requests.Requests`.
 
     Attributes:
+        listeners: as they were given.
         ports: where the listeners listen, once started, in their order.
     """
 
@@ -87,10 +88,8 @@ class EsmeService:
         now = clock.monotonic()
         self._states = {name: AccountState.of(account, now) for name, account in self._accounts.items()}
         submits, deliveries = _counters(metrics)
-        self._couriers = {
-            name: Courier(account, store, clock, lambda what, name=name: deliveries.labels(name, what).inc())  # type: ignore[misc]
-            for name, account in self._accounts.items()
-        }
+        self._deliveries = deliveries
+        self._couriers = {name: self._make_courier(account) for name, account in self._accounts.items()}
         self._submissions = Submissions(store, clock, intake)
         requests = Requests(store, clock, intake, take_back)
 
@@ -106,8 +105,10 @@ class EsmeService:
 
         self._host = EsmeHost(Doorkeeper(self._accounts, clock), self._states, self._couriers, open_session)
         self._collector = Collector(store, clock, self._accounts, self._wake, self._note_closed)
+        self.listeners = listeners
         self._servers = [SmppServer(_server_config(listener), self._host) for listener in listeners]
         self._tasks: list[asyncio.Task[None]] = []
+        self._ended: Callable[[asyncio.Task[None]], None] | None = None
         metrics.watch(
             "hongyan_smpp_server_binds", "Applications' open binds.", "account", lambda: self._host.n_binds
         )
@@ -123,6 +124,30 @@ class EsmeService:
         """Where the listeners listen."""
         return [server.port for server in self._servers]
 
+    def adopt(self, accounts: Sequence[EsmeAccount]) -> None:
+        """Go by other accounts from now on.
+
+        Binds stay, with the new limits, unless their account is gone or has another password, or other addresses or
+        kinds of bind: those are unbound. What a gone account is owed is kept.
+        """
+        before, now = dict(self._accounts), self._clock.monotonic()
+        self._accounts.clear()
+        self._accounts.update({account.system_id: account for account in accounts})
+        for name, account in self._accounts.items():
+            if name in self._states:
+                self._states[name].adopt(account, now)
+                self._couriers[name].adopt(account)
+            else:
+                self._states[name] = AccountState.of(account, now)
+                self._couriers[name] = self._make_courier(account)
+                if self._ended is not None:
+                    self._spawn(f"smpp server courier {name}", self._couriers[name].run(), self._ended)
+        for name, account in before.items():
+            after = self._accounts.get(name)
+            if after is None or not after.lets_in_as(account):
+                for server in self._servers:
+                    server.dismiss(name)
+
     async def start(self, ended: Callable[[asyncio.Task[None]], None]) -> None:
         """Find out what is owed and waiting, then listen.
 
@@ -135,6 +160,7 @@ class EsmeService:
         for name, n in (await self._store.read(count_waiting)).items():
             if name in self._states:
                 self._states[name].waiting = n
+        self._ended = ended
         await self._collector.open()
         self._spawn("smpp server collector", self._collector.run(), ended)
         self._spawn("smpp server housekeeping", self._keep_house(), ended)
@@ -162,6 +188,12 @@ class EsmeService:
 
     # ---- inside ----
 
+    def _make_courier(self, account: EsmeAccount) -> Courier:
+        name = account.system_id
+        return Courier(
+            account, self._store, self._clock, lambda what: self._deliveries.labels(name, what).inc()
+        )
+
     def _spawn(
         self, name: str, job: Coroutine[Any, Any, None], ended: Callable[[asyncio.Task[None]], None]
     ) -> None:
@@ -176,7 +208,10 @@ class EsmeService:
     def _note_closed(self, closed: Mapping[str, int]) -> None:
         for name, n in closed.items():
             if name in self._states:
-                self._states[name].waiting -= n
+                state = self._states[name]
+                state.waiting = max(
+                    0, state.waiting - n
+                )  # of one that is new nobody counted what was there before
 
     async def _keep_house(self) -> None:
         while True:

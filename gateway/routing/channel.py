@@ -78,6 +78,7 @@ class Standing:
         budget: with what is on the wire taken off; None without.
         paced_until: when its rate, or the pace that it finds, allows the next segment; None for now.
         slowed_down: that is the pace, and not its rate.
+        leaving: why it takes nothing more and will be closed; None while it is here to stay.
         takes_options: see `gateway.routing.balancer.Taker`.
         bars: recipients that it leaves to others, and until when.
     """
@@ -89,6 +90,7 @@ class Standing:
     slowed_down: bool = False
     takes_options: bool = True
     bars: Mapping[str, datetime] = field(default_factory=dict)
+    leaving: str | None = None
 
 
 class UssdReply(msgspec.Struct, frozen=True, kw_only=True):

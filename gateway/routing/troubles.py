@@ -43,6 +43,20 @@ class Number(NamedTuple):
     recipient: str
 
 
+class Held(NamedTuple):
+    """A message that waits for its number.
+
+    Args:
+        besides: another one to the same number, which goes.
+    """
+
+    message_id: str
+    number: Number
+    urgent: bool
+    besides: str | None
+    for_s: float
+
+
 class _Trouble(NamedTuple):
     failures: int
     until: float

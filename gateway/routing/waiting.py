@@ -166,7 +166,9 @@ def _holds(standing: Standing, waiting: Waiting, now: datetime) -> Iterator[tupl
     snapshot = standing.snapshot
     if waiting.has_options and not standing.takes_options:
         yield "no_parameters", "It can't carry the message's smpp_tlvs: SMPP 3.3 has no parameters.", None
-    if snapshot.state is not ChannelState.UP:
+    if standing.leaving is not None:
+        yield snapshot.state.value, _ended(standing.leaving), None
+    elif snapshot.state is not ChannelState.UP:
         yield snapshot.state.value, _state_detail(snapshot), None
     if snapshot.cooldown_s > 0:
         detail = (

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Coroutine, Iterator
 
 from gateway.alerts.door import AlertDoor
 from gateway.api.context import ApiContext
+from gateway.channels.attendants import Attendants
 from gateway.channels.balance import BalanceQuery, BalanceWatch
 from gateway.channels.budgets import Budgets
-from gateway.channels.lanes import make_lanes
+from gateway.channels.lanes import LaneMaker
 from gateway.channels.leases import Leases
-from gateway.channels.supervise import Channels, LaneSink
+from gateway.channels.renewal import Renewal
+from gateway.channels.sink import LaneSink
+from gateway.channels.supervise import Channels
 from gateway.channels.traces import Traces
 from gateway.channels.ussd import UssdSessions
 from gateway.clock import Clock, SystemClock, format_ms
@@ -21,13 +25,14 @@ from gateway.model.events import reached_status
 from gateway.pipeline.alarms import tell_alarm
 from gateway.pipeline.chores import make_chores
 from gateway.pipeline.inbound import Inbox
-from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.batches import Batches
 from gateway.pipeline.intake.limits import Limits
 from gateway.pipeline.operator.suppress import read_older_entries
 from gateway.pipeline.receipts.apply import Receipts, save_accounts
 from gateway.pipeline.receipts.inquiry import Inquiry
 from gateway.pipeline.retention import Chore, Retention
+from gateway.pipeline.sending.directory import Lanes
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.late import LateResults
@@ -37,8 +42,8 @@ from gateway.pipeline.sending.standstill import StandstillWatch
 from gateway.pipeline.sweep import Sweeper
 from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
-from gateway.runtime.esme import make_service
-from gateway.runtime.http import ADOPTED as HTTP_ADOPTED
+from gateway.runtime.adopters import Holders, make_adopters
+from gateway.runtime.esme import make_service, renew_certificates
 from gateway.runtime.http import HttpSide
 from gateway.runtime.kannel import Jobs, KannelSide
 from gateway.runtime.migrating import MigrationNotes
@@ -53,13 +58,12 @@ from gateway.runtime.policies import (
     make_retry_policy,
     make_weights,
 )
-from gateway.runtime.reload import CHANNELS, Adopter, ConfigFile, Reload, Running
+from gateway.runtime.reload import ConfigFile, Reload, Running
 from gateway.runtime.stores import OpenStore, open_store
 from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.config import Settings
 from gateway.settings.store import beside_store
 from gateway.store.ports import CommitFigures
-from gateway.telemetry.log import set_level
 from gateway.telemetry.metrics import Metrics, labeled, make_metrics
 from gateway.timeline.delivery_log import DeliveryLog
 from gateway.timeline.failures import FailureWatch
@@ -97,11 +101,12 @@ class Gateway:
         store.adopt_prices(make_price_list(settings))
         policy = make_retry_policy(settings)
         instance = make_id()
-        self._lanes = make_lanes(settings, clock)
+        maker = LaneMaker(settings.store, clock)
+        self._lanes = Lanes(maker.make(channel) for channel in settings.channels)
         self._budgets = Budgets(store, clock)
-        self._troubles = troubles = Troubles(policy.first_s, policy.cap_s)
+        troubles = Troubles(policy.first_s, policy.cap_s)
         self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles, self._lanes)
-        self._shares = shares = Shares(format_ms(clock.now()) or 0, make_weights(settings))
+        shares = Shares(format_ms(clock.now()) or 0, make_weights(settings))
         self._lines = Lines(store, shares)
         self._scheduler = Scheduler(
             store,
@@ -118,18 +123,19 @@ class Gateway:
         wake = self._scheduler.wake
         store.on_claimable(wake)
         self._webhooks = WebhookSide(settings.webhooks, store, clock, metrics)
-        intake_settings = self._make_intake_settings(settings)
+        intake_settings = make_intake_settings(settings, self._lanes, self._webhooks.check_callback)
         self.intake = Intake(store, clock, intake_settings, shares, limits)
         region = settings.numbers.region
-        self._inbox = inbox = Inbox(store, clock, self.intake, make_keyword_policy(settings), region, metrics)
+        inbox = Inbox(store, clock, self.intake, make_keyword_policy(settings), region, metrics)
         receipts = Receipts(store, clock, metrics, region)
-        self._late = late = LateResults(store, clock, policy)
-        sessions = UssdSessions(clock)
+        late = LateResults(store, clock, policy)
+        self._ussd = sessions = UssdSessions(clock)
         self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy, shares=shares)
         self._leases = Leases(store, instance)
 
         async def load(lane: Lane) -> None:
             receipts.forget(lane.account)
+            await store.write(lambda tx: save_accounts(tx, [lane]))
             await self._budgets.restore([lane])
 
         self.channels = Channels(
@@ -153,20 +159,10 @@ class Gateway:
             sessions,
             Traces(beside_store(settings.store, ".traces")),
         )
-        sims = {sim.name: sim for sim in settings.modems if sim.balance_code is not None}
-        self._balances = [
-            BalanceWatch(
-                BalanceQuery(lane, sims[lane.name]), sessions, store=store, clock=clock, metrics=metrics
-            )
-            for lane in self._lanes
-            if lane.name in sims
-        ]
-        patience = {bind.name: bind.query_after_s for bind in settings.smpp}
-        self._inquiries = [
-            Inquiry(lane, store, clock, metrics, after_s=patience[lane.name])
-            for lane in self._lanes
-            if lane.driver.capacity and patience.get(lane.name, math.inf) < math.inf
-        ]
+        self._attendants = Attendants(self._make_attendants, self._worker_ended)
+        self._renewal = Renewal(
+            self._lanes, self.channels, self._attendants, maker, lambda: self._scheduler.claiming
+        )
         self._delivery_log = DeliveryLog(
             store, clock, settings.log.delivery, mask_numbers=settings.log.mask_numbers
         )
@@ -177,9 +173,29 @@ class Gateway:
         self._alerts = AlertDoor(store, clock, self.intake, metrics, make_receivers(settings))
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
         self._retention = Retention(store, clock, self._make_chores(settings), metrics)
-        self._running = Running(settings, self._adopters(), renew=self._renew)
-        self.config = Reload(file, self._running, store, clock)
         self._http = HttpSide(settings.http)
+        holders = Holders(
+            store=store,
+            renewal=self._renewal,
+            intake=self.intake,
+            inbox=inbox,
+            dispatcher=self._dispatcher,
+            late=late,
+            sweeper=self._sweeper,
+            troubles=troubles,
+            scheduler=self._scheduler,
+            shares=shares,
+            kannel=self._kannel,
+            esme=self.esme,
+            webhooks=self._webhooks,
+            alerts=self._alerts,
+            retention=self._retention,
+            make_chores=self._make_chores,
+            delivery_log=self._delivery_log,
+            http=self._http,
+        )
+        self._running = Running(settings, make_adopters(holders), self._renewal.plan, self._renew)
+        self.config = Reload(file, self._running, store, clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_ready: str | None = "starting"
 
@@ -239,7 +255,6 @@ class Gateway:
         await self._sweeper.recover()
         await self._lines.open()
         await self.intake.limits.open(self.store)
-        await self.store.write(lambda tx: save_accounts(tx, self._lanes))
         self._spawn(
             {
                 "delivery log": self._delivery_log.run(),
@@ -252,13 +267,13 @@ class Gateway:
                 "alerts": self._alerts.run(),
                 "failure watch": self._failures.run(),
                 "budgets": self._budgets.run(self._lanes, self._scheduler.note_time),
-                **{f"inquiry {number}": inquiry.run() for number, inquiry in enumerate(self._inquiries)},
-                **{f"balance {number}": watch.run() for number, watch in enumerate(self._balances)},
             }
         )
         self._spawn(await self._kannel.open())
         self._spawn(await self._webhooks.open())
         await self.channels.start()
+        for lane in self._lanes:
+            self._attendants.begin(lane)
         await self._serve_http()
         if self.esme is not None:
             await self.esme.start(self._worker_ended)
@@ -281,6 +296,8 @@ class Gateway:
         left = await self._dispatcher.finish(deadline_s)
         if left:
             _log.warning("%d messages were still on the wire; they will be uncertain", left)
+        await self._renewal.stop()
+        await self._attendants.stop()
         await self.channels.stop()
         tasks = list(self._tasks.values())
         self._tasks.clear()
@@ -297,50 +314,10 @@ class Gateway:
         """Open the delivery log's file anew (SIGHUP, after logrotate)."""
         self._delivery_log.reopen()
 
-    def _adopters(self) -> list[Adopter]:
-        """Who holds which settings; whoever takes some from the config gives them an ``adopt`` and a line here."""
-        words = ("opt_out", "opt_in", "help")
-        accepting = ("text", "queue.valid_for", "queue.otp_valid_for", *CHANNELS)
-        calls = ("kannel_accounts", "mo_routes", "webhooks.allow_targets", *CHANNELS)
-        return [
-            Adopter(words, lambda new: self._inbox.adopt(make_keyword_policy(new))),
-            Adopter(accepting, lambda new: self.intake.adopt(self._make_intake_settings(new))),
-            Adopter(("queue", "retry"), self._adopt_queue),
-            Adopter(
-                ("shares", "smpp_accounts", "kannel_accounts"),
-                lambda new: self._shares.adopt(make_weights(new)),
-            ),
-            Adopter(
-                calls,
-                lambda new: self._kannel.adopt(new, self._make_intake_settings(new).channels),
-            ),
-            Adopter(("limits", "queue"), lambda new: self.intake.limits.adopt(make_limits(new))),
-            Adopter(("prices", *CHANNELS), lambda new: self.store.adopt_prices(make_price_list(new))),
-            Adopter(("webhooks",), lambda new: self._webhooks.adopt(new.webhooks)),
-            Adopter(
-                ("retention", "webhooks.keep"), lambda new: self._retention.adopt(self._make_chores(new))
-            ),
-            Adopter(("alerts",), lambda new: self._alerts.adopt(make_receivers(new))),
-            Adopter(("log.level",), lambda new: set_level(new.log.level)),
-            Adopter(
-                ("log.mask_numbers",),
-                lambda new: self._delivery_log.adopt(mask_numbers=new.log.mask_numbers),
-            ),
-            Adopter(HTTP_ADOPTED, lambda new: self._http.adopt(new.http)),
-        ]
-
-    def _adopt_queue(self, new: Settings) -> None:
-        policy = make_retry_policy(new)
-        for holder in (self._dispatcher, self._late, self._sweeper):
-            holder.adopt(policy)
-        self._troubles.adopt(policy.first_s, policy.cap_s)
-        self._scheduler.adopt(make_patience(new), policy)
-
-    def _make_intake_settings(self, settings: Settings) -> IntakeSettings:
-        return make_intake_settings(settings, self._lanes, self._webhooks.check_callback)
-
     def _renew(self) -> None:
         self._http.renew()
+        if self.esme is not None:
+            renew_certificates(self.esme, self._settings)
 
     def _make_chores(self, settings: Settings) -> list[Chore]:
         of_esme = [self.esme.chore] if self.esme is not None else []
@@ -350,6 +327,19 @@ class Gateway:
         for name, job in jobs.items():
             self._tasks[name] = asyncio.create_task(job, name=name)
             self._tasks[name].add_done_callback(self._worker_ended)
+
+    def _make_attendants(self, lane: Lane) -> Iterator[Coroutine[object, object, None]]:
+        """What asks for a channel's balance, and after its receipts, where its settings want that."""
+        settings = self._running.settings
+        for sim in settings.modems:
+            if sim.name == lane.name and sim.balance_code is not None:
+                query = BalanceQuery(lane, sim)
+                yield BalanceWatch(
+                    query, self._ussd, store=self.store, clock=self._clock, metrics=self.metrics
+                ).run()
+        for bind in settings.smpp:
+            if bind.name == lane.name and lane.driver.capacity and bind.query_after_s < math.inf:
+                yield Inquiry(lane, self.store, self._clock, self.metrics, after_s=bind.query_after_s).run()
 
     def _release(self, lane: Lane) -> None:
         self._scheduler.release(lane)

@@ -13,7 +13,7 @@ from gateway.esme.service import EsmeService, Listener
 from gateway.model.message import Category
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.operator.recall import TakeBack
-from gateway.runtime.tls import load_tls
+from gateway.runtime.tls import load_tls, renew_tls
 from gateway.settings.config import Settings
 from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings
 from gateway.store.ports import Store
@@ -39,6 +39,13 @@ def make_service(
         take_back=take_back,
         listeners=[_make_listener(server) for server in settings.smpp_server],
     )
+
+
+def renew_certificates(service: EsmeService, settings: Settings) -> None:
+    """Show the certificates that the files hold now, from the next connection on."""
+    for server, listener in zip(settings.smpp_server, service.listeners, strict=True):
+        if listener.tls is not None:
+            renew_tls(listener.tls, server)
 
 
 def make_account(settings: SmppAccountSettings) -> EsmeAccount:

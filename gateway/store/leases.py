@@ -56,9 +56,17 @@ async def renew_leases(tx: Tx, owner: str, epochs: Mapping[str, int], for_s: flo
     return kept
 
 
-async def release_leases(tx: Tx, owner: str) -> None:
-    """Let others take at once what an instance holds. The rows stay: epochs go on."""
-    await tx.execute("UPDATE channel_leases SET until = 0 WHERE owner = ?", (owner,))
+async def release_leases(tx: Tx, owner: str, channel: str | None = None) -> None:
+    """Let others take at once what an instance holds. The rows stay: epochs go on.
+
+    Args:
+        channel: of this one alone; None for all.
+    """
+    sql, values = "UPDATE channel_leases SET until = 0 WHERE owner = ?", (owner,)
+    if channel is None:
+        await tx.execute(sql, values)
+    else:
+        await tx.execute(f"{sql} AND channel = ?", (*values, channel))
 
 
 async def release_others(tx: Tx, owner: str) -> None:

@@ -15,7 +15,8 @@ from drivers.base import Receipt, ReceiptState
 from drivers.pacing import TokenBucket
 from gateway.channels.budgets import Budgets
 from gateway.channels.leases import Leases
-from gateway.channels.supervise import Channels, LaneSink
+from gateway.channels.sink import LaneSink
+from gateway.channels.supervise import Channels
 from gateway.channels.traces import Traces
 from gateway.channels.ussd import UssdSessions
 from gateway.clock import format_ms
@@ -30,6 +31,7 @@ from gateway.pipeline.intake.batches import Batches
 from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.pipeline.receipts.apply import Receipts
 from gateway.pipeline.retention import Retention
+from gateway.pipeline.sending.directory import Lanes
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.late import LateResults
@@ -175,7 +177,7 @@ class Rig:
         self.sweeper = Sweeper(store, clock, self.inbox, instance=instance, policy=policy, shares=self.shares)
         self.leases = Leases(store, instance)
         self.channels = Channels(
-            list(self.lanes.values()),
+            Lanes(lanes),
             store,
             clock,
             lambda lane: LaneSink(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from drivers.smpp.client.inbound import decode_receipts
 from drivers.smpp.wire.pdus import DeliverSm
 from gateway import clock
-from gateway.channels.lanes import make_lanes
+from gateway.channels.lanes import LaneMaker
 from gateway.clock import SystemClock
 from gateway.settings.config import Settings, SettingsErrors, load_settings
 from gateway.settings.kinds.carrier_rules import make_receipt_rules
@@ -66,10 +65,8 @@ def test_a_word_without_a_meaning_is_refused(tmp_path: Path, value: str) -> None
 def test_a_bind_of_smpp_3_3_takes_no_parameters(tmp_path: Path) -> None:
     settings = read(tmp_path, 'interface_version = "3.3"')
     assert not settings.smpp[0].takes_parameters
-    [lane] = make_lanes(
-        msgspec.structs.replace(settings, store=StoreSettings(url=f"sqlite:///{tmp_path}/s.db")),
-        SystemClock(),
-    )
+    maker = LaneMaker(StoreSettings(url=f"sqlite:///{tmp_path}/s.db"), SystemClock())
+    lane = maker.make(settings.smpp[0])
     assert not lane.taker(1, clock.read(SystemClock())).takes_options
 
 

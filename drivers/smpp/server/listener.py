@@ -252,6 +252,12 @@ class SmppServer:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def dismiss(self, system_id: str) -> None:
+        """Unbind from one application: it may not be here any more."""
+        for connection in list(self._connections):
+            if connection.bind is not None and connection.bind.system_id == system_id:
+                self._keep(asyncio.create_task(self._leave(connection)))
+
     # ---- for the connections ----
 
     def opened(self, connection: _Accepted) -> None:
@@ -327,7 +333,7 @@ class SmppServer:
                     await self._host.finish(connection.bind)
             with suppress(DriverError):  # it is gone, or silent: closed all the same
                 await connection.ask(Unbind(), _UNBIND_S)
-        connection.close("the server stops")
+        connection.close("we unbound")
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)

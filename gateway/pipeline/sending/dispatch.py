@@ -8,7 +8,7 @@ unknown fate, and never one that was sent and is not known.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeVar, cast
 
@@ -76,7 +76,7 @@ class Dispatcher:
     Args:
         release: called when a lane has finished a message.
         troubles: the numbers whose messages fail.
-        lanes: every channel: who else may take what one has refused.
+        lanes: every channel, asked again each time: who else may take what one has refused.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Dispatcher:
         release: Callable[[Lane], None],
         metrics: Metrics,
         troubles: Troubles,
-        lanes: Sequence[Lane] = (),
+        lanes: Collection[Lane] = (),
     ) -> None:
         self._lanes = lanes
         self._store = store

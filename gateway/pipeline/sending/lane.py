@@ -97,6 +97,8 @@ class Lane:
         self.state = ChannelState.STARTING
         self.paused = False
         self.draining = False
+        self.leaving: str | None = None
+        """Why it takes nothing more and will be closed, in a sentence; None while it is here to stay."""
         self._since: datetime = clock.now()
         self._error: str | None = None
         self.stands_still: str | None = None
@@ -195,7 +197,7 @@ class Lane:
 
     @property
     def _is_open(self) -> bool:
-        return self.state is ChannelState.UP and not self.paused and not self.draining
+        return self.state is ChannelState.UP and not (self.paused or self.draining or self.leaving)
 
     def ahead_in_s(self, now: float) -> float:
         """Seconds until its next message may be claimed though one is on the wire; infinite for never."""
@@ -342,6 +344,7 @@ class Lane:
             paced_until=wall + timedelta(seconds=max(rate_s, pace_s)) if rate_s > 0 or pace_s > 0 else None,
             slowed_down=pace_s > rate_s,
             bars={to: wall + timedelta(seconds=until - now) for to, until in self.bars.items()},
+            leaving=self.leaving,
         )
 
     def snapshot(self) -> ChannelSnapshot:
@@ -352,10 +355,10 @@ class Lane:
         now, wall = at
         pace = self._pace.rate(now)
         state = self.state
-        if state is not ChannelState.STOPPED and self.draining and self.in_flight:
+        if self.leaving is not None:
             state = ChannelState.DRAINING
         elif state is not ChannelState.STOPPED and (self.paused or self.draining):
-            state = ChannelState.PAUSED
+            state = ChannelState.DRAINING if self.draining and self.in_flight else ChannelState.PAUSED
         return ChannelSnapshot(
             name=self.name,
             kind=self.traits.kind,
@@ -370,7 +373,7 @@ class Lane:
             budgets=() if self.budget is None else self.budget.accounts(wall),
             number=self.number,
             since=self._since,
-            error=self._error or self.stands_still or self._fitness.reason(now),
+            error=self.leaving or self._error or self.stands_still or self._fitness.reason(now),
             sent=self.sent,
             failed=self.failed,
             uncertain=self.uncertain,

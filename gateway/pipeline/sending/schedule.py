@@ -26,6 +26,7 @@ from gateway.errors import StoreError
 from gateway.model.events import message_event
 from gateway.model.lifecycle import Cause
 from gateway.model.message import Category, Message, Segment, SegmentStatus
+from gateway.pipeline.sending.directory import rotate
 from gateway.pipeline.sending.ending import EXPIRED, OPTED_OUT, end_messages
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.poison import SetAside
@@ -36,7 +37,7 @@ from gateway.routing.budgets import URGENT, Need
 from gateway.routing.order import FIRST_AFTER_EMERGENCY, split_rank
 from gateway.routing.retry import DEFAULT_POLICY, RetryPolicy
 from gateway.routing.shares import Shares
-from gateway.routing.troubles import Number, Troubles
+from gateway.routing.troubles import Held, Number, Troubles
 from gateway.store.leases import find_held
 from gateway.store.poison import find_ready_ids
 from gateway.store.ports import Store, Tx
@@ -71,10 +72,10 @@ class Claim(NamedTuple):
 
 
 class Scheduler:
-    """Claims for all lanes.
+    """Claims for all lanes; messages may come yet to those of ``claiming``.
 
     Args:
-        lanes: every channel.
+        lanes: every channel; asked again each time.
         start: takes each claim; must not block.
         instance: this daemon's id; owner of what it claims.
         troubles: the numbers whose messages fail.
@@ -87,7 +88,7 @@ class Scheduler:
         self,
         store: Store,
         clock: Clock,
-        lanes: Sequence[Lane],
+        lanes: Collection[Lane],
         start: Callable[[Claim], None],
         instance: str,
         troubles: Troubles,
@@ -100,7 +101,9 @@ class Scheduler:
         self._turns_of_age = TurnsOfAge(patience)
         self._store = store
         self._clock = clock
-        self._lanes = list(lanes)
+        self._lanes = lanes
+        self._n_looks = 0
+        self.claiming: frozenset[str] = frozenset()
         self._start = start
         self._instance = instance
         self._troubles = troubles
@@ -145,6 +148,7 @@ class Scheduler:
                     await self._wait_for_store(exc)
                 except Exception as exc:  # noqa: BLE001 - a supervisor: one message must not stop the others
                     await self._claim_apart(exc)
+                self.claiming = frozenset()
                 # Give the tasks just started the loop, so that their results join the next commit.
                 await asyncio.sleep(0)
             else:
@@ -157,9 +161,9 @@ class Scheduler:
         and every event wakes the loop. A timer that is early finds what is left of the pause.
         """
         at = read(self._clock)
-        self._lanes = [*self._lanes[1:], *self._lanes[:1]]  # equals take turns
+        self._n_looks += 1
         takers, pause_s = [], math.inf
-        for lane in self._lanes:
+        for lane in rotate(list(self._lanes), self._n_looks):  # equals take turns
             room = lane.room(at)
             lane.filled = lane.bars.lift(at.monotonic) or lane.filled
             if not lane.filled:
@@ -212,6 +216,7 @@ class Scheduler:
 
     async def _claim_for(self, takers: list[Taker], only: str | None = None) -> None:
         lanes = {lane.name: lane for lane in self._lanes}
+        self.claiming = frozenset(taker.name for taker in takers)
         for taker in takers:
             lanes[taker.name].filled = False  # before the claim: what is accepted meanwhile sets it again
         # A claim is made on the store's thread, where nothing of ours may be read.
@@ -331,7 +336,7 @@ class Scheduler:
         """Recipients that a message is being sent to; none while no number is in trouble."""
         return {r for lane in self._lanes for r in lane.recipients_under_way} if self._troubles else set()
 
-    def _held(self, due: Iterable[Due], under_way: AbstractSet[str]) -> list[_Held]:
+    def _held(self, due: Iterable[Due], under_way: AbstractSet[str]) -> list[Held]:
         """Those whose number is in trouble, and must be left alone for a while or is being tried just now."""
         if not self._troubles:
             return []
@@ -344,24 +349,10 @@ class Scheduler:
             if for_s == 0 and (d.recipient in under_way or number in tries):
                 for_s = ON_WIRE_S
             if for_s:
-                held.append(_Held(d.message_id, number, urgent, tries.get(number), for_s))
+                held.append(Held(d.message_id, number, urgent, tries.get(number), for_s))
             elif for_s is not None:
                 tries[number] = d.message_id
         return held
-
-
-class _Held(NamedTuple):
-    """A message that waits for its number.
-
-    Args:
-        besides: another one to the same number, which goes.
-    """
-
-    message_id: str
-    number: Number
-    urgent: bool
-    besides: str | None
-    for_s: float
 
 
 async def _find_due(

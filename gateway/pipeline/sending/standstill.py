@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import NamedTuple
 
 from gateway.clock import Clock
@@ -46,11 +46,11 @@ class StandstillWatch:
 
     Args:
         scheduler: asked what could go, and woken.
-        lanes: every channel.
+        lanes: every channel; asked again each time.
     """
 
     def __init__(
-        self, scheduler: Scheduler, lanes: Sequence[Lane], store: Store, clock: Clock, metrics: Metrics
+        self, scheduler: Scheduler, lanes: Collection[Lane], store: Store, clock: Clock, metrics: Metrics
     ) -> None:
         self._scheduler = scheduler
         self._lanes = lanes
@@ -78,10 +78,11 @@ class StandstillWatch:
                 await self._store.read(lambda tx: find_subjects(tx, AlarmKind.STANDSTILL)),
                 False,
             )
-        begun = {lane.name: lane.n_begun for lane in self._lanes}
+        lanes = list(self._lanes)
+        begun = {lane.name: lane.n_begun for lane in lanes}
         claimable = await self._scheduler.find_claimable()
         now = self._clock.monotonic()
-        for lane in self._lanes:
+        for lane in lanes:
             waiting, idle = claimable[lane.name], self._idle.get(lane.name)
             if not waiting or idle is None or idle.n_begun != lane.n_begun:
                 if lane.name in self._alarmed:
