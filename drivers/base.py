@@ -258,8 +258,8 @@ class Receipt:
         word: the network's own word for the state; empty where it is the specification's, or not told.
         understood: False where nothing in it says the state in a way that is known.
         octets: the report as it came, cut to `MOST_OCTETS`; may have the message's text, so not part of the repr.
-        otherwise: what it is where it names none of our segments: the wire does not say for certain that it is a
-            report. None where it does.
+        otherwise: what it is where it names none of our segments; None where it is a report for certain.
+        network: MCC and MNC of the network that the handset is in, digits; empty where it is not told.
     """
 
     references: tuple[str, ...]
@@ -276,6 +276,7 @@ class Receipt:
     understood: bool = True
     octets: bytes = field(default=b"", compare=False, repr=False)
     otherwise: InboundPart | None = field(default=None, repr=False)
+    network: str = ""
 
 
 MOST_OCTETS: Final = 512

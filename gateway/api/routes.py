@@ -22,6 +22,7 @@ from gateway.api.calls import (
     preview,
     receipts,
     reload,
+    routing,
     suppressions,
     system,
 )
@@ -29,10 +30,12 @@ from gateway.api.context import CallHandler
 from gateway.api.http.query import EventQuery, InboundQuery, MessageQuery, NoQuery, PageQuery
 from gateway.model.alarm import Alarm
 from gateway.model.message import Scope, Suppression
-from gateway.model.request import FanOutRequest, MessageRequest, PreviewRequest
+from gateway.model.request import CarrierRequest, FanOutRequest, MessageRequest, PreviewRequest, RouteRequest
 from gateway.policy.text import Preview
 from gateway.routing.channel import ChannelSnapshot, TraceReply, UssdReply
-from gateway.views import shapes
+from gateway.routing.routes.carriers import CarrierFact
+from gateway.routing.routes.explain import RouteExplanation
+from gateway.views import carriers, shapes
 from gateway.views.reloaded import Reloaded
 
 JSON = "application/json"
@@ -304,6 +307,45 @@ ROUTES: tuple[Route, ...] = (
         group="alerts",
         query=alerts.AlertQuery,
         answers={200: alerts.AlertPage},
+    ),
+    Route(
+        method="POST",
+        path="/v1/routes/explain",
+        handler=routing.explain_a_route,
+        group="routing",
+        scope=Scope.READ,
+        bodies=(RouteRequest,),
+        answers={200: RouteExplanation},
+        problems=(409,),
+    ),
+    _read(
+        path="/v1/carriers",
+        handler=routing.get_number_carriers,
+        group="routing",
+        query=PageQuery,
+        answers={200: carriers.CarrierPage},
+    ),
+    _read(
+        path="/v1/carriers/{number}",
+        handler=routing.get_number_carrier,
+        group="routing",
+        answers={200: CarrierFact},
+    ),
+    _manage(
+        method="PUT",
+        path="/v1/carriers/{number}",
+        handler=routing.put_number_carrier,
+        group="routing",
+        bodies=(CarrierRequest,),
+        answers={200: carriers.NumberCarrierOut},
+    ),
+    _manage(
+        method="DELETE",
+        path="/v1/carriers/{number}",
+        handler=routing.delete_number_carrier,
+        group="routing",
+        answers={204: None},
+        problems=(404,),
     ),
     _read(
         path="/v1/events",

@@ -23,6 +23,7 @@ from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.model.events import Event, make_event
 from gateway.pipeline.inbound import Inbox
+from gateway.pipeline.operator.carriers import CarrierLearner
 from gateway.pipeline.receipts.apply import Receipts
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.late import LateResults
@@ -49,8 +50,10 @@ class LaneSink:
         budgets: Budgets,
         wake: Callable[[], None],
         metrics: Metrics | None = None,
+        learner: CarrierLearner | None = None,
     ) -> None:
         self._lane = lane
+        self._learner = learner
         self._metrics = metrics
         self._store = store
         self._clock = clock
@@ -75,6 +78,8 @@ class LaneSink:
                 if is_keyword or not await self._receipts.handle(self._lane, event):
                     assert part is not None  # only what may be a text is left
                     await self._inbox.handle(self._lane, part)
+                elif event.network and self._learner is not None:
+                    await self._learner.learn(event)
             case InboundPart():
                 await self._inbox.handle(self._lane, event)
             case LateResult():

@@ -35,7 +35,6 @@ from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.drafts import Draft, save_drafts
 from gateway.pipeline.intake.plan import Planner
 from gateway.routing.channel import ChannelDirectory, ChannelState
-from gateway.routing.rules import queues_of
 from gateway.store.kannel import save_wishes
 from gateway.store.ports import Place, Store, Tx
 
@@ -195,9 +194,9 @@ class SendDoor:
         return ACCEPTED if self._can_send(queues) else QUEUED
 
     def _can_send(self, queues: set[str]) -> bool:
+        serving = {name for queue in queues for name in self._intake.router.routes.serves(queue)}
         return any(
-            channel.state is ChannelState.UP
-            and not queues.isdisjoint(queues_of(channel.name, channel.groups))
+            channel.state is ChannelState.UP and channel.name in serving
             for channel in self._channels.snapshots()
         )
 

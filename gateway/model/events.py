@@ -25,6 +25,7 @@ class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         error: code and sentence joined by ``: ``; None when all is well.
         word: the network's own for what became of it, where it is not the specification's.
         by: who did it (`gateway.model.actor.Actor`), where somebody did: ``key:billing``.
+        rule: the routing rule that took it.
     """
 
     id: str
@@ -42,6 +43,7 @@ class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     error: str | None = None
     word: str = ""
     by: str | None = None
+    rule: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,7 @@ def message_event(
     attempt: int | None = None,
     word: str = "",
     by: Actor | None = None,
+    rule: str | None = None,
 ) -> Event:
     """The event that ``message`` has come to the status it shows.
 
@@ -84,6 +87,7 @@ def message_event(
         attempt: which attempt of that segment, from 1.
         word: the network's own for what became of it.
         by: who brought it there; None where nobody did.
+        rule: the routing rule that took it.
     """
     status, error = message.status, message.error
     data = MessageEvent(
@@ -102,6 +106,7 @@ def message_event(
         error=f"{error.code}: {error.detail}" if error else None,
         word=word,
         by=None if by is None else str(by),
+        rule=rule,
     )
     return Event(type=_TYPES[status], at=at, subject=message.id, data=_encode(data))
 

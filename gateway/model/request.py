@@ -109,6 +109,26 @@ class PreviewRequest(CommonFields, kw_only=True, forbid_unknown_fields=True, omi
     to: Annotated[str, Meta(max_length=64)] | None = None
 
 
+class RouteRequest(MessageRequest, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A message whose way is asked for before it is sent. Without text and data it is taken for a short one.
+
+    Args:
+        key: name or id of the API key that would send it, or an account as ``smpp:NAME``; that of the caller without.
+    """
+
+    key: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+
+class CarrierRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whose a number is, set by hand.
+
+    Args:
+        carrier: as the carrier files name it, such as ``unicom``.
+    """
+
+    carrier: Annotated[str, Meta(min_length=1, max_length=32)]
+
+
 class FanOutRequest(CommonFields, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One text to many recipients: the second form of a batch.
 

@@ -26,6 +26,7 @@ from gateway.store.ports import Store, Tx
 from gateway.store.readers import KEPT_UNSEEN, drop_readers, lowest_place
 from gateway.store.receipts import forget_early
 from gateway.store.retention import RECEIPT_MAY_COME
+from gateway.store.routes import forget_sticky
 from gateway.store.webhook_deliveries import forget_heard
 from gateway.store.webhooks import forget_callbacks
 
@@ -90,6 +91,7 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         Chore("outbox_dead", _by_age(KEEP_DEAD, forget_dead)),
         Chore("alerts", _by_age(KEEP_ALERTS, forget_alerts)),
         Chore("set_aside", _by_age(KEEP_ASIDE, forget_aside)),
+        Chore("sticky_channels", _by_age(timedelta(0), forget_sticky)),
         Chore("inbound_parts", _by_age(KEEP_PARTS, forget_parts)),
         Chore("smpp_submits", partial(_along, KEEP_SUBMITS, forget_submits)),
         Chore("cost_sums", _by_age(KEEP_SUMS, forget_sums)),

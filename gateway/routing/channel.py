@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from gateway.model.actor import Actor
+from gateway.routing.balancer import Taker
 from gateway.routing.budgets import Account, Budget
 from gateway.routing.limits import BreakerState
 
@@ -81,6 +82,8 @@ class Standing:
         leaving: why it takes nothing more and will be closed; None while it is here to stay.
         takes_options: see `gateway.routing.balancer.Taker`.
         bars: recipients that it leaves to others, and until when.
+        taker: with the room that it has now; None when it has none.
+        out: it is out of service (`gateway.routing.routes.fitness`).
     """
 
     snapshot: ChannelSnapshot
@@ -91,6 +94,8 @@ class Standing:
     takes_options: bool = True
     bars: Mapping[str, datetime] = field(default_factory=dict)
     leaving: str | None = None
+    taker: Taker | None = None
+    out: bool = False
 
 
 class UssdReply(msgspec.Struct, frozen=True, kw_only=True):

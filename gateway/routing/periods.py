@@ -84,7 +84,10 @@ class ActiveHours:
     def holds(self, at: datetime, zone: tzinfo | None = None) -> bool:
         """Whether an instant lies in it."""
         local = at.astimezone(zone)
-        minute = local.hour * 60 + local.minute
+        return self.holds_minute(local.hour * 60 + local.minute)
+
+    def holds_minute(self, minute: int) -> bool:
+        """Whether a minute after local midnight lies in it."""
         if self.start_min < self.end_min:
             return self.start_min <= minute < self.end_min
         return minute >= self.start_min or minute < self.end_min

@@ -13,6 +13,7 @@ from gateway.model.message import MessageStatus
 from gateway.routing.budgets import Need
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Standing
 from gateway.routing.limits import BreakerState
+from gateway.routing.ways import describe_queue
 
 
 class WaitKind(StrEnum):
@@ -130,8 +131,8 @@ def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime)
     # A receiver has no capacity, and can do nothing about it.
     serving = [s for s in standings if waiting.queue in s.queues and s.snapshot.capacity]
     if not serving:
-        kind, _, name = waiting.queue.partition(":")
-        return [Reason(code="no_channel", detail=f"No channel of the config serves the {kind} {name}.")]
+        detail = f"No channel of the config serves the {describe_queue(waiting.queue)}."
+        return [Reason(code="no_channel", detail=detail)]
     return [reason for standing in serving for reason in _explain_channel(standing, waiting, now)]
 
 

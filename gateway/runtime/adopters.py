@@ -35,6 +35,7 @@ from gateway.runtime.policies import (
     make_weights,
 )
 from gateway.runtime.reload import CHANNELS, Adopter
+from gateway.runtime.routing import ROUTING, RoutingSide
 from gateway.runtime.stores import OpenStore
 from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.config import Settings
@@ -53,6 +54,7 @@ class Holders:
 
     store: OpenStore
     renewal: Renewal
+    routing: RoutingSide
     intake: Intake
     inbox: Inbox
     dispatcher: Dispatcher
@@ -100,6 +102,7 @@ def make_adopters(held: Holders) -> list[Adopter]:
     return [
         Adopter(("opt_out", "opt_in", "help"), lambda new: held.inbox.adopt(make_keyword_policy(new))),
         Adopter(doors, adopt_doors),
+        Adopter((*ROUTING, *CHANNELS), lambda new: held.routing.adopt(new, held.renewal.wanted.values())),
         Adopter(("queue", "retry"), adopt_queue),
         Adopter(weights, lambda new: held.shares.adopt(make_weights(new))),
         Adopter(("smpp_accounts",), adopt_accounts),

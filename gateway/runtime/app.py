@@ -59,6 +59,7 @@ from gateway.runtime.policies import (
     make_weights,
 )
 from gateway.runtime.reload import ConfigFile, Reload, Running
+from gateway.runtime.routing import RoutingSide
 from gateway.runtime.stores import OpenStore, open_store
 from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.config import Settings
@@ -108,6 +109,8 @@ class Gateway:
         self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles, self._lanes)
         shares = Shares(format_ms(clock.now()) or 0, make_weights(settings))
         self._lines = Lines(store, shares)
+        # Who serves a way must be known before the scheduler is woken for it.
+        self._routing = RoutingSide(settings, store, clock, self._lanes, self._wake)
         self._scheduler = Scheduler(
             store,
             clock,
@@ -118,13 +121,14 @@ class Gateway:
             shares,
             make_patience(settings),
             policy,
+            self._routing.sticky,
         )
         self._standstill = StandstillWatch(self._scheduler, self._lanes, store, clock, metrics)
         wake = self._scheduler.wake
         store.on_claimable(wake)
         self._webhooks = WebhookSide(settings.webhooks, store, clock, metrics)
         intake_settings = make_intake_settings(settings, self._lanes, self._webhooks.check_callback)
-        self.intake = Intake(store, clock, intake_settings, shares, limits)
+        self.intake = Intake(store, clock, intake_settings, shares, limits, self._routing.router)
         region = settings.numbers.region
         inbox = Inbox(store, clock, self.intake, make_keyword_policy(settings), region, metrics)
         receipts = Receipts(store, clock, metrics, region)
@@ -152,6 +156,7 @@ class Gateway:
                 budgets=self._budgets,
                 wake=wake,
                 metrics=metrics,
+                learner=self._routing.learner,
             ),
             wake,
             self._leases,
@@ -177,6 +182,7 @@ class Gateway:
         holders = Holders(
             store=store,
             renewal=self._renewal,
+            routing=self._routing,
             intake=self.intake,
             inbox=inbox,
             dispatcher=self._dispatcher,
@@ -264,6 +270,7 @@ class Gateway:
                 "retention": self._retention.run(),
                 "leases": self._leases.run(),
                 "standstill watch": self._standstill.run(),
+                "switch": self._routing.switch.run(),
                 "alerts": self._alerts.run(),
                 "failure watch": self._failures.run(),
                 "budgets": self._budgets.run(self._lanes, self._scheduler.note_time),
@@ -340,6 +347,9 @@ class Gateway:
         for bind in settings.smpp:
             if bind.name == lane.name and lane.driver.capacity and bind.query_after_s < math.inf:
                 yield Inquiry(lane, self.store, self._clock, self.metrics, after_s=bind.query_after_s).run()
+
+    def _wake(self) -> None:
+        self._scheduler.wake()
 
     def _release(self, lane: Lane) -> None:
         self._scheduler.release(lane)

@@ -16,6 +16,7 @@ import msgspec
 from gateway.errors import GatewayError, SettingsError
 from gateway.policy.optout import MAX_REPLIES_PER_HOUR, find_fault, fold_word
 from gateway.settings.alerts import AlertSettings, alert_faults
+from gateway.settings.carriers import CarrierSettings
 from gateway.settings.forms import (
     BadValue,
     Duration,
@@ -47,6 +48,7 @@ from gateway.settings.queue import QueueSettings
 from gateway.settings.reader import read_document, read_table
 from gateway.settings.retention import RetentionSettings, retention_faults
 from gateway.settings.retry import RetrySettings, twice_planned
+from gateway.settings.routes import RouteSettings, RoutingSettings, check_routes
 from gateway.settings.secrets import Secret
 from gateway.settings.shares import ShareSettings, twice_named
 from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings, check_accounts
@@ -243,6 +245,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         prices: what a segment costs.
         alerts: who gets which alarm of monitoring tools, in the order of the file.
         retry: categories that are tried harder, or less hard, than usual.
+        routing: when another step of a rule takes over.
+        routes: which messages go by which channels, in the order of the file.
+        carriers: whose numbers are.
     """
 
     http: HttpSettings = HttpSettings()
@@ -267,6 +272,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[SenderLimits, ...] = ()
     alerts: tuple[AlertSettings, ...] = ()
     retry: tuple[RetrySettings, ...] = ()
+    routing: RoutingSettings = RoutingSettings()
+    routes: tuple[RouteSettings, ...] = ()
+    carriers: CarrierSettings = CarrierSettings()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -288,6 +296,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
         yield from alert_faults(self.alerts, channels, self.numbers.region)
         yield from twice_planned(self.retry)
+        if self.routes:
+            yield from check_routes(
+                self.routes,
+                {channel.name: channel.groups for channel in self.channels if _sends(channel)},
+                {channel.name: channel.groups for channel in self.channels if not _sends(channel)},
+                self.carriers.load().by_name,
+            )
         yield from check_numbers(
             self.numbers.region,
             [modem.number for modem in self.modems],
@@ -303,6 +318,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 other = meaning.setdefault(fold_word(word), key)
                 if other != key:
                     yield f"{key}.keywords", f"{word} stands in {other}.keywords too; write it in one of them"
+
+
+def _sends(channel: ChannelSettings) -> bool:
+    return not isinstance(channel, SmppSettings) or channel.bind != "receiver"
 
 
 def load_settings(path: Path | None, *, only: tuple[str, ...] = ()) -> Settings:

@@ -55,6 +55,16 @@ async def find_heads(tx: Tx) -> list[Head]:
         queue, rank = head.queue, (head.band + 1) << TAG_BITS
 
 
+async def find_ready_queues(tx: Tx) -> list[str]:
+    """The queues in which something may be claimed; reads one row of ``messages`` for each."""
+    found: list[str] = [""]
+    while rows := await tx.fetch(
+        f"SELECT queue FROM messages WHERE {READY} AND queue > ? ORDER BY queue LIMIT 1", (found[-1],)
+    ):
+        found.append(rows[0][0])
+    return found[1:]
+
+
 async def find_last_hidden(tx: Tx) -> list[Head]:
     """The last of each class and priority in each queue among those that may not be claimed yet; reads all of them."""
     rows = await tx.fetch(

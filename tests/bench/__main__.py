@@ -25,6 +25,7 @@ from tests.bench.http_attacks import http_attacks
 from tests.bench.kannel import peer_kannel
 from tests.bench.modem_events import modem_hung, modem_idle
 from tests.bench.modems import modem_memory, modems
+from tests.bench.routing import routing
 from tests.bench.smpp import memory, smpp_batch, smpp_single
 from tests.bench.smpp_window import smpp_window
 
@@ -43,6 +44,7 @@ BENCHES: dict[str, Bench] = {
     "modem-memory": lambda folder, options: modem_memory(folder),
     "codec": lambda folder, options: _codec(),
     "smpp-codec": lambda folder, options: _smpp_codec(),
+    "routing": lambda folder, options: routing(),
     "smpp-window": lambda folder, options: smpp_window(folder),
     "memory": lambda folder, options: memory(folder, options.queued),
     "http-attacks": lambda folder, options: http_attacks(folder),

@@ -22,6 +22,7 @@ ON_BOTH_ENGINES = {
     "test_pipeline_batches",
     "test_pipeline_inbound",
     "test_pipeline_receipts",
+    "test_pipeline_routes",
     "test_pipeline_options",
     "test_pipeline_send",
 }

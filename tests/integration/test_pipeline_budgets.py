@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drivers.base import ChannelInfo, FaultKind
-from gateway.pipeline.sending.schedule import LOOK_AHEAD
+from gateway.pipeline.sending.due import LOOK_AHEAD
 from gateway.routing.budgets import Budget, Quota, RecipientCap
 from gateway.routing.periods import ActiveHours, Period
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
@@ -115,7 +115,7 @@ async def test_urgent_messages_that_the_reserve_admits_pass_by_those_that_it_doe
 
 
 async def test_the_reserve_goes_to_urgent_messages_far_behind_long_ones(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("gateway.pipeline.sending.schedule.LOOK_AHEAD", 3)
+    monkeypatch.setattr("gateway.pipeline.sending.due.LOOK_AHEAD", 3)
     _, channel = sim(quota(4, reserve=2))
     async with running(tmp_path / "s.db", channel) as rig:
         await rig.until_status(await rig.send(A), "sent")  # one is left for those that are not urgent

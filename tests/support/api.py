@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,11 +24,14 @@ from gateway.model.actor import Actor
 from gateway.model.message import ApiKey, Scope
 from gateway.pipeline.intake.accept import Intake, IntakeSettings
 from gateway.pipeline.intake.batches import Batches
+from gateway.pipeline.intake.route import Router
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Pause, Standing, TraceReply, UssdReply
+from gateway.routing.routes.table import Routes, Rule
 from gateway.routing.rules import queues_of
 from gateway.runtime.stores import OpenStore
 from gateway.settings.alerts import AlertSettings
+from gateway.settings.carriers import CarrierSettings
 from gateway.store.keys import hash_secret, make_secret, save_key
 from gateway.telemetry.metrics import make_metrics
 from tests.support.stores import open_at
@@ -166,13 +169,20 @@ class _Server(TestServer):
 
 @asynccontextmanager
 async def open_api(
-    folder: Path, *, heartbeat_s: float = 15.0, limits: Limits | None = None, text: TextRules = DEFAULT_RULES
+    folder: Path,
+    *,
+    heartbeat_s: float = 15.0,
+    limits: Limits | None = None,
+    text: TextRules = DEFAULT_RULES,
+    rules: Sequence[Rule] = (),
 ) -> AsyncIterator[ApiRig]:
     """The API on a fresh store in ``folder``."""
     store = await open_at(folder / "hongyan.db")
     clock = SettableClock()
     reason: list[str] = []
-    intake = Intake(store, clock, IntakeSettings("CN", {"sim-1": ("default", "otp")}, VALID_FOR_S, text))
+    groups = {"sim-1": ("default", "otp")}
+    router = Router(Routes(rules, groups, CarrierSettings().load()))
+    intake = Intake(store, clock, IntakeSettings("CN", groups, VALID_FOR_S, text), router=router)
     alerts = AlertDoor(store, clock, intake, make_metrics(), [table.receiver() for table in ALERTS])
     context = ApiContext(
         store=store,

@@ -29,6 +29,7 @@ from gateway.pipeline.inbound import Inbox, KeywordPolicy
 from gateway.pipeline.intake.accept import Intake, IntakeSettings
 from gateway.pipeline.intake.batches import Batches
 from gateway.pipeline.intake.drafts import AcceptedMessage
+from gateway.pipeline.intake.route import Router
 from gateway.pipeline.receipts.apply import Receipts
 from gateway.pipeline.retention import Retention
 from gateway.pipeline.sending.directory import Lanes
@@ -38,12 +39,16 @@ from gateway.pipeline.sending.late import LateResults
 from gateway.pipeline.sending.lines import Lines
 from gateway.pipeline.sending.schedule import Scheduler
 from gateway.pipeline.sending.standstill import StandstillWatch
+from gateway.pipeline.sending.switch import Switch
 from gateway.pipeline.sweep import Sweeper
 from gateway.policy.optout import Keywords
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.budgets import Budget
 from gateway.routing.prices import NO_PRICES, Prices
 from gateway.routing.retry import RetryPolicy
+from gateway.routing.routes.carriers import Carriers
+from gateway.routing.routes.fitness import Fitness
+from gateway.routing.routes.table import Routes, Rule
 from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
 from gateway.runtime.stores import OpenStore
@@ -125,6 +130,8 @@ class Rig:
         traces: Path,
         text: TextRules,
         region: str,
+        rules: Sequence[Rule] = (),
+        carriers: Carriers | None = None,
     ) -> None:
         self.store, self.clock, self.policy = store, clock, policy
         for c in channels:
@@ -150,12 +157,23 @@ class Rig:
         self.shares = Shares(format_ms(clock.now()) or 0)
         self.lines = Lines(store, self.shares)
         self.scheduler = Scheduler(
-            store, clock, lanes, self.dispatcher.start, instance, troubles, self.shares, policy=policy
+            store,
+            clock,
+            lanes,
+            self.dispatcher.start,
+            instance,
+            troubles,
+            self.shares,
+            policy=policy,
+            sticky=lambda: self.router.routes.sticky,
         )
         self.watch = StandstillWatch(self.scheduler, lanes, store, clock, metrics)
         wake = self.scheduler.wake
-        store.on_claimable(wake)
         groups = {c.driver.channel_id: c.groups for c in channels if c.driver.capacity}
+        self.router = Router(Routes(rules, groups, carriers))
+        self.switch = Switch(store, clock, lanes, self.router.routes.members, Fitness(30.0, 10.0), wake)
+        store.on_claimable(self.switch.note)
+        store.on_claimable(wake)
         plain = {c.driver.channel_id for c in channels if not c.takes_options}
         self.check_callback: Callable[[str], str] = lambda _url: ""
         settings = IntakeSettings(
@@ -167,7 +185,7 @@ class Rig:
             otp_valid_for_s=600.0,
             check_callback=self._check_callback,
         )
-        self.intake = Intake(store, clock, settings, self.shares)
+        self.intake = Intake(store, clock, settings, self.shares, router=self.router)
         self.batches = Batches(store, clock, self.intake)
         self.inbox = Inbox(store, clock, self.intake, KEYWORDS, region, metrics)
         self.receipts = Receipts(store, clock, metrics, region)
@@ -330,13 +348,16 @@ async def running(
     region: str = "CN",
     exclusive: bool = True,
     prices: Prices = NO_PRICES,
+    rules: Sequence[Rule] = (),
+    carriers: Carriers | None = None,
 ) -> AsyncIterator[Rig]:
     """A rig on a store file, stopped and closed at the end."""
     store = await open_at(path, exclusive=exclusive)
     store.adopt_prices(prices)
     wrapped = [c if isinstance(c, ScriptedChannel) else ScriptedChannel(driver=c) for c in channels]
     traces = path.with_name(path.name + ".traces")
-    rig = Rig(store, wrapped, policy or RetryPolicy(), clock or ManualClock(), traces, text, region)
+    policy, clock = policy or RetryPolicy(), clock or ManualClock()
+    rig = Rig(store, wrapped, policy, clock, traces, text, region, rules, carriers)
     try:
         if started:
             await rig.start()

@@ -54,12 +54,14 @@ class ReceiptRules:
         receipt_id: how ids are respelled, one of `drivers.smpp.wire.spellings.RULES`.
         states: what words and error codes of the carrier's own mean.
         one_report: a long message is reported once, under the id of one of its parts.
+        network_tags: parameters whose digits, one behind the other, are MCC and MNC of the handset's network.
     """
 
     zone: tzinfo = UTC
     receipt_id: str = AUTO
     states: StateTable = field(default_factory=dict)
     one_report: bool = False
+    network_tags: tuple[int, ...] = ()
 
 
 USUAL_RECEIPTS: Final = ReceiptRules()
@@ -112,6 +114,7 @@ def _make_receipt(
         understood=state is not None,
         octets=content[:MOST_OCTETS],
         otherwise=otherwise,
+        network=_network(body.tlvs, rules.network_tags) if rules.network_tags else "",
     )
 
 
@@ -187,3 +190,12 @@ def _network_code(err: str, tlvs: tuple[Tlv, ...]) -> str:
     if value is None or len(value) != 3:
         return ""
     return f"network:{value[0]}:{int.from_bytes(value[1:], 'big')}"
+
+
+def _network(tlvs: tuple[Tlv, ...], tags: tuple[int, ...]) -> str:
+    """MCC and MNC; empty when a parameter is missing, or they are none together."""
+    parts = [find_text_tlv(tlvs, tag) or "" for tag in tags]
+    network = "".join(parts)
+    return (
+        network if all(parts) and network.isascii() and network.isdigit() and len(network) in {5, 6} else ""
+    )

@@ -173,6 +173,18 @@ def watch(context: ApiContext, backlog: list[Backlog]) -> None:
         lambda: sum_waits(backlog[0].waits, channels.standings(), context.clock.now()) if backlog else {},
     )
     metrics.watch(
+        "hongyan_routed_messages",
+        "Messages that each routing rule has taken since the start.",
+        "rule",
+        context.intake.router.turns.taken,
+    )
+    metrics.watch(
+        "hongyan_channel_out_of_service",
+        "1 while others stand in for a channel.",
+        "channel",
+        lambda: {s.snapshot.name: s.out for s in channels.standings()},
+    )
+    metrics.watch(
         "hongyan_alarms",
         "Alarms that are open.",
         "kind",

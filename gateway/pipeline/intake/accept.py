@@ -28,10 +28,11 @@ from gateway.pipeline.intake.admission import Room
 from gateway.pipeline.intake.drafts import AcceptedMessage, Draft, save_drafts
 from gateway.pipeline.intake.limits import Limits
 from gateway.pipeline.intake.plan import Planner, fits, preview_request
+from gateway.pipeline.intake.route import Router, asked_of
 from gateway.pipeline.once import Once, find_kept
 from gateway.policy.text import DEFAULT_RULES, Preview, TextRules, cut_text
 from gateway.routing.order import band_of
-from gateway.routing.rules import choose_queue, queues_of
+from gateway.routing.routes.table import Routes
 from gateway.routing.shares import Shares
 from gateway.store.keys import save_answer
 from gateway.store.ports import Place, Store, Tx
@@ -98,6 +99,7 @@ class Intake:
         settings: see `IntakeSettings`.
         shares: the lines of all who send.
         limits: see the attribute; None for none.
+        router: where messages wait; without one there are no rules.
 
     Attributes:
         room: what waits for the writer; whoever stores drafts of its own holds a part of it meanwhile.
@@ -111,7 +113,9 @@ class Intake:
         settings: IntakeSettings,
         shares: Shares | None = None,
         limits: Limits | None = None,
+        router: Router | None = None,
     ) -> None:
+        self.router = router or Router(Routes(channels=settings.channels))
         self._shares = shares or Shares(0)
         self._store = store
         self._clock = clock
@@ -251,15 +255,19 @@ class Intake:
         draft = self._draft(
             request, now or self._clock.now(), key, batch_id, plan, planner, national=national
         )
-        return draft._replace(tag=self._join(draft.message, key)) if joins else draft
+        if draft.rule is not None and draft.unsettled is None and joins:
+            self.router.turns.take(draft.rule)
+        if not joins or draft.unsettled is not None:
+            return draft
+        return draft._replace(tag=self._join(draft.message, draft.message.queue, key))
 
-    def _join(self, message: Message, key: ApiKey | None) -> int | None:
+    def _join(self, message: Message, queue: str, key: ApiKey | None) -> int | None:
         """Its place in the line of who sends it; None while it is scheduled."""
         if message.status is MessageStatus.SCHEDULED:
             return None
         band = band_of(message.category, message.priority)
         alias = f"key:{key.name}" if key is not None and ":" not in key.id else ""
-        return self._shares.join(message.queue, band, owner_of(key), message.n_segments, alias=alias)
+        return self._shares.join(queue, band, owner_of(key), message.n_segments, alias=alias)
 
     def draft_own(self, recipient: str, text: str, *, channel: str | None) -> Draft:
         """A message of the gateway's own (an opt-out confirmation), pinned to the channel it answers on.
@@ -283,13 +291,20 @@ class Intake:
     ) -> Draft:
         errors: list[FieldError] = []
         recipient = self._read_recipient(request.to, errors, national=national)
-        queue = choose_queue(self._settings.channels, channel=request.channel, sender=request.sender)
+        of_plan: list[FieldError] = []
+        if plan is None:
+            plan = (planner or self.make_planner()).plan(request, of_plan)
+        else:
+            fits(plan, self._settings.text, of_plan)
+        now = truncate_ms(now)
+        starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
+        asked = asked_of(request, recipient, key, plan, starts_at or now)
+        decision = self.router.decide(asked, takes=False)
+        queue = decision.queue
         if queue is None:
             errors.append(_no_channel(request))
         elif request.smpp_tlvs and not self._carries_options(queue):
             errors.append(_NO_PARAMETERS)
-        now = truncate_ms(now)
-        starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
         if starts_at and starts_at > now + MAX_AHEAD:
             errors.append(FieldError("/schedule_at", "too_far", "schedule it within the next 366 days"))
         if starts_at and request.sequence is not None:
@@ -297,10 +312,7 @@ class Intake:
         url = request.callback_url
         if url is not None and (fault := self._settings.check_callback(url)):
             errors.append(FieldError("/callback_url", "bad_url", fault))
-        if plan is None:
-            plan = (planner or self.make_planner()).plan(request, errors)
-        else:
-            fits(plan, self._settings.text, errors)
+        errors += of_plan
         if errors or plan is None or queue is None:
             raise InvalidRequest(*errors)
         starts_at = starts_at and truncate_ms(starts_at.astimezone(UTC))
@@ -336,15 +348,15 @@ class Intake:
             carrier_options=write_options(request.smpp_tlvs),
         )
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
-        return Draft(message, segments, self.reference_bits, actor_of(key))
+        rule = decision.rule.name if decision.rule else None
+        unsettled = self.router.leave_open(asked, queue, lambda where: self._join(message, where, key))
+        by = actor_of(key)
+        return Draft(message, segments, self.reference_bits, by, asked=asked, rule=rule, unsettled=unsettled)
 
     def _carries_options(self, queue: str) -> bool:
         """Whether any channel that serves the queue can, now or later."""
         plain = self._settings.without_options
-        return not plain or any(
-            name not in plain and queue in queues_of(name, groups)
-            for name, groups in self._settings.channels.items()
-        )
+        return not plain or any(name not in plain for name in self.router.routes.serves(queue))
 
     def _read_recipient(self, number: str, errors: list[FieldError], *, national: bool = False) -> str:
         try:

@@ -103,6 +103,8 @@ class Lane:
         self._error: str | None = None
         self.stands_still: str | None = None
         """What the watch over the queue says of it, while nothing moves that could."""
+        self.out = False
+        """Whether it is out of service: those behind it on ways of messages serve them, too."""
         self.n_begun = 0
         """Messages claimed for it since the daemon started."""
         self.sent = self.failed = self.uncertain = self.received = 0
@@ -336,7 +338,10 @@ class Lane:
         """The lane as one who asks why a message waits must see it."""
         now, wall = at = read(self._clock)
         rate_s, pace_s = 0.0 if self._rate is None else self._rate.ready_in_s(now), self._pace.ready_in_s(now)
+        free = self.room(at).free
         return Standing(
+            taker=self.taker(free, at) if free > 0 else None,
+            out=self.out,
             snapshot=self._snapshot(at),
             queues=self.queues,
             budget=None if self.budget is None else self._left(wall),

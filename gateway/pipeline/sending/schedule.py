@@ -13,7 +13,7 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,12 +27,14 @@ from gateway.model.events import message_event
 from gateway.model.lifecycle import Cause
 from gateway.model.message import Category, Message, Segment, SegmentStatus
 from gateway.pipeline.sending.directory import rotate
+from gateway.pipeline.sending.due import choose_for, find_for
 from gateway.pipeline.sending.ending import EXPIRED, OPTED_OUT, end_messages
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.poison import SetAside
+from gateway.pipeline.sending.switch import find_stuck
 from gateway.pipeline.sending.turns_of_age import DEFAULT_PATIENCE, Patience, TurnsOfAge
 from gateway.policy.optout import is_stopped
-from gateway.routing.balancer import Taker, choose_channels, unfilled, wanted_per_queue
+from gateway.routing.balancer import Taker, unfilled
 from gateway.routing.budgets import URGENT, Need
 from gateway.routing.order import FIRST_AFTER_EMERGENCY, split_rank
 from gateway.routing.retry import DEFAULT_POLICY, RetryPolicy
@@ -41,7 +43,8 @@ from gateway.routing.troubles import Held, Number, Troubles
 from gateway.store.leases import find_held
 from gateway.store.poison import find_ready_ids
 from gateway.store.ports import Store, Tx
-from gateway.store.queue import Due, claim_messages, find_due, find_due_among, hold_recipient
+from gateway.store.queue import Due, claim_messages, find_due_among, hold_recipient
+from gateway.store.routes import save_sticky
 from gateway.store.shares import find_passed_over
 from gateway.store.suppressions import find_suppressed
 
@@ -49,8 +52,6 @@ _log = logging.getLogger(__name__)
 
 MAX_CLAIM = 150
 """Messages claimed in one transaction."""
-LOOK_AHEAD = 1_000
-"""How far behind messages that a budget refuses others are looked for that it admits."""
 ON_WIRE_S = 5.0
 """So long others wait at first while one message tries a number in trouble; its outcome ends that, or prolongs it."""
 STORE_RETRY_S = 1.0
@@ -82,6 +83,7 @@ class Scheduler:
         shares: told what is served, for those who join their lines.
         patience: when what waits behind others is helped.
         policy: of messages on which a claim breaks.
+        sticky: the rules that remember the channel of each recipient, and for how many seconds.
     """
 
     def __init__(
@@ -95,8 +97,10 @@ class Scheduler:
         shares: Shares,
         patience: Patience = DEFAULT_PATIENCE,
         policy: RetryPolicy = DEFAULT_POLICY,
+        sticky: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self._set_aside = SetAside(store, clock, policy)
+        self._sticky = sticky
         self._shares = shares
         self._turns_of_age = TurnsOfAge(patience)
         self._store = store
@@ -223,7 +227,15 @@ class Scheduler:
         under_way = self._under_way()
         leases = {t.name: epoch for t in takers if (epoch := lanes[t.name].lease) is not None}
         wanted = self._turns_of_age.wanted({queue for taker in takers for queue in taker.queues})
-        op = partial(self._claim, takers=takers, leases=leases, under_way=under_way, aged=wanted, only=only)
+        op = partial(
+            self._claim,
+            takers=takers,
+            leases=leases,
+            under_way=under_way,
+            aged=wanted,
+            sticky=self._sticky(),
+            only=only,
+        )
         claimed, stopped = await self._store.write(op, n_rows=sum(taker.free for taker in takers))
         self._note_served(claimed)
         given = dict.fromkeys((taker.name for taker in takers), 0)
@@ -251,9 +263,9 @@ class Scheduler:
         takers = [lane.taker(min(free, MAX_CLAIM), at) for lane, free in rooms if free > 0]
         if not takers:
             return Counter()
-        due, _ = await self._store.read(lambda tx: _find_due(tx, takers, at.wall))
+        due, _ = await self._store.read(lambda tx: find_for(tx, takers, at.wall))
         held = {hold.message_id for hold in self._held(due.values(), self._under_way())}
-        return Counter(_choose(due, held, takers, at.wall).values())
+        return Counter(choose_for(due, held, takers, at.wall).values())
 
     async def _claim(
         self,
@@ -262,6 +274,7 @@ class Scheduler:
         leases: Mapping[str, int],
         under_way: AbstractSet[str],
         aged: Mapping[str, int],
+        sticky: Mapping[str, float],
         only: str | None = None,
     ) -> tuple[list[tuple[Message, list[Segment], str, int]], int]:
         """Claimed messages with their channels' names and their ranks, and how many were stopped or held instead.
@@ -276,7 +289,7 @@ class Scheduler:
         held = await find_held(tx, self._instance, leases)
         takers = [taker for taker in takers if taker.name in held]
         if only is None:
-            due, more = await _find_due(tx, takers, now, to_claim=True)
+            due, more = await find_for(tx, takers, now, to_claim=True)
         else:
             due, more = {one.message_id: one for one in await find_due_among(tx, [only], now)}, False
         if more and aged:
@@ -284,19 +297,21 @@ class Scheduler:
         if not due:
             return [], 0
         ended = await self._stop(tx, due.values(), now, under_way)
-        channels = _choose(due, ended, takers, now, may_avoid=more)
+        channels = choose_for(due, ended, takers, now, may_avoid=more)
         if more and (short := unfilled(takers, channels)):
             # A budget refused what came first, or messages to it have just failed; others may wait behind.
-            found, _ = await _find_due(tx, short, now, behind=True, to_claim=True)
+            found, _ = await find_for(tx, short, now, behind=True, to_claim=True)
             behind = {i: d for i, d in found.items() if i not in due}
             due |= behind
             ended |= await self._stop(tx, behind.values(), now, under_way)
-            channels = _choose(due, ended, takers, now)
+            channels = choose_for(due, ended, takers, now)
         claimed = []
         for message, parts in await claim_messages(tx, channels, self._instance, now):
             on_wire = next(s for s in parts if s.status is SegmentStatus.SENDING)
             tx.record(message_event(message, now, part=on_wire.part, attempt=on_wire.attempts))
             claimed.append((message, parts, channels[message.id], due[message.id].candidate.rank))
+        if sticky:
+            await save_sticky(tx, find_stuck([message for message, *_ in claimed], sticky, now))
         return claimed, len(ended)
 
     async def _find_aged(self, tx: Tx, wanted: Mapping[str, int], now: datetime) -> dict[str, Due]:
@@ -355,37 +370,15 @@ class Scheduler:
         return held
 
 
-async def _find_due(
-    tx: Tx, takers: Sequence[Taker], now: datetime, *, behind: bool = False, to_claim: bool = False
-) -> tuple[dict[str, Due], bool]:
-    """What the takers could take, by id, and whether more of it may wait; further back, too, if asked.
+class _Held(NamedTuple):
+    """A message that waits for its number.
 
-    What all of those that look further back avoid is passed over then, however much of it there is.
-    What is urgent is then looked for on behalf of all: it may use the reserve, however many others wait before it.
+    Args:
+        besides: another one to the same number, which goes.
     """
-    due: dict[str, Due] = {}
-    more = False
-    without = frozenset.intersection(*(t.avoids | t.bars for t in takers)) if behind else frozenset[str]()
-    for urgent_only in (False, True):
-        wanted = wanted_per_queue(
-            t for t in takers if t.urgent_only is urgent_only or (behind and urgent_only)
-        )
-        if behind:
-            wanted = dict.fromkeys(wanted, LOOK_AHEAD)
-        found = await find_due(tx, wanted, now, urgent_only=urgent_only, without=without, to_claim=to_claim)
-        n_found = Counter(d.candidate.queue for d in found)
-        more = more or any(n == wanted[queue] for queue, n in n_found.items())
-        due |= {d.message_id: d for d in found}
-    return due, more
 
-
-def _choose(
-    due: Mapping[str, Due],
-    ended: Collection[str],
-    takers: Sequence[Taker],
-    now: datetime,
-    *,
-    may_avoid: bool = False,
-) -> dict[str, str]:
-    waiting = (d.candidate for d in due.values() if d.message_id not in ended)
-    return choose_channels(waiting, takers, now, may_avoid=may_avoid)
+    message_id: str
+    number: Number
+    urgent: bool
+    besides: str | None
+    for_s: float

@@ -26,6 +26,7 @@ from gateway.settings.forms import (
 from gateway.settings.kinds.carrier_texts import CarrierTexts
 
 _TLV = re.compile(r"0x([0-9A-Fa-f]{1,4}) ?= ?(.+)", re.DOTALL)
+_TAG = re.compile(r"0x[0-9A-Fa-f]{1,4}")
 _MAX_VALUE = 254
 _Nibble = Annotated[int, Form(whole_number(0, 255))]
 
@@ -58,6 +59,12 @@ def _parse_tlvs(value: object) -> tuple[tuple[int, bytes], ...]:
     if not isinstance(value, list):
         raise BadValue(f'{show(value)} is not a list; write it in brackets: ["0x1400=1234"]')
     return tuple(parse_tlv(parse_filled(element)) for element in value)
+
+
+def _parse_tags(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, str) and _TAG.fullmatch(v) for v in value):
+        raise BadValue(f'{show(value)} will not do; write tags of parameters in brackets: ["0x1402"]')
+    return tuple(int(tag, 16) for tag in value)
 
 
 def _parse_priorities(value: object) -> tuple[int, ...]:
@@ -125,6 +132,8 @@ class CarrierRules(CarrierTexts, frozen=True, kw_only=True):
             learns it.
         receipt_words: what the carrier's own words and error codes mean in receipts.
         one_receipt: a long message is reported once, under the id of one of its parts.
+        receipt_network: the carrier's parameters of receipts that hold MCC and MNC of the handset's network, together
+            or one behind the other.
     """
 
     long_text: Annotated[Literal["udh", "sar"], Form(one_of("udh", "sar"))] = "udh"
@@ -150,6 +159,7 @@ class CarrierRules(CarrierTexts, frozen=True, kw_only=True):
     ] = "auto"
     receipt_words: Annotated[tuple[tuple[str, MessageState], ...], Form(_parse_words)] = ()
     one_receipt: Flag = False
+    receipt_network: Annotated[tuple[int, ...], Form(_parse_tags)] = ()
 
 
 def make_submit_rules(settings: CarrierRules) -> SubmitRules:
@@ -173,5 +183,8 @@ def make_submit_rules(settings: CarrierRules) -> SubmitRules:
 def make_receipt_rules(settings: CarrierRules) -> ReceiptRules:
     """The same about receipts."""
     return ReceiptRules(
-        receipt_id=settings.receipt_id, states=dict(settings.receipt_words), one_report=settings.one_receipt
+        receipt_id=settings.receipt_id,
+        states=dict(settings.receipt_words),
+        one_report=settings.one_receipt,
+        network_tags=settings.receipt_network,
     )
