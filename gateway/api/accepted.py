@@ -57,7 +57,9 @@ def answer_accepted(accepted: AcceptedMessage | AcceptedBatch | bytes) -> web.Re
     return answer(_render(accepted), status=202)
 
 
-async def answer_deed(call: Call, body: bytes, deed: Callable[[Tx], Awaitable[Any]]) -> web.Response:
+async def answer_deed(
+    call: Call, body: bytes, deed: Callable[[Tx], Awaitable[Any]], *, status: int = 200
+) -> web.Response:
     """200 with what an operation gives, or the first answer again when the Idempotency-Key came before.
 
     Raises:
@@ -69,7 +71,8 @@ async def answer_deed(call: Call, body: bytes, deed: Callable[[Tx], Awaitable[An
 
     context = call.context
     with context.intake.room.hold_octets(DEED_OCTETS + len(body)):
-        return answer_done(await do_once(context.store, context.clock, _once(call, body), done))
+        done_now = await do_once(context.store, context.clock, _once(call, body), done)
+    return answer_done(done_now, status=status)
 
 
 async def answer_act(

@@ -19,6 +19,7 @@ from gateway.routing.channel import ChannelDirectory
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import Metrics, make_metrics
 from gateway.views.reloaded import Reloaded
+from gateway.webhooks.desk import WebhookDesk
 
 
 async def _nothing_to_reload(_by: Actor) -> Reloaded:
@@ -36,6 +37,7 @@ class ApiContext:
         metrics: where requests are counted and what ``/metrics`` shows.
         reload: reads the config anew; see `gateway.runtime.reload.Reload.reload` for what it raises.
         alerts: takes alarms of monitoring tools.
+        webhooks: where webhooks are made and changed.
         kannel: for clients that speak Kannel's `sendsms`; None admits nobody.
     """
 
@@ -43,6 +45,7 @@ class ApiContext:
     intake: Intake
     batches: Batches
     alerts: AlertDoor
+    webhooks: WebhookDesk
     channels: ChannelDirectory
     clock: Clock
     region: str

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.api.http.problem import CONTENT_TYPE as PROBLEM_TYPE
 from gateway.api.http.problem import Problem
-from gateway.api.routes import JSON, Route
+from gateway.api.route import JSON, Route
 
 Schema = dict[str, Any]
 """A JSON Schema or OpenAPI object."""
@@ -145,7 +145,7 @@ _SUCCESS = {201: "Made.", 202: "Accepted: it is on disk.", 204: "Done; there is 
 def _usual_problems(route: Route) -> Iterable[int]:
     if route.scope is not None:
         yield from (401, 403, 422, 429, 503)
-    if route.method in {"POST", "PUT"}:
+    if route.method in {"POST", "PUT", "PATCH"}:
         yield from (400, 408, 413, 415)
 
 

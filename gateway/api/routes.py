@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -27,7 +26,9 @@ from gateway.api.calls import (
     system,
 )
 from gateway.api.context import CallHandler
-from gateway.api.http.query import EventQuery, InboundQuery, MessageQuery, NoQuery, PageQuery
+from gateway.api.http.query import EventQuery, InboundQuery, MessageQuery, PageQuery
+from gateway.api.route import EVENT_STREAM, IDEMPOTENCY, JSON, RESUME, Route
+from gateway.api.webhook_routes import WEBHOOK_ROUTES
 from gateway.model.alarm import Alarm
 from gateway.model.message import Scope, Suppression
 from gateway.model.request import CarrierRequest, FanOutRequest, MessageRequest, PreviewRequest, RouteRequest
@@ -37,50 +38,6 @@ from gateway.routing.routes.carriers import CarrierFact
 from gateway.routing.routes.explain import RouteExplanation
 from gateway.views import carriers, shapes
 from gateway.views.reloaded import Reloaded
-
-JSON = "application/json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One call.
-
-    Args:
-        handler: its name is the operation's id, its docstring the description.
-        scope: what the key must allow; None for calls without a key.
-        query: the shape of the query string; calls with a key refuse any other parameter.
-        bodies: the shapes that the body may have; none for calls without a body.
-        body_required: False when the body may be left out.
-        answers: status -> shape of the JSON, or a media type, or None for no content.
-        problems: statuses of the refusals that are particular to this call.
-        headers: request headers with a meaning here -> what they are for.
-        takes_basic: the key may come as the password of basic authentication.
-    """
-
-    method: str
-    path: str
-    handler: CallHandler
-    group: str
-    scope: Scope | None
-    query: type[msgspec.Struct] = NoQuery
-    bodies: tuple[type[msgspec.Struct], ...] = ()
-    body_required: bool = True
-    answers: dict[int, type[msgspec.Struct] | str | None]
-    problems: tuple[int, ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()
-    takes_basic: bool = False
-
-    @property
-    def streams(self) -> bool:
-        """Whether the answer has no end of its own."""
-        return self.answers.get(200) == EVENT_STREAM
-
-
-EVENT_STREAM = "text/event-stream"
-_IDEMPOTENCY = (
-    ("Idempotency-Key", "repeat a request safely: 1 to 255 printable characters, such as a UUID"),
-)
-_RESUME = (("Last-Event-ID", "the `id` of the last event that came"),)
 
 _send = partial(Route, group="messages", scope=Scope.SEND)
 _read = partial(Route, method="GET", scope=Scope.READ)
@@ -104,7 +61,7 @@ def _operate(verb: str, handler: CallHandler) -> Route:
         group="channels",
         answers={200: ChannelSnapshot},
         problems=(404,),
-        headers=_IDEMPOTENCY,
+        headers=IDEMPOTENCY,
     )
 
 
@@ -117,7 +74,7 @@ def _alert(tool: str, handler: CallHandler, payload: type[msgspec.Struct]) -> Ro
         bodies=(payload,),
         answers={202: Told},
         problems=(507,),
-        headers=_IDEMPOTENCY,
+        headers=IDEMPOTENCY,
         takes_basic=True,
     )
 
@@ -130,7 +87,7 @@ ROUTES: tuple[Route, ...] = (
         bodies=(MessageRequest,),
         answers={202: shapes.MessageOut},
         problems=(507,),
-        headers=_IDEMPOTENCY,
+        headers=IDEMPOTENCY,
     ),
     _send(
         method="POST",
@@ -139,7 +96,7 @@ ROUTES: tuple[Route, ...] = (
         bodies=(batch.BatchRequest, FanOutRequest),
         answers={202: shapes.BatchOut},
         problems=(507,),
-        headers=_IDEMPOTENCY,
+        headers=IDEMPOTENCY,
     ),
     _send(
         method="POST",
@@ -168,7 +125,7 @@ ROUTES: tuple[Route, ...] = (
         handler=messages.cancel,
         answers={200: shapes.MessageOut},
         problems=(404, 409),
-        headers=_IDEMPOTENCY,
+        headers=IDEMPOTENCY,
     ),
     _send(
         method="POST",
@@ -176,7 +133,7 @@ ROUTES: tuple[Route, ...] = (
         handler=messages.resend,
         answers={200: shapes.MessageOut},
         problems=(404, 409),
-        headers=_IDEMPOTENCY,
+        headers=IDEMPOTENCY,
     ),
     _read(
         path="/v1/inbound",
@@ -214,7 +171,7 @@ ROUTES: tuple[Route, ...] = (
         bodies=(receipts.MatchRequest,),
         answers={200: shapes.MessageOut},
         problems=(404, 409),
-        headers=_IDEMPOTENCY,
+        headers=IDEMPOTENCY,
     ),
     _read(
         path="/v1/channels",
@@ -241,7 +198,7 @@ ROUTES: tuple[Route, ...] = (
         bodies=(shapes.UssdRequest,),
         answers={200: UssdReply},
         problems=(404, 409, 501, 502, 504),
-        headers=_IDEMPOTENCY,
+        headers=IDEMPOTENCY,
     ),
     _manage(
         method="POST",
@@ -266,7 +223,7 @@ ROUTES: tuple[Route, ...] = (
         group="alarms",
         answers={200: Alarm},
         problems=(404,),
-        headers=_IDEMPOTENCY,
+        headers=IDEMPOTENCY,
     ),
     _read(
         path="/v1/suppressions",
@@ -353,8 +310,9 @@ ROUTES: tuple[Route, ...] = (
         group="events",
         query=EventQuery,
         answers={200: EVENT_STREAM},
-        headers=_RESUME,
+        headers=RESUME,
     ),
+    *WEBHOOK_ROUTES,
     _kannel(method="GET", handler=kannel.send_by_kannel),
     _kannel(method="POST", handler=kannel.post_by_kannel),
     Route(
@@ -365,7 +323,7 @@ ROUTES: tuple[Route, ...] = (
         scope=Scope.ADMIN,
         answers={200: Reloaded},
         problems=(409,),
-        headers=_IDEMPOTENCY,
+        headers=IDEMPOTENCY,
     ),
     _open(path="/livez", handler=system.get_livez, answers={200: shapes.Status}),
     _open(path="/readyz", handler=system.get_readyz, answers={200: shapes.Status}, problems=(503,)),

@@ -22,7 +22,8 @@ from gateway.api.http.connections import GUARD, Connection, Guard, Limits, Runne
 from gateway.api.http.problem import supervise
 from gateway.api.http.query import NoQuery, read_query
 from gateway.api.openapi import make_document
-from gateway.api.routes import ROUTES, Route
+from gateway.api.route import Route
+from gateway.api.routes import ROUTES
 from gateway.telemetry.metrics import Metrics, labeled
 
 KEEPALIVE_S = 75.0

@@ -375,6 +375,7 @@ class Gateway:
             ready=self._ready,
             metrics=self.metrics,
             kannel=self._kannel.door,
+            webhooks=self._webhooks.desk,
             reload=self.config.reload,
         )
         await self._http.open(context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from functools import partial
 
 from gateway.clock import Clock
 from gateway.outbox.call import Sessions
@@ -12,12 +13,17 @@ from gateway.settings.webhooks import WebhookSettings
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import Metrics
 from gateway.webhooks.caller import AT_ONCE, Caller
+from gateway.webhooks.desk import WebhookDesk
 from gateway.webhooks.directory import Directory
 from gateway.webhooks.follow import Follower
 
 
 class WebhookSide:
-    """All of webhooks; made, and opened, on the event loop."""
+    """All of webhooks.
+
+    Attributes:
+        desk: where operators change them.
+    """
 
     def __init__(self, settings: WebhookSettings, store: Store, clock: Clock, metrics: Metrics) -> None:
         terms = settings.terms()
@@ -26,6 +32,14 @@ class WebhookSide:
         self._sessions = Sessions(self._egress, AT_ONCE)
         self._caller = Caller(store, clock, self._directory, self._sessions, metrics, terms)
         self._follower = Follower(store, clock, self._directory, terms, self._caller.wake)
+        self.desk = WebhookDesk(
+            store,
+            clock,
+            self._directory,
+            self._follower,
+            self._caller,
+            partial(find_url_fault, egress=self._egress),
+        )
 
     def check_callback(self, url: str) -> str:
         """What is wrong with a message's callback URL, or empty: then it will be called, and we get ready for that."""

@@ -158,12 +158,13 @@ async def list_of_owner(
     return [Kept(parse_owed(row), parse_ms(row[-2]), parse_ms(row[-1])) for row in rows]
 
 
-async def count_of_owners(tx: Tx, door: str) -> dict[str, int]:
-    """How much each owner is owed; who is owed nothing is left out."""
+async def count_of_owners(tx: Tx, door: str, owner: str | None = None) -> dict[str, int]:
+    """How much each owner is owed, or one; who is owed nothing is left out."""
+    which, values = (" AND owner = ?", (door, owner)) if owner is not None else ("", (door,))
     rows = await tx.fetch(
-        "SELECT owner, sum(n_pending) FROM outbox_lanes WHERE door = ? GROUP BY owner", (door,)
+        f"SELECT owner, sum(n_pending) FROM outbox_lanes WHERE door = ?{which} GROUP BY owner", values
     )
-    return {owner: int(n) for owner, n in rows}
+    return {name: int(n) for name, n in rows}
 
 
 # ---- figures ----

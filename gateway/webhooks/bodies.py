@@ -25,12 +25,14 @@ class Parcel(msgspec.Struct, frozen=True, array_like=True):
     """What the outbox keeps of an event for one receiver.
 
     Args:
+        at: of the event.
         kind: the event's type.
         about: the id of the message, the name of the channel...
         body: JSON, see `make_body`.
         url: where it goes; empty for where the webhook says when it goes.
     """
 
+    at: datetime
     kind: str
     about: str
     body: bytes
@@ -76,17 +78,13 @@ def make_body(event: Event, messages: Mapping[int, MessageOut]) -> bytes:
     return _encode(out)
 
 
-def make_batch(ids: Sequence[str], bodies: Sequence[bytes], at: datetime) -> bytes:
-    """The body of a call for several events: each has its own id in it.
-
-    Args:
-        at: of the newest.
-    """
+def make_batch(ids: Sequence[str], parcels: Sequence[Parcel]) -> bytes:
+    """The body of a call for several events: each has its own id in it, and the whole has the time of the newest."""
     items = [
-        msgspec.Raw(b'{"id":"%b",%b' % (one.encode(), body[1:]))
-        for one, body in zip(ids, bodies, strict=True)
+        msgspec.Raw(b'{"id":"%b",%b' % (one.encode(), parcel.body[1:]))
+        for one, parcel in zip(ids, parcels, strict=True)
     ]
-    return _encode(_BatchBody("batch", at, items))
+    return _encode(_BatchBody("batch", max(parcel.at for parcel in parcels), items))
 
 
 def event_id(event: Event, receiver: str) -> str:

@@ -52,14 +52,29 @@ class _Target(NamedTuple):
     webhook: Webhook | None = None
 
 
+class Trial(NamedTuple):
+    """What came of a call that was made to see whether it is heard.
+
+    Args:
+        status: of HTTP; 0 where there was no answer.
+        fault: why it was not heard; empty when it was.
+    """
+
+    status: int
+    fault: str
+    seconds: float
+
+
 class Caller:
     """Makes the calls that the outbox holds.
 
     Args:
         directory: who is called.
         sessions: owned by the caller of this.
-        terms: how long each thing may take.
         rng: spreads repeats.
+
+    Attributes:
+        terms: how long each thing may take, as last adopted.
     """
 
     def __init__(
@@ -76,7 +91,7 @@ class Caller:
         self._directory = directory
         self._sessions = sessions
         self._metrics = metrics
-        self._terms = terms
+        self.terms = terms
         self._deliverer = Deliverer(
             store, clock, DOOR, self._make, most=self._most, at_once=AT_ONCE, patience=PATIENCE, rng=rng
         )
@@ -87,7 +102,7 @@ class Caller:
 
     def adopt(self, terms: Terms) -> None:
         """Go by these from the next call on."""
-        self._terms = terms
+        self.terms = terms
 
     async def run(self) -> None:
         """Call for ever. Cancel: calls under way are made again at the next start."""
@@ -110,7 +125,7 @@ class Caller:
             target = _Target(webhook.url, webhook)
         call = await self.prepare(lane.owner, target.url, target.webhook, [o.id for o in together], parcels)
         began = self._clock.monotonic()
-        answer = await self._sessions.ask(call, wants_body=False, timeout_s=self._terms.timeout_s)
+        answer = await self._sessions.ask(call, wants_body=False, timeout_s=self.terms.timeout_s)
         self._metrics.webhook_call_seconds.observe(self._clock.monotonic() - began)
         labeled(self._metrics.webhook_calls, _outcome(answer)).inc()
         if answer.fault:
@@ -131,7 +146,7 @@ class Caller:
         at = self._clock.now()
         call_id, body = ids[0], parcels[0].body
         if webhook is not None and webhook.batch > 1:
-            call_id, body = batch_id(ids), make_batch(ids, [parcel.body for parcel in parcels], at)
+            call_id, body = batch_id(ids), make_batch(ids, parcels)
         at_s = int(at.timestamp())
         headers = {
             "Content-Type": JSON,
@@ -140,6 +155,13 @@ class Caller:
             "webhook-signature": sign(await self._directory.secrets(owner), call_id, at_s, body),
         }
         return OutCall(method="POST", url=url, headers=headers, body=body)
+
+    async def test(self, owner: str, webhook: Webhook, call_id: str, parcel: Parcel) -> Trial:
+        """Call a webhook with one event, whatever its state."""
+        call = await self.prepare(owner, webhook.url, webhook, [call_id], [parcel])
+        began = self._clock.monotonic()
+        answer = await self._sessions.ask(call, wants_body=False, timeout_s=self.terms.timeout_s)
+        return Trial(answer.status, answer.fault, self._clock.monotonic() - began)
 
     def _heard(self, target: _Target, together: Sequence[Owed], parcels: Sequence[Parcel]) -> Taken:
         now = self._clock.now()
@@ -171,7 +193,7 @@ class Caller:
         since = webhook.failing_since or now
         if is_gone:
             return self._disable(lane, webhook, "it answered 410 Gone", answer, now)
-        if now - since >= self._terms.disable_after:
+        if now - since >= self.terms.disable_after:
             days = (now - since).total_seconds() / 86_400
             return self._disable(lane, webhook, f"no call was heard for {days:.1f} days", answer, now)
         if webhook.failing_since is not None:

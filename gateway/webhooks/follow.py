@@ -155,11 +155,11 @@ class Follower:
                 continue  # it was deleted meanwhile
             body = make_body(event, found.messages)
             for webhook in webhooks:
-                parcel = Parcel(event.type, event.subject, body)
+                parcel = Parcel(event.at, event.type, event.subject, body)
                 yield self._owe(event, owner_of_webhook(webhook.id), webhook.url, parcel, now)
             callback = found.callbacks.get(event.subject) if event.type in MESSAGE_TYPES else None
             if callback is not None:
-                parcel = Parcel(event.type, event.subject, body, callback.url)
+                parcel = Parcel(event.at, event.type, event.subject, body, callback.url)
                 yield self._owe(event, owner_of_key(callback.key_id), callback.url, parcel, now)
 
     def _owe(self, event: Event, owner: str, url: str, parcel: Parcel, now: datetime) -> Owed:

@@ -30,8 +30,10 @@ from gateway.routing.channel import ChannelSnapshot, ChannelState, Pause, Standi
 from gateway.routing.routes.table import Routes, Rule
 from gateway.routing.rules import queues_of
 from gateway.runtime.stores import OpenStore
+from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.alerts import AlertSettings
 from gateway.settings.carriers import CarrierSettings
+from gateway.settings.webhooks import WebhookSettings
 from gateway.store.keys import hash_secret, make_secret, save_key
 from gateway.telemetry.metrics import make_metrics
 from tests.support.stores import open_at
@@ -183,12 +185,14 @@ async def open_api(
     groups = {"sim-1": ("default", "otp")}
     router = Router(Routes(rules, groups, CarrierSettings().load()))
     intake = Intake(store, clock, IntakeSettings("CN", groups, VALID_FOR_S, text), router=router)
+    side = WebhookSide(WebhookSettings(), store, clock, make_metrics())
     alerts = AlertDoor(store, clock, intake, make_metrics(), [table.receiver() for table in ALERTS])
     context = ApiContext(
         store=store,
         intake=intake,
         batches=Batches(store, clock, intake),
         alerts=alerts,
+        webhooks=side.desk,
         channels=FakeChannels(),
         clock=clock,
         region="CN",
@@ -201,4 +205,5 @@ async def open_api(
             rig.secret = await rig.make_key(Scope.ADMIN, name="admin")
             yield rig
     finally:
+        await side.close()
         await store.close()

@@ -24,7 +24,7 @@ class Seen(NamedTuple):
 
 @dataclass
 class Application:
-    """Answers with what `answers` holds, first one next, then 200 and nothing.
+    """Answers with what `answers` holds, first one next, then with `default_status` and nothing.
 
     Attributes:
         calls: in the order in which they came.
@@ -33,6 +33,7 @@ class Application:
     url: str = ""
     calls: list[Seen] = field(default_factory=list)
     answers: deque[web.Response] = field(default_factory=deque)
+    default_status: int = 200
     open: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -43,7 +44,7 @@ class Application:
         body = await request.read()
         headers = {name.title(): value for name, value in request.headers.items()}
         self.calls.append(Seen(request.method, request.raw_path, headers, body))
-        answer = self.answers.popleft() if self.answers else web.Response(text="")
+        answer = self.answers.popleft() if self.answers else web.Response(status=self.default_status)
         await self.open.wait()
         return answer
 

@@ -19,6 +19,7 @@ from gateway.model.message import Message
 from gateway.pipeline.intake.batches import Batches
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.runtime.kannel import KannelSide
+from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.config import Settings
 from gateway.settings.kannel import KannelAccountSettings, MoRouteSettings
 from gateway.settings.secrets import Secret
@@ -83,6 +84,7 @@ async def open_kannel_rig(
             intake=rig.intake,
             batches=Batches(rig.store, rig.clock, rig.intake),
             alerts=AlertDoor(rig.store, rig.clock, rig.intake, rig.metrics, ()),
+            webhooks=WebhookSide(webhooks, rig.store, rig.clock, rig.metrics).desk,
             channels=rig.channels,
             clock=rig.clock,
             region="CN",

@@ -6,16 +6,21 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from standardwebhooks import Webhook as Verifier
 
-from gateway.ids import KeyId
+from gateway.alerts.door import AlertDoor
+from gateway.api.context import ApiContext
+from gateway.api.server import build_app, make_runner
+from gateway.ids import KeyId, make_id
 from gateway.model.message import ApiKey, Message, Scope
 from gateway.model.request import MessageRequest
 from gateway.pipeline.intake.drafts import AcceptedMessage
@@ -23,6 +28,7 @@ from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.webhooks import WebhookSettings
 from gateway.store.keys import hash_secret, save_key
 from gateway.store.outbox_gone import NO_DEBTS, Debts, count_owed
+from gateway.store.ports import Tx
 from gateway.store.webhook_secrets import need_secrets
 from gateway.webhooks.signing import show_secret
 from tests.support.application import Seen
@@ -31,8 +37,14 @@ from tests.support.gateway import PHONE, START, ManualClock, Rig, running
 
 LOOPBACK = IPv4Network("127.0.0.1")
 SHOP = ApiKey(
-    id=KeyId("01kshop0000000000000000000"), name="shop", scopes=frozenset({Scope.SEND}), created_at=START
+    id=KeyId("01kshop0000000000000000000"),
+    name="shop",
+    scopes=frozenset({Scope.SEND, Scope.READ}),
+    created_at=START,
 )
+
+SHOPS, OPERATOR = "hy_shop", "hy_operator"
+"""Secrets of the shop's key, and of one that may do all."""
 
 
 @dataclass
@@ -42,6 +54,8 @@ class WebhookRig:
     rig: Rig
     driver: ScriptedDriver
     side: WebhookSide
+    client: TestClient[Any, Any]
+    secrets: dict[str, str] = field(default_factory=dict)
 
     @property
     def clock(self) -> ManualClock:
@@ -53,6 +67,21 @@ class WebhookRig:
         accepted = await self.rig.intake.accept(msgspec.convert(wanted, MessageRequest), key=SHOP)
         assert isinstance(accepted, AcceptedMessage)
         return accepted.message
+
+    async def call(self, method: str, path: str, *, key: str = OPERATOR, **options: Any) -> tuple[int, Any]:
+        """Status and decoded JSON of one call of the API, by default the operator's."""
+        headers = {"Authorization": f"Bearer {key}"} | options.pop("headers", {})
+        async with self.client.request(method, f"/v1{path}", headers=headers, **options) as response:
+            body = await response.read()
+            return response.status, json.loads(body) if body else None
+
+    async def subscribe(self, url: str, *types: str, **fields: Any) -> str:
+        """A webhook; its id. What it is signed with stands in `secrets`."""
+        wanted = {"name": f"w{len(self.secrets)}", "url": url, "types": types or ("*",), **fields}
+        status, made = await self.call("POST", "/webhooks", json=wanted)
+        assert status == 201, made
+        self.secrets[made["id"]] = made["secret"]
+        return str(made["id"])
 
     async def debts(self) -> Debts:
         """How much is owed."""
@@ -90,14 +119,15 @@ async def open_webhook_rig(
     """One channel, one API key ``shop``, and webhooks that may call this machine."""
     driver = ScriptedDriver("smsc-1")
     async with running(folder / "ours.db", driver, clock=clock or ManualClock(datetime.now(UTC))) as rig:
-        await rig.store.write(_keep_shop)
+        await rig.store.write(_keep_keys)
         side = WebhookSide(
             settings(WebhookSettings(allow_targets=allowed)), rig.store, rig.clock, rig.metrics
         )
         rig.check_callback = side.check_callback
         jobs = [asyncio.create_task(job, name=name) for name, job in (await side.open()).items()]
         try:
-            yield WebhookRig(rig, driver, side)
+            async with TestClient(_Server(build_app(_context(rig, side)))) as client:
+                yield WebhookRig(rig, driver, side, client)
         finally:
             for job in jobs:
                 job.cancel()
@@ -106,9 +136,31 @@ async def open_webhook_rig(
         assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
 
 
-async def _keep_shop(tx: Any) -> None:
-    if not await tx.fetch("SELECT 1 FROM api_keys WHERE id = ?", (SHOP.id,)):
-        await save_key(tx, SHOP, hash_secret("shop"))
+class _Server(TestServer):
+    async def _make_runner(self, **_options: Any) -> web.AppRunner:
+        return make_runner(self.app)
+
+
+def _context(rig: Rig, side: WebhookSide) -> ApiContext:
+    return ApiContext(
+        store=rig.store,
+        intake=rig.intake,
+        batches=rig.batches,
+        channels=rig.channels,
+        clock=rig.clock,
+        region="CN",
+        ready=lambda: None,
+        metrics=rig.metrics,
+        alerts=AlertDoor(rig.store, rig.clock, rig.intake, rig.metrics, ()),
+        webhooks=side.desk,
+    )
+
+
+async def _keep_keys(tx: Tx) -> None:
+    operator = ApiKey(id=KeyId(make_id()), name="op", scopes=frozenset({Scope.ADMIN}), created_at=START)
+    if not await tx.fetch("SELECT 1 FROM api_keys"):
+        await save_key(tx, SHOP, hash_secret(SHOPS))
+        await save_key(tx, operator, hash_secret(OPERATOR))
 
 
 def read(call: Seen) -> dict[str, Any]:

@@ -1,0 +1,403 @@
+"""Webhooks: who is called for which events, and what they were told."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
+
+from gateway.api.accepted import answer_act, answer_deed
+from gateway.api.calls.messages import read_id
+from gateway.api.context import Call
+from gateway.api.http.body import (
+    SINGLE_MAX_OCTETS,
+    answer_value,
+    decode_body,
+    read_body,
+    read_empty_body,
+)
+from gateway.api.http.problem import Forbidden
+from gateway.api.http.query import Instant, PageQuery, Word, make_page, read_cursor, read_query
+from gateway.errors import FieldError, InvalidRequest, NotFound
+from gateway.ids import is_id
+from gateway.model.message import Scope
+from gateway.model.request import Tag
+from gateway.model.webhook import MOST_PATTERNS
+from gateway.outbox.target import MAX_URL_CHARS
+from gateway.pipeline.intake.admission import DEED_OCTETS
+from gateway.store.outbox_gone import Kept
+from gateway.store.ports import Tx
+from gateway.store.webhook_deliveries import Heard
+from gateway.store.webhook_secrets import OVERLAP, owner_of_key, owner_of_webhook
+from gateway.webhooks.bodies import unpack
+from gateway.webhooks.desk import Shown
+from gateway.webhooks.signing import read_secret
+
+CALLBACKS = "callbacks"
+"""In place of a webhook's id: the callback URLs of the messages of an API key."""
+
+_Name = Annotated[str, Meta(min_length=1, max_length=64)]
+_Url = Annotated[str, Meta(max_length=MAX_URL_CHARS)]
+_Types = Annotated[
+    tuple[Annotated[str, Meta(max_length=64)], ...], Meta(min_length=1, max_length=MOST_PATTERNS)
+]
+_Tags = Annotated[tuple[Tag, ...], Meta(max_length=50)]
+_Channels = Annotated[tuple[_Name, ...], Meta(max_length=50)]
+_Batch = Annotated[int, Meta(ge=1, le=100)]
+
+
+class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new webhook.
+
+    Args:
+        name: to know it by; unique.
+        url: where events are posted to.
+        types: types of events, or `message.*`, or `*`.
+        tags: only messages that have one of them, and no other events; empty for all events.
+        channels: only what concerns one of them; empty for all.
+        batch: up to so many events in one call; 1 for one event a call.
+        secret: what calls are signed with, if you want to choose it: `whsec_` and 24 to 64 octets in base 64.
+    """
+
+    name: _Name
+    url: _Url
+    types: _Types = ("*",)
+    tags: _Tags = ()
+    channels: _Channels = ()
+    batch: _Batch = 1
+    enabled: bool = True
+    secret: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be otherwise; what is left out stays.
+
+    Args:
+        enabled: true calls one again that was disabled; it is told of what happens from then on.
+    """
+
+    name: _Name | UnsetType = UNSET
+    url: _Url | UnsetType = UNSET
+    types: _Types | UnsetType = UNSET
+    tags: _Tags | UnsetType = UNSET
+    channels: _Channels | UnsetType = UNSET
+    batch: _Batch | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+
+
+class RotateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a secret is replaced.
+
+    Args:
+        overlap: for how many seconds the old one signs, too; 0 to 7 days.
+    """
+
+    overlap: Annotated[int, Meta(ge=0, le=7 * 86_400)] = int(OVERLAP.total_seconds())
+
+
+class WebhookOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook.
+
+    Args:
+        reason: why it is not called; null while it is.
+        failing_since: when the first call failed since one was heard; null while all is well.
+        pending: events that it has still to be told of.
+        secret: what calls are signed with; only in the answer to the call that made it.
+    """
+
+    id: str
+    name: str
+    url: str
+    types: tuple[str, ...]
+    tags: tuple[str, ...]
+    channels: tuple[str, ...]
+    batch: int
+    enabled: bool
+    reason: str | None
+    disabled_at: Instant | None
+    failing_since: Instant | None
+    pending: int
+    created_at: Instant
+    updated_at: Instant
+    secret: str | UnsetType = UNSET
+
+
+class WebhookPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Webhooks, in the order in which they were made; ``next`` is the cursor of the following page."""
+
+    items: list[WebhookOut]
+    next: str | None
+
+
+class TrialOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a call.
+
+    Args:
+        heard: the receiver answered with a status of 2xx.
+        status: of its answer; null where there was none.
+        fault: why it was not heard; null when it was.
+        seconds: how long it took.
+    """
+
+    heard: bool
+    status: int | None
+    fault: str | None
+    seconds: float
+
+
+class KeyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose callback URLs.
+
+    Args:
+        key: the id of the API key, where `callbacks` stands in place of a webhook's id; the one that calls if left out.
+    """
+
+    key: Word | None = None
+
+
+class DeliveryQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which deliveries.
+
+    Args:
+        status: `pending` is still tried, `dead` was given up, `delivered` was heard.
+        key: the id of the API key, where `callbacks` stands in place of a webhook's id; the one that calls if left out.
+    """
+
+    status: Literal["pending", "dead", "delivered"] | None = None
+    key: Word | None = None
+
+
+class DeliveryOut(msgspec.Struct, frozen=True, kw_only=True):
+    """An event for one receiver.
+
+    Args:
+        id: of the event for this receiver: `webhook-id`, or `id` in a batch.
+        type: the event's.
+        about: the id of the message, the name of the channel ...
+        attempts: how often it was tried.
+        next_at: when it is tried again; null where it waits for an earlier event of the same message, or is over.
+        dead_at: when it was given up.
+        fault: what was wrong the last time.
+    """
+
+    id: str
+    type: str
+    about: str
+    status: Literal["pending", "dead", "delivered"]
+    attempts: int
+    created_at: Instant
+    next_at: Instant | None = None
+    delivered_at: Instant | None = None
+    dead_at: Instant | None = None
+    fault: str | None = None
+
+
+class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Deliveries, the newest event first; ``next`` is the cursor of the following page."""
+
+    items: list[DeliveryOut]
+    next: str | None
+
+
+_request = msgspec.json.Decoder(WebhookRequest)
+_change = msgspec.json.Decoder(WebhookChange)
+_rotate = msgspec.json.Decoder(RotateRequest)
+
+
+async def get_webhooks(call: Call) -> web.Response:
+    """Who is called for events."""
+    query = read_query(call.request, PageQuery)
+    after = read_cursor(query.cursor) or ""
+    rows = await call.context.store.read(call.context.webhooks.list_all)
+    rows = [row for row in rows if row.webhook.id > after][: query.limit + 1]
+    page, following = make_page(rows, query.limit, lambda shown: shown.webhook.id)
+    return answer_value(WebhookPage(items=[_show(shown) for shown in page], next=following))
+
+
+async def create_webhook(call: Call) -> web.Response:
+    """Have an address called for events from now on.
+
+    The answer holds the secret that calls are signed with; it is not shown again.
+    """
+    body = await read_body(call.request, SINGLE_MAX_OCTETS)
+    wanted = decode_body(_request, body)
+    desk = call.context.webhooks
+    secret = _read_secret(wanted.secret)
+    fields = msgspec.structs.asdict(wanted)
+    del fields["secret"]
+    webhook = desk.draft(**fields, reason=None if wanted.enabled else f"disabled by {call.actor}")
+
+    async def deed(tx: Tx) -> WebhookOut:
+        return _show(await desk.create(tx, webhook, secret, call.actor))
+
+    with desk.changing():
+        answer = await answer_deed(call, body, deed, status=201)
+        await desk.changed(webhook.id)
+    return answer
+
+
+async def get_webhook(call: Call) -> web.Response:
+    """One webhook."""
+    webhook_id = read_id(call)
+    return answer_value(
+        _show(await call.context.store.read(lambda tx: call.context.webhooks.show(tx, webhook_id)))
+    )
+
+
+async def change_webhook(call: Call) -> web.Response:
+    """Change a webhook, or enable or disable it.
+
+    What it is owed goes to its new address at once. When it is disabled, that becomes dead letters.
+    """
+    body = await read_body(call.request, SINGLE_MAX_OCTETS)
+    changes = msgspec.structs.asdict(decode_body(_change, body))
+    changes = {name: value for name, value in changes.items() if value is not UNSET}
+    webhook_id, desk = read_id(call), call.context.webhooks
+
+    async def deed(tx: Tx) -> WebhookOut:
+        return _show(await desk.change(tx, webhook_id, changes, call.actor))
+
+    with desk.changing():
+        answer = await answer_deed(call, body, deed)
+        await desk.changed(webhook_id)
+    return answer
+
+
+async def delete_webhook(call: Call) -> web.Response:
+    """Delete a webhook; what it is owed is dropped."""
+    webhook_id, context = read_id(call), call.context
+    desk = context.webhooks
+    with context.intake.room.hold_octets(DEED_OCTETS), desk.changing():
+        await context.store.write(lambda tx: desk.delete(tx, webhook_id, call.actor))
+        await desk.changed(webhook_id)
+    return web.Response(status=204)
+
+
+async def rotate_secret(call: Call) -> web.Response:
+    """Make a new secret for a webhook; the answer holds it.
+
+    Until the overlap is over both secrets sign.
+    """
+    body = await read_body(call.request, SINGLE_MAX_OCTETS)
+    wanted = decode_body(_rotate, body) if body.strip() else RotateRequest()
+    webhook_id, desk = read_id(call), call.context.webhooks
+
+    async def deed(tx: Tx) -> WebhookOut:
+        overlap = timedelta(seconds=wanted.overlap)
+        return _show(await desk.rotate(tx, webhook_id, overlap, call.actor))
+
+    answer = await answer_deed(call, body, deed)
+    await desk.changed(webhook_id)
+    return answer
+
+
+async def test_webhook(call: Call) -> web.Response:
+    """Call a webhook now with an event of type `webhook.test`, and say what came of it."""
+    body = await read_empty_body(call.request)
+    desk = call.context.webhooks
+    webhook = await desk.find(read_id(call))
+
+    async def act() -> TrialOut:
+        trial = await desk.test(webhook, call.actor)
+        return TrialOut(
+            heard=not trial.fault,
+            status=trial.status or None,
+            fault=trial.fault or None,
+            seconds=trial.seconds,
+        )
+
+    return await answer_act(call, body, act)
+
+
+async def get_deliveries(call: Call) -> web.Response:
+    """What a webhook was told of, and what it is owed; the newest event first.
+
+    With `callbacks` in place of the id: what the callback URLs of a key's messages were told of.
+    """
+    query = read_query(call.request, DeliveryQuery)
+    before = read_cursor(query.cursor)
+    owner, desk = await _read_owner(call, query.key), call.context.webhooks
+    rows = await call.context.store.read(
+        lambda tx: desk.list_deliveries(tx, owner, status=query.status, limit=query.limit + 1, before=before)
+    )
+    shown = [_show_delivery(row) for row in rows]
+    page, following = make_page(shown, query.limit, lambda delivery: delivery.id)
+    return answer_value(DeliveryPage(items=list(page), next=following))
+
+
+async def retry_delivery(call: Call) -> web.Response:
+    """Tell a receiver again: of an event that was given up, or now of one that waits for its next attempt.
+
+    409 for what it has heard of, and for what waits for an earlier event of the same message.
+    """
+    body = await read_empty_body(call.request)
+    owner, desk = await _read_owner(call, read_query(call.request, KeyQuery).key), call.context.webhooks
+    delivery_id = call.request.match_info["delivery"]
+    if not is_id(delivery_id):
+        raise NotFound("there is no delivery with this id")
+
+    async def deed(tx: Tx) -> DeliveryOut:
+        return _show_delivery(await desk.retry(tx, owner, delivery_id))
+
+    answer = await answer_deed(call, body, deed)
+    desk.wake()
+    return answer
+
+
+async def _read_owner(call: Call, key_id: str | None) -> str:
+    """Whose deliveries are meant."""
+    key, context = call.key, call.context
+    assert key is not None
+    if call.request.match_info["id"] != CALLBACKS:
+        webhook_id = read_id(call)
+        await context.webhooks.find(webhook_id)
+        return owner_of_webhook(webhook_id)
+    if key_id not in {None, key.id} and not key.allows(Scope.MANAGE):
+        raise Forbidden(Scope.MANAGE)
+    return owner_of_key(key_id or key.id)
+
+
+def _read_secret(text: str | None) -> bytes | None:
+    try:
+        return None if text is None else read_secret(text)
+    except ValueError as exc:
+        raise InvalidRequest(FieldError("/secret", "wrong_format", str(exc))) from None
+
+
+def _show(shown: Shown) -> WebhookOut:
+    webhook = shown.webhook
+    fields: dict[str, Any] = {
+        name: getattr(webhook, name)
+        for name in WebhookOut.__struct_fields__
+        if name not in {"pending", "secret"}
+    }
+    return WebhookOut(**fields, pending=shown.pending, secret=UNSET if shown.secret is None else shown.secret)
+
+
+def _show_delivery(row: Kept | Heard) -> DeliveryOut:
+    if isinstance(row, Heard):
+        return DeliveryOut(
+            id=row.id,
+            type=row.kind,
+            about=row.about,
+            status="delivered",
+            attempts=row.attempts,
+            created_at=row.created_at,
+            delivered_at=row.delivered_at,
+        )
+    owed, parcel = row.owed, unpack(row.owed.payload)
+    due_at: datetime | None = row.due_at
+    return DeliveryOut(
+        id=owed.id,
+        type=parcel.kind,
+        about=parcel.about,
+        status="pending" if row.dead_at is None else "dead",
+        attempts=owed.attempts,
+        created_at=owed.created_at,
+        next_at=due_at,
+        dead_at=row.dead_at,
+        fault=owed.fault,
+    )
