@@ -81,10 +81,10 @@ def show(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Show a key, and the secret of its webhooks: alone on its line.
+    """Show a key, or the secret of its webhooks.
 
-    The secret proves that a call to a message's callback URL comes from this gateway. It is made when it is asked for
-    first. The key's own secret can't be had again.
+    The secret is printed alone on its line. It proves that a call to a message's callback URL comes from this
+    gateway. It is made when it is asked for first. The key's own secret can't be had again.
     """
     if rotate and not webhook_secret:
         raise typer.BadParameter("goes with --webhook-secret", param_hint="--rotate")

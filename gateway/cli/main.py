@@ -35,6 +35,7 @@ from gateway.cli import (
     smpp_account,
     suppress,
     tail,
+    webhooks,
 )
 from gateway.cli.options import make_app
 from gateway.cli.output import Failure, say
@@ -54,6 +55,7 @@ FAMILIES = (
     costs,
     suppress,
     route,
+    webhooks,
     reload,
     keys,
     smpp_account,

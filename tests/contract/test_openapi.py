@@ -125,6 +125,14 @@ GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", "/v1/carriers"): {},
     ("GET", "/v1/carriers/{number}"): {"path_parameters": {"number": "+8613800138001"}},
     ("DELETE", "/v1/carriers/{number}"): {"path_parameters": {"number": "+8613800138001"}},
+    ("POST", "/v1/webhooks"): {
+        "body": {"name": "shop", "url": "https://shop.example/sms", "types": ["message.*"], "batch": 10}
+    },
+    ("GET", "/v1/webhooks"): {"query": {"limit": 5}},
+    ("GET", "/v1/webhooks/{id}/deliveries"): {
+        "path_parameters": {"id": "callbacks"},
+        "query": {"status": "dead"},
+    },
     ("GET", "/livez"): {},
     ("GET", "/readyz"): {},
     ("GET", "/metrics"): {},
@@ -133,6 +141,13 @@ GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
 }
 """In this order: what is looked up was made before."""
 UNTRIED = {
+    # These need the id of one: tests/integration/test_webhooks.py
+    ("GET", "/v1/webhooks/{id}"),
+    ("PATCH", "/v1/webhooks/{id}"),
+    ("DELETE", "/v1/webhooks/{id}"),
+    ("POST", "/v1/webhooks/{id}/secret"),
+    ("POST", "/v1/webhooks/{id}/test"),
+    ("POST", "/v1/webhooks/{id}/deliveries/{delivery}/retry"),
     ("GET", "/v1/events"),  # has no end: tests/integration/test_api_events.py
     ("GET", "/v1/inbound/{id}"),  # needs a message from outside: tests/integration/test_api.py
     ("POST", "/v1/messages/{id}/resend"),  # needs a failed message

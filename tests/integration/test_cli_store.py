@@ -61,7 +61,26 @@ def test_a_key_is_made_listed_and_revoked(config, database, capsys) -> None:
     assert "no key shop that is still good" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", [["list"], ["revoke", "shop"]])
+def test_the_secret_of_a_keys_webhooks_is_made_once_and_can_be_replaced(config, database, capsys) -> None:
+    def show(*options: str) -> str:
+        assert main(["keys", "show", "shop", *options, "--config", config]) == 0
+        return capsys.readouterr().out
+
+    assert main(["keys", "create", "--name", "shop", "--config", config]) == 0
+    capsys.readouterr()
+    secret = show("--webhook-secret")
+    assert secret.startswith("whsec_")
+    assert secret.count("\n") == 1, "alone on its line"
+    assert show("--webhook-secret") == secret
+    assert secret.strip() not in show()
+    new = show("--webhook-secret", "--rotate")
+    assert new != secret
+    assert show("--webhook-secret") == new
+    assert main(["keys", "show", "nobody", "--config", config]) == 1
+    assert main(["keys", "show", "shop", "--rotate", "--config", config]) == 2
+
+
+@pytest.mark.parametrize("verb", [["list"], ["revoke", "shop"], ["show", "shop"]])
 def test_no_keys_are_looked_for_where_there_is_no_store(config, database, capsys, verb) -> None:
     assert main(["keys", *verb, "--config", config]) == 1
     assert "there is no store at" in capsys.readouterr().err
