@@ -97,6 +97,11 @@ class WebhookRig:
         rows = await self.rig.store.read(lambda tx: tx.fetch("SELECT max(attempts) FROM outbox"))
         return bool(rows[0][0] == n)
 
+    async def tried_in_all(self, n: int) -> bool:
+        """Whether so many attempts were made in all for what is owed."""
+        rows = await self.rig.store.read(lambda tx: tx.fetch("SELECT sum(attempts) FROM outbox"))
+        return bool(rows[0][0] == n)
+
     async def passes(self, seconds: float) -> None:
         """Let time pass, and the callers look at the clock."""
         self.clock.advance(seconds)
