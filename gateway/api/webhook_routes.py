@@ -9,6 +9,7 @@ from gateway.api.calls import webhooks
 from gateway.api.http.query import PageQuery
 from gateway.api.route import IDEMPOTENCY, Route
 from gateway.model.message import Scope
+from gateway.views import webhooks as shapes
 
 _read = partial(Route, method="GET", group="webhooks", scope=Scope.READ)
 _manage = partial(Route, group="webhooks", scope=Scope.MANAGE)
@@ -18,29 +19,29 @@ WEBHOOK_ROUTES: Final[tuple[Route, ...]] = (
         path="/v1/webhooks",
         handler=webhooks.get_webhooks,
         query=PageQuery,
-        answers={200: webhooks.WebhookPage},
+        answers={200: shapes.WebhookPage},
     ),
     _manage(
         method="POST",
         path="/v1/webhooks",
         handler=webhooks.create_webhook,
-        bodies=(webhooks.WebhookRequest,),
-        answers={201: webhooks.WebhookOut},
+        bodies=(shapes.WebhookRequest,),
+        answers={201: shapes.WebhookOut},
         problems=(409,),
         headers=IDEMPOTENCY,
     ),
     _read(
         path="/v1/webhooks/{id}",
         handler=webhooks.get_webhook,
-        answers={200: webhooks.WebhookOut},
+        answers={200: shapes.WebhookOut},
         problems=(404,),
     ),
     _manage(
         method="PATCH",
         path="/v1/webhooks/{id}",
         handler=webhooks.change_webhook,
-        bodies=(webhooks.WebhookChange,),
-        answers={200: webhooks.WebhookOut},
+        bodies=(shapes.WebhookChange,),
+        answers={200: shapes.WebhookOut},
         problems=(404, 409),
         headers=IDEMPOTENCY,
     ),
@@ -55,9 +56,9 @@ WEBHOOK_ROUTES: Final[tuple[Route, ...]] = (
         method="POST",
         path="/v1/webhooks/{id}/secret",
         handler=webhooks.rotate_secret,
-        bodies=(webhooks.RotateRequest,),
+        bodies=(shapes.RotateRequest,),
         body_required=False,
-        answers={200: webhooks.WebhookOut},
+        answers={200: shapes.WebhookOut},
         problems=(404,),
         headers=IDEMPOTENCY,
     ),
@@ -65,7 +66,7 @@ WEBHOOK_ROUTES: Final[tuple[Route, ...]] = (
         method="POST",
         path="/v1/webhooks/{id}/test",
         handler=webhooks.test_webhook,
-        answers={200: webhooks.TrialOut},
+        answers={200: shapes.TrialOut},
         problems=(404, 409),
         headers=IDEMPOTENCY,
     ),
@@ -73,7 +74,7 @@ WEBHOOK_ROUTES: Final[tuple[Route, ...]] = (
         path="/v1/webhooks/{id}/deliveries",
         handler=webhooks.get_deliveries,
         query=webhooks.DeliveryQuery,
-        answers={200: webhooks.DeliveryPage},
+        answers={200: shapes.DeliveryPage},
         problems=(404,),
     ),
     _manage(
@@ -81,7 +82,7 @@ WEBHOOK_ROUTES: Final[tuple[Route, ...]] = (
         path="/v1/webhooks/{id}/deliveries/{delivery}/retry",
         handler=webhooks.retry_delivery,
         query=webhooks.KeyQuery,
-        answers={200: webhooks.DeliveryOut},
+        answers={200: shapes.DeliveryOut},
         problems=(404, 409),
         headers=IDEMPOTENCY,
     ),

@@ -41,6 +41,7 @@ MESSAGE_TYPES: Final = frozenset(name for name in EVENT_TYPES if name.startswith
 TEST_TYPE: Final = "webhook.test"
 """Of the event that an operator sends by hand; every webhook gets it that is asked to."""
 MOST_PATTERNS: Final = 50
+MAX_URL_CHARS: Final = 2_000
 _PATTERN: Final = re.compile(r"\*|[a-z_]+\.(\*|[a-z_]+)")
 
 

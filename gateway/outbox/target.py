@@ -11,9 +11,9 @@ from typing import Final
 
 from yarl import URL
 
+from gateway.model.webhook import MAX_URL_CHARS
 from gateway.outbox.egress import Egress, TargetRefused
 
-MAX_URL_CHARS: Final = 2_000
 _FORM: Final = re.compile(r"(?i:https?)://[^\s/?#][!-~]*")
 _LOCAL: Final = "localhost"
 """Always this machine, whoever is asked (RFC 6761 section 6.3)."""

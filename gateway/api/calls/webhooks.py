@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 
 from gateway.api.accepted import answer_act, answer_deed
 from gateway.api.calls.messages import read_id
@@ -20,132 +20,31 @@ from gateway.api.http.body import (
     read_empty_body,
 )
 from gateway.api.http.problem import Forbidden
-from gateway.api.http.query import Instant, PageQuery, Word, make_page, read_cursor, read_query
+from gateway.api.http.query import PageQuery, Word, make_page, read_cursor, read_query
 from gateway.errors import FieldError, InvalidRequest, NotFound
 from gateway.ids import is_id
 from gateway.model.message import Scope
-from gateway.model.request import Tag
-from gateway.model.webhook import MOST_PATTERNS
-from gateway.outbox.target import MAX_URL_CHARS
 from gateway.pipeline.intake.admission import DEED_OCTETS
 from gateway.store.outbox_gone import Kept
 from gateway.store.ports import Tx
 from gateway.store.webhook_deliveries import Heard
-from gateway.store.webhook_secrets import OVERLAP, owner_of_key, owner_of_webhook
+from gateway.store.webhook_secrets import owner_of_key, owner_of_webhook
+from gateway.views.webhooks import (
+    DeliveryOut,
+    DeliveryPage,
+    RotateRequest,
+    TrialOut,
+    WebhookChange,
+    WebhookOut,
+    WebhookPage,
+    WebhookRequest,
+)
 from gateway.webhooks.bodies import unpack
 from gateway.webhooks.desk import Shown
 from gateway.webhooks.signing import read_secret
 
 CALLBACKS = "callbacks"
 """In place of a webhook's id: the callback URLs of the messages of an API key."""
-
-_Name = Annotated[str, Meta(min_length=1, max_length=64)]
-_Url = Annotated[str, Meta(max_length=MAX_URL_CHARS)]
-_Types = Annotated[
-    tuple[Annotated[str, Meta(max_length=64)], ...], Meta(min_length=1, max_length=MOST_PATTERNS)
-]
-_Tags = Annotated[tuple[Tag, ...], Meta(max_length=50)]
-_Channels = Annotated[tuple[_Name, ...], Meta(max_length=50)]
-_Batch = Annotated[int, Meta(ge=1, le=100)]
-
-
-class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new webhook.
-
-    Args:
-        name: to know it by; unique.
-        url: where events are posted to.
-        types: types of events, or `message.*`, or `*`.
-        tags: only messages that have one of them, and no other events; empty for all events.
-        channels: only what concerns one of them; empty for all.
-        batch: up to so many events in one call; 1 for one event a call.
-        secret: what calls are signed with, if you want to choose it: `whsec_` and 24 to 64 octets in base 64.
-    """
-
-    name: _Name
-    url: _Url
-    types: _Types = ("*",)
-    tags: _Tags = ()
-    channels: _Channels = ()
-    batch: _Batch = 1
-    enabled: bool = True
-    secret: Annotated[str, Meta(max_length=128)] | None = None
-
-
-class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be otherwise; what is left out stays.
-
-    Args:
-        enabled: true calls one again that was disabled; it is told of what happens from then on.
-    """
-
-    name: _Name | UnsetType = UNSET
-    url: _Url | UnsetType = UNSET
-    types: _Types | UnsetType = UNSET
-    tags: _Tags | UnsetType = UNSET
-    channels: _Channels | UnsetType = UNSET
-    batch: _Batch | UnsetType = UNSET
-    enabled: bool | UnsetType = UNSET
-
-
-class RotateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a secret is replaced.
-
-    Args:
-        overlap: for how many seconds the old one signs, too; 0 to 7 days.
-    """
-
-    overlap: Annotated[int, Meta(ge=0, le=7 * 86_400)] = int(OVERLAP.total_seconds())
-
-
-class WebhookOut(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook.
-
-    Args:
-        reason: why it is not called; null while it is.
-        failing_since: when the first call failed since one was heard; null while all is well.
-        pending: events that it has still to be told of.
-        secret: what calls are signed with; only in the answer to the call that made it.
-    """
-
-    id: str
-    name: str
-    url: str
-    types: tuple[str, ...]
-    tags: tuple[str, ...]
-    channels: tuple[str, ...]
-    batch: int
-    enabled: bool
-    reason: str | None
-    disabled_at: Instant | None
-    failing_since: Instant | None
-    pending: int
-    created_at: Instant
-    updated_at: Instant
-    secret: str | UnsetType = UNSET
-
-
-class WebhookPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Webhooks, in the order in which they were made; ``next`` is the cursor of the following page."""
-
-    items: list[WebhookOut]
-    next: str | None
-
-
-class TrialOut(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a call.
-
-    Args:
-        heard: the receiver answered with a status of 2xx.
-        status: of its answer; null where there was none.
-        fault: why it was not heard; null when it was.
-        seconds: how long it took.
-    """
-
-    heard: bool
-    status: int | None
-    fault: str | None
-    seconds: float
 
 
 class KeyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,38 +67,6 @@ class DeliveryQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
 
     status: Literal["pending", "dead", "delivered"] | None = None
     key: Word | None = None
-
-
-class DeliveryOut(msgspec.Struct, frozen=True, kw_only=True):
-    """An event for one receiver.
-
-    Args:
-        id: of the event for this receiver: `webhook-id`, or `id` in a batch.
-        type: the event's.
-        about: the id of the message, the name of the channel ...
-        attempts: how often it was tried.
-        next_at: when it is tried again; null where it waits for an earlier event of the same message, or is over.
-        dead_at: when it was given up.
-        fault: what was wrong the last time.
-    """
-
-    id: str
-    type: str
-    about: str
-    status: Literal["pending", "dead", "delivered"]
-    attempts: int
-    created_at: Instant
-    next_at: Instant | None = None
-    delivered_at: Instant | None = None
-    dead_at: Instant | None = None
-    fault: str | None = None
-
-
-class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Deliveries, the newest event first; ``next`` is the cursor of the following page."""
-
-    items: list[DeliveryOut]
-    next: str | None
 
 
 _request = msgspec.json.Decoder(WebhookRequest)
