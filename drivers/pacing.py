@@ -68,6 +68,11 @@ class TokenBucket:
         self._tokens = burst
         self._at = now
 
+    @property
+    def per_s(self) -> float:
+        """Tokens that flow in per second."""
+        return self._rate_per_s
+
     def available(self, now: float) -> int:
         """Whole tokens there now; 0 while in debt."""
         return max(0, math.floor(self._balance(now) + _ROUNDING))
@@ -75,6 +80,11 @@ class TokenBucket:
     def take(self, n: float, now: float) -> None:
         """Take ``n`` tokens, into debt if need be."""
         self._tokens = self._balance(now) - n
+        self._at = max(self._at, now)
+
+    def drop_burst(self, now: float) -> None:
+        """Keep one token of those that have gathered."""
+        self._tokens = min(self._balance(now), 1.0)
         self._at = max(self._at, now)
 
     def ready_in_s(self, now: float, n: float = 1) -> float:
@@ -110,6 +120,7 @@ class AdaptivePace:
         "_rate_at",
         "_step",
         "_tokens",
+        "peak",
     )
 
     def __init__(self, now: float) -> None:
@@ -121,6 +132,8 @@ class AdaptivePace:
         self._count = 0
         self._counted_from = now
         self._measured = 0.0
+        self.peak = 0.0
+        """The most sends per second that were seen in a second."""
 
     def rate(self, now: float) -> float | None:
         """Sends per second that it allows; None for no bound."""
@@ -145,6 +158,7 @@ class AdaptivePace:
         self._tokens -= 1
         if now - self._counted_from >= _MEASURED_OVER_S:
             self._measured = self._count / (now - self._counted_from)
+            self.peak = max(self.peak, self._measured)
             self._count, self._counted_from = 0, now
         self._count += 1
 

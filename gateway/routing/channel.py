@@ -81,6 +81,7 @@ class Standing:
         slowed_down: that is the pace, and not its rate.
         leaving: why it takes nothing more and will be closed; None while it is here to stay.
         takes_options: see `gateway.routing.balancer.Taker`.
+        ramp_per_s: messages per second that it is given at most, shortly after an outage; None for no such bound.
         bars: recipients that it leaves to others, and until when.
         taker: with the room that it has now; None when it has none.
         out: it is out of service (`gateway.routing.routes.fitness`).
@@ -92,6 +93,7 @@ class Standing:
     paced_until: datetime | None = None
     slowed_down: bool = False
     takes_options: bool = True
+    ramp_per_s: float | None = None
     bars: Mapping[str, datetime] = field(default_factory=dict)
     leaving: str | None = None
     taker: Taker | None = None

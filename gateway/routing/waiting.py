@@ -186,6 +186,9 @@ def _holds(standing: Standing, waiting: Waiting, now: datetime) -> Iterator[tupl
         if snapshot.rate and not standing.slowed_down:
             pace = f"Its rate is {snapshot.rate}."
         yield "rate", pace, standing.paced_until
+    if standing.ramp_per_s is not None and not waiting.need.urgent:
+        detail = f"It was out for long, and is given what waited slowly: {standing.ramp_per_s:.1f} a second just now."
+        yield "ramp", detail, None
     capacity = 1 if _is_broken(snapshot) else snapshot.capacity
     if snapshot.state is ChannelState.UP and snapshot.in_flight >= capacity:
         yield "busy", f"It is sending {snapshot.in_flight} of {capacity} at once.", None

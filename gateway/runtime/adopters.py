@@ -30,6 +30,7 @@ from gateway.runtime.policies import (
     make_limits,
     make_patience,
     make_price_list,
+    make_ramping,
     make_receivers,
     make_retry_policy,
     make_weights,
@@ -89,6 +90,10 @@ def make_adopters(held: Holders) -> list[Adopter]:
         held.troubles.adopt(policy.first_s, policy.cap_s)
         held.scheduler.adopt(make_patience(new), policy)
 
+    def adopt_ramping(new: Settings) -> None:
+        for lane in held.renewal.wanted.values():
+            lane.release.ramping = make_ramping(new)
+
     def adopt_accounts(new: Settings) -> None:
         if held.esme is not None:
             held.esme.adopt([make_account(account) for account in new.smpp_accounts])
@@ -104,6 +109,7 @@ def make_adopters(held: Holders) -> list[Adopter]:
         Adopter(doors, adopt_doors),
         Adopter((*ROUTING, *CHANNELS), lambda new: held.routing.adopt(new, held.renewal.wanted.values())),
         Adopter(("queue", "retry"), adopt_queue),
+        Adopter(("queue", *CHANNELS), adopt_ramping),
         Adopter(weights, lambda new: held.shares.adopt(make_weights(new))),
         Adopter(("smpp_accounts",), adopt_accounts),
         Adopter(("limits", "queue"), lambda new: held.intake.limits.adopt(make_limits(new))),

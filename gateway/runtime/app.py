@@ -54,6 +54,7 @@ from gateway.runtime.policies import (
     make_limits,
     make_patience,
     make_price_list,
+    make_ramping,
     make_receivers,
     make_retry_policy,
     make_weights,
@@ -104,6 +105,8 @@ class Gateway:
         instance = make_id()
         maker = LaneMaker(settings.store, clock)
         self._lanes = Lanes(maker.make(channel) for channel in settings.channels)
+        for lane in self._lanes:
+            lane.release.ramping = make_ramping(settings)
         self._budgets = Budgets(store, clock)
         troubles = Troubles(policy.first_s, policy.cap_s)
         self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles, self._lanes)

@@ -10,6 +10,7 @@ from gateway.pipeline.inbound import KeywordPolicy
 from gateway.pipeline.intake.accept import IntakeSettings
 from gateway.pipeline.intake.limits import LimitSettings
 from gateway.pipeline.sending.lane import Lane
+from gateway.pipeline.sending.release import Ramping
 from gateway.pipeline.sending.turns_of_age import Patience
 from gateway.policy.optout import Keywords
 from gateway.routing.prices import Prices
@@ -51,6 +52,11 @@ def make_keyword_policy(settings: Settings) -> KeywordPolicy:
 def make_retry_policy(settings: Settings) -> RetryPolicy:
     """How hard we try."""
     return make_policy(settings.queue, settings.retry)
+
+
+def make_ramping(settings: Settings) -> Ramping:
+    """How a channel's backlog is released after an outage."""
+    return Ramping(settings.queue.ramp_s, settings.queue.ramp_after_s)
 
 
 def make_patience(settings: Settings) -> Patience:

@@ -7,8 +7,20 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from gateway.settings.forms import Duration, Form, one_of, whole_number
+from gateway.settings.forms import BadValue, Duration, Form, one_of, parse_duration, show, whole_number
 from gateway.settings.limits import NEVER_S, MostAge, MostMegabytes, MostMessages
+
+
+def parse_ramp(value: object) -> float:
+    """``"2m"``, or ``"off"`` for none; in seconds."""
+    if value == "off":
+        return 0.0
+    try:
+        return parse_duration(value)
+    except BadValue:
+        raise BadValue(
+            f'{show(value)} will not do; write a duration, such as "2m", or "off" for no ramp'
+        ) from None
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +34,8 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
         otp_valid_for_s: the same for codes (``otp``); never longer than ``valid_for``.
         retry_first_s: the pause after the first failed attempt; each later pause is twice the one before.
         retry_cap_s: the longest pause between two attempts.
+        ramp_s: so long the rate of a channel grows to its full one after an outage; 0 for no ramp (``off``).
+        ramp_after_s: a channel that could not send for so long had an outage.
         help_after_s: a message that more urgent ones go before is helped when it has waited for so long.
         help_one_of: one of so many places of its queue goes to messages that are helped.
         max_messages: that may wait for the network, in all.
@@ -35,6 +49,8 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     otp_valid_for_s: Duration = msgspec.field(default=600.0, name="otp_valid_for")
     retry_first_s: Duration = msgspec.field(default=15.0, name="retry_first")
     retry_cap_s: Duration = msgspec.field(default=1800.0, name="retry_cap")
+    ramp_s: Annotated[float, Form(parse_ramp)] = msgspec.field(default=120.0, name="ramp")
+    ramp_after_s: Duration = msgspec.field(default=60.0, name="ramp_after")
     help_after_s: Duration = msgspec.field(default=60.0, name="help_after")
     help_one_of: Annotated[int, Form(whole_number(2, 1_000))] = 10
     max_messages: MostMessages = 5_000_000

@@ -25,7 +25,11 @@ from tests.bench.http_attacks import http_attacks
 from tests.bench.kannel import peer_kannel
 from tests.bench.modem_events import modem_hung, modem_idle
 from tests.bench.modems import modem_memory, modems
+<<<<<<< HEAD
 from tests.bench.routing import routing
+=======
+from tests.bench.outage import outage
+>>>>>>> 018f7a8 (After an outage a channel is given its backlog with a ramp; what is urgent is not held back; the outage drill)
 from tests.bench.smpp import memory, smpp_batch, smpp_single
 from tests.bench.smpp_window import smpp_window
 
@@ -47,6 +51,7 @@ BENCHES: dict[str, Bench] = {
     "routing": lambda folder, options: routing(),
     "smpp-window": lambda folder, options: smpp_window(folder),
     "memory": lambda folder, options: memory(folder, options.queued),
+    "outage": lambda folder, options: outage(folder, options.load, options.down, options.ramp),
     "http-attacks": lambda folder, options: http_attacks(folder),
     "attacks": lambda folder, options: attacks(folder, options.seconds, options.attack),
 }
@@ -90,6 +95,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="for attacks: how long each goes on")
     parser.add_argument("--attack", action="append", choices=ATTACKERS, help="for attacks: only this one")
     parser.add_argument("--queued", type=int, default=100_000, help="for memory")
+    parser.add_argument("--load", type=int, default=500, help="for outage: messages that come each second")
+    parser.add_argument("--down", type=float, default=60.0, help="for outage: seconds that the SMSC is down")
+    parser.add_argument("--ramp", type=float, default=30.0, help="for outage: seconds that the rate grows")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in BENCHES]:
         parser.error(f"{unknown[0]} is not one of {', '.join(BENCHES)}")

@@ -128,10 +128,11 @@ def _main() -> None:
     parser.add_argument("--latency-s", type=float, default=0.0)
     parser.add_argument("--receipt-s", type=float)
     parser.add_argument("--times", type=Path, help="when each submit_sm came")
+    parser.add_argument("--port", type=int, default=0, help="0 for a free one")
     options = parser.parse_args()
     times = None if options.times is None else options.times.open("w", buffering=1)
     smsc = _Smsc(options.latency_s, options.receipt_s, times)
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", options.port)) as server:
         print(server.getsockname()[1], flush=True)
         while True:
             client, _ = server.accept()

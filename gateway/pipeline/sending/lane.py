@@ -28,6 +28,7 @@ from drivers.pacing import AdaptivePace, TokenBucket
 from gateway.clock import Clock, Reading, read
 from gateway.model.message import Message
 from gateway.pipeline.sending.fitness import Fitness
+from gateway.pipeline.sending.release import NO_RAMP, Ramping, Release
 from gateway.pipeline.sending.turns import Turn
 from gateway.routing.balancer import Taker
 from gateway.routing.bars import Bars
@@ -55,6 +56,7 @@ class Lane:
         rate_text: the rate as configured, for people.
         budget: what it may spend per day and month; None without.
         number: our own number on it, if configured.
+        ramping: how a backlog is released after an outage.
         account: what binds to one SMSC account share; None for a channel that stands alone.
     """
 
@@ -69,6 +71,7 @@ class Lane:
         budget: Budget | None = None,
         number: str | None = None,
         account: str | None = None,
+        ramping: Ramping = NO_RAMP,
     ) -> None:
         self.driver = driver
         self.name = driver.channel_id
@@ -90,6 +93,7 @@ class Lane:
         self._rate_text = rate_text
         self._pace = AdaptivePace(clock.monotonic())
         self._fitness = Fitness(self.name)
+        self.release = Release(self.name, ramping, rate, self._pace)
         self._throttled_last: str | None = None
         self.bars = Bars()
         self._turn = Turn(clock) if self.traits.in_turns else None
@@ -120,8 +124,11 @@ class Lane:
             self._since = self._clock.now()
         if state is ChannelState.UP:
             self._fitness.come_up(self._clock.monotonic())
-        elif self._turn is not None:
-            self._turn.give_back()
+            self.release.note_back(self._clock.monotonic(), proven=False)
+        elif self.state is ChannelState.UP:
+            self.release.note_lost(self._clock.monotonic())
+        if state is not ChannelState.UP:
+            self.give_back()
         self.state = state
         self._error = error
 
@@ -160,8 +167,13 @@ class Lane:
 
     def changes_in_s(self, at: Reading) -> float:
         """Seconds until it may take what it refuses now though it has room; infinite for never."""
-        bar_s = max(LEAST_S, self.bars.next_end() - at.monotonic)
-        return min(self.budget_changes_in_s(at.wall), bar_s)
+        now, wall = at
+        soon_s = min(self.bars.next_end() - now, self.release.opens_in_s(now))
+        return min(self.budget_changes_in_s(wall), max(LEAST_S, soon_s))
+
+    def has_opened(self, now: float) -> bool:
+        """Whether it may take now what it refused though it had room."""
+        return self.bars.lift(now) or self.release.has_opened(now)
 
     @property
     def recipients_under_way(self) -> Collection[str]:
@@ -190,6 +202,7 @@ class Lane:
                 yield Hold("breaker", 1 - in_flight)
             case BreakerState.CLOSED:
                 pass
+        self.release.ramp(now)
         if self._rate is not None:
             yield Hold("rate", self._rate.available(now), self._rate.ready_in_s(now))
         if (borne := self._pace.available(now)) is not None:
@@ -233,12 +246,15 @@ class Lane:
         taker = Taker(self.name, self.queues, free, takes_options=self.traits.takes_options)
         if suspects := self._fitness.suspects:
             taker = taker._replace(avoids=frozenset(suspects))
+        if (ordinary := self.release.allow(free, at.monotonic)) < free:
+            taker = taker._replace(free=ordinary) if ordinary else taker._replace(urgent_only=True)
         if self.bars:
             taker = taker._replace(bars=self.bars.recipients())
         if self.budget is None:
             return taker
         budget = self._left(at.wall)
-        return taker._replace(budget=budget, urgent_only=budget.left(at.wall, urgent=False) == 0)
+        only_urgent = taker.urgent_only or budget.left(at.wall, urgent=False) == 0
+        return taker._replace(budget=budget, urgent_only=only_urgent)
 
     def budget_changes_in_s(self, wall: datetime) -> float:
         """Seconds until its budget may admit what it refuses now; infinite without one."""
@@ -249,6 +265,7 @@ class Lane:
         """Hand one segment to the driver and keep the books of rate, budget, breaker and counters."""
         now = self._clock.monotonic()
         self._pace.take(now)
+        self.release.take(now)
         if self._rate is not None:
             self._rate.take(1, now)
         result = await self._submit(segment, now)
@@ -257,6 +274,7 @@ class Lane:
                 if congestion is not None and congestion >= CONGESTED:
                     self._pace.slow_down(self._clock.monotonic())
                 self.sent += 1
+                self.release.note_back(now, proven=True)
                 self._fitness.cooldown = self._fitness.cooldown.after_success()
                 self._fitness.trust(self._fitness.breaker.after_answer(segment.recipient))
                 self._spend(segment)
@@ -318,6 +336,8 @@ class Lane:
     ) -> None:
         now, fitness = self._clock.monotonic(), self._fitness
         fitness.distrust(fault, recipient, now, began=began, at_once=at_once, lost=lost)
+        if fitness.breaker.until is not None:
+            self.release.note_lost(now)
         if isinstance(self.driver, Renews) and self._is_open and fitness.wants_renewal(now):
             _log.warning("channel %s is asked for a new session: %s", self.name, fault.code)
             self.driver.renew(fault, n_recipients=len(fitness.breaker.suspects))
@@ -348,6 +368,7 @@ class Lane:
             takes_options=self.traits.takes_options,
             paced_until=wall + timedelta(seconds=max(rate_s, pace_s)) if rate_s > 0 or pace_s > 0 else None,
             slowed_down=pace_s > rate_s,
+            ramp_per_s=None if (ramp := self.release.ramp(now)) is None else ramp.per_s(now),
             bars={to: wall + timedelta(seconds=until - now) for to, until in self.bars.items()},
             leaving=self.leaving,
         )

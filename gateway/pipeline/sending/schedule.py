@@ -169,7 +169,7 @@ class Scheduler:
         takers, pause_s = [], math.inf
         for lane in rotate(list(self._lanes), self._n_looks):  # equals take turns
             room = lane.room(at)
-            lane.filled = lane.bars.lift(at.monotonic) or lane.filled
+            lane.filled = lane.has_opened(at.monotonic) or lane.filled
             if not lane.filled:
                 pause_s = min(pause_s, lane.changes_in_s(at))
             elif room.free > 0:
