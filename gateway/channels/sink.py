@@ -114,7 +114,7 @@ class LaneSink:
     async def _take_late(self, late: LateResult) -> None:
         may_go = isinstance(late.result, Accepted)
         if may_go:
-            self._lane.note_late_success()
+            self._lane.fitness.note_late_success()
         await self._late.handle(self._lane, late)
         if may_go:
             self._wake()

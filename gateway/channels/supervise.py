@@ -209,7 +209,7 @@ class Channels:
         if task is not None:
             lane.set_state(ChannelState.STARTING)
             await _end(task, lane)
-        lane.forget_faults()
+        lane.fitness.forget()
         self._start(lane)
 
     def _lane(self, name: str) -> Lane:

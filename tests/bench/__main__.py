@@ -25,11 +25,8 @@ from tests.bench.http_attacks import http_attacks
 from tests.bench.kannel import peer_kannel
 from tests.bench.modem_events import modem_hung, modem_idle
 from tests.bench.modems import modem_memory, modems
-<<<<<<< HEAD
-from tests.bench.routing import routing
-=======
 from tests.bench.outage import outage
->>>>>>> 018f7a8 (After an outage a channel is given its backlog with a ramp; what is urgent is not held back; the outage drill)
+from tests.bench.routing import routing
 from tests.bench.smpp import memory, smpp_batch, smpp_single
 from tests.bench.smpp_window import smpp_window
 

@@ -273,7 +273,7 @@ class Dispatcher:
             segment.attempts,
             jitter_of(message.id, segment.attempts),
             category=message.category,
-            channel_suspected=lane.is_suspected,
+            channel_suspected=lane.fitness.is_suspected,
             has_others=segment.part == 1
             and any(o is not lane and o.might_take(message) for o in self._lanes),
         )

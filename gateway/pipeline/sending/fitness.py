@@ -88,6 +88,15 @@ class Fitness:
                 fault.code,
             )
 
+    @property
+    def is_suspected(self) -> bool:
+        """Several recipients' messages fail on it, so that whatever fails may be the channel's own fault."""
+        return self.breaker.is_suspected
+
+    def note_late_success(self) -> None:
+        """The network had taken a segment that was of unknown fate: the channel is slow, and not dead."""
+        self.trust(self.breaker.after_answer())
+
     def wants_renewal(self, now: float) -> bool:
         """Whether a new session should be asked for; asked once for each time."""
         if not self._renewals.is_due(self.breaker, now):

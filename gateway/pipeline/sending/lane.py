@@ -92,7 +92,7 @@ class Lane:
         self._rate = rate
         self._rate_text = rate_text
         self._pace = AdaptivePace(clock.monotonic())
-        self._fitness = Fitness(self.name)
+        self.fitness = Fitness(self.name)
         self.release = Release(self.name, ramping, rate, self._pace)
         self._throttled_last: str | None = None
         self.bars = Bars()
@@ -123,7 +123,7 @@ class Lane:
         if state is not self.state:
             self._since = self._clock.now()
         if state is ChannelState.UP:
-            self._fitness.come_up(self._clock.monotonic())
+            self.fitness.come_up(self._clock.monotonic())
             self.release.note_back(self._clock.monotonic(), proven=False)
         elif self.state is ChannelState.UP:
             self.release.note_lost(self._clock.monotonic())
@@ -140,10 +140,6 @@ class Lane:
     def set_ailment(self, error: str | None) -> None:
         """What does not work though it is up; None when all does."""
         self._error = error
-
-    def forget_faults(self) -> None:
-        """An operator says that it is mended: trust it."""
-        self._fitness.forget()
 
     def begin(self, message_id: str, need: Need) -> None:
         """A message was claimed for it; what that needs of the budget is kept back until `end`."""
@@ -162,7 +158,7 @@ class Lane:
             and self.driver.capacity > 0
             and message.recipient not in self.bars
             and (self.traits.takes_options or message.carrier_options is None)
-            and self._fitness.rests_s(self._clock.monotonic()) <= 0
+            and self.fitness.rests_s(self._clock.monotonic()) <= 0
         )
 
     def changes_in_s(self, at: Reading) -> float:
@@ -193,11 +189,11 @@ class Lane:
         if room == 0 and ahead_s <= 0:
             room = 1
         yield Hold("busy", room, ahead_s if ahead_s > 0 else math.inf)
-        if (left_s := self._fitness.cooldown.left_s(now)) > 0:
+        if (left_s := self.fitness.cooldown.left_s(now)) > 0:
             yield Hold("cooldown", 0, left_s)
-        match self._fitness.breaker.state(now):
+        match self.fitness.breaker.state(now):
             case BreakerState.OPEN:
-                yield Hold("breaker", 0, self._fitness.breaker.left_s(now))
+                yield Hold("breaker", 0, self.fitness.breaker.left_s(now))
             case BreakerState.HALF_OPEN:
                 yield Hold("breaker", 1 - in_flight)
             case BreakerState.CLOSED:
@@ -234,7 +230,7 @@ class Lane:
             return True
         if not await self._turn.wait():
             return False
-        return self._is_open and self._fitness.rests_s(self._clock.monotonic()) <= 0
+        return self._is_open and self.fitness.rests_s(self._clock.monotonic()) <= 0
 
     def give_back(self) -> None:
         """A message that waits for its turn must go back."""
@@ -244,7 +240,7 @@ class Lane:
     def taker(self, free: int, at: Reading) -> Taker:
         """It with its room, for the balancer."""
         taker = Taker(self.name, self.queues, free, takes_options=self.traits.takes_options)
-        if suspects := self._fitness.suspects:
+        if suspects := self.fitness.suspects:
             taker = taker._replace(avoids=frozenset(suspects))
         if (ordinary := self.release.allow(free, at.monotonic)) < free:
             taker = taker._replace(free=ordinary) if ordinary else taker._replace(urgent_only=True)
@@ -275,8 +271,8 @@ class Lane:
                     self._pace.slow_down(self._clock.monotonic())
                 self.sent += 1
                 self.release.note_back(now, proven=True)
-                self._fitness.cooldown = self._fitness.cooldown.after_success()
-                self._fitness.trust(self._fitness.breaker.after_answer(segment.recipient))
+                self.fitness.cooldown = self.fitness.cooldown.after_success()
+                self.fitness.trust(self.fitness.breaker.after_answer(segment.recipient))
                 self._spend(segment)
             case Uncertain(code=code, detail=detail):
                 self.uncertain += 1
@@ -305,36 +301,27 @@ class Lane:
             return
         if fault.kind is FaultKind.THROTTLED:
             now = self._clock.monotonic()
-            self._fitness.cooldown = self._fitness.cooldown.after_fault(now, recipient, fault.retry_after_s)
+            self.fitness.cooldown = self.fitness.cooldown.after_fault(now, recipient, fault.retry_after_s)
             # One recipient again and again, a full mailbox say, is no reason to slow down for all.
             if recipient != self._throttled_last:
                 self._pace.slow_down(now)
             self._throttled_last = recipient
-            left_s = self._fitness.cooldown.left_s(now)
+            left_s = self.fitness.cooldown.left_s(now)
             _log.info("channel %s is throttled for %.1f s: %s", self.name, left_s, fault.code)
             return
         self.failed += fault.kind is FaultKind.PERMANENT
         match fault.whose:
             case Blame.SEGMENT:
-                self._fitness.trust(self._fitness.breaker.after_answer())
+                self.fitness.trust(self.fitness.breaker.after_answer())
             case Blame.UNCLEAR:
                 self._distrust(fault, recipient, began)
             case Blame.CHANNEL:
                 self._distrust(fault, recipient, began, at_once=True)
 
-    @property
-    def is_suspected(self) -> bool:
-        """Several recipients' messages fail on it, so that whatever fails may be its own fault."""
-        return self._fitness.breaker.is_suspected
-
-    def note_late_success(self) -> None:
-        """The network had taken a segment that was of unknown fate: the channel is slow, and not dead."""
-        self._fitness.trust(self._fitness.breaker.after_answer())
-
     def _distrust(
         self, fault: Fault, recipient: str, began: float, *, at_once: bool = False, lost: bool = False
     ) -> None:
-        now, fitness = self._clock.monotonic(), self._fitness
+        now, fitness = self._clock.monotonic(), self.fitness
         fitness.distrust(fault, recipient, now, began=began, at_once=at_once, lost=lost)
         if fitness.breaker.until is not None:
             self.release.note_lost(now)
@@ -393,13 +380,13 @@ class Lane:
             capacity=self.driver.capacity,
             in_flight=self.in_flight,
             tokens=None if self._rate is None else max(0, self._rate.available(now)),
-            cooldown_s=round(self._fitness.rests_s(now), 1),
-            breaker=self._fitness.breaker.state(now),
+            cooldown_s=round(self.fitness.rests_s(now), 1),
+            breaker=self.fitness.breaker.state(now),
             rate=self._rate_text,
             budgets=() if self.budget is None else self.budget.accounts(wall),
             number=self.number,
             since=self._since,
-            error=self.leaving or self._error or self.stands_still or self._fitness.reason(now),
+            error=self.leaving or self._error or self.stands_still or self.fitness.reason(now),
             sent=self.sent,
             failed=self.failed,
             uncertain=self.uncertain,
