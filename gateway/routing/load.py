@@ -54,12 +54,14 @@ class Coming(NamedTuple):
     Args:
         owner: see `gateway.model.message.Message.key_id`; empty for the gateway itself.
         sign: 1 when it begins, -1 when it ends.
+        began_at: when it was accepted, or its time.
         valid_for_s: None for the default.
     """
 
     owner: str
     sign: int
     octets: int
+    began_at: datetime
     expires_at: datetime | None
     valid_for_s: int | None
 
@@ -76,6 +78,7 @@ def coming(message: Message, sign: int) -> Coming:
         message.key_id or "",
         sign,
         weigh(message.n_segments, message.text, message.data, message.callback_url),
+        message.schedule_at or message.created_at,
         message.expires_at,
         message.valid_for_s,
     )
@@ -142,10 +145,11 @@ class Load:
 
     def note(self, changes: Iterable[Coming]) -> None:
         """Count what came and went."""
-        for owner, sign, octets, expires_at, valid_for_s in changes:
+        for owner, sign, octets, began_at, expires_at, valid_for_s in changes:
             # A message that is sent again has a new end: it waits since then.
             ends_s = 0.0 if expires_at is None else expires_at.timestamp()
-            period = int((ends_s - (valid_for_s or self._valid_for_s)) // PERIOD_S)
+            since_s = max(began_at.timestamp(), ends_s - (valid_for_s or self._valid_for_s))
+            period = int(since_s // PERIOD_S)
             fill = self._of.get(owner)
             if fill is None:
                 fill = self._of[owner] = Fill()

@@ -6,14 +6,14 @@ from typing import Final
 
 import msgspec
 
-from gateway.clock import parse_ms
+from gateway.clock import parse_instant, parse_ms
 from gateway.routing.load import Coming, Load, weigh
 from gateway.store.body import decode_body, read_text
 from gateway.store.ports import Row, Store, Tx
 
 AT_ONCE: Final = 2_000
 """Messages that are held in memory at once."""
-_COLUMNS: Final = "expires_at, id, n_segments, body"
+_COLUMNS: Final = "expires_at, id, n_segments, body, created_at"
 _WAITING: Final = (
     f"SELECT {_COLUMNS} FROM messages WHERE status IN ('queued', 'scheduled') AND (expires_at, id) > (?, ?)"
     " ORDER BY expires_at, id LIMIT ?"
@@ -42,11 +42,13 @@ async def count_load(store: Store, load: Load) -> None:
 
 
 def _coming(row: Row) -> Coming:
-    expires_at, _, n_segments, octets = row
+    expires_at, _, n_segments, octets, created_at = row
+    came_at = parse_instant(created_at)
     try:
         body = decode_body(octets)
         text = read_text(body)
     except (msgspec.MsgspecError, ValueError):  # damaged: it is found, and told, where it is to be sent
-        return Coming("", 1, weigh(n_segments, None, None, None), parse_ms(expires_at), None)
+        return Coming("", 1, weigh(n_segments, None, None, None), came_at, parse_ms(expires_at), None)
     size = weigh(n_segments, text, body.data, body.callback_url)
-    return Coming(body.key_id or "", 1, size, parse_ms(expires_at), body.valid_for_s)
+    began_at = body.schedule_at or came_at
+    return Coming(body.key_id or "", 1, size, began_at, parse_ms(expires_at), body.valid_for_s)

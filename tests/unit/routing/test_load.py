@@ -14,7 +14,8 @@ VALID_S = 3_600
 
 
 def one(owner: str = "a", sign: int = 1, octets: int = 100, waited_s: float = 0.0) -> Coming:
-    return Coming(owner, sign, octets, NOW + timedelta(seconds=VALID_S - waited_s), None)
+    began_at = NOW - timedelta(seconds=waited_s)
+    return Coming(owner, sign, octets, began_at, began_at + timedelta(seconds=VALID_S), None)
 
 
 def excesses(load: Load, owner: str, *bounds: float | None, n: int = 0, octets: int = 0) -> list[Excess]:
@@ -47,6 +48,14 @@ def test_what_is_scheduled_has_not_waited_yet():
     load = Load(VALID_S)
     load.note([one(waited_s=-86_400)])
     assert load.of("a").age_s(NOW.timestamp()) == 0.0
+
+
+def test_a_code_with_its_own_validity_and_a_message_that_is_sent_again_have_their_age():
+    load, hour = Load(VALID_S), timedelta(hours=1)
+    load.note([Coming("code", 1, 1, NOW, NOW + timedelta(seconds=60), None)])
+    load.note([Coming("again", 1, 1, NOW - 48 * hour, NOW + timedelta(seconds=VALID_S), None)])
+    assert load.of("code").age_s(NOW.timestamp()) < PERIOD_S
+    assert load.of("again").age_s(NOW.timestamp()) < PERIOD_S
 
 
 OWNERS = st.sampled_from("abc")
