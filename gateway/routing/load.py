@@ -5,9 +5,7 @@ A message waits from when it is accepted until the network has it, or it has end
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -72,51 +70,64 @@ def weigh(n_segments: int, text: str | None, data: bytes | None, callback_url: s
     return _MESSAGE_OCTETS + _SEGMENT_OCTETS * (n_segments - 1) + said + len(callback_url or "")
 
 
+def weigh_message(message: Message) -> int:
+    """`weigh`."""
+    return weigh(message.n_segments, message.text, message.data, message.callback_url)
+
+
 def coming(message: Message, sign: int) -> Coming:
     """A message as it is counted."""
     return Coming(
         message.key_id or "",
         sign,
-        weigh(message.n_segments, message.text, message.data, message.callback_url),
+        weigh_message(message),
         message.schedule_at or message.created_at,
         message.expires_at,
         message.valid_for_s,
     )
 
 
-@dataclass(slots=True)
 class Fill:
     """What waits of one owner, or of all.
 
-    Args:
+    Attributes:
         messages, octets: as in `Bounds`.
         since: number of a period -> how many wait since then.
     """
 
-    messages: int = 0
-    octets: int = 0
-    since: Counter[int] = field(default_factory=Counter)
+    __slots__ = ("messages", "octets", "since")
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.octets = 0
+        self.since: dict[int, int] = {}
 
     def add(self, period: int, sign: int, octets: int) -> None:
         """Count one that begins to wait or ends to."""
         self.messages += sign
         self.octets += sign * octets
-        self.since[period] += sign
-        if not self.since[period]:
-            del self.since[period]
+        if n := self.since.get(period, 0) + sign:
+            self.since[period] = n
+        else:
+            self.since.pop(period, None)
 
     def age_s(self, now_s: float) -> float:
         """How long the one that has waited longest has waited; 0 when none waits."""
         return max(0.0, now_s - min(self.since) * PERIOD_S) if self.since else 0.0
 
-    def excesses(self, bounds: Bounds, now_s: float, n: int = 0, octets: int = 0) -> Iterator[Excess]:
-        """The bounds that would be exceeded by so much more."""
-        if bounds.messages is not None and self.messages + n > bounds.messages:
-            yield Excess("messages", self.messages, bounds.messages)
-        if bounds.octets is not None and self.octets + octets > bounds.octets:
-            yield Excess("octets", self.octets, bounds.octets)
-        if bounds.age_s is not None and (age_s := self.age_s(now_s)) > bounds.age_s + PERIOD_S:
-            yield Excess("age", age_s, bounds.age_s)
+    def excess(self, bounds: Bounds, n: int = 0, octets: int = 0) -> Excess | None:
+        """The first bound, but for that of age, that would be exceeded by so much more."""
+        messages, most_octets, _ = bounds
+        if messages is not None and self.messages + n > messages:
+            return Excess("messages", self.messages, messages)
+        if most_octets is not None and self.octets + octets > most_octets:
+            return Excess("octets", self.octets, most_octets)
+        return None
+
+    def excess_of_age(self, age_s: float, at: datetime) -> Excess | None:
+        """The bound of age, where it is exceeded for sure."""
+        is_now = self.age_s(at.timestamp())
+        return Excess("age", is_now, age_s) if is_now > age_s + PERIOD_S else None
 
 
 class Load:
@@ -146,16 +157,16 @@ class Load:
     def note(self, changes: Iterable[Coming]) -> None:
         """Count what came and went."""
         for owner, sign, octets, began_at, expires_at, valid_for_s in changes:
-            # A message that is sent again has a new end: it waits since then.
-            ends_s = 0.0 if expires_at is None else expires_at.timestamp()
-            since_s = max(began_at.timestamp(), ends_s - (valid_for_s or self._valid_for_s))
+            since_s = began_at.timestamp()
+            if expires_at is not None:  # a message that is sent again has a new end: it waits since then
+                since_s = max(since_s, expires_at.timestamp() - (valid_for_s or self._valid_for_s))
             period = int(since_s // PERIOD_S)
             fill = self._of.get(owner)
             if fill is None:
                 fill = self._of[owner] = Fill()
             fill.add(period, sign, octets)
             self.all.add(period, sign, octets)
-            if not fill.since:
+            if not fill.messages and not fill.since:
                 del self._of[owner]
 
 

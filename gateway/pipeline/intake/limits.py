@@ -6,8 +6,7 @@ the store. So a look costs no query, and the count is that of the last commit. W
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from drivers.pacing import TokenBucket
@@ -16,7 +15,7 @@ from gateway.errors import Backlogged, QueueFull, TooFast
 from gateway.model.actor import ActorKind, actor_of
 from gateway.model.message import ApiKey
 from gateway.pipeline.intake.drafts import Draft
-from gateway.routing.load import ALL, Bounds, Excess, Fill, Load, coming
+from gateway.routing.load import ALL, Bounds, Excess, Fill, Load, weigh_message
 from gateway.store.load import count_load
 from gateway.store.ports import CommitFigures, Store
 
@@ -36,6 +35,10 @@ class Pace(NamedTuple):
         return f"{self.most} in {self.per_s:g} s"
 
 
+_ANY: Final = Bounds()
+_NOTHING: Final = (0, 0)
+
+
 class OwnerLimits(NamedTuple):
     """The limits of one sender.
 
@@ -45,7 +48,7 @@ class OwnerLimits(NamedTuple):
         requests: calls of the HTTP API that it may make.
     """
 
-    bounds: Bounds = Bounds()
+    bounds: Bounds = _ANY
     rate: Pace | None = None
     requests: Pace | None = None
 
@@ -59,9 +62,21 @@ class LimitSettings(NamedTuple):
         others: of API keys that are not named.
     """
 
-    all: Bounds = Bounds()
+    all: Bounds = _ANY
     by_name: Mapping[str, OwnerLimits] = {}
     others: OwnerLimits = OwnerLimits()
+
+
+class Held(NamedTuple):
+    """What is counted as waiting while it is stored: messages and octets.
+
+    Args:
+        owner: empty for one without bounds of his own.
+    """
+
+    owner: str
+    messages: int
+    octets: int
 
 
 NO_LIMITS: Final = LimitSettings()
@@ -94,7 +109,8 @@ class Limits:
         self._settings = settings
         self._refused = refused
         self._load = Load(valid_for_s)
-        self._storing = Load(valid_for_s)
+        self._storing = _NOTHING
+        self._storing_of: dict[str, tuple[int, int]] = {}
         self._buckets: dict[tuple[str, str], TokenBucket] = {}
         self._names: dict[str, str] = {}
 
@@ -137,28 +153,40 @@ class Limits:
             self._pay("rate", key, limits.rate, 0)
         self._check(key, limits, 1, 0)
 
-    @contextmanager
-    def hold(self, key: ApiKey | None, drafts: Sequence[Draft]) -> Iterator[None]:
+    def hold(self, key: ApiKey, drafts: Sequence[Draft]) -> Held:
         """Count these as waiting while they are stored, and have their sender's rate pay for them.
+
+        Returns:
+            What is to be released when they are.
 
         Raises:
             QueueFull, Backlogged: there is no room for all of them; nothing was counted.
         """
-        if key is None:
-            yield
-            return
-        limits = self._limits_of(key)
-        changes = [coming(draft.message, 1) for draft in drafts]
-        self._check(key, limits, len(drafts), sum(change.octets for change in changes))
+        limits, n, octets = self._limits_of(key), len(drafts), 0
+        for draft in drafts:
+            octets += weigh_message(draft.message)
+        self._check(key, limits, n, octets)
         if limits.rate is not None:
-            self._bucket("rate", key, limits.rate).take(len(drafts), self._clock.monotonic())
-        self._storing.note(changes)
-        try:
-            yield
-        finally:
-            self._storing.note([change._replace(sign=-1) for change in changes])
+            self._bucket("rate", key, limits.rate).take(n, self._clock.monotonic())
+        held = Held("" if limits.bounds is _ANY else key.id, n, octets)
+        self._add_stored(held, 1)
+        return held
+
+    def release(self, held: Held) -> None:
+        """They are stored, or not to be."""
+        self._add_stored(held, -1)
 
     # ---- inside ----
+
+    def _add_stored(self, held: Held, sign: int) -> None:
+        owner, n, octets = held
+        messages, sum_octets = self._storing
+        self._storing = messages + sign * n, sum_octets + sign * octets
+        if owner:
+            messages, sum_octets = self._storing_of.get(owner, _NOTHING)
+            self._storing_of[owner] = messages + sign * n, sum_octets + sign * octets
+            if messages + sign * n == 0:
+                del self._storing_of[owner]
 
     def _limits_of(self, key: ApiKey) -> OwnerLimits:
         settings = self._settings
@@ -196,19 +224,23 @@ class Limits:
             bucket.take(n, now)
 
     def _check(self, key: ApiKey, limits: OwnerLimits, n: int, octets: int) -> None:
-        now_s = self._clock.now().timestamp()
-        if limits.bounds != _ANY:
-            excess = _first_excess(
-                limits.bounds, self._load.of(key.id), self._storing.of(key.id), now_s, n, octets
-            )
-            if excess is not None:
-                self._refused(excess.limit, self._name(key))
-                raise QueueFull(f"of this key's messages {describe(excess)}", RETRY_S)
-        if self._settings.all != _ANY:
-            excess = _first_excess(self._settings.all, self._load.all, self._storing.all, now_s, n, octets)
-            if excess is not None:
-                self._refused(excess.limit, ALL)
-                raise Backlogged(f"of all messages {describe(excess)}", RETRY_S)
+        if limits.bounds is not _ANY:
+            storing, storing_octets = self._storing_of.get(key.id, _NOTHING)
+            found = self._excess(limits.bounds, self._load.of(key.id), n + storing, octets + storing_octets)
+            if found is not None:
+                self._refused(found.limit, self._name(key))
+                raise QueueFull(f"of this key's messages {describe(found)}", RETRY_S)
+        storing, storing_octets = self._storing
+        found = self._excess(self._settings.all, self._load.all, n + storing, octets + storing_octets)
+        if found is not None:
+            self._refused(found.limit, ALL)
+            raise Backlogged(f"of all messages {describe(found)}", RETRY_S)
+
+    def _excess(self, bounds: Bounds, fill: Fill, n: int, octets: int) -> Excess | None:
+        found = fill.excess(bounds, n, octets)
+        if found is None and bounds.age_s is not None:
+            return fill.excess_of_age(bounds.age_s, self._clock.now())
+        return found
 
     # ---- for figures ----
 
@@ -224,15 +256,6 @@ class Limits:
     def waiting_of(self, key: ApiKey | None) -> Fill:
         """What waits of one sender, or of all."""
         return self._load.all if key is None else self._load.of(key.id)
-
-
-_ANY: Final = Bounds()
-
-
-def _first_excess(
-    bounds: Bounds, fill: Fill, storing: Fill, now_s: float, n: int, octets: int
-) -> Excess | None:
-    return next(fill.excesses(bounds, now_s, n + storing.messages, octets + storing.octets), None)
 
 
 def _ratios(owner: str, bounds: Bounds, fill: Fill, now_s: float) -> dict[tuple[str, ...], float]:
