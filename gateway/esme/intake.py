@@ -126,7 +126,7 @@ class Submissions:
             drafts = [draft for work in ready for draft in work.drafts]
             with (
                 self._intake.room.hold_octets(sum(map(_weigh, ready))),
-                self._intake.hold_limits(key, drafts),
+                self._intake.limits.held(key, drafts),
             ):
                 joined, told = await self._store.write(
                     lambda tx: self._save(tx, account, ready, now), n_rows=n_rows, place=Place.DOOR

@@ -131,24 +131,8 @@ class Intake:
             QueueFull: their sender has too much waiting.
             Overloaded: too much waits to be stored; or `Backlogged`, for the network.
         """
-        with self.room.hold(drafts), self.hold_limits(key, drafts):
+        with self.room.hold(drafts), self.limits.held(key, drafts):
             yield
-
-    @contextmanager
-    def hold_limits(self, key: ApiKey | None, drafts: Sequence[Draft]) -> Iterator[None]:
-        """The same for who has room already. The gateway's own messages have no limits.
-
-        Raises:
-            QueueFull, Backlogged: see `hold`.
-        """
-        if key is None:
-            yield
-            return
-        held = self.limits.hold(key, drafts)
-        try:
-            yield
-        finally:
-            self.limits.release(held)
 
     def adopt(self, settings: IntakeSettings) -> None:
         """Go by other settings from now on; what was accepted stays as it is."""

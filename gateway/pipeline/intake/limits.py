@@ -6,7 +6,8 @@ the store. So a look costs no query, and the count is that of the last commit. W
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from drivers.pacing import TokenBucket
@@ -153,15 +154,28 @@ class Limits:
             self._pay("rate", key, limits.rate, 0)
         self._check(key, limits, 1, 0)
 
-    def hold(self, key: ApiKey, drafts: Sequence[Draft]) -> Held:
+    @contextmanager
+    def held(self, key: ApiKey | None, drafts: Sequence[Draft]) -> Iterator[None]:
         """Count these as waiting while they are stored, and have their sender's rate pay for them.
 
-        Returns:
-            What is to be released when they are.
+        Args:
+            key: None for the gateway itself, which has no limits.
 
         Raises:
             QueueFull, Backlogged: there is no room for all of them; nothing was counted.
         """
+        if key is None:
+            yield
+            return
+        held = self._hold(key, drafts)
+        try:
+            yield
+        finally:
+            self._add_stored(held, -1)
+
+    # ---- inside ----
+
+    def _hold(self, key: ApiKey, drafts: Sequence[Draft]) -> Held:
         limits, n, octets = self._limits_of(key), len(drafts), 0
         for draft in drafts:
             octets += weigh_message(draft.message)
@@ -171,12 +185,6 @@ class Limits:
         held = Held("" if limits.bounds is _ANY else key.id, n, octets)
         self._add_stored(held, 1)
         return held
-
-    def release(self, held: Held) -> None:
-        """They are stored, or not to be."""
-        self._add_stored(held, -1)
-
-    # ---- inside ----
 
     def _add_stored(self, held: Held, sign: int) -> None:
         owner, n, octets = held
