@@ -185,7 +185,7 @@ class AlertDoor:
         work = _Work(truncate_ms(self._clock.now()), Told(received=len(report.alarms)))
         for receiver in receivers:
             if receiver.name in routed:
-                self._plan(work, receiver, report, routed[receiver.name], windows, heard, key)
+                await self._plan(work, receiver, report, routed[receiver.name], windows, heard, key)
         self._note_unrouted(work, report.source, routed.get(NOBODY, []), windows, heard)
         if work.fault is not None and work.told.failed == work.told.received:
             raise work.fault
@@ -202,6 +202,7 @@ class AlertDoor:
                 await save_answer(tx, *once, answer, work.now)
             return Done(answer)
 
+        # Not within the limits of what waits: storm guards bound it, and some tools do not try again after a 429.
         with self._intake.room.hold(work.drafts):
             done = await self._store.write(op, n_rows=len(work.rows) + len(work.drafts))
         if not done.replayed:
@@ -209,7 +210,7 @@ class AlertDoor:
                 labeled(self._metrics.alerts, name, outcome).inc(n)
         return done
 
-    def _plan(
+    async def _plan(
         self,
         work: _Work,
         receiver: Receiver,
@@ -242,7 +243,9 @@ class AlertDoor:
             if outcome != "failed":
                 window = after
             outcomes.update({alarm.fingerprint: outcome for alarm in group})
+        breath = Breath()
         for alarm in alarms:
+            await breath.take()
             known = heard.get((receiver.name, alarm.fingerprint))
             row = _move(alarm, known, receiver, report.source, work.now)
             if outcomes[alarm.fingerprint] == "told":

@@ -145,7 +145,9 @@ def _bound(values: _Values) -> dict[str, str]:
 
 def _plain(value: str) -> str:
     """A value as one line of what can be shown, cut where it is too long."""
-    line = "".join(c if c.isprintable() else " " for c in value[: 2 * MOST_VALUE_CHARS])
+    line = value[: 2 * MOST_VALUE_CHARS]
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else " " for c in line)
     line = " ".join(line.split())
     return line if len(line) <= MOST_VALUE_CHARS else line[: MOST_VALUE_CHARS - 1] + "…"
 

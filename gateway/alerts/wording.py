@@ -50,7 +50,8 @@ def write_text(receiver: Receiver, alarms: Sequence[Alarm], n_left_out: int, cut
     word = receiver.firing if alarms[0].is_firing else receiver.resolved
     n = len(alarms) + n_left_out
     head = f"[{word}]" if n == 1 else f"[{word} {n}]"
-    lines = [write_line(alarm, receiver.template) for alarm in alarms]
+    # Of thousands only those are written that can find room.
+    lines = [write_line(alarm, receiver.template) for alarm in alarms[: 80 * receiver.max_segments]]
     if n == 1:
         return cut(f"{head} {lines[0]}", receiver.max_segments, "")
     lines = [line if len(line) <= LINE_CHARS else line[: LINE_CHARS - 3] + "..." for line in lines]

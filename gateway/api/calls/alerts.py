@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Literal
 
@@ -82,7 +83,8 @@ async def take_from_alertmanager(call: Call) -> web.Response:
     authentication.
     """
     body = await _read(call)
-    return await _take(call, body, read_report("alertmanager", decode_body(_alertmanager, body)))
+    payload = decode_body(_alertmanager, body)
+    return await _take(call, body, await asyncio.to_thread(read_report, "alertmanager", payload))
 
 
 async def take_from_grafana(call: Call) -> web.Response:
@@ -91,7 +93,8 @@ async def take_from_grafana(call: Call) -> web.Response:
     As `/v1/alerts/alertmanager` does.
     """
     body = await _read(call)
-    return await _take(call, body, read_report("grafana", decode_body(_grafana, body)))
+    payload = decode_body(_grafana, body)
+    return await _take(call, body, await asyncio.to_thread(read_report, "grafana", payload))
 
 
 async def get_alerts(call: Call) -> web.Response:
