@@ -2,10 +2,10 @@
 
 Outcomes are counted by what messages are like, in minutes, so that the window costs the same whatever the traffic. For
 each code of failures, every value (and every pair of values) that failures have is an explanation: messages with it,
-against all others. The one under which what happened is the likeliest is taken. An explanation of two values has to be
-so much likelier than one of a single value that chance is no reason. Then both rates must differ beyond doubt: the
-lower end of the confidence interval of the one lies above the upper end of the other (Wilson's intervals, which hold
-for small counts).
+against all others. The one under which what happened is the likeliest is taken. Each value that it names must make it
+so much likelier that neither chance nor the number of explanations that were tried can be the reason. And both rates
+must differ beyond doubt: the lower end of the confidence interval of the one lies above the upper end of the other
+(Wilson's intervals, which hold for small counts).
 """
 
 from __future__ import annotations
@@ -41,27 +41,35 @@ class Traits(NamedTuple):
     """What a message is like.
 
     Args:
-        network: the recipients' carrier, or how their numbers begin.
+        carrier: whose the recipients' numbers are, as far as their ranges tell; empty where nothing does.
+        prefix: how they begin.
         tags: the first few.
     """
 
     channel: str
-    network: str
+    carrier: str
+    prefix: str
     tags: tuple[str, ...]
     category: str
 
     def conditions(self) -> list[Condition]:
         """Each of them."""
         tags = [Condition("tag", tag) for tag in self.tags]
-        channel, network = Condition("channel", self.channel), Condition("network", self.network)
-        return [channel, network, *tags, Condition("category", self.category)]
+        carrier, prefix = Condition("carrier", self.carrier), Condition("prefix", self.prefix)
+        return [
+            Condition("channel", self.channel),
+            carrier,
+            prefix,
+            *tags,
+            Condition("category", self.category),
+        ]
 
 
 class Condition(NamedTuple):
     """Something that messages have in common.
 
     Args:
-        what: ``channel``, ``network``, ``tag`` or ``category``.
+        what: ``channel``, ``carrier``, ``prefix``, ``tag`` or ``category``.
     """
 
     what: str
@@ -191,7 +199,7 @@ class Outcomes:
         if traits not in cells and len(cells) >= MOST_KINDS:
             traits = traits._replace(tags=())
             if traits not in cells and len(cells) >= 2 * MOST_KINDS:
-                traits = Traits("", "", (), "")
+                traits = Traits("", "", "", (), "")
         return cells.setdefault(traits, Cell())
 
     def _forget(self, now_s: float) -> None:
@@ -254,17 +262,17 @@ def _explain(fault: str, kinds: _Kinds) -> Finding | None:
     if total.n_failed < LEAST_FAILURES:
         return None
     rates = _compare(kinds)
-    best: tuple[float, Finding] | None = None
+    best, found = _likelihood(total), None  # chance alone, which costs nothing
     price = math.log(total.n) + 2 * math.log(len(rates) + 1)
     for conditions, inside in rates.items():
         outside = Rate(total.n_failed - inside.n_failed, total.n - inside.n)
         if inside.between()[0] < max(RAISED_ABOVE, outside.between()[1]):
             continue
         score = _likelihood(inside) + _likelihood(outside) - price * len(conditions)
-        if best is None or score > best[0]:
-            best = score, Finding(fault, conditions, inside, outside)
-    if best is not None:
-        return best[1]._replace(besides=_find_besides(best[1], rates))
+        if score > best:
+            best, found = score, Finding(fault, conditions, inside, outside)
+    if found is not None:
+        return found._replace(besides=_find_besides(found, rates))
     if total.between()[0] < ALL_ABOVE:
         return None
     common = tuple(c[0] for c, rate in rates.items() if len(c) == 1 and rate.n_failed == total.n_failed)
@@ -285,7 +293,7 @@ def _compare(kinds: _Kinds) -> dict[Conditions, Rate]:
     return {explanation: Rate(failed[explanation], totals[explanation]) for explanation in ordered}
 
 
-_ORDER: Final = {"channel": 0, "network": 1, "tag": 2, "category": 3}
+_ORDER: Final = {"channel": 0, "carrier": 1, "prefix": 2, "tag": 3, "category": 4}
 
 
 def _explanations(conditions: frozenset[Condition]) -> Iterator[Conditions]:

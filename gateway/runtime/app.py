@@ -177,7 +177,7 @@ class Gateway:
         self._kannel = KannelSide(
             settings, store, clock, self.intake, self.channels, intake_settings.channels, self._spawn
         )
-        self._failures = FailureWatch(store, clock)
+        self._failures = FailureWatch(store, clock, lambda: self._routing.router.routes.carriers)
         self._alerts = AlertDoor(store, clock, self.intake, metrics, make_receivers(settings))
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
         self._retention = Retention(store, clock, self._make_chores(settings), metrics)

@@ -22,6 +22,7 @@ from gateway.model.alarm import AlarmKind
 from gateway.model.number_plan import is_country_code
 from gateway.pipeline.alarms import clear_alarm, raise_alarm
 from gateway.routing.diagnosis import MOST_TAGS, Condition, Finding, Outcomes, Traits, diagnose, look_again
+from gateway.routing.routes.carriers import Carriers
 from gateway.store.alarms import find_subjects
 from gateway.store.events import last_seq, load_lines
 from gateway.store.ports import Store, Tx
@@ -56,8 +57,8 @@ class _Outcome(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-_Alike = tuple[bytes, bytes, str, str, tuple[str, ...], str, str]
-"""Minute, status, beginning of the number, channel, tags, category, error."""
+_Alike = tuple[bytes, bytes, str, int, str, tuple[str, ...], str, str]
+"""Minute, status, beginning of the number and how many characters it has, channel, tags, category, error."""
 _decode = msgspec.json.Decoder(_Outcome).decode
 
 
@@ -81,13 +82,13 @@ class FailureWatch:
     """Reads outcomes in the timeline every few seconds, and looks what those that failed have in common.
 
     Args:
-        find_network: the recipients' carrier of a number, or how it begins.
+        carriers: whose numbers are, by the config of now.
     """
 
-    def __init__(self, store: Store, clock: Clock, find_network: Callable[[str], str] = find_prefix) -> None:
+    def __init__(self, store: Store, clock: Clock, carriers: Callable[[], Carriers] = Carriers) -> None:
         self._store = store
         self._clock = clock
-        self._find_network = find_network
+        self._carriers = carriers
         self._outcomes = Outcomes()
         self._seq: int | None = None
         self._open: dict[str, Finding] = {}
@@ -141,11 +142,16 @@ class FailureWatch:
     def _count(self, octets: bytes) -> None:
         """Count the outcomes in some lines, those that are alike together."""
         outcomes: Counter[_Alike] = Counter()
+        carriers = self._carriers()
         for minute, status, fields in _LINE.findall(octets):
             one = _decode(b"{" + fields)
-            outcomes[minute, status, one.to[:_SEEN], one.channel, one.tags, one.category, one.error] += 1
-        for (minute, status, to, channel, tags, category, error), n in outcomes.items():
-            traits = Traits(channel, self._find_network(to), tags[:MOST_TAGS], category)
+            outcomes[
+                minute, status, one.to[:_SEEN], len(one.to), one.channel, one.tags, one.category, one.error
+            ] += 1
+        for (minute, status, to, n_chars, channel, tags, category, error), n in outcomes.items():
+            found = carriers.range_of(to.ljust(n_chars, "0"))
+            carrier = found.carrier if found is not None else ""
+            traits = Traits(channel, carrier, find_prefix(to), tags[:MOST_TAGS], category)
             if status == b"undelivered":
                 self._outcomes.take_back(traits, n)
             fault = None if status == b"sent" else _read_fault(error) or status.decode()
@@ -166,7 +172,8 @@ def _read_fault(error: str) -> str:
 
 _PHRASES: Final = {
     "channel": "on channel {}",
-    "network": "to numbers {}",
+    "carrier": "to carrier {}",
+    "prefix": "to numbers {}",
     "tag": 'with the tag "{}"',
     "category": "of category {}",
 }
@@ -196,7 +203,9 @@ def describe(finding: Finding) -> str:
         shared = f" All that failed went {common}." if common else ""
         return f"{failed}. There is nothing that fared better to compare with, so it may be channel or content.{shared}"
     kinds = {one.what for one in finding.conditions}
-    verdict = _VERDICTS["channel" in kinds, "network" in kinds, bool(kinds & {"tag", "category"})]
+    verdict = _VERDICTS[
+        "channel" in kinds, bool(kinds & {"carrier", "prefix"}), bool(kinds & {"tag", "category"})
+    ]
     doubt = f" The same messages are all those {common}, so it may be that as well." if common else ""
     return f"{failed}; elsewhere {outside.n_failed} of {outside.n}. {verdict}{doubt}"
 

@@ -9,11 +9,14 @@ import pytest
 from drivers.base import FaultKind, ReceiptState
 from gateway.model.alarm import Alarm, AlarmKind
 from gateway.pipeline.alarms import raise_alarm
+from gateway.settings.carriers import CarrierSettings
 from gateway.store.alarms import list_alarms
 from gateway.store.ports import Tx
 from gateway.timeline.failures import FailureWatch
 from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import Rig, receipt, running
+
+CARRIERS = CarrierSettings().load
 
 pytestmark = pytest.mark.integration
 
@@ -36,7 +39,7 @@ def number(prefix: str, n: int) -> str:
 async def test_the_alarm_says_what_failures_have_in_common_and_clears_by_itself(tmp_path: Path) -> None:
     good, bad = ScriptedDriver("carrier-b", capacity=50), ScriptedDriver("carrier-a", capacity=50)
     async with running(tmp_path / "s.db", good, bad) as rig:
-        watch = FailureWatch(rig.store, rig.clock)
+        watch = FailureWatch(rig.store, rig.clock, CARRIERS)
         for n in range(25):
             for channel, prefix in (("carrier-a", "133"), ("carrier-a", "138"), ("carrier-b", "133")):
                 if channel == "carrier-a" and prefix == "133" and n < 22:
@@ -45,13 +48,14 @@ async def test_the_alarm_says_what_failures_have_in_common_and_clears_by_itself(
         await rig.settled()
         assert await look(rig, watch) == []  # the first time it may be chance
         (alarm,) = await look(rig, watch)
-        assert alarm.subject == "smpp_0x45 channel=carrier-a network=+86133"
+        assert alarm.subject == "smpp_0x45 channel=carrier-a carrier=telecom"
         assert alarm.detail.startswith(
-            "22 of 25 messages on channel carrier-a to numbers +86133 failed with smpp_0x45"
+            "22 of 25 messages on channel carrier-a to carrier telecom failed with smpp_0x45"
             " in the last 10 minutes; elsewhere 0 of 50."
         )
+        assert "The same messages" not in alarm.detail
         assert [again.id for again in await look(rig, watch, 3)] == [alarm.id]
-        after_a_restart = FailureWatch(rig.store, rig.clock)
+        after_a_restart = FailureWatch(rig.store, rig.clock, CARRIERS)
         assert [again.id for again in await look(rig, after_a_restart)] == [alarm.id]
         rig.clock.advance(11 * 60)
         assert await look(rig, after_a_restart) == []

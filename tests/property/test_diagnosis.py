@@ -13,20 +13,21 @@ from gateway.routing.diagnosis import Condition, Outcomes, Traits, diagnose
 pytestmark = pytest.mark.property
 
 CHANNELS = [f"channel-{n}" for n in range(4)]
-NETWORKS = ["+86133", "+86138", "+86139", "+85290", "+1212"]
+CARRIERS = {"+86133": "telecom", "+86153": "telecom", "+86138": "cmcc", "+86139": "cmcc", "+1212": ""}
 TAGS = ["otp", "sale", "news", "bill"]
 CATEGORIES = ["transactional", "otp", "marketing"]
 
 
 def draw(source: random.Random) -> Traits:
-    return Traits(
-        source.choice(CHANNELS), source.choice(NETWORKS), (source.choice(TAGS),), source.choice(CATEGORIES)
-    )
+    prefix = source.choice(list(CARRIERS))
+    tags = (source.choice(TAGS),)
+    return Traits(source.choice(CHANNELS), CARRIERS[prefix], prefix, tags, source.choice(CATEGORIES))
 
 
 CONDITIONS = [
     *(Condition("channel", value) for value in CHANNELS),
-    *(Condition("network", value) for value in NETWORKS),
+    *(Condition("carrier", value) for value in ("telecom", "cmcc")),
+    *(Condition("prefix", value) for value in CARRIERS),
     *(Condition("tag", value) for value in TAGS),
     *(Condition("category", value) for value in CATEGORIES),
 ]
@@ -35,7 +36,9 @@ CONDITIONS = [
 @st.composite
 def causes(draw_from: st.DrawFn) -> tuple[Condition, ...]:
     first = draw_from(st.sampled_from(CONDITIONS))
-    second = draw_from(st.none() | st.sampled_from([c for c in CONDITIONS if c.what != first.what]))
+    numbers = {"carrier", "prefix"}  # a carrier says nothing beside a prefix
+    others = [c for c in CONDITIONS if c.what != first.what and {c.what, first.what} != numbers]
+    second = draw_from(st.none() | st.sampled_from(others))
     return (first,) if second is None else (first, second)
 
 
@@ -75,6 +78,7 @@ def test_whatever_comes_figures_add_up(data):
     kinds = st.builds(
         Traits,
         st.sampled_from(["", "a", "b"]),
+        st.sampled_from(["", "c", "d"]),
         st.sampled_from(["", "x", "y"]),
         st.lists(st.sampled_from("pqr"), max_size=3).map(tuple),
         st.sampled_from(["", "otp"]),
