@@ -97,4 +97,5 @@ def parse_ms(ms: int | None) -> datetime | None:
 
 def truncate_ms(at: datetime) -> datetime:
     """The instant as the store will give it back."""
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+    below_ms = at.microsecond % 1000
+    return at.replace(microsecond=at.microsecond - below_ms) if below_ms else at

@@ -74,13 +74,12 @@ async def save_changes(tx: Tx, changes: Sequence[Change]) -> list[bool]:
         raise StaleWrite("one of several messages was changed by somebody else meanwhile")
     if n_written < len(changes):
         return [False]
+    await _save_further(tx, changes)
     if tx.prices:
         _charge_for(tx, changes)
     for change in changes:
         if (change.before.status in WAITING) != (change.after.status in WAITING):
             tx.count_waiting(change.after, 1 if change.after.status in WAITING else -1)
-        if change.before.n_segments > 1:
-            await _save_further(tx, change)
         if _is_claimable(change):
             tx.claimable(change.after.queue)
         if change.after.sequence is not None and is_done(change.after.status):
@@ -107,8 +106,9 @@ def _columns(change: Change) -> dict[str, Any]:
     return columns
 
 
+_FIRST_IS = " AND part_status = ?"
 _FURTHER_IS = (
-    " AND EXISTS (SELECT 1 FROM segments WHERE message_id = messages.id AND part = {part} AND status = ?)"
+    " AND EXISTS (SELECT 1 FROM segments WHERE message_id = messages.id AND part = ? AND status = ?)"
 )
 
 
@@ -118,18 +118,22 @@ def _guard(change: Change) -> tuple[str, list[Any]]:
     if before.owner is not None:
         guard, values = "epoch = ? AND owner = ?", [before.epoch, before.owner]
     else:
-        guard, values = "epoch = ? AND status = ?", [before.epoch, before.status.value]
+        guard, values = "epoch = ? AND status = ?", [before.epoch, before.status._value_]
     for old, _ in change.parts:
-        guard += " AND part_status = ?" if old.part == 1 else _FURTHER_IS.format(part=old.part)
-        values.append(old.status.value)
+        guard += _FIRST_IS if old.part == 1 else _FURTHER_IS
+        values += [old.status._value_] if old.part == 1 else [old.part, old.status._value_]
     return guard, values
 
 
-async def _save_further(tx: Tx, change: Change) -> None:
-    for old, new in change.parts:
-        if old.part > 1 and (columns := segment_changes(old, new)):
-            sql = _update_segment(tuple(columns))
-            await tx.execute(sql, [*columns.values(), change.before.id, old.part])
+async def _save_further(tx: Tx, changes: Sequence[Change]) -> None:
+    groups: dict[tuple[str, ...], list[list[Any]]] = {}
+    for change in changes:
+        for old, new in change.parts:
+            if old.part > 1 and (columns := segment_changes(old, new)):
+                params = [*columns.values(), change.before.id, old.part]
+                groups.setdefault(tuple(columns), []).append(params)
+    for names, rows in groups.items():
+        await tx.execute_many(_update_segment(names), rows)
 
 
 def _disowned(message: Message) -> Message:

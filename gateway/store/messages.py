@@ -153,13 +153,13 @@ async def load_whole(tx: Tx, message_ids: Sequence[str], *, to_change: bool = Fa
         sql = (
             f"SELECT {MESSAGE_ROW} FROM messages m WHERE m.id IN ({placeholders(chunk)}) ORDER BY m.id{lock}"
         )
-        found += [_whole(row) for row in await tx.fetch(sql, chunk)]
+        found += [whole_of(row) for row in await tx.fetch(sql, chunk)]
     await add_further(tx, found)
     return found
 
 
-def _whole(row: Row) -> Whole:
-    """From a message's row; what is behind its first segment is still to be added."""
+def whole_of(row: Row) -> Whole:
+    """A message from a row of `MESSAGE_ROW`; what is behind its first segment is still to be added (`add_further`)."""
     message, first = parse_whole(row)
     return Whole(message, [first])
 
@@ -204,7 +204,7 @@ async def list_whole(tx: Tx, query: MessageFilter, *, limit: int, before: str | 
         asked[f"m.status = '{status.value}'" if few else await _having(tx, status)] = []
     where = f"WHERE {' AND '.join(asked)}" if asked else ""
     sql = f"SELECT {MESSAGE_ROW} FROM messages m {where} ORDER BY m.id DESC LIMIT ?"
-    found = [_whole(row) for row in await tx.fetch(sql, [*chain(*asked.values()), limit])]
+    found = [whole_of(row) for row in await tx.fetch(sql, [*chain(*asked.values()), limit])]
     await add_further(tx, found)
     return found
 

@@ -12,14 +12,14 @@ from typing import Final, NamedTuple
 
 from gateway.clock import format_ms
 from gateway.model.lifecycle import PartCause, part_moved
-from gateway.model.message import Category, Message, Segment, SegmentStatus
+from gateway.model.message import Category, Message, SegmentStatus
 from gateway.routing.balancer import Candidate
 from gateway.routing.budgets import URGENT, Need
 from gateway.routing.order import CLASSES, URGENT_BELOW, URGENT_CLASSES
 from gateway.routing.troubles import Number
-from gateway.store.messages import CHUNK, Whole, add_further
+from gateway.store.messages import CHUNK, Whole, add_further, whole_of
 from gateway.store.ports import Row, Tx, placeholders
-from gateway.store.rows import MESSAGE_COLUMNS, parse_whole
+from gateway.store.rows import MESSAGE_COLUMNS
 from gateway.store.sequences import HELD_MS
 
 
@@ -147,22 +147,17 @@ async def claim_messages(tx: Tx, channels: Mapping[str, str], owner: str, now: d
             chunk = ids[start : start + CHUNK]
             marks = placeholders(chunk)
             rows = await tx.fetch(_CLAIM_FIRST.format(ids=marks), (channel, owner, at, channel, at, *chunk))
-            claimed.update((row[0], Whole(*_with_first(row))) for row in rows)
+            claimed.update((row[0], whole_of(row)) for row in rows)
             if len(rows) < len(chunk):
                 left = [message_id for message_id in chunk if message_id not in claimed]
                 sql = _CLAIM_FURTHER.format(ids=placeholders(left))
                 rows = await tx.fetch(sql, (channel, owner, at, *left))
-                claimed.update((row[0], Whole(*_with_first(row))) for row in rows)
+                claimed.update((row[0], whole_of(row)) for row in rows)
                 further += [row[0] for row in rows]
     await add_further(tx, list(claimed.values()))
     for message_id in further:
         await _begin_further(tx, claimed[message_id], now)
     return [claimed[message_id] for message_id in channels if message_id in claimed]
-
-
-def _with_first(row: Sequence[object]) -> tuple[Message, list[Segment]]:
-    message, first = parse_whole(row)
-    return message, [first]
 
 
 async def _begin_further(tx: Tx, whole: Whole, now: datetime) -> None:

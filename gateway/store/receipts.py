@@ -7,10 +7,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.clock import format_ms, parse_instant, parse_ms
-from gateway.model.message import Message, Segment
-from gateway.store.messages import MESSAGE_ROW
+from gateway.store.messages import MESSAGE_ROW, Whole, add_further, load_whole, whole_of
 from gateway.store.ports import Row, Tx, placeholders
-from gateway.store.rows import parse_whole
 
 
 class Match(NamedTuple):
@@ -127,22 +125,21 @@ async def find_by_reference(tx: Tx, channel: str, references: Sequence[str]) -> 
     return await _find_matches(tx, where, (channel, channel, *references), f"{_BY_SENT} DESC")
 
 
-async def find_single(tx: Tx, channel: str, references: Sequence[str]) -> list[tuple[Message, Segment]]:
-    """Messages of one segment, of a channel's account, with one of these references; each with its segment."""
-    marks = placeholders(references)
+async def find_named(tx: Tx, channel: str, references: Sequence[str]) -> list[tuple[Whole, int]]:
+    """Segments of a channel's account with one of these references: each as its whole message and its part."""
+    marks, params = placeholders(references), (channel, channel, *references)
     sql = (
         f"SELECT {MESSAGE_ROW} FROM messages m WHERE m.part_channel IN {_OF_ACCOUNT}"
         f" AND m.part_reference IN ({marks})"
     )
-    rows = await tx.fetch(sql, (channel, channel, *references))
-    return [parse_whole(row) for row in rows]
-
-
-async def find_further(tx: Tx, channel: str, references: Sequence[str]) -> set[str]:
-    """Those of some references that segments behind the first bear, of a channel's account."""
-    marks = placeholders(references)
-    sql = f"SELECT reference FROM segments WHERE channel IN {_OF_ACCOUNT} AND reference IN ({marks})"
-    return {row[0] for row in await tx.fetch(sql, (channel, channel, *references))}
+    by_first = [whole_of(row) for row in await tx.fetch(sql, params)]
+    await add_further(tx, by_first)
+    sql = f"SELECT message_id, part FROM segments WHERE channel IN {_OF_ACCOUNT} AND reference IN ({marks})"
+    further = await tx.fetch(sql, params)
+    wholes = {whole.message.id: whole for whole in by_first}
+    others = list(dict.fromkeys(row[0] for row in further if row[0] not in wholes))
+    wholes |= {whole.message.id: whole for whole in await load_whole(tx, others)}
+    return [(whole, 1) for whole in by_first] + [(wholes[row[0]], row[1]) for row in further]
 
 
 async def find_by_prefix(tx: Tx, channel: str, reference: str) -> list[Match]:

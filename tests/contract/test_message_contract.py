@@ -200,8 +200,7 @@ async def test_every_look_up_is_one_that_the_engine_knows(store: OpenStore):
         assert await queue.find_orphans(tx, AT, 5, instance="y") == {message.id: "x"}
         await queue.find_hidden_due(tx, AT, 5)
         await queue.find_expired(tx, AT, 5)
-        assert await receipts.find_single(tx, "a", ["r1"])
-        await receipts.find_further(tx, "a", ["r1"])
+        assert await receipts.find_named(tx, "a", ["r1"])
         await receipts.find_by_prefix(tx, "a", "r")
         assert await receipts.find_open_to(tx, "a", [TO], AT)
         await receipts.find_uncertain(tx, "a")

@@ -23,9 +23,9 @@ from gateway.pipeline.receipts.dialects import Dialects, dialect_of
 from gateway.pipeline.receipts.match import Found, same_handset
 from gateway.pipeline.receipts.reporter import Reporter
 from gateway.pipeline.receipts.rungs import find_by_rungs
-from gateway.pipeline.receipts.settle import IN_BETWEEN, judge, save_settled, settle
+from gateway.pipeline.receipts.settle import IN_BETWEEN, judge_all, save_settled, settle
 from gateway.store.changes import Change, save_change
-from gateway.store.messages import find_to_change
+from gateway.store.messages import Whole, find_to_change
 from gateway.store.ports import Store, Tx
 from gateway.store.receipts import (
     EarlyReceipt,
@@ -35,8 +35,7 @@ from gateway.store.receipts import (
     find_early,
     find_early_named,
     find_early_since,
-    find_further,
-    find_single,
+    find_named,
     find_uncertain,
     find_unnamed_to,
     is_sending_to,
@@ -62,6 +61,17 @@ class _Heard(NamedTuple):
 
     dialect: str | None = None
     taken: bool = True
+
+
+class _Plain(NamedTuple):
+    """A segment that a receipt speaks of, for certain.
+
+    Args:
+        whole: its message.
+    """
+
+    whole: Whole
+    part: int
 
 
 def _early(receipt: Receipt, receipt_id: str) -> EarlyReceipt:
@@ -121,12 +131,17 @@ class Receipts:
         """Apply receipts of many callers; what `_apply` returns, for each."""
         now = truncate_ms(self._clock.now())
         plain = await self._find_plain(tx, heard)
-        settled = []
-        for place, (message, segment) in plain.items():
-            settled.append(judge(message, [segment], 1, _early(heard[place][1], ""), now))
-        for place, written in zip(list(plain), await save_settled(tx, settled), strict=True):
+        told: dict[str, list[int]] = {}
+        for place, (whole, _) in plain.items():
+            told.setdefault(whole.message.id, []).append(place)
+        settled = [
+            judge_all(plain[places[0]].whole, [(plain[n].part, _early(heard[n][1], "")) for n in places], now)
+            for places in told.values()
+        ]
+        for places, written in zip(told.values(), await save_settled(tx, settled), strict=True):
             if not written:
-                del plain[place]  # somebody changed it meanwhile: it is looked at anew
+                for place in places:
+                    del plain[place]  # somebody changed it meanwhile: it is looked at anew
         outcomes = []
         for place, (lane, receipt) in enumerate(heard):
             if place not in plain:
@@ -138,12 +153,10 @@ class Receipts:
                 await self._dialects.count(tx, lane.account, learned)
         return outcomes
 
-    async def _find_plain(
-        self, tx: Tx, heard: Sequence[tuple[Reporter, Receipt]]
-    ) -> dict[int, tuple[Message, Segment]]:
+    async def _find_plain(self, tx: Tx, heard: Sequence[tuple[Reporter, Receipt]]) -> dict[int, _Plain]:
         """What `_apply` would find for receipts in the learned dialect of their account, by their places.
 
-        Only those of which nothing else here speaks, and whose message has no other segment.
+        Only those that speak of one segment, and name it as nothing else here does.
         """
         named: dict[Reporter, dict[str, int]] = {}
         spoken_of: set[str] = set()
@@ -153,19 +166,21 @@ class Receipts:
                 for reference in self._dialects.choose(lane.account, receipt):
                     named.setdefault(lane, {})[reference] = place
             spoken_of.update(receipt.references)
-        found: dict[int, list[tuple[Message, Segment]]] = {}
+        found: dict[int, list[_Plain]] = {}
+        wholes: dict[str, Whole] = {}
         for lane, places in named.items():
-            taken = await find_further(tx, lane.name, list(places))
-            for message, segment in await find_single(tx, lane.name, list(places)):
-                if segment.reference not in taken:
-                    found.setdefault(places[segment.reference or ""], []).append((message, segment))
+            for read, part in await find_named(tx, lane.name, list(places)):
+                # One message may be spoken of on several channels: it is judged once, by one value.
+                whole = wholes.setdefault(read.message.id, read)
+                reference = whole.segments[part - 1].reference or ""
+                found.setdefault(places[reference], []).append(_Plain(whole, part))
         return {
-            place: (message, segment)
-            for place, [(message, segment), *others] in found.items()
+            place: one
+            for place, [one, *others] in found.items()
             if not others
-            and message.n_segments == 1
-            and segment.status is SegmentStatus.SENT
-            and same_handset(message.recipient, heard[place][1].recipient, strict=False)
+            and one.whole.segments[one.part - 1].status is SegmentStatus.SENT
+            and (one.whole.message.n_segments == 1 or not heard[place][1].whole)
+            and same_handset(one.whole.message.recipient, heard[place][1].recipient, strict=False)
         }
 
     async def _apply(self, tx: Tx, lane: Reporter, receipt: Receipt) -> _Heard:

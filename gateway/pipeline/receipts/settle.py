@@ -15,6 +15,7 @@ from gateway.model.lifecycle import VERDICT_CAUSES, PartCause, decide_verdict, m
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.routing.rules import channel_queue
 from gateway.store.changes import Change, save_change, save_changes
+from gateway.store.messages import Whole
 from gateway.store.ports import Tx
 from gateway.store.receipts import EarlyReceipt
 
@@ -55,21 +56,21 @@ async def settle(
     settled = judge(message, segments, part, receipt, now)
     if settled.change is not None:
         message = await save_change(tx, settled.change)
-    if settled.event is not None:
-        tx.record(settled.event)
+    for event in settled.events:
+        tx.record(event)
     return message
 
 
 class Settled(NamedTuple):
-    """What a receipt makes of a message.
+    """What receipts make of a message.
 
     Args:
         change: what is to be written; None for nothing.
-        event: for the timeline.
+        events: for the timeline.
     """
 
     change: Change | None = None
-    event: Event | None = None
+    events: Sequence[Event] = ()
 
 
 async def save_settled(tx: Tx, settled: Sequence[Settled]) -> list[bool]:
@@ -78,9 +79,34 @@ async def save_settled(tx: Tx, settled: Sequence[Settled]) -> list[bool]:
     written = iter(await save_changes(tx, changes))
     done = [one.change is None or next(written) for one in settled]
     for one, is_done in zip(settled, done, strict=True):
-        if is_done and one.event is not None:
-            tx.record(one.event)
+        if is_done:
+            for event in one.events:
+                tx.record(event)
     return done
+
+
+def judge_all(whole: Whole, told: Sequence[tuple[int, EarlyReceipt]], now: datetime) -> Settled:
+    """What receipts make of a message, one after the other; nothing is written.
+
+    Args:
+        told: parts of the message, and what is said of them.
+    """
+    if len(told) == 1:
+        return judge(whole.message, whole.segments, *told[0], now)
+    message, segments = whole.message, list(whole.segments)
+    parts: dict[int, tuple[Segment, Segment]] = {}
+    events: list[Event] = []
+    for part, receipt in told:
+        settled = judge(message, segments, part, receipt, now)
+        events += settled.events
+        if settled.change is not None:
+            message = settled.change.after
+            for before, after in settled.change.parts:
+                segments[after.part - 1] = after
+                parts[after.part] = (parts.get(after.part, (before,))[0], after)
+    if not parts:
+        return Settled(events=events)
+    return Settled(Change(whole.message, message, list(parts.values())), events)
 
 
 def judge(
@@ -92,7 +118,7 @@ def judge(
     if state in IN_BETWEEN:
         told = {"id": message.id, "part": part, "ref": segment.reference, "code": receipt.code}
         told |= {"word": receipt.word} if receipt.word else {}
-        return Settled(event=make_event(f"receipt.{state.value}", now, message.id, told))
+        return Settled(events=[make_event(f"receipt.{state.value}", now, message.id, told)])
     if segment.status in _SETTLED:
         return Settled()
     done_at = _plausible(receipt.done_at, message.created_at, now)
@@ -116,7 +142,7 @@ def judge(
     ended = moved(
         message,
         cause,
-        error=_error_of(segments, verdict),
+        error=None if verdict is MessageStatus.DELIVERED else _error_of(segments, verdict),
         # The segments that were not sent yet must go by the same SIM: the handset joins parts by sender.
         queue=channel_queue(settled[0].channel or "") if verdict is MessageStatus.QUEUED else message.queue,
         updated_at=now,
@@ -124,7 +150,7 @@ def judge(
         delivered_at=done_at if verdict is MessageStatus.DELIVERED else None,
     )
     event = message_event(ended, now, part=part, ref=segment.reference, word=receipt.word)
-    return Settled(Change(message, ended, parts), event)
+    return Settled(Change(message, ended, parts), [event])
 
 
 def _settle_one(segment: Segment, state: ReceiptState, receipt: EarlyReceipt, done_at: datetime) -> Segment:

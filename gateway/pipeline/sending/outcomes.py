@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from drivers.base import Refused, Uncertain
 from gateway.errors import StaleWrite
-from gateway.model.events import message_event
+from gateway.model.events import Event, message_event
 from gateway.model.lifecycle import VERDICT_CAUSES, Cause, PartCause, decide_verdict, may, moved, part_moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.receipts.apply import apply_early, apply_unnamed, apply_whole
 from gateway.routing.retry import Decision, GiveUp, Hold, TryAgain
 from gateway.routing.rules import channel_queue
 from gateway.store.changes import Change, save_change, save_changes
-from gateway.store.messages import Whole, find_to_change
+from gateway.store.messages import CHUNK, Whole, find_to_change, load_whole
 from gateway.store.ports import Tx
 from gateway.store.receipts import find_early_named
 
@@ -46,19 +46,39 @@ class Taken(NamedTuple):
     go_on: bool
 
 
+class _Step(NamedTuple):
+    """What becomes of a message of which the network took a segment.
+
+    Args:
+        segments: all of them, as they are then.
+        event: for the timeline; None while its next segment goes.
+        following: the segment that goes next, marked as sending.
+    """
+
+    change: Change
+    segments: Sequence[Segment]
+    event: Event | None = None
+    following: Segment | None = None
+
+
 async def record_all_accepted(tx: Tx, taken: Sequence[Taken]) -> list[Segment | StaleWrite | None]:
     """`record_accepted` for many; StaleWrite for those that are somebody else's by now, of which nothing is written.
 
-    Nearly all are the one segment of their message, without a receipt that was faster: they are written together.
+    They are written together, but for those that a kept receipt may belong to: hardly any receipt is so fast.
     """
-    plain = await _find_plain(tx, taken)
-    changes = [Change(one.message, _sent(one.message, one.sent), [(one.on_wire, one.sent)]) for one in plain]
+    stored = await _load_stored(tx, taken)
+    mine = [one for one in taken if one.message.id in stored]
+    heard = await _find_heard(tx, mine, stored)
+    plain = [one for one in mine if one.message.id not in heard]
+    steps = [_judge_taken(*stored[one.message.id], one) for one in plain]
     results: dict[str, Segment | StaleWrite | None] = {}
-    for one, change, written in zip(plain, changes, await save_changes(tx, changes), strict=True):
-        results[one.message.id] = None if written else stale(one.message)
-        if written:
-            at, sent = change.after.updated_at, one.sent
-            tx.record(message_event(change.after, at, ref=sent.reference, attempt=sent.attempts))
+    written = await save_changes(tx, [step.change for step in steps])
+    for one, step, is_written in zip(plain, steps, written, strict=True):
+        results[one.message.id] = step.following if is_written else stale(one.message)
+        if is_written and step.event is not None:
+            tx.record(step.event)
+        if is_written and step.change.after.status is MessageStatus.SENT and len(step.segments) > 1:
+            await _settle_by_segments(tx, step.change.after, step.segments, step.change.after.updated_at)
     for one in taken:
         if one.message.id not in results:
             results[one.message.id] = await _record_one(tx, one)
@@ -72,24 +92,44 @@ async def _record_one(tx: Tx, one: Taken) -> Segment | StaleWrite | None:
         return exc
 
 
+async def _load_stored(tx: Tx, taken: Sequence[Taken]) -> dict[str, Whole]:
+    """Messages by their ids, as they are in the store, where they are still being sent by who claimed them.
+
+    What was claimed is what is stored of a message of one segment, or nothing is written: it need not be read.
+    """
+    stored: dict[str, Whole] = {
+        one.message.id: Whole(one.message, [one.on_wire]) for one in taken if one.message.n_segments == 1
+    }
+    long = {one.message.id: one for one in taken if one.message.n_segments > 1}
+    for whole in await load_whole(tx, list(long), to_change=True):
+        one = long[whole.message.id]
+        if _is_mine(whole, one.message) and whole.segments[one.sent.part - 1].status is SegmentStatus.SENDING:
+            stored[whole.message.id] = whole
+    return stored
+
+
+async def _find_heard(tx: Tx, taken: Sequence[Taken], stored: Mapping[str, Whole]) -> set[str]:
+    """Ids of the messages that a kept receipt may belong to: by the name of one of their segments, or without one."""
+    named: dict[str, dict[str, list[str]]] = {}
+    heard: set[str] = set()
+    for one in taken:
+        if one.sent.reference is None:
+            heard.add(one.message.id)
+        for segment in (one.sent, *stored[one.message.id].segments):
+            if segment.channel is not None and segment.reference is not None:
+                ids = named.setdefault(segment.channel, {}).setdefault(segment.reference, [])
+                ids.append(one.message.id)
+    for channel, given in named.items():
+        references = list(given)
+        for start in range(0, len(references), CHUNK):
+            for reference in await find_early_named(tx, channel, references[start : start + CHUNK]):
+                heard.update(given[reference])
+    return heard
+
+
 def stale(message: Message) -> StaleWrite:
     """Who was sending a message has lost it: the sweep took it for an orphan's, or somebody settled it."""
     return StaleWrite(f"message {message.id} is not being sent by this instance any more")
-
-
-async def _find_plain(tx: Tx, taken: Sequence[Taken]) -> list[Taken]:
-    """Those whose message has no other segment, and that no kept receipt can belong to."""
-    single = [one for one in taken if one.message.n_segments == 1]
-    named: dict[str, list[str]] = {}
-    for one in single:
-        if one.sent.channel is not None and one.sent.reference is not None:
-            named.setdefault(one.sent.channel, []).append(one.sent.reference)
-    early = [await find_early_named(tx, channel, references) for channel, references in named.items()]
-    return [
-        one
-        for one in single
-        if one.sent.reference is not None and not any(one.sent.reference in found for found in early)
-    ]
 
 
 async def record_accepted(
@@ -118,9 +158,13 @@ async def _still_mine(tx: Tx, claimed: Message) -> Whole:
         StaleWrite: it is not being sent by who claimed it.
     """
     whole = await find_to_change(tx, claimed.id)
-    if whole is None or (whole.message.owner, whole.message.epoch) != (claimed.owner, claimed.epoch):
+    if whole is None or not _is_mine(whole, claimed):
         raise stale(claimed)
     return whole
+
+
+def _is_mine(whole: Whole, claimed: Message) -> bool:
+    return (whole.message.owner, whole.message.epoch) == (claimed.owner, claimed.epoch)
 
 
 async def record_taken(
@@ -134,6 +178,25 @@ async def record_taken(
         taken: what was taken.
         seen: what the message is taken for, where that is not what it is.
     """
+    step = _judge_taken(message, stored, taken, seen)
+    sent, now = taken.sent, taken.sent.sent_at
+    assert now is not None
+    message = await save_change(tx, step.change)
+    if step.event is not None:
+        tx.record(step.event)
+    message = await apply_early(tx, message, step.segments, sent.part, since=taken.submitted_at, now=now)
+    if step.change.after.status is MessageStatus.SENT:  # its last segment is out
+        if message.n_segments > 1 and message.status is MessageStatus.SENT:
+            message = await apply_whole(tx, message, step.segments, now)
+        if message.status is MessageStatus.SENT:
+            await _settle_by_segments(tx, message, step.segments, now)
+    return step.following
+
+
+def _judge_taken(
+    message: Message, stored: Sequence[Segment], taken: Taken, seen: Message | None = None
+) -> _Step:
+    """What becomes of a message; see `record_taken`. Nothing is written."""
     on_wire, sent = stored[taken.sent.part - 1], taken.sent
     assert sent.sent_at is not None
     segments = [sent if s.part == sent.part else s for s in stored]
@@ -141,8 +204,9 @@ async def record_taken(
     seen = message if seen is None else seen
     following = next((s for s in segments if s.status is SegmentStatus.QUEUED), None)
     if following is None:
-        await _finish_sent(tx, message, _sent(seen, sent), segments, parts, taken.submitted_at)
-        return None
+        out = _sent(seen, sent)
+        event = message_event(out, sent.sent_at, part=sent.part, ref=sent.reference, attempt=sent.attempts)
+        return _Step(Change(message, out, parts), segments, event)
     if taken.go_on:
         begun = part_moved(
             following,
@@ -152,19 +216,15 @@ async def record_taken(
             submitted_at=sent.sent_at,
         )
         segments[begun.part - 1] = begun
-        now = await save_change(tx, Change(message, message, [*parts, (following, begun)]))
-        await apply_early(tx, now, segments, sent.part, since=taken.submitted_at, now=sent.sent_at)
-        return begun
+        return _Step(Change(message, message, [*parts, (following, begun)]), segments, following=begun)
     queued = moved(
         seen,
         Cause.PUT_OFF,
         queue=channel_queue(sent.channel or ""),
         updated_at=sent.sent_at,
     )
-    queued = await save_change(tx, Change(message, queued, parts))
-    tx.record(message_event(queued, sent.sent_at, part=following.part))
-    await apply_early(tx, queued, segments, sent.part, since=taken.submitted_at, now=sent.sent_at)
-    return None
+    event = message_event(queued, sent.sent_at, part=following.part)
+    return _Step(Change(message, queued, parts), segments, event)
 
 
 def _sent(message: Message, last: Segment) -> Message:
@@ -178,26 +238,6 @@ def _sent(message: Message, last: Segment) -> Message:
         sent_at=last.sent_at,
         owner=None,
     )
-
-
-async def _finish_sent(
-    tx: Tx,
-    before: Message,
-    sent: Message,
-    segments: Sequence[Segment],
-    parts: Sequence[tuple[Segment, Segment]],
-    submitted_at: datetime,
-) -> None:
-    """All segments are out: the message is sent, or further where receipts were faster."""
-    _, last = parts[0]
-    assert last.sent_at is not None
-    sent = await save_change(tx, Change(before, sent, parts))
-    tx.record(message_event(sent, last.sent_at, part=last.part, ref=last.reference, attempt=last.attempts))
-    sent = await apply_early(tx, sent, segments, last.part, since=submitted_at, now=last.sent_at)
-    if sent.n_segments > 1 and sent.status is MessageStatus.SENT:
-        sent = await apply_whole(tx, sent, segments, last.sent_at)
-    if sent.status is MessageStatus.SENT:
-        await _settle_by_segments(tx, sent, segments, last.sent_at)
 
 
 async def _settle_by_segments(tx: Tx, message: Message, segments: Sequence[Segment], now: datetime) -> None:
