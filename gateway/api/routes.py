@@ -30,6 +30,7 @@ from gateway.api.http.query import EventQuery, InboundQuery, MessageQuery, PageQ
 from gateway.api.route import EVENT_STREAM, IDEMPOTENCY, JSON, RESUME, Route
 from gateway.api.webhook_routes import WEBHOOK_ROUTES
 from gateway.model.alarm import Alarm
+from gateway.model.channel_test import ChannelTest, ChannelTestRequest
 from gateway.model.message import Scope, Suppression
 from gateway.model.request import CarrierRequest, FanOutRequest, MessageRequest, PreviewRequest, RouteRequest
 from gateway.policy.text import Preview
@@ -198,6 +199,16 @@ ROUTES: tuple[Route, ...] = (
         bodies=(shapes.UssdRequest,),
         answers={200: UssdReply},
         problems=(404, 409, 501, 502, 504),
+        headers=IDEMPOTENCY,
+    ),
+    _manage(
+        method="POST",
+        path="/v1/channels/{name}/test",
+        handler=channels.run_channel_test,
+        group="channels",
+        bodies=(ChannelTestRequest,),
+        answers={200: ChannelTest},
+        problems=(404, 409, 429, 507),
         headers=IDEMPOTENCY,
     ),
     _manage(

@@ -10,6 +10,7 @@ import typer
 from gateway.cli.client import TIMEOUT_S, Api, path_of
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example
 from gateway.cli.output import local_time, paint, print_json, print_table, say
+from gateway.model.channel_test import DEFAULT_TEXT, MOST_WAIT_S
 
 USSD_TIMEOUT_S = 120.0
 """The gateway itself waits for the network, perhaps behind another question."""
@@ -24,6 +25,7 @@ class Action(StrEnum):
     RESET = "reset"
     USSD = "ussd"
     TRACE = "trace"
+    TEST = "test"
 
 
 def register(app: typer.Typer) -> None:
@@ -62,29 +64,38 @@ def channel(
         typer.Argument(
             help="pause: take nothing new. resume: undo that. drain: finish, then pause. "
             "reset: close it and start it anew, also after it stopped. ussd: ask the network with a CODE. "
-            "trace: write down what is said to the modem, masked.",
-            metavar="pause|resume|drain|reset|ussd|trace",
+            "trace: write down what is said to the modem, masked. test: send test messages TO numbers and time them.",
+            metavar="pause|resume|drain|reset|ussd|trace|test",
         ),
     ],
     what: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
-            help="For ussd the code, such as '*100#'; for trace on or off.", metavar="[CODE|on|off]"
+            help="For ussd the code, such as '*100#'; for trace on or off; for test the numbers.",
+            metavar="[CODE|on|off|TO...]",
         ),
     ] = None,
+    text: Annotated[str, typer.Option(help="For test: what is sent.")] = DEFAULT_TEXT,
+    wait: Annotated[
+        int,
+        typer.Option(min=0, max=MOST_WAIT_S, help="For test: seconds to wait for delivery reports at most."),
+    ] = 30,
     url: Url = DEFAULT_URL,
     key: Key = "",
     as_json: Json = False,
 ) -> None:
     """Do something to one channel.
 
-    Pauses, resumes, drains or resets it, sends a USSD code by it, or switches its AT trace.
+    Pauses, resumes, drains or resets it, sends a USSD code by it, switches its AT trace, or tests it: each test message
+    is one that you pay for. A test exits 1 unless all of its messages arrived.
     """
-    body = _body(action, what)
-    timeout_s = USSD_TIMEOUT_S if action is Action.USSD else TIMEOUT_S
+    body = _body(action, what or [], text, wait)
+    timeout_s = USSD_TIMEOUT_S if action in {Action.USSD, Action.TEST} else TIMEOUT_S
     answer = Api(url, key).call("POST", path_of("channels", name, action.value), body, timeout_s=timeout_s)
     if as_json:
         print_json(answer)
+    elif action is Action.TEST:
+        _show_test(answer)
     elif action is Action.USSD:
         print(answer["text"])
         if answer["expects_reply"]:
@@ -93,20 +104,44 @@ def channel(
         print(f"{name}  trace on: {answer['file']}" if answer["on"] else f"{name}  trace off")
     else:
         print(f"{answer['name']}  {paint(answer['state'])}")
+    if action is Action.TEST and answer["n_delivered"] < len(answer["messages"]):
+        raise typer.Exit(1)
 
 
-def _body(action: Action, what: str | None) -> dict[str, object] | None:
-    match action:
-        case Action.USSD if what:
-            return {"code": what}
-        case Action.USSD:
+def _show_test(test: dict[str, Any]) -> None:
+    columns = ("id", "status", "accepted", "answered", "delivered", "error")
+    times = ("accepted_s", "answered_s", "delivered_s")
+    rows = [
+        (one["id"], paint(one["status"]), *(_seconds(one[time]) for time in times), one["error"])
+        for one in test["messages"]
+    ]
+    print_table(columns, rows)
+    n = len(test["messages"])
+    print(f"{test['n_answered']} of {n} taken by the network, {test['n_delivered']} of {n} delivered")
+
+
+def _seconds(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f} s"
+
+
+def _body(action: Action, what: list[str], text: str, wait: int) -> dict[str, object] | None:
+    match action, what:
+        case Action.USSD, [code]:
+            return {"code": code}
+        case Action.USSD, []:
             raise typer.BadParameter("is missing; write the code, such as '*100#'", param_hint="CODE")
-        case Action.TRACE if what in {"on", "off"}:
-            return {"on": what == "on"}
-        case Action.TRACE:
+        case Action.TRACE, ["on" | "off" as switch]:
+            return {"on": switch == "on"}
+        case Action.TRACE, _:
             raise typer.BadParameter("write on or off", param_hint="on|off")
-        case _ if what is not None:
-            raise typer.BadParameter(f"belongs to ussd or trace, not to {action.value}", param_hint=what)
+        case Action.TEST, []:
+            raise typer.BadParameter("is missing; write the numbers to send to", param_hint="TO")
+        case Action.TEST, _:
+            return {"to": what, "text": text, "wait": wait}
+        case _, [_, *_]:
+            raise typer.BadParameter(
+                f"belongs to ussd, trace or test, not to {action.value}", param_hint=what[-1]
+            )
         case _:
             return None
 

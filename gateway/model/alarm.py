@@ -27,6 +27,8 @@ class AlarmKind(StrEnum):
     """A channel has room, messages wait for it, and nothing moves. Subject: the channel."""
     MASS_FAILURE = "mass_failure"
     """Many messages fail in one way, and have something in common. Subject: the code, and what they have in common."""
+    PROBE = "probe"
+    """A probe of a channel did not arrive in time. Subject: the channel."""
     INTERNAL_ERROR = "internal_error"
     """Our own code failed on something, which was set aside. Subject: where."""
 

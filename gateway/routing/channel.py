@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from gateway.model.actor import Actor
+from gateway.model.channel_test import ProbeResult
 from gateway.routing.balancer import Taker
 from gateway.routing.budgets import Account, Budget
 from gateway.routing.limits import BreakerState
@@ -46,6 +47,7 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
             closed.
         sent, failed, uncertain, received: since the daemon started.
         facts: see `drivers.base.ChannelInfo`.
+        probes: what came of the last probes, the newest first; only where one channel is asked for.
     """
 
     name: str
@@ -67,6 +69,7 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     uncertain: int = 0
     received: int = 0
     facts: dict[str, str | int | float | bool | None] = {}
+    probes: tuple[ProbeResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

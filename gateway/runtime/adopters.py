@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.alerts.door import AlertDoor
+from gateway.channels.probes import Probes
 from gateway.channels.renewal import Renewal
 from gateway.esme.service import EsmeService
 from gateway.pipeline.inbound import Inbox
@@ -68,6 +69,7 @@ class Holders:
     esme: EsmeService | None
     webhooks: WebhookSide
     alerts: AlertDoor
+    probes: Probes
     retention: Retention
     make_chores: Callable[[Settings], list[Chore]]
     delivery_log: DeliveryLog
@@ -116,6 +118,7 @@ def make_adopters(held: Holders) -> list[Adopter]:
         Adopter(("prices", *CHANNELS), lambda new: held.store.adopt_prices(make_price_list(new))),
         Adopter(("webhooks",), lambda new: held.webhooks.adopt(new.webhooks)),
         Adopter(("retention", "webhooks.keep"), lambda new: held.retention.adopt(held.make_chores(new))),
+        Adopter(("probes",), lambda new: held.probes.adopt(new.probes)),
         Adopter(("alerts",), lambda new: held.alerts.adopt(make_receivers(new))),
         Adopter(("log.level", "log.mask_numbers"), adopt_log),
         Adopter(HTTP_ADOPTED, lambda new: held.http.adopt(new.http)),

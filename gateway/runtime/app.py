@@ -14,6 +14,7 @@ from gateway.channels.balance import BalanceQuery, BalanceWatch
 from gateway.channels.budgets import Budgets
 from gateway.channels.lanes import LaneMaker
 from gateway.channels.leases import Leases
+from gateway.channels.probes import Probes
 from gateway.channels.renewal import Renewal
 from gateway.channels.sink import LaneSink
 from gateway.channels.supervise import Channels
@@ -23,6 +24,7 @@ from gateway.clock import Clock, SystemClock, format_ms
 from gateway.ids import make_id
 from gateway.model.events import reached_status
 from gateway.pipeline.alarms import tell_alarm
+from gateway.pipeline.channel_tests import ChannelTester
 from gateway.pipeline.chores import make_chores
 from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.intake.accept import Intake
@@ -178,6 +180,9 @@ class Gateway:
             settings, store, clock, self.intake, self.channels, intake_settings.channels, self._spawn
         )
         self._failures = FailureWatch(store, clock, lambda: self._routing.router.routes.carriers)
+        self._probes = Probes(
+            store, clock, ChannelTester(store, clock, self.intake), self._lanes, metrics, settings.probes
+        )
         self._alerts = AlertDoor(store, clock, self.intake, metrics, make_receivers(settings))
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
         self._retention = Retention(store, clock, self._make_chores(settings), metrics)
@@ -198,6 +203,7 @@ class Gateway:
             esme=self.esme,
             webhooks=self._webhooks,
             alerts=self._alerts,
+            probes=self._probes,
             retention=self._retention,
             make_chores=self._make_chores,
             delivery_log=self._delivery_log,
@@ -275,6 +281,7 @@ class Gateway:
                 "standstill watch": self._standstill.run(),
                 "switch": self._routing.switch.run(),
                 "alerts": self._alerts.run(),
+                "probes": self._probes.run(),
                 "failure watch": self._failures.run(),
                 "budgets": self._budgets.run(self._lanes, self._scheduler.note_time),
             }

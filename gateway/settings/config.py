@@ -44,6 +44,7 @@ from gateway.settings.kinds.stick import StickSettings
 from gateway.settings.limits import SenderLimits, limit_faults
 from gateway.settings.numbers import check_numbers
 from gateway.settings.prices import PriceSettings, price_faults
+from gateway.settings.probes import ProbeSettings, probe_faults
 from gateway.settings.queue import QueueSettings
 from gateway.settings.reader import read_document, read_table
 from gateway.settings.retention import RetentionSettings, retention_faults
@@ -244,6 +245,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         shares: API keys that have another share of the queue than others.
         prices: what a segment costs.
         alerts: who gets which alarm of monitoring tools, in the order of the file.
+        probes: messages that test a channel again and again.
         retry: categories that are tried harder, or less hard, than usual.
         routing: when another step of a rule takes over.
         routes: which messages go by which channels, in the order of the file.
@@ -275,6 +277,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     routing: RoutingSettings = RoutingSettings()
     routes: tuple[RouteSettings, ...] = ()
     carriers: CarrierSettings = CarrierSettings()
+    probes: tuple[ProbeSettings, ...] = ()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -303,6 +306,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 {channel.name: channel.groups for channel in self.channels if not _sends(channel)},
                 self.carriers.load().by_name,
             )
+        senders = [channel.name for channel in self.channels if _sends(channel)]
+        yield from probe_faults(self.probes, senders, self.numbers.region)
         yield from check_numbers(
             self.numbers.region,
             [modem.number for modem in self.modems],

@@ -58,6 +58,8 @@ class Metrics:
         webhook_events: events of which receivers have heard.
         webhook_call_seconds: how long such a call took.
         webhooks_disabled: webhooks that are not called any more because nobody heard.
+        probes: probes of channels, by what came of them.
+        probe_delivery_seconds: how long the last one took from the network's answer to its delivery report.
         limit_refusals: times that somebody was refused because of a ``limit``, by whose it is: a key, or ``all``.
     """
 
@@ -87,6 +89,8 @@ class Metrics:
     webhook_call_seconds: Histogram
     webhooks_disabled: Counter
     limit_refusals: Counter
+    probes: Counter
+    probe_delivery_seconds: Gauge
 
     def watch(
         self, name: str, documentation: str, label: str, read: Callable[[], Mapping[str, float]]
@@ -195,6 +199,13 @@ def make_metrics() -> Metrics:
             "What segments cost that the network took, in millionths of the currency's unit.",
             "channel",
             "currency",
+        ),
+        probes=counter("probes_total", "Probes of channels.", "channel", "outcome"),
+        probe_delivery_seconds=Gauge(
+            "hongyan_probe_delivery_seconds",
+            "From the network's answer to the delivery report, of the last probe that was delivered.",
+            ["channel"],
+            registry=registry,
         ),
         limit_refusals=counter(
             "limit_refusals_total", "Times that a limit refused somebody.", "limit", "owner"

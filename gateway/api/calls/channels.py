@@ -11,12 +11,16 @@ from gateway.api.accepted import REPLAYED, answer_act, answer_deed
 from gateway.api.context import Call
 from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.errors import NotFound
+from gateway.model.channel_test import ChannelTestRequest
+from gateway.pipeline.channel_tests import ChannelTester
 from gateway.pipeline.operator.verbs import pause_channel as keep_pause
 from gateway.routing.channel import DRAIN, PAUSE, RESUME, ChannelSnapshot, Pause
 from gateway.store.ports import Tx
+from gateway.store.probes import load_probes
 from gateway.views.shapes import ChannelPage, TraceRequest, UssdRequest
 
 _ussd = msgspec.json.Decoder(UssdRequest)
+_test = msgspec.json.Decoder(ChannelTestRequest)
 _trace = msgspec.json.Decoder(TraceRequest)
 
 
@@ -26,8 +30,10 @@ async def get_channels(call: Call) -> web.Response:
 
 
 async def get_channel(call: Call) -> web.Response:
-    """One channel."""
-    return answer_value(_find(call))
+    """One channel, with what came of its last probes."""
+    found = _find(call)
+    probes = await call.context.store.read(lambda tx: load_probes(tx, found.name))
+    return answer_value(msgspec.structs.replace(found, probes=tuple(probes)))
 
 
 async def pause_channel(call: Call) -> web.Response:
@@ -61,6 +67,20 @@ async def send_ussd(call: Call) -> web.Response:
     body = await read_body(call.request, SINGLE_MAX_OCTETS)
     wanted = decode_body(_ussd, body)
     return await answer_act(call, body, partial(call.context.channels.ussd, name, wanted.code, by=call.actor))
+
+
+async def run_channel_test(call: Call) -> web.Response:
+    """Send marked messages by this channel alone, and tell how long each step took.
+
+    The answer comes when all have ended, or after `wait` seconds. The messages have the tag `channel-test`. They obey
+    limits and quotas; a number that opted out is refused. A message that has not gone is dropped after a minute.
+    """
+    name, context = _find(call).name, call.context
+    body = await read_body(call.request, SINGLE_MAX_OCTETS)
+    wanted = decode_body(_test, body)
+    tester = ChannelTester(context.store, context.clock, context.intake)
+    run = partial(tester.run, name, wanted.to, wanted.text, wait_s=wanted.wait, key=call.key)
+    return await answer_act(call, body, run)
 
 
 async def trace_channel(call: Call) -> web.Response:

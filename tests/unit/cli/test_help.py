@@ -112,7 +112,7 @@ def test_all_api_commands_are_clients() -> None:
         (["send", "1", "hi", "--key", "k", "--priority", "10"], "priority"),
         (["channel", "sim-1", "explode"], "explode"),
         (["channel", "sim-1", "ussd", "--key", "k"], "write the code"),
-        (["channel", "sim-1", "pause", "*100#", "--key", "k"], "belongs to ussd or trace, not to pause"),
+        (["channel", "sim-1", "pause", "*100#", "--key", "k"], "belongs to ussd, trace or test, not to pause"),
         (["channel", "sim-1", "trace", "--key", "k"], "write on or off"),
         (["channel", "sim-1", "trace", "yes", "--key", "k"], "write on or off"),
         (["keys", "create", "--name", "x", "--scopes", "fly"], "write one or more of send, read, manage, admin"),
