@@ -20,8 +20,8 @@ class ProbeSettings(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         channel: its name.
         to: a number of yours that a phone or modem answers for with delivery reports.
-        every: from one probe to the next.
-        within: how long it may take from being accepted to its delivery report; else there is an alarm.
+        every_s: from one probe to the next.
+        within_s: how long it may take from being accepted to its delivery report; else there is an alarm.
         text: what is sent.
     """
 

@@ -106,6 +106,12 @@ GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/channels/{name}/resume"): {"path_parameters": {"name": "sim-1"}},
     ("POST", "/v1/channels/{name}/drain"): {"path_parameters": {"name": "sim-1"}},
     ("POST", "/v1/channels/{name}/reset"): {"path_parameters": {"name": "sim-1"}},
+    ("GET", "/v1/alarms"): {},
+    ("GET", "/v1/costs"): {},
+    ("POST", "/v1/channels/{name}/test"): {
+        "path_parameters": {"name": "sim-1"},
+        "body": {"to": ["13800138000"], "wait": 0},
+    },
     ("POST", "/v1/channels/{name}/trace"): {"path_parameters": {"name": "sim-1"}, "body": {"on": True}},
     ("PUT", "/v1/suppressions/{number}"): {
         "path_parameters": {"number": "+8613800138001"},
@@ -153,6 +159,7 @@ UNTRIED = {
     ("POST", "/v1/messages/{id}/resend"),  # needs a failed message
     ("GET", "/cgi-bin/sendsms"),  # has accounts of its own: tests/integration/test_kannel.py
     ("POST", "/cgi-bin/sendsms"),
+    ("POST", "/v1/alarms/{id}/clear"),  # needs an open alarm: tests/integration/test_api_alarms.py
     ("POST", "/v1/reload"),  # needs a config file: tests/integration/test_reload.py
     ("POST", "/v1/channels/{name}/ussd"),  # needs a stick: tests/integration/test_ussd_and_balance.py
     (
