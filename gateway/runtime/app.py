@@ -179,11 +179,7 @@ class Gateway:
         self._kannel = KannelSide(
             settings, store, clock, self.intake, self.channels, intake_settings.channels, self._spawn
         )
-<<<<<<< HEAD
         self._failures = FailureWatch(store, clock, lambda: self._routing.router.routes.carriers)
-=======
-        self._failures = FailureWatch(store, clock)
->>>>>>> dfd83e2 (Composition: fewer steps)
         self._probes = Probes(
             store, clock, ChannelTester(store, clock, self.intake), self._lanes, metrics, settings.probes
         )
