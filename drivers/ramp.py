@@ -8,15 +8,18 @@ SHARE = 0.1
 """Of the full rate, with which it begins."""
 _LEAST_PER_S = 0.2
 """So slow is nobody made: a modem that sends ten a minute floods nobody."""
-_BURST_S = 0.1
+_BURST_S = 0.25
+"""What was not sent so long ago may still go at once: a busy machine is late now and then."""
+_BATCH_S = 0.05
+"""Nobody is woken for less."""
 _ROUNDING = 1e-6
 
 
 class Ramp:
     """A rate that grows evenly from `SHARE` of the full one to all of it.
 
-    Tokens flow in at that rate, a tenth of a second's worth gathers at most, and a send takes one out, into debt if it
-    could not wait: so what others send comes later.
+    Tokens flow in at that rate, a quarter of a second's worth gathers at most, and a send takes one out, into debt if
+    it could not wait: so what others send comes later.
 
     Args:
         full_per_s: the rate at its end, above 0.
@@ -52,8 +55,8 @@ class Ramp:
         self._at = max(self._at, now)
 
     def ready_in_s(self, now: float) -> float:
-        """Seconds until it allows some: one, or as many as gather, where that is more. 0 when it does."""
-        missing = self._burst(now) - self._balance(now)
+        """Seconds until it allows one, or a twentieth of a second's worth, where that is more; 0 when it allows any."""
+        missing = max(1.0, self.per_s(now) * _BATCH_S) - self._balance(now)
         return 0.0 if self.available(now) else missing / self.per_s(now)
 
     def _burst(self, now: float) -> float:

@@ -100,6 +100,18 @@ def decode_body(octets: bytes) -> Body:
     return _decode(octets)
 
 
+EMPTY_BODY: Final = _encode(Body())
+
+
+def is_readable(octets: bytes) -> bool:
+    """Whether a body can be read at all."""
+    try:
+        read_text(_decode(octets))
+    except (ValueError, LookupError, msgspec.MsgspecError):
+        return False
+    return True
+
+
 def read_text(body: Body) -> str | None:
     """The text of a message; None for a binary one, and for one whose text was forgotten."""
     return body.payload.decode(_CODECS[body.text_is], "surrogatepass") if body.text_is else body.text

@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.clock import format_ms
+from gateway.store.body import EMPTY_BODY, is_readable
 from gateway.store.ports import Tx
 from gateway.store.queue import READY
+from gateway.store.sequences import leave_unread
 
 MOST_KEPT = 10_000
 """Things from networks that are set aside; what is beyond is dropped, and the alarm stays."""
@@ -38,16 +40,26 @@ async def find_ready_ids(tx: Tx, queues: Iterable[str], limit: int) -> list[str]
 
 
 async def end_unread(tx: Tx, message_id: str, owner: str | None, error: str, now: datetime) -> Ended | None:
-    """End a message that waits, or that ``owner`` was sending; None when it is neither."""
+    """End a message that waits, or that ``owner`` was sending; None when it is neither.
+
+    What holds its text is set aside and emptied where it is what can't be read: lists have to show the message.
+    """
     rows = await tx.fetch(
         "UPDATE messages SET part_status = CASE part_status WHEN 'sending' THEN 'uncertain' ELSE part_status END,"
         " status = CASE status WHEN 'sending' THEN 'uncertain' ELSE 'failed' END,"
         " owner = NULL, epoch = epoch + 1, hidden_until = NULL, error = ?, updated_at = ?"
         " WHERE id = ? AND (status IN ('queued', 'scheduled') OR (status = 'sending' AND owner = ?))"
-        " RETURNING recipient, status",
+        " RETURNING recipient, status, body",
         (error, format_ms(now), message_id, owner),
     )
-    return Ended(*rows[0]) if rows else None
+    if not rows:
+        return None
+    recipient, status, body = rows[0]
+    if not is_readable(body):
+        await save_aside(tx, message_id, "", "body", body, error, now)
+        await tx.execute("UPDATE messages SET body = ? WHERE id = ?", (EMPTY_BODY, message_id))
+    await leave_unread(tx, message_id)
+    return Ended(recipient, status)
 
 
 async def save_aside(
@@ -58,7 +70,8 @@ async def save_aside(
     if n_kept >= MOST_KEPT:
         return False
     await tx.execute(
-        "INSERT INTO set_aside (id, channel, kind, octets, fault, at) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO set_aside (id, channel, kind, octets, fault, at) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO NOTHING",
         (thing_id, channel, kind, octets, fault, format_ms(now)),
     )
     return True

@@ -47,7 +47,18 @@ async def leave_sequence(tx: Tx, message: Message) -> None:
 
     Writes ``sequences``, ``sequence_messages`` and ``hidden_until`` of ``messages``.
     """
-    place = (message.sequence, message.recipient)
+    await _leave(tx, message.sequence, message.recipient, message.id)
+
+
+async def leave_unread(tx: Tx, message_id: str) -> None:
+    """`leave_sequence` for a message that can't be read; looks through all that are in a sequence."""
+    sql = "SELECT sequence, recipient FROM sequence_messages WHERE message_id = ?"
+    for sequence, recipient in await tx.fetch(sql, (message_id,)):
+        await _leave(tx, sequence, recipient, message_id)
+
+
+async def _leave(tx: Tx, sequence: str | None, recipient: str, message_id: str) -> None:
+    place = (sequence, recipient)
     # First the row that whoever joins or leaves must have, then the look at who is there.
     if not await tx.execute(
         "UPDATE sequences SET n_open = n_open WHERE sequence = ? AND recipient = ?", place
@@ -55,7 +66,7 @@ async def leave_sequence(tx: Tx, message: Message) -> None:
         return
     if not await tx.execute(
         "DELETE FROM sequence_messages WHERE sequence = ? AND recipient = ? AND message_id = ?",
-        (*place, message.id),
+        (*place, message_id),
     ):
         return
     await tx.execute("UPDATE sequences SET n_open = n_open - 1 WHERE sequence = ? AND recipient = ?", place)

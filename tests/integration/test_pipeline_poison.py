@@ -122,6 +122,21 @@ async def test_one_that_can_not_even_be_read_is_ended_unread(tmp_path: Path):
         assert rows[0][1].startswith("internal_error: ")
         assert (await rig.states(poison.id))[-1] == "failed"
         assert sorted(driver.recipients()) == CLEAN
+        shown = await rig.message(poison.id)  # lists have to show it
+        assert shown.text is None
+        [(octets,)] = await rig.store.read(lambda tx: tx.fetch("SELECT octets FROM set_aside"))
+        assert octets == b"\xff\x00"
+
+
+async def test_one_that_can_not_be_read_lets_go_of_those_behind_it_in_its_sequence(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver, policy=POLICY, started=False) as rig:
+        first, second = [await rig.send(sequence="s") for _ in range(2)]
+        await rig.store.write(
+            lambda tx: tx.execute("UPDATE messages SET body = ? WHERE id = ?", (b"\xff\x00", first.id))
+        )
+        await rig.start()
+        await rig.until_status(second, "sent")
 
 
 async def test_one_whose_time_can_not_come_does_not_hold_up_the_schedule(tmp_path: Path, monkeypatch):
