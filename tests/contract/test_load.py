@@ -61,3 +61,7 @@ async def test_all_that_waits_is_counted_and_nothing_else(
             ours, theirs = load.of(owner), there.of(owner)
             assert (ours.messages, ours.octets, ours.since) == (theirs.messages, theirs.octets, theirs.since)
         assert load.all.messages == 12
+
+
+def _payload(message: Message) -> bytes:
+    return (message.text or "").encode("utf-16-be")
