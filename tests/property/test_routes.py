@@ -192,20 +192,28 @@ def test_shares_hold_among_the_others_when_one_is_out(weights: list[int]):
         assert abs(without[share.place] / 10_000 - share.weight / left) <= 0.02
 
 
-@given(routes=rule_tables(), asked=ASKED, facts=FACTS, turn=st.integers(0, 99))
+@given(
+    places=st.lists(st.sampled_from(PLACES), min_size=1, max_size=4, unique=True),
+    last=st.sampled_from([None, *CHANNELS, "gone"]),
+    turn=st.integers(0, 99),
+    by_cost=st.booleans(),
+)
 @settings(max_examples=200, deadline=None)
-def test_sticky_holds(routes: Routes, asked: Asked, facts: Facts, turn: int):
+def test_sticky_holds(places: list[str], last: str | None, turn: int, by_cost: bool):
     """The channel that sent the last message comes first, as long as the rule still leads to it."""
-    decision = routes.decide(asked, facts, lambda _: turn)
-    if decision.rule is None or not decision.rule.sticky_s:
-        return
-    last = facts.sticky.get(decision.rule.name)
-    on_way = {n for step in decision.rule.steps for share in step for n in routes.members.of(share.place)}
+    rule = Rule(name="r", steps=(tuple(map(Share, places)),), sticky_s=60.0, by_cost=by_cost)
+    routes = Routes([rule], CHANNELS)
+    facts = Facts(sticky={} if last is None else {"r": last})
+    decision = routes.decide(Asked(NUMBERS[0], START), facts, lambda _: turn)
+    on_way = {name for place in places for name in routes.members.of(place)}
     if last in on_way:
         assert decision.places[0] == f"@{last}"
+        assert {*decision.places} == {*places, f"@{last}"}
+    else:
+        assert {*decision.places} == {*places}
     way = read_way(str(decision.queue))
     assert way is not None
-    assert (way.places, way.sticky) == (decision.places, decision.rule.name)
+    assert (way.places, way.sticky) == (decision.places, "r")
 
 
 @given(

@@ -151,6 +151,7 @@ def test_every_fault_is_named_with_what_to_write(tmp_path: Path, name: str):
         RULE + 'tag = ["x"]\n' + OTHER,
         RULE + OTHER + 'sender = ["news"]',
         rule('prefix = ["+8613"]') + "\n" + OTHER + 'prefix = ["+86"]',
+        rule('category = ["otp"]') + "\n" + OTHER + 'category = ["otp", "marketing"]',
         rule('hours = ["08:00-12:00"]') + "\n" + OTHER + 'hours = ["09:00-13:00"]',
         rule('hours = ["08:00-12:00"]\nzone = "Asia/Shanghai"') + "\n" + OTHER + 'hours = ["09:00-10:00"]',
     ],
