@@ -39,12 +39,11 @@ async def fault_of(hooks: WebhookRig, webhook_id: str) -> str:
     "answer",
     [
         says(OK + b"Content-Length: 1000\r\n\r\nshort"),
-        says(OK + b"Content-Length: 2\r\n\r\nmuch longer than it says"),
         says(OK + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"),
         never_ends(OK + b"Content-Length: 99999999999\r\n\r\n"),
         never_ends(CHUNKED, b"4\r\nxxxx\r\n", pause_s=0.1),
     ],
-    ids=["too short", "too long", "no gzip", "endless", "slow and endless"],
+    ids=["too short", "no gzip", "endless", "slow and endless"],
 )
 async def test_a_status_of_2xx_is_heard_whatever_follows(hooks: WebhookRig, answer: Answer):
     async with receiver(answer) as it:
@@ -65,6 +64,7 @@ async def test_a_status_of_2xx_is_heard_whatever_follows(hooks: WebhookRig, answ
         (never_ends(OK, b"X-More: " + b"x" * 4_000 + b"\r\n"), ""),
         (never_ends(ERROR + b"\r\n"), "status 500"),
         (says(CHUNKED + b"zz\r\n"), ""),
+        (says(OK + b"Content-Length: 2\r\n\r\nmuch longer than it says"), ""),
         (says(b"HTTP/1.1 307 Away\r\nLocation: http://127.0.0.1:1/\r\n\r\n"), "points elsewhere"),
         (says(b"HTTP/1.1 301 Away\r\n\r\n"), "points elsewhere"),
     ],
@@ -75,6 +75,8 @@ async def test_a_status_of_2xx_is_heard_whatever_follows(hooks: WebhookRig, answ
         "endless status",
         "endless head",
         "endless error",
+        "no chunk",
+        "too long",
         "redirect",
         "nowhere",
     ],
@@ -135,7 +137,7 @@ async def test_one_that_hangs_slows_down_only_itself(hooks: WebhookRig, app: App
         for _ in range(40):
             await hooks.send()
         await hooks.rig.until(lambda: len(app.calls) == 80)
-        assert dead.n_connections <= 16, "of one receiver"
+        assert dead.n_connections <= 30, "16 at once, until ten have failed"
         await hooks.rig.until(partial(hooks.owes, resting=1))
 
 
@@ -145,13 +147,17 @@ async def test_one_that_is_down_for_hours_hears_of_all_in_order(hooks: WebhookRi
     await hooks.subscribe(app.url, "message.*")
     messages = [await hooks.send() for _ in range(20)]
     await hooks.rig.until(partial(hooks.owes, pending=40, resting=1))
-    while_down = len(app.calls)
+
+    async def all_noted() -> bool:
+        return await hooks.tried_in_all(len(app.calls))
+
+    await hooks.rig.until(all_noted)
     for _ in range(24):  # four hours
+        n_before = len(app.calls)
         await hooks.passes(600)
-        await hooks.rig.until(lambda n=while_down: len(app.calls) > n)  # type: ignore[misc]
-        await hooks.rig.until(partial(hooks.owes, pending=40, resting=1))
-        assert len(app.calls) <= while_down + 1, "one trial at a time"
-        while_down = len(app.calls)
+        await hooks.rig.until(lambda n=n_before: len(app.calls) > n)  # type: ignore[misc]
+        await hooks.rig.until(all_noted)
+        assert len(app.calls) == n_before + 1, "one trial at a time"
     n_down = len(app.calls)
     app.default_status = 200
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -29,10 +29,15 @@ class Receiver:
 async def receiver(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
     """One that answers each request by ``answer``, and then closes."""
     it = Receiver()
+    tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         it.n_connections += 1
-        with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError), closing(writer):
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(
                 int(line.split(b":")[1])
@@ -41,7 +46,6 @@ async def receiver(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIt
             )
             it.bodies.append(await reader.readexactly(length))
             await answer(writer)
-        writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     scheme = "https" if tls else "http"
@@ -50,6 +54,9 @@ async def receiver(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIt
         yield it
     finally:
         server.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def says(octets: bytes) -> Answer:
