@@ -29,6 +29,7 @@ from tests.bench.outage import outage
 from tests.bench.routing import routing
 from tests.bench.smpp import memory, smpp_batch, smpp_single
 from tests.bench.smpp_window import smpp_window
+from tests.bench.webhooks import webhooks
 
 Bench = Callable[[Path, argparse.Namespace], Awaitable[list[Figure]]]
 
@@ -46,6 +47,7 @@ BENCHES: dict[str, Bench] = {
     "codec": lambda folder, options: _codec(),
     "smpp-codec": lambda folder, options: _smpp_codec(),
     "routing": lambda folder, options: routing(),
+    "webhooks": lambda folder, options: webhooks(folder),
     "smpp-window": lambda folder, options: smpp_window(folder),
     "memory": lambda folder, options: memory(folder, options.queued),
     "outage": lambda folder, options: outage(folder, options.load, options.down, options.ramp),

@@ -62,7 +62,9 @@ class Daemon:
     def secret(self) -> str:
         return self._secret
 
-    async def start(self, *, n_up: int | None = None, env: dict[str, str] | None = None) -> None:
+    async def start(
+        self, *, n_up: int | None = None, env: dict[str, str] | None = None, within_s: float = START_S
+    ) -> None:
         """Start it and wait until it is ready and ``n_up`` channels are up (None: all)."""
         await self.make_key()
         with (self.folder / "daemon.log").open("ab") as log:
@@ -70,7 +72,7 @@ class Daemon:
                 *COMMAND, "serve", "--config", str(self.config), stdin=asyncio.subprocess.DEVNULL,
                 stdout=log, stderr=log, env=env,
             )  # fmt: skip
-        async with asyncio.timeout(START_S):
+        async with asyncio.timeout(within_s):
             while not await self._is_up(n_up):
                 assert self.process.returncode is None, self.log()
                 await asyncio.sleep(0.02)

@@ -19,6 +19,7 @@ _REMEDIES = {
     "python3-gammu": "apt install python3-gammu",
     "smpp of npm": "run npm ci in tests/interop/node",
     "smsd": "apt install smstools",
+    "standardwebhooks of npm": "run npm ci in tests/interop/node",
     "systemd-analyze": "apt install systemd",
     "tshark": "apt install tshark",
 }
