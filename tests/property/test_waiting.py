@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.model.message import MessageStatus
@@ -68,7 +68,16 @@ messages = st.builds(
 )
 
 
+FREE = Standing(
+    snapshot=ChannelSnapshot(name="a", kind="modem", state=ChannelState.UP, since=NOW),
+    queues=("group:default",),
+)
+PLAIN = Waiting(status=MessageStatus.QUEUED, queue="group:default", need=Need(PHONE))
+
+
 @given(messages, st.tuples(standings("a"), standings("b")))
+@example(PLAIN, (FREE,))
+@example(PLAIN, ())
 def test_a_message_that_waits_is_never_without_a_reason(message: Waiting, channels: tuple[Standing, ...]):
     reasons = explain_wait(message, channels, NOW)
     assert reasons
