@@ -26,6 +26,7 @@ name = "all"
 to = ["first", "second"]
 """
 N = 30
+PHONE = "+8613800138000"
 
 
 async def channels_of(daemon: Daemon, ids: list[str]) -> set[str | None]:
@@ -48,9 +49,19 @@ async def until_sent(daemon: Daemon, ids: list[str]) -> None:
 
 
 async def explain(daemon: Daemon) -> dict[str, Any]:
-    status, explained = await daemon.post("/v1/routes/explain", {"to": "+8613800138000"})
+    status, explained = await daemon.post("/v1/routes/explain", {"to": PHONE})
     assert status == 200
     return dict(explained)
+
+
+async def run(daemon: Daemon, *words: str) -> str:
+    """What a command prints."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *words, "--url", daemon.base, "--key", daemon.secret, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out.decode()
 
 
 async def test_an_smsc_dies_its_messages_go_by_the_other_and_back_again(tmp_path: Path) -> None:
@@ -80,13 +91,13 @@ async def test_an_smsc_dies_its_messages_go_by_the_other_and_back_again(tmp_path
             after = await send(daemon, 2_000)
             await until_sent(daemon, after)
             assert await channels_of(daemon, after) == {"a"}
-            process = await asyncio.create_subprocess_exec(
-                *COMMAND, "route", "+8613800138000", "--url", daemon.base, "--key", daemon.secret,
-                stdout=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-            out, _ = await process.communicate()
-            assert process.returncode == 0
-            assert "-> a (group first): It takes the message now." in out.decode()
+            assert "-> a (group first): It takes the message now." in await run(daemon, "route", PHONE)
+            assert "cmcc" in await run(daemon, "carriers", "show", PHONE)
+            await run(daemon, "carriers", "set", PHONE, "unicom")
+            assert json.loads(await run(daemon, "carriers", "list", "--json"))["carrier"] == "unicom"
+            assert json.loads(await run(daemon, "route", PHONE, "--json"))["carrier"]["source"] == "api"
+            await run(daemon, "carriers", "unset", PHONE)
+            assert PHONE not in await run(daemon, "carriers", "list")
         events = [json.loads(line) for line in daemon.delivery.read_text("utf-8").splitlines()]
         queued = [one for one in events if one["type"] == "message.queued" and "attempt" not in one]
         assert {one.get("rule") for one in queued[: 2 * N]} == {"all"}, "the delivery log names the rule"

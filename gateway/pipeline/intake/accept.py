@@ -33,6 +33,7 @@ from gateway.pipeline.once import Once, find_kept
 from gateway.policy.text import DEFAULT_RULES, Preview, TextRules, cut_text
 from gateway.routing.order import band_of
 from gateway.routing.routes.table import Routes
+from gateway.routing.rules import choose_queue
 from gateway.routing.shares import Shares
 from gateway.store.keys import save_answer
 from gateway.store.ports import Place, Store, Tx
@@ -298,9 +299,14 @@ class Intake:
             fits(plan, self._settings.text, of_plan)
         now = truncate_ms(now)
         starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
-        asked = asked_of(request, recipient, key, plan, starts_at or now)
-        decision = self.router.decide(asked, takes=False)
-        queue = decision.queue
+        asked, rule = None, None
+        if self.router.routes:
+            asked = asked_of(request, recipient, key, plan, starts_at or now)
+            decision = self.router.decide(asked, takes=False)
+            queue, rule = decision.queue, decision.rule.name if decision.rule else None
+        else:
+            channels = self.router.routes.channels
+            queue = choose_queue(channels, channel=request.channel, sender=request.sender)
         if queue is None:
             errors.append(_no_channel(request))
         elif request.smpp_tlvs and not self._carries_options(queue):
@@ -348,10 +354,11 @@ class Intake:
             carrier_options=write_options(request.smpp_tlvs),
         )
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
-        rule = decision.rule.name if decision.rule else None
+        draft = Draft(message, segments, self.reference_bits, actor_of(key))
+        if asked is None:
+            return draft
         unsettled = self.router.leave_open(asked, queue, lambda where: self._join(message, where, key))
-        by = actor_of(key)
-        return Draft(message, segments, self.reference_bits, by, asked=asked, rule=rule, unsettled=unsettled)
+        return draft._replace(rule=rule, unsettled=unsettled)
 
     def _carries_options(self, queue: str) -> bool:
         """Whether any channel that serves the queue can, now or later."""

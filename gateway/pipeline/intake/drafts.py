@@ -13,7 +13,6 @@ from gateway.model.lifecycle import Cause, moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment
 from gateway.pipeline.intake.route import Routed, Unsettled, settle_all
 from gateway.policy.optout import is_stopped
-from gateway.routing.routes.conditions import Asked
 from gateway.store.messages import save_messages, take_concat_ref
 from gateway.store.ports import Tx
 from gateway.store.sequences import join_sequence
@@ -31,8 +30,7 @@ class Draft(NamedTuple):
         by: who sends it.
         tag: its place among others of its class and priority (`gateway.routing.shares`); None for one that is
             scheduled: it gets one when its time comes.
-        asked: what routing rules may ask for of it.
-        rule: of these, the one that took it.
+        rule: of the routing rules, the one that took it.
         unsettled: its way is decided where it is stored; ``message`` and ``tag`` are as they would be of a recipient of
             whom the store knows nothing.
     """
@@ -42,7 +40,6 @@ class Draft(NamedTuple):
     reference_bits: int = 8
     by: Actor = SYSTEM
     tag: int | None = None
-    asked: Asked | None = None
     rule: str | None = None
     unsettled: Unsettled | None = None
 

@@ -15,7 +15,9 @@ from gateway.errors import Conflict
 from gateway.model.message import ApiKey
 from gateway.model.request import RouteRequest
 from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.route import names_of
 from gateway.routing.channel import Standing
+from gateway.routing.routes.conditions import Asked
 from gateway.routing.routes.explain import RouteExplanation, explain_route
 from gateway.routing.routes.table import NO_FACTS
 from gateway.store.ports import Store
@@ -46,11 +48,18 @@ async def rehearse(
     """
     if request.text is None and request.data is None:
         request = msgspec.structs.replace(request, text=_SHORT)
-    draft = intake.draft(request, key=key, joins=False)
-    asked = draft.asked
-    assert asked is not None  # every draft has one
-    if request.key is not None:
-        asked = asked._replace(key=(request.key,))
+    message = intake.draft(request, key=key, joins=False).message
+    asked = Asked(
+        number=message.recipient,
+        at=message.schedule_at or message.created_at,
+        category=message.category,
+        key=names_of(key) if request.key is None else (request.key,),
+        tags=message.tags,
+        sender=message.sender,
+        channel=message.channel,
+        encoding=message.encoding,
+        n_segments=message.n_segments,
+    )
     facts = await store.read(lambda tx: find_facts(tx, [asked.number], clock.now()))
     router = intake.router
     explained = explain_route(
