@@ -170,7 +170,8 @@ class Reload:
                 settings, warnings = await asyncio.to_thread(self._file.read)
                 done = self._running.adopt(settings)
             except SettingsErrors as errors:
-                raise _refuse(errors) from None
+                # Faults of a channel that can't be made come without the file's name.
+                raise _refuse(SettingsErrors(str(self._file.path), errors.errors)) from None
         done = msgspec.structs.replace(done, warnings=tuple(warnings))
         for line in done.describe():
             _log.info("config: %s", line)
