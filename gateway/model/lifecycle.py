@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -131,16 +132,18 @@ def after(status: M, cause: Cause) -> M:
     Raises:
         StateError: it can't happen in this status; nothing should be written.
     """
-    if not may(status, cause):
-        raise StateError(status, cause.name.lower())
-    return MOVES[cause][status]
+    try:
+        return MOVES[cause][status]
+    except KeyError:
+        raise StateError(status, cause.name.lower()) from None
 
 
 def part_after(status: S, cause: PartCause) -> S:
     """`after` for a segment."""
-    if status not in PART_MOVES[cause]:
-        raise StateError(status, cause.name.lower())
-    return PART_MOVES[cause][status]
+    try:
+        return PART_MOVES[cause][status]
+    except KeyError:
+        raise StateError(status, cause.name.lower()) from None
 
 
 def moved(message: Message, cause: Cause, **changes: Any) -> Message:
@@ -171,7 +174,11 @@ def decide_verdict(segments: Collection[S]) -> M:
         one was refused for good; ``undelivered`` as soon as one did not arrive (the handset can't show the
         whole, so the rest need not go); ``queued`` while one waits; ``sent`` until all arrived.
     """
-    present = frozenset(segments)
+    return _decide_verdict(frozenset(segments))
+
+
+@cache
+def _decide_verdict(present: frozenset[S]) -> M:
     for status, verdict in _PRECEDENCE:
         if status in present:
             return verdict

@@ -30,6 +30,7 @@ _DETAILS = {
 }
 
 
+_STATES = {state.value: state for state in ReceiptState}
 IN_BETWEEN = {ReceiptState.ENROUTE, ReceiptState.UNKNOWN}
 """No end of anything."""
 
@@ -113,7 +114,7 @@ def judge(
     message: Message, segments: Sequence[Segment], part: int, receipt: EarlyReceipt, now: datetime
 ) -> Settled:
     """What a receipt makes of a message; nothing is written. See `settle`."""
-    state = ReceiptState(receipt.state)
+    state = _STATES[receipt.state]
     segment = segments[part - 1]
     if state in IN_BETWEEN:
         told = {"id": message.id, "part": part, "ref": segment.reference, "code": receipt.code}
@@ -127,8 +128,9 @@ def judge(
         spoken_of += [s for s in segments if s.status in _WAITING and s.part != part]
     parts = [(one, _settle_one(one, state, receipt, done_at)) for one in spoken_of]
     settled = [one for _, one in parts]
-    by_part = {s.part: s for s in settled}
-    segments = [by_part.get(s.part, s) for s in segments]
+    segments = list(segments)
+    for one in settled:
+        segments[one.part - 1] = one
     verdict = decide_verdict([s.status for s in segments])
     if verdict is MessageStatus.UNDELIVERED is message.status:
         # More is known of its other segments now.

@@ -74,10 +74,13 @@ async def record_all_accepted(tx: Tx, taken: Sequence[Taken]) -> list[Segment | 
     results: dict[str, Segment | StaleWrite | None] = {}
     written = await save_changes(tx, [step.change for step in steps])
     for one, step, is_written in zip(plain, steps, written, strict=True):
-        results[one.message.id] = step.following if is_written else stale(one.message)
-        if is_written and step.event is not None:
+        if not is_written:
+            results[one.message.id] = stale(one.message)
+            continue
+        results[one.message.id] = step.following
+        if step.event is not None:
             tx.record(step.event)
-        if is_written and step.change.after.status is MessageStatus.SENT and len(step.segments) > 1:
+        if step.change.after.status is MessageStatus.SENT and len(step.segments) > 1:
             await _settle_by_segments(tx, step.change.after, step.segments, step.change.after.updated_at)
     for one in taken:
         if one.message.id not in results:
