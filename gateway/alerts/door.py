@@ -41,7 +41,7 @@ from gateway.store.alerts import (
     tell_held,
 )
 from gateway.store.keys import save_answer
-from gateway.store.ports import Store, Tx
+from gateway.store.ports import Place, Store, Tx
 from gateway.telemetry.metrics import Metrics, labeled
 
 LOOK_S: Final = 5.0
@@ -204,7 +204,8 @@ class AlertDoor:
 
         # Not within the limits of what waits: storm guards bound it, and some tools do not try again after a 429.
         with self._intake.room.hold(work.drafts):
-            done = await self._store.write(op, n_rows=len(work.rows) + len(work.drafts))
+            n_rows = len(work.rows) + len(work.drafts)
+            done = await self._store.write(op, n_rows=n_rows, place=Place.DOOR)
         if not done.replayed:
             for name, outcome, n in work.counted:
                 labeled(self._metrics.alerts, name, outcome).inc(n)
