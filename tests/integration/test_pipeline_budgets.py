@@ -57,7 +57,7 @@ async def test_the_reserve_goes_to_urgent_messages_whatever_waits_before_them(tm
         emergency = await rig.send(C, category="emergency", priority=0)
         await rig.until_status(otp, "sent")
         await rig.until_status(emergency, "sent")
-        last = await rig.send(C, category="otp")
+        last = await rig.send(C, category="otp", valid_for=3 * 86_400)
         await rig.settled()
         assert await statuses(rig, last.id) == ["queued"], "the quota holds for urgent ones as well"
         await rig.advance(DAY_S)
