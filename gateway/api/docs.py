@@ -6,6 +6,8 @@ import re
 from html import escape
 from typing import Any
 
+import msgspec
+
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2430;background:#fff}
 h1,h2,h3{line-height:1.2}h2{margin-top:2.5rem;border-bottom:1px solid #ccd3dc;padding-bottom:.3rem}
@@ -77,7 +79,15 @@ def _body(operation: dict[str, Any]) -> str:
     if "requestBody" not in operation:
         return ""
     (content,) = operation["requestBody"]["content"].values()
-    return f"<p>Body: {_kind(content['schema'])}</p>"
+    examples = "".join(
+        f"<p>{_prose(title)}:</p><pre>{escape(_write(example['value']))}</pre>"
+        for title, example in content.get("examples", {}).items()
+    )
+    return f"<p>Body: {_kind(content['schema'])}</p>{examples}"
+
+
+def _write(body: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
 
 
 def _responses(responses: dict[str, Any], refusals: dict[str, Any]) -> str:

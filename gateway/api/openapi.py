@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.api.examples import ANSWERS, REQUESTS
 from gateway.api.http.problem import CONTENT_TYPE as PROBLEM_TYPE
 from gateway.api.http.problem import Problem
 from gateway.api.route import JSON, Route
@@ -75,10 +76,15 @@ def _version() -> str:
         return "0"
 
 
+def name_operation(route: Route) -> str:
+    """The id of a call: the name of its handler."""
+    return getattr(route.handler, "__name__", route.path)
+
+
 def _describe(route: Route, refs: dict[type, Schema]) -> Schema:
     summary, _, rest = (inspect.getdoc(route.handler) or "").partition("\n\n")
     operation: Schema = {
-        "operationId": getattr(route.handler, "__name__", route.path),
+        "operationId": name_operation(route),
         "tags": [route.group],
         "summary": summary.replace("\n", " "),
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
@@ -92,7 +98,10 @@ def _describe(route: Route, refs: dict[type, Schema]) -> Schema:
     if route.bodies:
         shapes = [refs[body] for body in route.bodies]
         shape = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
-        operation["requestBody"] = {"required": route.body_required, "content": {JSON: {"schema": shape}}}
+        content: Schema = {"schema": shape}
+        if bodies := REQUESTS.get(name_operation(route)):
+            content["examples"] = {title: {"value": body} for title, body in bodies.items()}
+        operation["requestBody"] = {"required": route.body_required, "content": {JSON: content}}
     return operation
 
 
@@ -132,6 +141,8 @@ def _responses(route: Route, refs: dict[type, Schema]) -> Schema:
             response["content"] = {shape: {"schema": {} if shape == JSON else {"type": "string"}}}
         elif shape is not None:
             response["content"] = {JSON: {"schema": refs[shape]}}
+            if (body := ANSWERS.get(name_operation(route))) is not None:
+                response["content"][JSON]["example"] = body
         responses[str(status)] = response
     for status in sorted({*route.problems, *_usual_problems(route)} - route.answers.keys()):
         responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
