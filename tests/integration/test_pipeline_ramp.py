@@ -102,3 +102,21 @@ async def test_a_channel_through_which_nothing_got_for_long_is_released_so_too(t
         counts = await per_second(rig, driver, 3)
         assert len(driver.submitted) > before
         assert max(counts) <= 4, counts
+
+
+async def test_an_outage_ends_when_the_link_is_back_though_nothing_was_to_be_sent(tmp_path: Path):
+    driver = ScriptedDriver("a", capacity=100)
+    bucket = TokenBucket(PER_S, PER_S, 1_000.0)
+    async with running(tmp_path / "s.db", ScriptedChannel(driver=driver, rate=bucket)) as rig:
+        rig.lanes["a"].release.ramping = Ramping(10.0, 60.0)
+        await driver.go_down()
+        await rig.until(lambda: rig.lanes["a"].state == "down")
+        rig.clock.advance(61.0)
+        await driver.come_up()
+        await rig.settled()
+        await rig.advance(3_600.0)  # a quiet night
+        for n in range(N):
+            await rig.send(to=f"+86138001380{n:02}")
+        await rig.settled()
+        counts = await per_second(rig, driver, 3)
+        assert len(driver.submitted) >= 3 * PER_S, counts

@@ -46,13 +46,18 @@ class Release:
         self._pace = pace
         self.ramping = ramping
         self._lost_at: float | None = None
+        self._up_at: float | None = None
+        """When its link came up since, as long as nothing has failed there again."""
+        self._was_tried = False
+        """Whether something was sent since then."""
         self._ramp: Ramp | None = None
         self._is_shut = False
 
     def note_lost(self, now: float) -> None:
         """The channel can't send any more."""
-        if self._lost_at is None:
+        if self._lost_at is None or (self._up_at is not None and not self._was_tried):
             self._lost_at = now
+        self._up_at = None
 
     def note_back(self, now: float, *, proven: bool) -> None:
         """It can send again.
@@ -61,6 +66,9 @@ class Release:
             proven: the network has taken something: the outage is over. Else its link has come up, and it is tried.
         """
         if self._lost_at is None:
+            return
+        if proven and self._up_at is not None:  # the outage was over then, however long nothing was to be sent
+            self._lost_at = self._up_at = None
             return
         lost_s = now - self._lost_at
         full_per_s = self._pace.peak if self._rate is None else self._rate.per_s
@@ -76,6 +84,8 @@ class Release:
             )
         if proven:
             self._lost_at = None
+        else:
+            self._up_at, self._was_tried = now, False
 
     def ramp(self, now: float) -> Ramp | None:
         """What bounds it now; None for nothing."""
@@ -87,6 +97,7 @@ class Release:
 
     def take(self, now: float) -> None:
         """One was sent."""
+        self._was_tried = True
         if (ramp := self.ramp(now)) is not None:
             ramp.take(now)
 
