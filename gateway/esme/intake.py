@@ -131,6 +131,7 @@ class Submissions:
                 joined, told = await self._store.write(
                     lambda tx: self._save(tx, account, ready, now), n_rows=n_rows, place=Place.DOOR
                 )
+            self._intake.limits.pay(key, len(joined))
             for parts in joined:
                 self._note_joined(parts)
         return [

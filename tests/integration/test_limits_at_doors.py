@@ -21,7 +21,7 @@ from tests.support.esme import connected_esme
 from tests.support.eventually import eventually
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.kannel_rig import open_kannel_rig
-from tests.support.smpp_application import account, serving, submit
+from tests.support.smpp_application import LONG, account, parts_of, serving, submit
 
 pytestmark = pytest.mark.integration
 
@@ -183,6 +183,16 @@ async def test_applications_over_smpp_are_told_in_its_words(tmp_path: Path):
         served.driver.release()
         await eventually(lambda: limits.waiting_of(None).messages == 0)
         assert (await esme.ask(submit())).command_status == 0
+
+
+async def test_a_text_that_comes_in_parts_pays_as_one_message(tmp_path: Path):
+    async with serving(tmp_path / "db", account()) as served, connected_esme(served.port) as esme:
+        limits = served.rig.intake.limits
+        limits.adopt(LimitSettings(by_name={"smpp:hongyan": OwnerLimits(rate=Pace(1, 1.0))}))
+        await esme.bind(BindTransmitter)
+        parts = parts_of(LONG)
+        answers = [(await esme.ask(one)).command_status for one in [*parts, submit()]]
+        assert answers == [0] * len(parts) + [CommandStatus.RTHROTTLED]
 
 
 async def test_kannels_clients_are_told_to_try_later(tmp_path: Path):

@@ -173,6 +173,12 @@ class Limits:
         finally:
             self._add_stored(held, -1)
 
+    def pay(self, key: ApiKey, n: int) -> None:
+        """Have a sender's rate pay for messages that came of what was stored before: texts whose last part is here."""
+        limits = self._limits_of(key)
+        if n and limits.rate is not None:
+            self._bucket("rate", key, limits.rate).take(n, self._clock.monotonic())
+
     # ---- inside ----
 
     def _hold(self, key: ApiKey, drafts: Sequence[Draft]) -> Held:
@@ -180,8 +186,7 @@ class Limits:
         for draft in drafts:
             octets += weigh_message(draft.message)
         self._check(key, limits, n, octets)
-        if limits.rate is not None:
-            self._bucket("rate", key, limits.rate).take(n, self._clock.monotonic())
+        self.pay(key, n)
         held = Held("" if limits.bounds is _ANY else key.id, n, octets)
         self._add_stored(held, 1)
         return held
