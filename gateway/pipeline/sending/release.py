@@ -67,7 +67,7 @@ class Release:
         """
         if self._lost_at is None:
             return
-        if proven and self._up_at is not None:  # the outage was over then, however long nothing was to be sent
+        if proven and self._up_at is not None:  # it was over then, however long nothing was to be sent
             self._lost_at = self._up_at = None
             return
         lost_s = now - self._lost_at
