@@ -38,7 +38,7 @@ def write_line(alarm: Alarm, template: str) -> str:
     """One alarm by a template; what it does not have leaves no gap."""
     line = " ".join(_FIELD.sub(lambda field: _value(alarm, field[1]), template).split())
     line = re.sub(r" ([:;,.])", r"\1", line)
-    return re.sub(r"[\s:;,(–-]+$", "", line) or alarm.name
+    return line.rstrip(" :;,(–-") or alarm.name
 
 
 def write_text(receiver: Receiver, alarms: Sequence[Alarm], n_left_out: int, cut: Cut) -> str:

@@ -121,7 +121,9 @@ class Probes:
 
         async def op(tx: Tx) -> None:
             await save_probe(tx, name, result)
-            if result.ok:
+            if result.ok or all(
+                one.channel != name for one in self._probes
+            ):  # nobody would clear it any more
                 await clear_alarm(tx, self._clock, AlarmKind.PROBE, name)
             else:
                 await raise_alarm(tx, self._clock, AlarmKind.PROBE, name, f"A probe failed. {result.detail}")

@@ -136,7 +136,7 @@ class FailureWatch:
         place = max(self._seq or 0, newest - (LOOKED_BACK if self._seq is None else MOST_READ))
         while lines := await self._store.read(partial(load_lines, after_seq=place, limit=AT_ONCE)):
             self._count(lines.octets)
-            place = lines.last_seq
+            self._seq = place = lines.last_seq  # at once: what is counted must not be counted again
         self._seq = place
 
     def _count(self, octets: bytes) -> None:

@@ -192,6 +192,16 @@ async def test_a_paused_channel_is_not_probed_and_alarms_of_probes_that_are_gone
         assert await alarms(rig) == []
 
 
+async def test_a_probe_that_ends_when_its_channel_is_not_probed_any_more_leaves_no_alarm(tmp_path):
+    async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig:
+        probes = make_probes(rig, PROBE)
+        await probes.look()
+        probes.adopt(())
+        await probes.look()
+        await probes.take(PROBE, ProbeResult(at=rig.clock.now(), ok=False, detail="Too late."))
+        assert await alarms(rig) == [], "nobody would ever clear it"
+
+
 async def test_results_are_bounded(tmp_path):
     async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig:
         probes = make_probes(rig, PROBE)

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from drivers.base import FaultKind, ReceiptState
+from gateway.errors import StoreError
 from gateway.model.alarm import Alarm, AlarmKind
 from gateway.pipeline.alarms import raise_alarm
 from gateway.settings.carriers import CarrierSettings
 from gateway.store.alarms import list_alarms
+from gateway.store.events import Lines, load_lines
 from gateway.store.ports import Tx
+from gateway.timeline import failures
 from gateway.timeline.failures import FailureWatch
 from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import Rig, receipt, running
@@ -93,3 +96,30 @@ async def test_an_alarm_from_before_the_start_that_does_not_go_on_is_cleared(tmp
 
         await rig.store.write(leave)
         assert await look(rig, FailureWatch(rig.store, rig.clock)) == []
+
+
+async def test_what_was_counted_before_the_store_failed_is_not_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = ScriptedDriver("carrier-a", capacity=50)
+    async with running(tmp_path / "s.db", driver) as rig:
+        for n in range(30):
+            driver.verdicts[number("133", n)] = refused(FaultKind.PERMANENT, "smpp_0x45")
+            await rig.send(number("133", n))
+        await rig.settled()
+        n_read = 0
+
+        async def load_some(tx: Tx, after_seq: int, limit: int) -> Lines | None:
+            nonlocal n_read
+            n_read += 1
+            if n_read == 4:
+                raise StoreError("the disk is full")
+            return await load_lines(tx, after_seq, limit)
+
+        monkeypatch.setattr(failures, "AT_ONCE", 25)
+        monkeypatch.setattr(failures, "load_lines", load_some)
+        watch = FailureWatch(rig.store, rig.clock, CARRIERS)
+        with pytest.raises(StoreError):
+            await watch.look()
+        (alarm,) = await look(rig, watch, 2)
+        assert alarm.detail.startswith("30 of 30 messages failed")

@@ -13,6 +13,7 @@ from standardwebhooks import WebhookVerificationError
 
 from drivers.base import Encoding, InboundPart
 from gateway.model.events import make_event
+from gateway.store.alarms import list_alarms
 from gateway.store.ports import Tx
 from tests.support.application import Application, application
 from tests.support.fake_driver import accepted
@@ -321,3 +322,24 @@ async def test_a_restart_forgets_nothing(tmp_path: Path, app: Application):
         later = await hooks.send()
         await hooks.rig.until(lambda: any(read(call)["data"]["id"] == later.id for call in app.calls))
     assert types(app.calls)[:3] == ["message.queued", "message.queued", "message.sent"]
+
+
+async def test_an_event_that_can_not_be_told_does_not_hold_up_those_behind_it(
+    hooks: WebhookRig, app: Application
+):
+    await hooks.subscribe(app.url, "message.sent", "message.undelivered")
+    hooks.driver.script.extend([accepted("r1"), accepted("r2")])
+    damaged = await hooks.send()
+    await hooks.rig.until(partial(n_calls, app, 1))
+
+    async def op(tx: Tx) -> None:
+        await tx.execute("UPDATE messages SET body = ? WHERE id = ?", (b"\xff\x00", damaged.id))
+        tx.record(make_event("message.undelivered", hooks.clock.now(), damaged.id, {"id": damaged.id}))
+
+    await hooks.rig.store.write(op)
+    good = await hooks.send()
+    await hooks.rig.until(partial(n_calls, app, 2))
+    assert read(app.calls[1])["data"]["id"] == good.id
+    [alarm] = await hooks.rig.store.read(lambda tx: list_alarms(tx, limit=10))
+    assert (alarm.kind, alarm.subject) == ("internal_error", "webhooks")
+    assert damaged.id in alarm.detail

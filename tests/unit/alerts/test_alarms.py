@@ -214,6 +214,13 @@ def test_what_an_alarm_does_not_have_leaves_no_gap():
     assert write_line(named, "{alertname} {instance}: {summary}") == "A: d"
 
 
+@pytest.mark.timeout(10)
+def test_a_line_of_marks_is_written_at_once():
+    marks = ":" * 1_000_000
+    assert write_line(alarm(labels={"alertname": f"{marks}x"}), "{alertname}") == f"{marks}x"
+    assert write_line(alarm(labels={"alertname": f"x{marks} (–"}), "{alertname}") == "x"
+
+
 def test_several_alarms_share_a_text_and_those_that_do_not_fit_are_counted():
     alarms = [
         alarm(fingerprint=str(n), labels={"alertname": "Down", "instance": f"web-{n}"}) for n in range(143)
