@@ -206,16 +206,19 @@ class Caller:
         )
 
     def _disable(self, lane: Lane, webhook: Webhook, why: str, answer: Answer, now: datetime) -> Missed:
-        reason = f"{why}; the last fault: {answer.fault}"
+        reason, is_news = f"{why}; the last fault: {answer.fault}", False
 
         async def save(tx: Tx) -> None:
-            if await disable_webhook(tx, webhook.id, reason, now):
+            nonlocal is_news  # other calls may be under way that are missed, too
+            if is_news := await disable_webhook(tx, webhook.id, reason, now):
                 told = {"id": webhook.id, "name": webhook.name, "reason": reason}
                 tx.record(make_event("webhook.disabled", now, webhook.id, told))
             await bury_some(tx, lane, f"the webhook is disabled: {reason}", now)
 
         def then() -> None:
             self._directory.note_disabled(webhook.id, reason, now)
+            if not is_news:
+                return
             self._metrics.webhooks_disabled.inc()
             _log.error("webhook %s is disabled and not called any more: %s", webhook.name, reason)
 

@@ -209,6 +209,22 @@ async def test_gone_disables_at_once(hooks: WebhookRig, app: Application):
     assert len(app.calls) == 1
 
 
+async def test_calls_that_are_refused_together_disable_once(
+    hooks: WebhookRig, app: Application, caplog: pytest.LogCaptureFixture
+):
+    app.default_status = 410
+    app.open.clear()
+    await hooks.subscribe(app.url, "message.queued")
+    for _ in range(3):
+        await hooks.send()
+    await hooks.rig.until(partial(n_calls, app, 3))
+    app.open.set()
+    await hooks.rig.until(partial(hooks.owes, pending=0, dead=3))
+    await hooks.rig.settled()
+    assert hooks.rig.metrics.webhooks_disabled._value.get() == 1
+    assert caplog.text.count("is disabled and not called any more") == 1
+
+
 async def test_it_moves_and_what_it_is_owed_goes_along_at_once_in_order(hooks: WebhookRig, app: Application):
     async with application() as other:
         app.default_status = 503
