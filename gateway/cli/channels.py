@@ -31,7 +31,7 @@ class Action(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(epilog=example("hongyan channels --json"))(channels)
-    app.command(epilog=example("hongyan channel sim-1 ussd '*100#'"))(channel)
+    app.command(epilog=example("hongyan channel sim-1 test +8613800138000"))(channel)
 
 
 def channels(url: Url = DEFAULT_URL, key: Key = "", as_json: Json = False) -> None:

@@ -29,6 +29,8 @@ class AlarmKind(StrEnum):
     """Many messages fail in one way, and have something in common. Subject: the code, and what they have in common."""
     PROBE = "probe"
     """A probe of a channel did not arrive in time. Subject: the channel."""
+    WEBHOOK = "webhook"
+    """A webhook is not called any more, because nobody heard. Subject: its id."""
     INTERNAL_ERROR = "internal_error"
     """Our own code failed on something, which was set aside. Subject: where."""
 

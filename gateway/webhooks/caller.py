@@ -10,11 +10,13 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from gateway.clock import Clock
+from gateway.model.alarm import AlarmKind
 from gateway.model.events import make_event
 from gateway.model.webhook import Webhook
 from gateway.outbox.call import Answer, Sessions
 from gateway.outbox.deliver import AtOnce, Deliverer, Missed, Patience, Taken
 from gateway.outbox.outcall import OutCall
+from gateway.pipeline.alarms import raise_alarm
 from gateway.store.outbox import Lane, Owed
 from gateway.store.outbox_gone import bury_some, drop_some
 from gateway.store.ports import Store, Tx
@@ -38,6 +40,9 @@ PATIENCE: Final = Patience(
     rest_longest_s=600.0,
 )
 """5 s, 10 s, 20 s ... 4 hours, until it is given up."""
+_REMEDY: Final = (
+    "Mend its receiver, then `hongyan webhooks update NAME --enable` and `hongyan webhooks retry NAME`."
+)
 _log = logging.getLogger(__name__)
 
 
@@ -213,6 +218,8 @@ class Caller:
             if is_news := await disable_webhook(tx, webhook.id, reason, now):
                 told = {"id": webhook.id, "name": webhook.name, "reason": reason}
                 tx.record(make_event("webhook.disabled", now, webhook.id, told))
+                detail = f"The webhook {webhook.name} is not called any more: {reason}. {_REMEDY}"
+                await raise_alarm(tx, self._clock, AlarmKind.WEBHOOK, webhook.id, detail)
             await bury_some(tx, lane, f"the webhook is disabled: {reason}", now)
 
         def then() -> None:

@@ -13,9 +13,11 @@ from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.ids import make_id
 from gateway.model.actor import Actor
+from gateway.model.alarm import AlarmKind
 from gateway.model.events import make_event
 from gateway.model.webhook import TEST_TYPE, Webhook, find_type_fault
 from gateway.outbox.call import host_of
+from gateway.pipeline.alarms import clear_alarm
 from gateway.store.outbox_gone import (
     Kept,
     count_of_owners,
@@ -138,6 +140,7 @@ class WebhookDesk:
         after = msgspec.structs.replace(before, **fields, updated_at=now)
         if after.enabled and not before.enabled:
             after = msgspec.structs.replace(after, reason=None, disabled_at=None, failing_since=None)
+            await clear_alarm(tx, self._clock, AlarmKind.WEBHOOK, webhook_id, by=by)
         elif before.enabled and not after.enabled:
             after = msgspec.structs.replace(after, reason=f"disabled by {by}", disabled_at=now)
         self.check(after)
@@ -155,6 +158,7 @@ class WebhookDesk:
         """
         webhook = await _find(tx, webhook_id)
         await delete_webhook(tx, webhook_id)
+        await clear_alarm(tx, self._clock, AlarmKind.WEBHOOK, webhook_id, by=by)
         owner = owner_of_webhook(webhook_id)
         await forget_secrets(tx, owner)
         await move_owner(tx, DOOR, owner, host_of(webhook.url))

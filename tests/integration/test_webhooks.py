@@ -207,6 +207,15 @@ async def test_gone_disables_at_once(hooks: WebhookRig, app: Application):
     _, shown = await hooks.call("GET", f"/webhooks/{webhook_id}")
     assert (shown["enabled"], "410 Gone" in shown["reason"]) == (False, True)
     assert len(app.calls) == 1
+    _, page = await hooks.call("GET", "/alarms")
+    (alarm,) = page["items"]
+    assert (alarm["kind"], alarm["subject"]) == ("webhook", webhook_id)
+    assert shown["name"] in alarm["detail"]
+    assert "410 Gone" in alarm["detail"]
+    await hooks.call("PATCH", f"/webhooks/{webhook_id}", json={"tags": ["a"]})
+    assert (await hooks.call("GET", "/alarms"))[1]["items"], "it is still not called"
+    await hooks.call("PATCH", f"/webhooks/{webhook_id}", json={"enabled": True})
+    assert (await hooks.call("GET", "/alarms"))[1]["items"] == []
 
 
 async def test_calls_that_are_refused_together_disable_once(
