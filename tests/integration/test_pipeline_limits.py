@@ -14,6 +14,7 @@ from gateway.store.load import count_load
 from gateway.store.messages import save_messages
 from gateway.store.ports import CommitFigures, Tx
 from tests.property.test_lifecycle_pipeline import N_STEPS, World, everything, step
+from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import Rig, ScriptedChannel, running
 
 pytestmark = pytest.mark.integration
@@ -42,6 +43,23 @@ async def test_the_count_is_that_of_the_store_at_every_moment(tmp_path: Path, se
                 await step(world, rig, drivers)
                 await rig.settled()
                 await check(rig, limits)
+
+
+async def test_what_the_start_settles_after_a_crash_is_not_taken_off_twice(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    driver.hold()
+    async with running(tmp_path / "s.db", driver) as rig:
+        for n in range(3):
+            await rig.send(to=f"+8613800138{n:03}")
+        await rig.until(lambda: len(driver.submitted) == 3)
+        # As `Gateway.start` has it after a kill -9: those on the wire are settled, then what waits is counted.
+        limits = Limits(rig.clock, valid_for_s=VALID_S)
+        rig.store._on_commit = limits.note
+        await rig.store.write(lambda tx: tx.execute("UPDATE messages SET owner = 'dead'"))
+        await rig.sweeper.recover()
+        await limits.open(rig.store)
+        await check(rig, limits)
+        assert _figures(limits.waiting_of(None)) == (0, 0, {})
 
 
 async def check(rig: Rig, limits: Limits) -> None:

@@ -109,6 +109,7 @@ class Limits:
         self._clock = clock
         self._settings = settings
         self._refused = refused
+        self._valid_for_s = valid_for_s
         self._load = Load(valid_for_s)
         self._storing = _NOTHING
         self._storing_of: dict[str, tuple[int, int]] = {}
@@ -116,7 +117,11 @@ class Limits:
         self._names: dict[str, str] = {}
 
     async def open(self, store: Store) -> None:
-        """Count what waits already; nobody else may write meanwhile."""
+        """Count what waits already; nobody else may write meanwhile.
+
+        What commits told before is in the store by now: of what a crash left, those that wait no more.
+        """
+        self._load = Load(self._valid_for_s)
         await count_load(store, self._load)
 
     def adopt(self, settings: LimitSettings) -> None:
