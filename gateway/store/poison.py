@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from gateway.clock import format_ms
 from gateway.store.body import EMPTY_BODY, is_readable
+from gateway.store.messages import find_message
 from gateway.store.ports import Tx
 from gateway.store.queue import READY
 from gateway.store.sequences import leave_unread
@@ -59,6 +60,9 @@ async def end_unread(tx: Tx, message_id: str, owner: str | None, error: str, now
         await save_aside(tx, message_id, "", "body", body, error, now)
         await tx.execute("UPDATE messages SET body = ? WHERE id = ?", (EMPTY_BODY, message_id))
     await leave_unread(tx, message_id)
+    # By what can be read of it now: of a damaged one, its sender and what it said are not known any more.
+    if (message := await find_message(tx, message_id)) is not None:
+        tx.count_waiting(message, -1)
     return Ended(recipient, status)
 
 

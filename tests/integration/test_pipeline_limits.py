@@ -62,6 +62,21 @@ async def test_what_the_start_settles_after_a_crash_is_not_taken_off_twice(tmp_p
         assert _figures(limits.waiting_of(None)) == (0, 0, {})
 
 
+async def test_one_that_is_ended_unread_does_not_wait_for_ever(tmp_path: Path):
+    async with running(tmp_path / "s.db", ScriptedDriver("a"), started=False) as rig:
+        limits = Limits(rig.clock, valid_for_s=VALID_S)
+        rig.store._on_commit = limits.note
+        damaged = await rig.send()
+        await rig.send(to="+8613800138001")
+        await rig.store.write(
+            lambda tx: tx.execute("UPDATE messages SET body = ? WHERE id = ?", (b"\xff\x00", damaged.id))
+        )
+        await rig.start()
+        await rig.until(lambda: limits.waiting_of(None).messages == 0)
+        assert (await rig.message(damaged.id)).status == "failed"
+        assert not limits.waiting_of(None).since, "by its age all doors would be shut"
+
+
 async def check(rig: Rig, limits: Limits) -> None:
     there = Load(VALID_S)
     there.note(coming(message, 1) for message in await everything(rig) if message.status in WAITING)
