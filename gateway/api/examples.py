@@ -155,8 +155,52 @@ _MESSAGE: Final = {
     "events": [],
 }
 
+_TOLD: Final = {
+    "received": 3,
+    "told": 2,
+    "known": 1,
+    "held": 0,
+    "silent": 0,
+    "unrouted": 0,
+    "failed": 0,
+    "messages": ["01m8p1p1qy7ydym9xyevt2vd5t"],
+}
+_DELIVERY: Final = {
+    "id": "000000000000d30v74trg83wmw",
+    "type": "message.delivered",
+    "about": "01m8p1m40d9fyrzz5a49pw2k49",
+    "status": "pending",
+    "attempts": 2,
+    "created_at": "2026-11-30T09:21:52Z",
+    "next_at": "2026-11-30T09:22:12Z",
+    "delivered_at": None,
+    "dead_at": None,
+    "fault": "status 503",
+}
+_OPEN_ALARM: Final = {
+    "id": "01m8p1q32wbkgbe83qx7vqh8gj",
+    "kind": "probe",
+    "subject": "carrier-a",
+    "detail": "A probe failed. It was not delivered within 120 s.",
+    "raised_at": "2026-11-30T09:21:52Z",
+}
+
 ANSWERS: Final[Mapping[str, Any]] = {
     "send_message": _MESSAGE,
+    "get_message": _MESSAGE,
+    "get_messages": {"items": [_MESSAGE], "next": None},
+    "cancel": _MESSAGE | {"status": "canceled"},
+    "resend": _MESSAGE,
+    "get_alarms": {"items": [_OPEN_ALARM], "next": None},
+    "clear_alarm": _OPEN_ALARM,
+    "get_number_carrier": {
+        "carrier": "unicom",
+        "title": "中国联通",
+        "kind": "mobile",
+        "source": "api",
+        "detail": "It was set by hand. Its range +86138 was given to cmcc.",
+    },
+    "retry_delivery": _DELIVERY | {"fault": None, "attempts": 0},
     "send_batch": {
         "batch_id": "01m8p1q32wbkgbe83qx7vqh8gj",
         "accepted": 1,
@@ -189,16 +233,8 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "n_delivered": 1,
         "delivery_rate": 1.0,
     },
-    "take_from_alertmanager": {
-        "received": 3,
-        "told": 2,
-        "known": 1,
-        "held": 0,
-        "silent": 0,
-        "unrouted": 0,
-        "failed": 0,
-        "messages": ["01m8p1p1qy7ydym9xyevt2vd5t"],
-    },
+    "take_from_alertmanager": _TOLD,
+    "take_from_grafana": _TOLD,
     "get_costs": {
         "items": [
             {
@@ -251,24 +287,8 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "change_webhook": _WEBHOOK,
     "rotate_secret": _WEBHOOK | {"secret": _SECRET},
     "get_webhooks": {"items": [_WEBHOOK], "next": None},
-    "test_webhook": {"heard": False, "status": 503, "fault": "it answered with status 503", "seconds": 0.12},
-    "get_deliveries": {
-        "items": [
-            {
-                "id": "000000000000d30v74trg83wmw",
-                "type": "message.delivered",
-                "about": "01m8p1m40d9fyrzz5a49pw2k49",
-                "status": "pending",
-                "attempts": 2,
-                "created_at": "2026-11-30T09:21:52Z",
-                "next_at": "2026-11-30T09:22:12Z",
-                "delivered_at": None,
-                "dead_at": None,
-                "fault": "it answered with status 503",
-            }
-        ],
-        "next": None,
-    },
+    "test_webhook": {"heard": False, "status": 503, "fault": "status 503", "seconds": 0.12},
+    "get_deliveries": {"items": [_DELIVERY], "next": None},
     "reload_config": {
         "adopted": ["opt_out.keywords", "prices"],
         "channels": [{"name": "carrier-b", "change": "changed"}, {"name": "sim-4", "change": "added"}],
