@@ -14,7 +14,7 @@ from yarl import URL
 from gateway.model.webhook import MAX_URL_CHARS
 from gateway.outbox.egress import Egress, TargetRefused
 
-_FORM: Final = re.compile(r"(?i:https?)://[^\s/?#][!-~]*")
+_FORM: Final = re.compile(r"(?i:https?)://(?![/?#])[!-~]+")
 _LOCAL: Final = "localhost"
 """Always this machine, whoever is asked (RFC 6761 section 6.3)."""
 

@@ -11,9 +11,12 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import NamedTuple
 
+from drivers.broken import INTERNAL_ERROR, where_broke
 from gateway.clock import Clock
 from gateway.errors import StaleWrite, StoreError, StoreUnavailable
 from gateway.model.events import Event
+from gateway.model.message import MessageError
+from gateway.pipeline.sending.poison import raise_internal
 from gateway.store.events import Lines, load_lines
 from gateway.store.ports import Operation, Store, Tx
 from gateway.store.readers import open_reader, save_place
@@ -141,13 +144,29 @@ class TimelineReader:
         return SAVE_S if self._seq > self._saved else SEEN_S
 
     async def _read(self, lines: Lines | None) -> None:
-        taken = await self._take(lines.events) if lines is not None else None
+        taken = await self._take_all(lines.events) if lines is not None else None
         seq = lines.last_seq if lines is not None else self._seq
         if taken is not None or lines is None or self._is_time_to_save(seq):
             await self._save(seq, taken.save if taken else None)
         self._seq = seq
         if taken is not None:
             taken.then()
+
+    async def _take_all(self, events: Sequence[Event]) -> Taken | None:
+        """What the reader makes of a batch. An event on which our own code fails is left out, with an alarm."""
+        try:
+            return await self._take(events)
+        except StoreError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a supervisor: it would break on the same event after each start
+            where = where_broke(exc)
+        if len(events) > 1:
+            return _join([taken for event in events if (taken := await self._take_all([event])) is not None])
+        (event,) = events
+        what = event.subject if event.type.startswith("message.") else f"event {event.seq}"
+        _log.error("%s: nobody is told of a %s of %s: %s", self._name, event.type, what, where)
+        error = MessageError(code=INTERNAL_ERROR, detail=f"Nobody is told of its {event.type}: {where}.")
+        return Taken(lambda tx: raise_internal(tx, self._clock, self._name, what, error))
 
     def _is_time_to_save(self, seq: int) -> bool:
         return seq - self._saved >= SAVE_EVERY or self._now() - self._saved_at >= SAVE_S
@@ -173,6 +192,20 @@ class TimelineReader:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _join(parts: Sequence[Taken]) -> Taken | None:
+    """All of them as one, in their order."""
+
+    async def save(tx: Tx) -> None:
+        for part in parts:
+            await part.save(tx)
+
+    def then() -> None:
+        for part in parts:
+            part.then()
+
+    return Taken(save, then) if parts else None
 
 
 def _tell_missed(reader: str, n: int) -> None:

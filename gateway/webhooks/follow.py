@@ -10,15 +10,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from drivers.broken import INTERNAL_ERROR, where_broke
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import StoreError
 from gateway.ids import KeyId
 from gateway.model.events import Event
-from gateway.model.message import MessageError
 from gateway.model.webhook import EVENT_TYPES, MESSAGE_TYPES, Webhook
 from gateway.outbox.call import host_of
-from gateway.pipeline.sending.poison import raise_internal
 from gateway.store.events import load_timeline
 from gateway.store.messages import Whole, load_whole
 from gateway.store.outbox import Lane, Owed, save_owed
@@ -121,35 +118,15 @@ class Follower:
         events = [event for event in events if event.type in EVENT_TYPES]
         if not events:
             return None
-        broken: list[tuple[Event, str]] = []
-        owed = await self._make(events, broken)
-        if not (owed or broken):
+        found = await self._store.read(lambda tx: self._find(tx, events))
+        owed = list(self._plan(found, truncate_ms(self._clock.now())))
+        if not owed:
             return None
 
         async def save(tx: Tx) -> None:
             await save_owed(tx, owed)
-            for event, where in broken:
-                error = MessageError(
-                    code=INTERNAL_ERROR, detail=f"Nobody is told of its {event.type}: {where}."
-                )
-                await raise_internal(tx, self._clock, DOOR, _name(event), error)
 
         return Taken(save, self._wake)
-
-    async def _make(self, events: Sequence[Event], broken: list[tuple[Event, str]]) -> list[Owed]:
-        """What events come to. One on which our own code fails is noted, and does not stop the others."""
-        try:
-            found = await self._store.read(lambda tx: self._find(tx, events))
-            return list(self._plan(found, truncate_ms(self._clock.now())))
-        except StoreError:
-            raise
-        except Exception as exc:  # noqa: BLE001 - a supervisor: it would break on the same event after each start
-            where = where_broke(exc)
-        if len(events) > 1:
-            return [owed for event in events for owed in await self._make([event], broken)]
-        _log.error("receivers are not told of a %s of %s: %s", events[0].type, _name(events[0]), where)
-        broken.append((events[0], where))
-        return []
 
     async def _find(self, tx: Tx, events: Sequence[Event]) -> _Found:
         webhooks = await self._directory.find_enabled(tx)
@@ -194,11 +171,6 @@ class Follower:
             created_at=now,
             give_up_at=now + self._terms.retry_for,
         )
-
-
-def _name(event: Event) -> str:
-    """What an event is about, to people; never a number."""
-    return event.subject if event.type in MESSAGE_TYPES else f"event {event.seq}"
 
 
 async def _load(tx: Tx, wanted: list[tuple[Event, list[Webhook]]], called: set[str]) -> _Found:

@@ -18,6 +18,7 @@ from gateway.settings.kannel import KannelAccountSettings
 from gateway.settings.secrets import Secret
 from gateway.store.kannel import find_wishes, forget_wishes
 from gateway.store.outbox import Busy, find_due
+from gateway.store.ports import Tx
 from tests.support.application import Application, application
 from tests.support.fake_driver import ScriptedDriver, accepted, refused, uncertain
 from tests.support.gateway import PHONE, receipt
@@ -198,3 +199,20 @@ async def test_wishes_are_kept_while_their_message_lives(kannel: KannelRig, app:
     # Its last report may be under way.
     assert await kannel.rig.store.write(lambda tx: forget_wishes(tx, soon, "", 10)) == (0, waiting.id)
     assert await kannel.rig.store.write(lambda tx: forget_wishes(tx, later, "", 10)) == (1, waiting.id)
+
+
+async def test_a_report_on_which_we_fail_does_not_hold_up_others(kannel: KannelRig, app: Application):
+    kannel.driver.script.extend([accepted("r1"), accepted("r2")])
+    for _ in range(2):
+        await send(kannel, dlr(app, "d=%d&id=%I"))
+    await kannel.rig.until(lambda: len(app.calls) == 2)
+    damaged, good = await kannel.messages()
+
+    async def damage(tx: Tx) -> None:
+        await tx.execute("UPDATE kannel_wishes SET wish = ? WHERE message_id = ?", (b"\xff", damaged.id))
+
+    await kannel.rig.store.write(damage)
+    await kannel.driver.report(receipt("r1"))
+    await kannel.driver.report(receipt("r2"))
+    await kannel.rig.until(lambda: len(app.calls) == 3)
+    assert app.paths[-1] == f"/?d=1&id={good.id}"

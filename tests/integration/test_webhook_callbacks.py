@@ -124,6 +124,8 @@ async def test_what_nobody_could_tell_before_a_crash_is_told_after_it(tmp_path: 
     [
         ("https://user:pw@example.com/x", "leave them out"),
         ("http://example.com/a b", "without spaces"),
+        ("http://\u24600.0.0.1/", "in ASCII"),
+        ("http://\x01/", "without spaces"),
         ("http://:80/", "no host"),
         ("http://example.com:99999/", "a port that is none"),
         ("https://example.com/x#part", "never sent"),
