@@ -144,7 +144,10 @@ class FailureWatch:
         outcomes: Counter[_Alike] = Counter()
         carriers = self._carriers()
         for minute, status, fields in _LINE.findall(octets):
-            one = _decode(b"{" + fields)
+            try:
+                one = _decode(b"{" + fields)
+            except msgspec.DecodeError:
+                continue  # not as we write them; the watch would break on it after each start
             outcomes[
                 minute, status, one.to[:_SEEN], len(one.to), one.channel, one.tags, one.category, one.error
             ] += 1

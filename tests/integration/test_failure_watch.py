@@ -9,6 +9,7 @@ import pytest
 from drivers.base import FaultKind, ReceiptState
 from gateway.errors import StoreError
 from gateway.model.alarm import Alarm, AlarmKind
+from gateway.model.events import make_event
 from gateway.pipeline.alarms import raise_alarm
 from gateway.settings.carriers import CarrierSettings
 from gateway.store.alarms import list_alarms
@@ -123,3 +124,13 @@ async def test_what_was_counted_before_the_store_failed_is_not_counted_twice(
             await watch.look()
         (alarm,) = await look(rig, watch, 2)
         assert alarm.detail.startswith("30 of 30 messages failed")
+
+
+async def test_an_event_that_can_not_be_read_does_not_end_the_watch(tmp_path: Path) -> None:
+    async with running(tmp_path / "s.db", ScriptedDriver("carrier-a")) as rig:
+
+        async def leave(tx: Tx) -> None:
+            tx.record(make_event("message.failed", rig.clock.now(), "x", {"id": "x"}))
+
+        await rig.store.write(leave)
+        assert await look(rig, FailureWatch(rig.store, rig.clock, CARRIERS), 2) == []
