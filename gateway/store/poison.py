@@ -6,8 +6,11 @@ Everything else writes messages by `gateway.store.changes`. A message that can't
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
+
+import msgspec
 
 from gateway.clock import format_ms
 from gateway.store.body import EMPTY_BODY, is_readable
@@ -61,8 +64,9 @@ async def end_unread(tx: Tx, message_id: str, owner: str | None, error: str, now
         await tx.execute("UPDATE messages SET body = ? WHERE id = ?", (EMPTY_BODY, message_id))
     await leave_unread(tx, message_id)
     # By what can be read of it now: of a damaged one, its sender and what it said are not known any more.
-    if (message := await find_message(tx, message_id)) is not None:
-        tx.count_waiting(message, -1)
+    with suppress(ValueError, LookupError, TypeError, msgspec.MsgspecError):  # not even that
+        if (message := await find_message(tx, message_id)) is not None:
+            tx.count_waiting(message, -1)
     return Ended(recipient, status)
 
 

@@ -128,6 +128,23 @@ async def test_one_that_can_not_even_be_read_is_ended_unread(tmp_path: Path):
         assert octets == b"\xff\x00"
 
 
+async def test_one_whose_row_makes_no_sense_even_without_what_it_says_stops_nobody(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver, policy=POLICY, started=False) as rig:
+        poison, _ = await send_all(rig)
+        await rig.store.write(
+            lambda tx: tx.execute(
+                "UPDATE messages SET body = ?, created_at = 'never' WHERE id = ?", (b"\xff\x00", poison.id)
+            )
+        )
+        await rig.start()
+        await driver.until_submitted(99)
+        sql = "SELECT status FROM messages WHERE id = ?"
+        assert await rig.store.read(lambda tx: tx.fetch(sql, (poison.id,))) == [("failed",)]
+        later = await rig.send(to=CLEAN[0])
+        await rig.until_status(later, "sent")
+
+
 async def test_one_that_can_not_be_read_lets_go_of_those_behind_it_in_its_sequence(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver, policy=POLICY, started=False) as rig:

@@ -196,6 +196,10 @@ class Scheduler:
             self.wake()
         except StoreError as exc:
             await self._wait_for_store(exc)
+        except Exception as exc:  # noqa: BLE001 - it can't even be set aside; the others go on
+            _log.error("a message could not be set aside: %s", where_broke(exc))
+            await asyncio.sleep(STORE_RETRY_S)
+            self.wake()
 
     async def _claim_one(self, message_id: str) -> None:
         self.wake()
