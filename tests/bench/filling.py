@@ -7,6 +7,7 @@ are what the product writes.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -81,6 +82,7 @@ class _Sqlite(_Database):
     async def close(self) -> None:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
+        os.sync()  # or the daemon's first commit waits until the disk has all of it
 
 
 class _Postgres(_Database):
