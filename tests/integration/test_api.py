@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from io import BytesIO
 
 import pytest
@@ -22,7 +23,8 @@ pytestmark = pytest.mark.integration
 
 
 def path_of(path: str) -> str:
-    return path.replace("{id}", make_id()).replace("{name}", "sim-1").replace("{number}", "+8613800138000")
+    names = {"{name}": "sim-1", "{number}": "+8613800138000"}
+    return re.sub(r"\{\w+\}", lambda found: names.get(found[0]) or make_id(), path)
 
 
 @pytest.mark.parametrize(

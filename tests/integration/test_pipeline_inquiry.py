@@ -358,7 +358,7 @@ async def test_a_bind_is_asked_unless_its_settings_say_never(
 
             await until("sent")
             names = {task.get_name() for task in asyncio.all_tasks()}
-            assert any(name.startswith("inquiry") for name in names) == (status == "delivered")
+            assert any(name.startswith("attendant") for name in names) == (status == "delivered")
             clock.advance(HOUR_S)
             await until(status)
             counted = (

@@ -162,10 +162,10 @@ async def test_a_claim_that_a_stop_finds_on_its_way_is_no_segment_of_unknown_fat
 ):
     claiming, claim = threading.Event(), Scheduler._claim
 
-    async def slow_claim(*args: Any) -> Any:
+    async def slow_claim(*args: Any, **options: Any) -> Any:
         claiming.set()
         time.sleep(0.1)  # noqa: ASYNC251 - operations run on the writer's thread
-        return await claim(*args)
+        return await claim(*args, **options)
 
     async with SmscPeer() as peer:
         config = tmp_path / "hongyan.toml"

@@ -19,7 +19,7 @@ from gateway.clock import SystemClock
 from gateway.runtime.first_start import make_first_key
 from gateway.runtime.stores import opened_store
 
-START_S = 20.0
+START_S = 60.0
 STOP_S = 30.0
 COMMAND = [sys.executable, "-c", "import sys; from gateway.cli.main import main; sys.exit(main())"]
 
