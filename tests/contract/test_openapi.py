@@ -12,6 +12,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.failures import AcceptedNegativeData, FailureGroup
 
 from gateway.api.openapi import make_document
 from gateway.api.routes import ROUTES
@@ -88,7 +89,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedApi]:
 )
 def test_answers_are_as_described(case, served):
     checks = [check for check in CHECKED if check.__name__ not in EXCUSED.get(case.operation.path, ())]
-    case.call_and_validate(base_url=served.url, headers=served.headers, checks=checks)
+    try:
+        case.call_and_validate(base_url=served.url, headers=served.headers, checks=checks)
+    except FailureGroup as failures:
+        if not all(was_not_sent(failure, case) for failure in failures.exceptions):
+            raise
+
+
+def was_not_sent(failure: BaseException, case: Any) -> bool:
+    """Whether all that is wrong is a parameter which is not declared and has no value, so that it is in no URL."""
+    if not isinstance(failure, AcceptedNegativeData) or "query: violates `additionalProperties`" not in str(
+        failure
+    ):
+        return False
+    declared = {parameter["name"] for parameter in case.operation.definition.raw.get("parameters", ())}
+    return all(name in declared or value in ({}, [], None) for name, value in (case.query or {}).items())
 
 
 GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
