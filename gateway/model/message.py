@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -36,6 +37,10 @@ class SegmentStatus(StrEnum):
     UNDELIVERED = "undelivered"
     FAILED = "failed"
     UNCERTAIN = "uncertain"
+
+
+DEFAULT_BRAND: Final = "default"
+"""In whose name messages go that name no other brand."""
 
 
 class Category(StrEnum):
@@ -94,6 +99,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         key_id: the API key that sent it; None for the gateway's own.
         sequence: messages to one recipient with the same one go one after the other.
         carrier_options: what it brings along for its carrier, in every segment; only drivers read it.
+        brand: in whose name it goes.
+        template: whose text it is, where the client said so.
+        policy: what rules said of it when it came in: JSON of `gateway.policy.decision.Finding`; empty for nothing.
         source_address: what the handset is to see as sender, where the channel can choose; None for the channel's own.
         owner: the instance that is sending it; None while nobody is.
         epoch: how often it was claimed: with the owner, what a write must name that builds on a claim.
@@ -131,6 +139,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     sequence: str | None = None
     carrier_options: str | None = None
     source_address: str | None = None
+    brand: str = DEFAULT_BRAND
+    template: str | None = None
+    policy: bytes = b""
     owner: str | None = None
     epoch: int = 0
 

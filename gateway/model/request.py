@@ -63,6 +63,8 @@ class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omi
         reference: your own id.
         sequence: messages to one recipient with the same name here go one after the other: the next when the one before
             is with the network, or has ended.
+        brand: in whose name it goes; one of those that the config gives to your key. Null for the first of them.
+        template: the name of the template that the text was made from.
         tags: words to find the message by.
         data: octets of a binary message in hex, in place of ``text``.
         udh: the header of a binary message in hex, with its length octet.
@@ -83,6 +85,8 @@ class CommonFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omi
     callback_url: Annotated[str, Meta(max_length=2_000, pattern=_HTTP)] | None = None
     reference: Annotated[str, Meta(max_length=200)] | None = None
     sequence: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    brand: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    template: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     tags: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
     data: Annotated[str, Meta(max_length=280, pattern=_HEX)] | None = None
     udh: Annotated[str, Meta(max_length=280, pattern=_HEX)] | None = None

@@ -1,1 +1,1 @@
-"""Who may be sent what: pure decisions."""
+"""Rules of who may get what, and when: decision, subject, chain, rules; beside them texts and words of replies."""

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from gateway.ids import KeyId
-from gateway.model.message import Message
+from gateway.model.message import DEFAULT_BRAND, Message
 
 _IS_ASCII: Final = "a"
 _IS_UTF16: Final = "u"
@@ -28,7 +28,7 @@ class Body(
         "payload": "p", "text": "t", "text_is": "i", "data": "d", "udh": "u", "sender": "s", "encoding": "e",
         "flash": "f", "schedule_at": "at", "valid_for_s": "v", "callback_url": "cb", "concat_ref": "c",
         "key_id": "k", "source_address": "sa", "carrier_options": "o", "priority": "pr",
-        "sequence": "sq",
+        "sequence": "sq", "brand": "b", "template": "tp", "policy": "po",
     },
 ):  # fmt: skip
     """See `gateway.model.message.Message` for the fields.
@@ -56,6 +56,9 @@ class Body(
     carrier_options: str | None = None
     priority: int = 5
     sequence: str | None = None
+    brand: str = DEFAULT_BRAND
+    template: str | None = None
+    policy: bytes = b""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -91,6 +94,9 @@ def encode_body(message: Message, payload: bytes) -> bytes:
             carrier_options=message.carrier_options,
             priority=message.priority,
             sequence=message.sequence,
+            brand=message.brand,
+            template=message.template,
+            policy=message.policy,
         )
     )
 
