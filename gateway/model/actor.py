@@ -19,6 +19,8 @@ class ActorKind(StrEnum):
     """An application at another door than the API: an SMPP account, a Kannel account."""
     COMMAND_LINE = "cli"
     """Whoever runs a command on the gateway's machine that works on the store itself."""
+    PERSON = "person"
+    """Somebody who wrote to us: a recipient who opts out. The number is what the deed is about, and is not repeated."""
     SYSTEM = "system"
     """The gateway, of its own accord."""
 
@@ -28,11 +30,13 @@ class Actor(NamedTuple):
 
     Args:
         name: of the key (no two keys ever have the same), the account with its door (``smpp:alice``), the login name
-            of the process on the command line; empty for the gateway itself.
+            of the process on the command line; empty for the gateway itself and for persons who write to us.
+        origin: from where: the door and the address there, such as ``api 203.0.113.7``; the audit trail has it.
     """
 
     kind: ActorKind
     name: str = ""
+    origin: str = ""
 
     def __str__(self) -> str:
         """As events have it.
@@ -46,13 +50,16 @@ class Actor(NamedTuple):
 SYSTEM = Actor(ActorKind.SYSTEM)
 
 
-def actor_of(key: ApiKey | None) -> Actor:
+def actor_of(key: ApiKey | None, origin: str = "") -> Actor:
     """Whoever comes with a key.
 
     Args:
+        origin: from where.
         key: None for the gateway's own messages. Accounts of other doors come with one made up for them, whose id is
             the account's with its door: ``smpp:alice``, ``kannel:bob``.
     """
     if key is None:
         return SYSTEM
-    return Actor(ActorKind.ACCOUNT, key.id) if ":" in key.id else Actor(ActorKind.KEY, key.name)
+    if ":" in key.id:
+        return Actor(ActorKind.ACCOUNT, key.id, origin)
+    return Actor(ActorKind.KEY, key.name, origin)
