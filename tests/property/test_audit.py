@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.actor import Actor, ActorKind
-from gateway.model.audit import BEGINNING, AuditEntry, Break, ChainCheck, Head, make_entry
+from gateway.model.audit import BEGINNING, AuditEntry, Break, ChainCheck, Head, hash_entry, make_entry
 
 pytestmark = pytest.mark.property
 
@@ -110,3 +110,18 @@ def test_a_trail_that_was_written_anew_is_found_by_what_was_remembered(
     if any(entry.hash == remembered.hash for entry in other):
         return
     assert check(other, head_of(other), remembered) is not None
+
+
+@given(trails(), st.data())
+def test_who_changes_an_entry_and_makes_its_hash_fit_breaks_the_chain_behind_it(
+    trail: list[AuditEntry], data: st.DataObject
+):
+    at = data.draw(st.integers(0, len(trail) - 1))
+    before = trail[at - 1].hash if at else BEGINNING.hash
+    changed = msgspec.structs.replace(trail[at], actor=data.draw(words))
+    forged = msgspec.structs.replace(changed, hash=hash_entry(before, changed))
+    if forged == trail[at]:
+        return
+    broken = check([*trail[:at], forged, *trail[at + 1 :]], head_of(trail))
+    assert broken is not None
+    assert broken.seq == min(at + 2, len(trail))
