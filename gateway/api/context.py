@@ -12,14 +12,18 @@ from gateway.clock import Clock
 from gateway.errors import Conflict
 from gateway.kannel.door import SendDoor
 from gateway.model.actor import Actor, actor_of
+from gateway.model.audit import NO_DETAILS, Details
 from gateway.model.message import ApiKey
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.batches import Batches
 from gateway.routing.channel import ChannelDirectory
+from gateway.store.audit import record_audit
 from gateway.store.ports import Store
 from gateway.telemetry.metrics import Metrics, make_metrics
 from gateway.views.reloaded import Reloaded
 from gateway.webhooks.desk import WebhookDesk
+
+_MOST_SAID_CHARS = 200
 
 
 async def _nothing_to_reload(_by: Actor) -> Reloaded:
@@ -69,8 +73,23 @@ class Call:
 
     @property
     def actor(self) -> Actor:
-        """Who calls, as the timeline names them."""
-        return actor_of(self.key)
+        """Who calls, as the timeline names them, and from where."""
+        return actor_of(self.key, f"api {name_origin(self.request)}")
+
+    async def audit(self, action: str, subject: str, details: Details = NO_DETAILS) -> None:
+        """Put on record what has its effect outside the store; before it is done."""
+        by, now = self.actor, self.context.clock.now()
+        await self.context.store.write(lambda tx: record_audit(tx, by, action, subject, details, at=now))
+
+
+def name_origin(request: web.Request) -> str:
+    """The address that a request came from; behind a proxy also the one that the proxy names.
+
+    What a proxy names is what a client may have written itself: so both are there.
+    """
+    address, said = request.remote or "unknown", request.headers.get("X-Forwarded-For", "")
+    said = "".join(char for char in said[-_MOST_SAID_CHARS:] if char.isprintable())
+    return f"{address}, forwarded for {said}" if said else address
 
 
 CallHandler = Callable[[Call], Awaitable[web.StreamResponse]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from drivers.base import (
     Accepted,
@@ -140,11 +140,19 @@ class LaneSink:
         await record_event(self._store, make_event(kind, self._clock.now(), self._lane.name, data))
 
 
-async def record_event(store: Store, event: Event) -> None:
-    """Tell of something in the timeline, if the store can; it holds in any case."""
+async def record_event(
+    store: Store, event: Event, also: Callable[[Tx], Awaitable[object]] | None = None
+) -> None:
+    """Tell of something in the timeline, if the store can; it holds in any case.
+
+    Args:
+        also: what is to be written with it.
+    """
 
     async def op(tx: Tx) -> None:
         tx.record(event)
+        if also is not None:
+            await also(tx)
 
     try:
         await store.write(op)

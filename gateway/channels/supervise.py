@@ -38,6 +38,7 @@ from gateway.routing.channel import (
     TraceReply,
     UssdReply,
 )
+from gateway.store.audit import record_audit
 from gateway.store.ports import Store
 from gateway.store.queue import load_paused
 
@@ -220,8 +221,9 @@ class Channels:
 
     async def _tell(self, event: str, lane: Lane, by: Actor) -> None:
         """Tell of what needs no store, so also while there is none."""
-        told = make_event(event, self._clock.now(), lane.name, {"name": lane.name, "by": str(by)})
-        await record_event(self._store, told)
+        now = self._clock.now()
+        told = make_event(event, now, lane.name, {"name": lane.name, "by": str(by)})
+        await record_event(self._store, told, lambda tx: record_audit(tx, by, event, lane.name, at=now))
 
     def _start(self, lane: Lane) -> None:
         lane.set_state(ChannelState.STARTING)

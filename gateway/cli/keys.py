@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +13,7 @@ from gateway.cli.db import find_store
 from gateway.cli.options import Config, Json, example, make_app
 from gateway.cli.output import Failure, local_time, print_json, print_table, say
 from gateway.cli.serve import read_store
-from gateway.files import user_name
-from gateway.model.actor import Actor, ActorKind
+from gateway.cli.whoever import whoever_runs_this
 from gateway.model.events import key_event
 from gateway.model.message import ApiKey, Scope
 from gateway.settings.store import StoreSettings, show_store, store_target
@@ -152,7 +150,7 @@ async def _create(store: StoreSettings, name: str, scopes: frozenset[Scope]) -> 
 
     async def op(tx: Tx) -> None:
         await save_key(tx, key, hash_secret(secret))
-        tx.record(key_event("key.made", key, key.created_at, _whoever_runs_this()))
+        await _record(tx, "key.made", key, key.created_at)
 
     async with opened_store(store) as opened:
         await opened.write(op)
@@ -172,6 +170,7 @@ async def _show(
 ) -> tuple[ApiKey | None, str | None]:
     from gateway.clock import SystemClock  # noqa: PLC0415
     from gateway.runtime.stores import opened_store  # noqa: PLC0415
+    from gateway.store.audit import record_audit  # noqa: PLC0415
     from gateway.store.keys import list_keys  # noqa: PLC0415
     from gateway.store.webhook_secrets import OVERLAP, add_secret, need_secrets, owner_of_key  # noqa: PLC0415
     from gateway.webhooks.signing import show_secret  # noqa: PLC0415
@@ -184,8 +183,9 @@ async def _show(
             return found, None
         owner = owner_of_key(found.id)
         if rotate:
-            tx.record(key_event("key.webhook_secret_rotated", found, now, _whoever_runs_this()))
+            await _record(tx, "key.webhook_secret_rotated", found, now)
             return found, show_secret(await add_secret(tx, owner, now, old_until=now + OVERLAP))
+        await record_audit(tx, whoever_runs_this(), "key.webhook_secret_shown", found.id, at=now)
         return found, show_secret((await need_secrets(tx, owner, now))[0])
 
     async with opened_store(store) as opened:
@@ -202,13 +202,16 @@ async def _revoke(store: StoreSettings, key: str) -> bool:
     async def op(tx: Tx) -> bool:
         good = [one for one in await list_keys(tx) if key in {one.id, one.name} and one.revoked_at is None]
         for one in good:
-            tx.record(key_event("key.revoked", one, now, _whoever_runs_this()))
+            await _record(tx, "key.revoked", one, now)
         return await revoke_key(tx, key, now)
 
     async with opened_store(store) as opened:
         return await opened.write(op)
 
 
-def _whoever_runs_this() -> Actor:
-    """The owner of this process, as the system knows him."""
-    return Actor(ActorKind.COMMAND_LINE, user_name(os.geteuid()))
+async def _record(tx: Tx, kind: str, key: ApiKey, at: datetime) -> None:
+    from gateway.store.audit import record_audit  # noqa: PLC0415
+
+    by = whoever_runs_this()
+    tx.record(key_event(kind, key, at, by))
+    await record_audit(tx, by, kind, key.id, {"name": key.name, "scopes": sorted(key.scopes)}, at=at)

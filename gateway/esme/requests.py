@@ -30,6 +30,7 @@ from gateway.model.request import MessageRequest
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.admission import DEED_OCTETS
 from gateway.pipeline.operator.recall import TakeBack, cancel_or_recall
+from gateway.store.audit import record_audit
 from gateway.store.esme import EsmeSubmit, find_told, find_waiting_between, replace_message
 from gateway.store.messages import find_message, find_to_change, take_concat_ref
 from gateway.store.ports import Store, Tx
@@ -82,7 +83,7 @@ class Requests:
         ids = list(dict.fromkeys(one.message_id for one in told if one.message_id is not None))
         if not ids:
             raise Refusal(CommandStatus.RCANCELFAIL, "no such message, or a part that waits for others")
-        canceled, by = 0, actor_of(account.as_key())
+        canceled, by = 0, actor_of(account.as_key(), "smpp")
         for message_id in ids:
             try:
                 with self._intake.room.hold_octets(DEED_OCTETS):
@@ -136,6 +137,8 @@ class Requests:
             fresh = msgspec.structs.replace(fresh, concat_ref=reference)
         await replace_message(tx, message, fresh, draft.segments)
         tx.record(message_event(fresh, now, by=draft.by))
+        by = draft.by._replace(origin="smpp")
+        await record_audit(tx, by, "message.replaced", fresh.id, {"n_segments": fresh.n_segments}, at=now)
 
 
 async def _replaceable(tx: Tx, told: list[EsmeSubmit]) -> tuple[EsmeSubmit, Message]:

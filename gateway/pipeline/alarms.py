@@ -24,6 +24,7 @@ from gateway.model.alarm import (
 )
 from gateway.model.events import Event
 from gateway.store.alarms import delete_alarm, find_alarm, save_alarm
+from gateway.store.audit import record_audit
 from gateway.store.ports import Tx
 from gateway.telemetry.metrics import Metrics, labeled
 
@@ -71,6 +72,8 @@ async def clear_by_id(tx: Tx, clock: Clock, alarm_id: str, *, by: Actor) -> Alar
     alarm = await find_alarm(tx, alarm_id)
     if alarm is None or await clear_alarm(tx, clock, alarm.kind, alarm.subject, by=by) is None:
         raise NotFound("no alarm with this id is open; GET /v1/alarms lists those that are")
+    details = {"kind": alarm.kind.value, "about": alarm.subject}
+    await record_audit(tx, by, "alarm.cleared", alarm_id, details, at=clock.now())
     return alarm
 
 

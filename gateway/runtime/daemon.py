@@ -123,7 +123,7 @@ class Rereading:
         """The log has what came of it."""
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1_000}")
         try:
-            await self._gateway.config.reload(SYSTEM)
+            await self._gateway.config.reload(SYSTEM._replace(origin="SIGHUP"))
         except FaultyConfig:
             pass  # each fault is in the log
         except Exception:  # noqa: BLE001 - the supervisor of one reload: all goes on as it was

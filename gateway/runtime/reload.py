@@ -16,11 +16,13 @@ import msgspec
 from gateway.clock import Clock
 from gateway.errors import Conflict, FaultyConfig, FieldError, StoreError
 from gateway.model.actor import Actor
+from gateway.model.audit import Details
 from gateway.model.events import make_event
 from gateway.runtime.tls import check_tls
 from gateway.settings.changes import covers, find_changed, take_keys
 from gateway.settings.config import Settings, SettingsErrors, load_settings
 from gateway.settings.doubts import find_doubts
+from gateway.store.audit import record_audit
 from gateway.store.ports import Store, Tx
 from gateway.views.reloaded import ChannelChange, Reloaded
 
@@ -181,14 +183,24 @@ class Reload:
         return done
 
     async def _tell(self, done: Reloaded, by: Actor) -> None:
-        if not (done.adopted or done.channels):
+        holds = bool(done.adopted or done.channels)
+        if not (holds or done.needs_restart):
             return
+        now = self._clock.now()
         data = {"adopted": done.adopted, "channels": done.channels, "by": str(by)}
-        event = make_event(RELOADED, self._clock.now(), "config", data)
+        event = make_event(RELOADED, now, "config", data)
+        details: Details = {
+            "adopted": done.adopted,
+            "channels": [f"{one.name} {one.change}" for one in done.channels],
+            "needs_restart": done.needs_restart,
+        }
 
         async def op(tx: Tx) -> None:
-            tx.record(event)
+            if holds:
+                tx.record(event)
+            await record_audit(tx, by, RELOADED, str(file), details, at=now)
 
+        file = "" if self._file is None else self._file.path
         try:
             await self._store.write(op)
         except StoreError as exc:  # it holds all the same

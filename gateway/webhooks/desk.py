@@ -14,10 +14,12 @@ from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.ids import make_id
 from gateway.model.actor import Actor
 from gateway.model.alarm import AlarmKind
+from gateway.model.audit import Details
 from gateway.model.events import make_event
 from gateway.model.webhook import TEST_TYPE, Webhook, find_type_fault
 from gateway.outbox.call import host_of
 from gateway.pipeline.alarms import clear_alarm
+from gateway.store.audit import record_audit
 from gateway.store.outbox_gone import (
     Kept,
     count_of_owners,
@@ -124,7 +126,7 @@ class WebhookDesk:
         """
         await save_webhook(tx, webhook)
         made = await add_secret(tx, owner_of_webhook(webhook.id), webhook.created_at, secret=secret)
-        _record(tx, "webhook.made", webhook, webhook.created_at, by)
+        await _record(tx, "webhook.made", webhook, webhook.created_at, by)
         return Shown(webhook, 0, show_secret(made))
 
     async def change(self, tx: Tx, webhook_id: str, changes: dict[str, object], by: Actor) -> Shown:
@@ -147,7 +149,7 @@ class WebhookDesk:
         await save_webhook(tx, after)
         if after.url != before.url or after.enabled != before.enabled:
             await move_owner(tx, DOOR, owner_of_webhook(webhook_id), host_of(after.url))
-        _record(tx, "webhook.changed", after, now, by)
+        await _record(tx, "webhook.changed", after, now, by)
         return await self.show(tx, webhook_id)
 
     async def delete(self, tx: Tx, webhook_id: str, by: Actor) -> None:
@@ -162,7 +164,7 @@ class WebhookDesk:
         owner = owner_of_webhook(webhook_id)
         await forget_secrets(tx, owner)
         await move_owner(tx, DOOR, owner, host_of(webhook.url))
-        _record(tx, "webhook.deleted", webhook, truncate_ms(self._clock.now()), by)
+        await _record(tx, "webhook.deleted", webhook, truncate_ms(self._clock.now()), by)
 
     async def rotate(self, tx: Tx, webhook_id: str, overlap: timedelta, by: Actor) -> Shown:
         """Give it a new secret; the old one signs, too, for a while.
@@ -173,7 +175,7 @@ class WebhookDesk:
         now = truncate_ms(self._clock.now())
         webhook = await _find(tx, webhook_id)
         secret = await add_secret(tx, owner_of_webhook(webhook_id), now, old_until=now + overlap)
-        _record(tx, "webhook.secret_rotated", webhook, now, by)
+        await _record(tx, "webhook.secret_rotated", webhook, now, by)
         return (await self.show(tx, webhook_id))._replace(secret=show_secret(secret))
 
     async def show(self, tx: Tx, webhook_id: str) -> Shown:
@@ -209,7 +211,7 @@ class WebhookDesk:
             found += await list_heard(tx, owner, limit=limit, before=before)
         return sorted(found, key=_id_of, reverse=True)[:limit]
 
-    async def retry(self, tx: Tx, owner: str, delivery_id: str) -> Kept:
+    async def retry(self, tx: Tx, owner: str, delivery_id: str, by: Actor) -> Kept:
         """Try a delivery again, now: one that was given up, or one that waits for its next attempt.
 
         Raises:
@@ -227,6 +229,7 @@ class WebhookDesk:
             await replay(tx, delivery_id, now + self._caller.terms.retry_for)
         elif not await make_due(tx, kept.owed, now):
             raise Conflict("this event waits for an earlier one of the same message; retry that one")
+        await record_audit(tx, by, "webhook.delivery_retried", delivery_id, {"owner": owner}, at=now)
         found = await find_kept_of(tx, DOOR, owner, delivery_id)
         assert found is not None
         return found
@@ -251,6 +254,7 @@ class WebhookDesk:
         event = make_event(
             TEST_TYPE, now, webhook.id, {"id": webhook.id, "name": webhook.name, "by": str(by)}
         )
+        await self._store.write(lambda tx: record_audit(tx, by, "webhook.tested", webhook.id, at=now))
         owner = owner_of_webhook(webhook.id)
         parcel = Parcel(now, TEST_TYPE, webhook.id, make_body(event, {}))
         return await self._caller.test(owner, webhook, event_id(event, owner), parcel)
@@ -267,7 +271,7 @@ def _id_of(one: Kept | Heard) -> str:
     return one.owed.id if isinstance(one, Kept) else one.id
 
 
-def _record(tx: Tx, kind: str, webhook: Webhook, at: datetime, by: Actor) -> None:
+async def _record(tx: Tx, kind: str, webhook: Webhook, at: datetime, by: Actor) -> None:
     told: dict[str, str | Sequence[str] | bool] = {
         "id": webhook.id,
         "name": webhook.name,
@@ -276,3 +280,10 @@ def _record(tx: Tx, kind: str, webhook: Webhook, at: datetime, by: Actor) -> Non
         "by": str(by),
     }
     tx.record(make_event(kind, at, webhook.id, told))
+    details: Details = {
+        "name": webhook.name,
+        "host": host_of(webhook.url),
+        "types": webhook.types,
+        "enabled": webhook.enabled,
+    }
+    await record_audit(tx, by, kind, webhook.id, details, at=at)

@@ -30,5 +30,5 @@ async def get_alarms(call: Call) -> web.Response:
 async def clear_alarm(call: Call) -> web.Response:
     """Close an alarm that you have seen to; where the cause goes on it is raised anew."""
     body = await read_empty_body(call.request)
-    alarm_id, clock = call.request.match_info["id"], call.context.clock
-    return await answer_deed(call, body, lambda tx: clear_by_id(tx, clock, alarm_id, by=call.actor))
+    alarm_id, clock, by = call.request.match_info["id"], call.context.clock, call.actor
+    return await answer_deed(call, body, lambda tx: clear_by_id(tx, clock, alarm_id, by=by))

@@ -11,7 +11,7 @@ from gateway.api.accepted import REPLAYED, answer_act, answer_deed
 from gateway.api.context import Call
 from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.errors import NotFound
-from gateway.model.channel_test import ChannelTestRequest
+from gateway.model.channel_test import ChannelTest, ChannelTestRequest
 from gateway.pipeline.channel_tests import ChannelTester
 from gateway.pipeline.operator.verbs import pause_channel as keep_pause
 from gateway.routing.channel import DRAIN, PAUSE, RESUME, ChannelSnapshot, Pause
@@ -80,7 +80,12 @@ async def run_channel_test(call: Call) -> web.Response:
     wanted = decode_body(_test, body)
     tester = ChannelTester(context.store, context.clock, context.intake)
     run = partial(tester.run, name, wanted.to, wanted.text, wait_s=wanted.wait, key=call.key)
-    return await answer_act(call, body, run)
+
+    async def act() -> ChannelTest:
+        await call.audit("channel.tested", name, {"n_messages": len(wanted.to)})
+        return await run()
+
+    return await answer_act(call, body, act)
 
 
 async def trace_channel(call: Call) -> web.Response:
@@ -91,16 +96,17 @@ async def trace_channel(call: Call) -> web.Response:
     """
     name = _find(call).name
     wanted = decode_body(_trace, await read_body(call.request, SINGLE_MAX_OCTETS))
+    await call.audit("channel.traced", name, {"on": wanted.on})
     return answer_value(call.context.channels.switch_trace(name, on=wanted.on))
 
 
 async def _pause(call: Call, pause: Pause) -> web.Response:
     body = await read_empty_body(call.request)
     channels, clock, name = call.context.channels, call.context.clock, _find(call).name
-    looks = channels.looks(name, pause)
+    looks, by = channels.looks(name, pause), call.actor
 
     async def deed(tx: Tx) -> ChannelSnapshot:
-        await keep_pause(tx, clock, name, pause, by=call.actor)
+        await keep_pause(tx, clock, name, pause, by=by)
         return looks
 
     response = await answer_deed(call, body, deed)

@@ -79,15 +79,15 @@ async def cancel(call: Call) -> web.Response:
     body = await read_empty_body(call.request)
     message_id = read_id(call)
     await _check_ownership(call, message_id)
-    show = shower(call, message_id)
+    show, by = shower(call, message_id), call.actor
 
     async def deed(tx: Tx) -> MessageOut:
         noting = NotingTx(tx)
-        await cancel_waiting(noting, clock, message_id, by=call.actor)
+        await cancel_waiting(noting, clock, message_id, by=by)
         return await show(noting)
 
     take_back = context.channels.take_back
-    recall = await find_recall(context.store, message_id, by=call.actor, take_back=take_back)
+    recall = await find_recall(context.store, message_id, by=by, take_back=take_back)
     if recall is None:
         return await answer_deed(call, body, deed)
 
@@ -108,11 +108,11 @@ async def resend(call: Call) -> web.Response:
     body = await read_empty_body(call.request)
     message_id = read_id(call)
     await _check_ownership(call, message_id)
-    show = shower(call, message_id)
+    show, by = shower(call, message_id), call.actor
 
     async def deed(tx: Tx) -> MessageOut:
         noting = NotingTx(tx)
-        await send_again(noting, clock, message_id, by=call.actor, valid_for=context.intake.valid_for)
+        await send_again(noting, clock, message_id, by=by, valid_for=context.intake.valid_for)
         return await show(noting)
 
     return await answer_deed(call, body, deed)

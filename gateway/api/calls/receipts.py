@@ -98,12 +98,12 @@ async def match_to_message(call: Call) -> web.Response:
     receipt_id = read_id(call)
     body = await read_body(call.request, SINGLE_MAX_OCTETS)
     wanted = decode_body(_match_request, body)
-    clock, show = call.context.clock, shower(call, wanted.message_id)
+    clock, show, by = call.context.clock, shower(call, wanted.message_id), call.actor
 
     async def deed(tx: Tx) -> MessageOut:
         noting = NotingTx(tx)
         what = receipt_id, wanted.message_id, wanted.part, wanted.state
-        await match_by_hand(noting, clock, *what, by=call.actor)
+        await match_by_hand(noting, clock, *what, by=by)
         return await show(noting)
 
     return await answer_deed(call, body, deed)

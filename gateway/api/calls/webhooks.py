@@ -91,14 +91,14 @@ async def create_webhook(call: Call) -> web.Response:
     """
     body = await read_body(call.request, SINGLE_MAX_OCTETS)
     wanted = decode_body(_request, body)
-    desk = call.context.webhooks
+    desk, by = call.context.webhooks, call.actor
     secret = _read_secret(wanted.secret)
     fields = msgspec.structs.asdict(wanted)
     del fields["secret"]
-    webhook = desk.draft(**fields, reason=None if wanted.enabled else f"disabled by {call.actor}")
+    webhook = desk.draft(**fields, reason=None if wanted.enabled else f"disabled by {by}")
 
     async def deed(tx: Tx) -> WebhookOut:
-        return _show(await desk.create(tx, webhook, secret, call.actor))
+        return _show(await desk.create(tx, webhook, secret, by))
 
     with desk.changing():
         answer = await answer_deed(call, body, deed, status=201)
@@ -122,10 +122,10 @@ async def change_webhook(call: Call) -> web.Response:
     body = await read_body(call.request, SINGLE_MAX_OCTETS)
     changes = msgspec.structs.asdict(decode_body(_change, body))
     changes = {name: value for name, value in changes.items() if value is not UNSET}
-    webhook_id, desk = read_id(call), call.context.webhooks
+    webhook_id, desk, by = read_id(call), call.context.webhooks, call.actor
 
     async def deed(tx: Tx) -> WebhookOut:
-        return _show(await desk.change(tx, webhook_id, changes, call.actor))
+        return _show(await desk.change(tx, webhook_id, changes, by))
 
     with desk.changing():
         answer = await answer_deed(call, body, deed)
@@ -136,9 +136,9 @@ async def change_webhook(call: Call) -> web.Response:
 async def delete_webhook(call: Call) -> web.Response:
     """Delete a webhook; what it is owed is dropped."""
     webhook_id, context = read_id(call), call.context
-    desk = context.webhooks
+    desk, by = context.webhooks, call.actor
     with context.intake.room.hold_octets(DEED_OCTETS), desk.changing():
-        await context.store.write(lambda tx: desk.delete(tx, webhook_id, call.actor))
+        await context.store.write(lambda tx: desk.delete(tx, webhook_id, by))
         await desk.changed(webhook_id)
     return web.Response(status=204)
 
@@ -150,11 +150,11 @@ async def rotate_secret(call: Call) -> web.Response:
     """
     body = await read_body(call.request, SINGLE_MAX_OCTETS)
     wanted = decode_body(_rotate, body) if body.strip() else RotateRequest()
-    webhook_id, desk = read_id(call), call.context.webhooks
+    webhook_id, desk, by = read_id(call), call.context.webhooks, call.actor
 
     async def deed(tx: Tx) -> WebhookOut:
         overlap = timedelta(seconds=wanted.overlap)
-        return _show(await desk.rotate(tx, webhook_id, overlap, call.actor))
+        return _show(await desk.rotate(tx, webhook_id, overlap, by))
 
     answer = await answer_deed(call, body, deed)
     await desk.changed(webhook_id)
@@ -202,12 +202,12 @@ async def retry_delivery(call: Call) -> web.Response:
     """
     body = await read_empty_body(call.request)
     owner, desk = await _read_owner(call, read_query(call.request, KeyQuery).key), call.context.webhooks
-    delivery_id = call.request.match_info["delivery"]
+    delivery_id, by = call.request.match_info["delivery"], call.actor
     if not is_id(delivery_id):
         raise NotFound("there is no delivery with this id")
 
     async def deed(tx: Tx) -> DeliveryOut:
-        return _show_delivery(await desk.retry(tx, owner, delivery_id))
+        return _show_delivery(await desk.retry(tx, owner, delivery_id, by))
 
     answer = await answer_deed(call, body, deed)
     desk.wake()

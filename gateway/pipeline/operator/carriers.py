@@ -10,6 +10,7 @@ from gateway.clock import Clock, truncate_ms
 from gateway.model.actor import Actor
 from gateway.model.events import make_event
 from gateway.routing.routes.carriers import Carriers
+from gateway.store.audit import record_audit
 from gateway.store.ports import Store, Tx
 from gateway.store.routes import NumberCarrier, delete_number_carrier, save_number_carrier
 
@@ -30,6 +31,7 @@ async def set_carrier(store: Store, clock: Clock, number: str, carrier: str, *, 
         await save_number_carrier(tx, row)
         data = {"number": number, "carrier": carrier, "by": str(by)}
         tx.record(make_event("carrier.set", row.changed_at, number, data))
+        await record_audit(tx, by, "carrier.set", number, {"carrier": carrier}, at=row.changed_at)
 
     await store.write(op)
     return row
@@ -41,7 +43,9 @@ async def unset_carrier(store: Store, clock: Clock, number: str, *, by: Actor) -
     async def op(tx: Tx) -> bool:
         if not await delete_number_carrier(tx, number):
             return False
-        tx.record(make_event("carrier.unset", clock.now(), number, {"number": number, "by": str(by)}))
+        now = clock.now()
+        tx.record(make_event("carrier.unset", now, number, {"number": number, "by": str(by)}))
+        await record_audit(tx, by, "carrier.unset", number, at=now)
         return True
 
     return await store.write(op)

@@ -12,6 +12,7 @@ from gateway.model.events import message_event
 from gateway.model.lifecycle import Cause, PartCause, may, moved, part_moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.pipeline.operator.verbs import cancel_message
+from gateway.store.audit import record_audit
 from gateway.store.changes import Change, save_change
 from gateway.store.messages import find_to_change, load_whole
 from gateway.store.ports import Store, Tx
@@ -103,10 +104,12 @@ async def _record(tx: Tx, clock: Clock, message_id: str, forgotten: list[int], b
     if not gone:
         return message
     whole = len(gone) == len(segments)
+    now = truncate_ms(clock.now())
+    details = {"was": message.status.value, "n_parts": len(segments), "n_forgotten": len(gone)}
+    await record_audit(tx, by, "message.recalled", message_id, details, at=now)
     cause = Cause.FORGOTTEN if whole else Cause.FORGOTTEN_IN_PART
     if not may(message.status, cause):
         return await save_change(tx, Change(message, message, gone))
-    now = truncate_ms(clock.now())
     ended = moved(message, cause, error=None if whole else RECALLED, updated_at=now)
     ended = await save_change(tx, Change(message, ended, gone))
     tx.record(message_event(ended, now, by=by))

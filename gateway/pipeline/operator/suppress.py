@@ -11,10 +11,11 @@ from typing import Any
 from msgspec.structs import asdict
 
 from gateway.clock import Clock, truncate_ms
-from gateway.model.actor import Actor
+from gateway.model.actor import Actor, ActorKind
 from gateway.model.events import make_event
 from gateway.model.message import Suppression
 from gateway.model.msisdn import Reading, read_number
+from gateway.store.audit import record_audit
 from gateway.store.ports import Store, Tx
 from gateway.store.suppressions import (
     delete_reading,
@@ -77,9 +78,10 @@ async def record_opt_out(
         readings=reading.readings,
     )
     if await save_suppression(tx, wanted):
-        tx.record(
-            make_event("subscription.opted_out", wanted.created_at, wanted.number, _told(asdict(wanted), by))
-        )
+        kind, at = "subscription.opted_out", wanted.created_at
+        tx.record(make_event(kind, at, wanted.number, _told(asdict(wanted), by)))
+        details = {"source": wanted.source, "keyword": wanted.keyword}
+        await record_audit(tx, by or _person_by(wanted.source), kind, wanted.number, details, at=at)
     return await find_suppression(tx, wanted.number) or wanted
 
 
@@ -105,8 +107,11 @@ async def record_opt_in(tx: Tx, clock: Clock, reading: Reading, source: str, *, 
                     await delete_reading(tx, one, entry.number)
             removed = True
     if removed:
+        kind, now = "subscription.opted_in", clock.now()
         data = _told({"number": reading.spelling, "source": source}, by)
-        tx.record(make_event("subscription.opted_in", clock.now(), reading.spelling, data))
+        tx.record(make_event(kind, now, reading.spelling, data))
+        who = by or _person_by(source)
+        await record_audit(tx, who, kind, reading.spelling, {"source": source}, at=now)
     return removed
 
 
@@ -120,6 +125,11 @@ async def read_older_entries(store: Store, region: str) -> None:
 
     while await store.write(op):
         pass
+
+
+def _person_by(source: str) -> Actor:
+    """The person behind the number."""
+    return Actor(ActorKind.PERSON, origin=source)
 
 
 def _told(data: dict[str, Any], by: Actor | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from gateway.model.lifecycle import CANCELABLE, RESENDABLE, Cause, PartCause, mo
 from gateway.model.message import Category, Message, SegmentStatus
 from gateway.routing.channel import Pause
 from gateway.routing.rules import channel_queue
+from gateway.store.audit import record_audit
 from gateway.store.changes import Change, save_change
 from gateway.store.messages import Whole, find_to_change
 from gateway.store.ports import Store, Tx
@@ -43,6 +44,7 @@ async def cancel_waiting(tx: Tx, clock: Clock, message_id: str, *, by: Actor) ->
     canceled = moved(message, Cause.CANCELED, updated_at=now)
     await save_change(tx, Change(message, canceled))
     tx.record(message_event(canceled, now, by=by))
+    await record_audit(tx, by, "message.canceled", message_id, {"was": message.status.value}, at=now)
     return canceled
 
 
@@ -89,6 +91,7 @@ async def send_again(
     )
     await save_change(tx, Change(message, queued, again))
     tx.record(message_event(queued, now, by=by))
+    await record_audit(tx, by, "message.resent", message_id, {"was": message.status.value}, at=now)
     return queued
 
 
@@ -99,7 +102,9 @@ async def pause_channel(tx: Tx, clock: Clock, name: str, pause: Pause, *, by: Ac
         by: who wants it.
     """
     await save_paused(tx, name, paused=pause.paused)
-    tx.record(make_event(pause.event, clock.now(), name, {"name": name, "by": str(by)}))
+    now = clock.now()
+    tx.record(make_event(pause.event, now, name, {"name": name, "by": str(by)}))
+    await record_audit(tx, by, pause.event, name, at=now)
 
 
 async def _existing(tx: Tx, message_id: str) -> Whole:

@@ -6,9 +6,11 @@ from drivers.base import ReceiptState
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import Conflict, NotFound
 from gateway.model.actor import Actor
+from gateway.model.audit import Details
 from gateway.model.events import make_event
 from gateway.model.message import Message, SegmentStatus
 from gateway.pipeline.receipts.settle import settle
+from gateway.store.audit import record_audit
 from gateway.store.messages import find_to_change
 from gateway.store.ports import Tx
 from gateway.store.receipts import drop_early, find_kept
@@ -56,4 +58,6 @@ async def match_by_hand(
     now = truncate_ms(clock.now())
     told = {"id": message.id, "part": part, "receipt": receipt_id, "state": early.state, "by": str(by)}
     tx.record(make_event("receipt.matched", now, message.id, told))
+    details: Details = {"part": part, "receipt": receipt_id, "state": early.state}
+    await record_audit(tx, by, "receipt.matched", message.id, details, at=now)
     return await settle(tx, message, segments, part, early, now)
