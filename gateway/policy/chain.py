@@ -107,6 +107,9 @@ class Switch:
         )
 
 
+Verdict = Allow | Later | Review | Refuse
+
+
 class Judgement(NamedTuple):
     """What the rules say together.
 
@@ -116,7 +119,7 @@ class Judgement(NamedTuple):
         findings: what was said beside plain consent, in the order of the rules.
     """
 
-    verdict: Allow | Later | Review | Refuse
+    verdict: Verdict
     text: str | None
     findings: tuple[Finding, ...] = ()
 
@@ -152,7 +155,7 @@ class Chain:
     def judge_text(self, subject: Subject) -> Judgement:
         """What the rules of texts say, and the text as they leave it."""
         text, findings = subject.text, []
-        verdict: Allow | Later | Review | Refuse = ALLOW
+        verdict: Verdict = ALLOW
         for rule, action in self._asked(subject).texts:
             decision = _switched(rule.decide(subject), action)
             if isinstance(decision, Allow):
@@ -161,7 +164,7 @@ class Chain:
             if isinstance(decision, Rewrite):
                 text = decision.text
                 subject = subject._replace(text=text)
-            verdict = _graver(verdict, decision)
+            verdict = gravest(verdict, decision)
             if isinstance(verdict, Refuse):
                 break
         return Judgement(verdict, text, tuple(findings))
@@ -177,13 +180,13 @@ class Chain:
         """
         asked = self._asked(subject)
         findings = []
-        verdict: Allow | Later | Review | Refuse = ALLOW
+        verdict: Verdict = ALLOW
         for rule, action in asked.again if again else asked.persons:
             decision = _switched(rule.decide(subject, facts, now), action)
             if isinstance(decision, Allow):
                 continue
             findings.append(finding_of(rule.name, decision))
-            verdict = _graver(verdict, decision)
+            verdict = gravest(verdict, decision)
             if isinstance(verdict, Refuse):
                 break
         return Judgement(verdict, subject.text, tuple(findings))
@@ -224,8 +227,6 @@ class Chain:
         return found
 
     def _choose(self, subject: Subject) -> _Asked:
-        if not subject.key:
-            return _Asked((), (), (), frozenset(), frozenset())
         texts = tuple((r, self._action(r, subject)) for r in self.texts if r.concerns(subject.category))
         persons = tuple((r, self._action(r, subject)) for r in self.persons if r.concerns(subject.category))
         texts = tuple((r, action) for r, action in texts if action is not Action.OFF)
@@ -257,7 +258,8 @@ _AS: Final[Mapping[Action, type[Warn | Review | Refuse]]] = {
 }
 
 
-def _graver(verdict: Allow | Later | Review | Refuse, decision: Decision) -> Allow | Later | Review | Refuse:
+def gravest(verdict: Verdict, decision: Decision) -> Verdict:
+    """The graver of two; of two pauses the longer one. A warning and another text are nothing."""
     match decision:
         case Refuse():
             return decision

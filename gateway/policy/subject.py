@@ -17,8 +17,8 @@ class Subject(NamedTuple):
         at: when it may go by its own schedule; aware.
         text: as it would go out so far; None for a binary message.
         brand: in whose name it goes.
-        key: who sends it: id and name of an API key, ``smpp:NAME`` or ``kannel:NAME`` of an account; empty for the
-            gateway's own, which no rule of `gateway.policy.chain` is asked about.
+        key: who sends it: id and name of an API key, ``smpp:NAME`` or ``kannel:NAME`` of an account. (No rule is asked
+            about what the gateway writes by itself.)
         template: whose text it is, where the client says so.
         sender: the channel group that the client asked for.
         message_id: what belongs to this very message (such as its place in a spread) is made of it.

@@ -38,6 +38,7 @@ from gateway.runtime.policies import (
 )
 from gateway.runtime.reload import CHANNELS, Adopter
 from gateway.runtime.routing import ROUTING, RoutingSide
+from gateway.runtime.rules import RULES
 from gateway.runtime.stores import OpenStore
 from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.config import Settings
@@ -104,7 +105,7 @@ def make_adopters(held: Holders) -> list[Adopter]:
         set_level(new.log.level)
         held.delivery_log.adopt(mask_numbers=new.log.mask_numbers)
 
-    doors = ("text", "queue", "kannel_accounts", "mo_routes", "webhooks.allow_targets", *CHANNELS)
+    doors = ("text", "queue", "kannel_accounts", "mo_routes", "webhooks.allow_targets", *RULES, *CHANNELS)
     weights = ("shares", "smpp_accounts", "kannel_accounts")
     return [
         Adopter(("opt_out", "opt_in", "help"), lambda new: held.inbox.adopt(make_keyword_policy(new))),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from gateway.alerts.receivers import Receiver
 from gateway.pipeline.chores import Keeping
 from gateway.pipeline.inbound import KeywordPolicy
-from gateway.pipeline.intake.accept import IntakeSettings
+from gateway.pipeline.intake.drafting import IntakeSettings
 from gateway.pipeline.intake.limits import LimitSettings
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.release import Ramping
@@ -15,6 +15,8 @@ from gateway.pipeline.sending.turns_of_age import Patience
 from gateway.policy.optout import Keywords
 from gateway.routing.prices import Prices
 from gateway.routing.retry import RetryPolicy
+from gateway.runtime.rules import make_chain
+from gateway.settings.brands import brands_of
 from gateway.settings.config import Settings
 from gateway.settings.limits import bounds_of, gather_limits
 from gateway.settings.prices import make_prices
@@ -35,6 +37,8 @@ def make_intake_settings(
         text=settings.text.rules(),
         without_options=frozenset(lane.name for lane in lanes if not lane.traits.takes_options),
         check_callback=check_callback,
+        chain=make_chain(settings),
+        brands=brands_of(settings.brands),
     )
 
 

@@ -14,11 +14,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.errors import GatewayError, SettingsError
-from gateway.policy.optout import MAX_REPLIES_PER_HOUR, find_fault, fold_word
+from gateway.policy.optout import fold_word
+from gateway.policy.rules.order import FIXED
 from gateway.settings.alerts import AlertSettings, alert_faults
+from gateway.settings.brands import BrandSettings, brand_faults
 from gateway.settings.carriers import CarrierSettings
 from gateway.settings.forms import (
-    BadValue,
     Duration,
     Filled,
     Flag,
@@ -29,12 +30,8 @@ from gateway.settings.forms import (
     Pace,
     Region,
     TcpPort,
-    Text,
-    list_of,
     one_of,
-    parse_filled,
     short_text,
-    show,
     whole_number,
 )
 from gateway.settings.http import HttpSettings
@@ -43,10 +40,12 @@ from gateway.settings.kinds.carrier_link import CarrierLink
 from gateway.settings.kinds.stick import StickSettings
 from gateway.settings.limits import SenderLimits, limit_faults
 from gateway.settings.numbers import check_numbers
+from gateway.settings.policy import PolicySettings, policy_faults
 from gateway.settings.prices import PriceSettings, price_faults
 from gateway.settings.probes import ProbeSettings, probe_faults
 from gateway.settings.queue import QueueSettings
 from gateway.settings.reader import read_document, read_table
+from gateway.settings.replies import HelpSettings, OptInSettings, OptOutSettings
 from gateway.settings.retention import RetentionSettings, retention_faults
 from gateway.settings.retry import RetrySettings, twice_planned
 from gateway.settings.routes import RouteSettings, RoutingSettings, check_routes
@@ -172,55 +171,6 @@ class SmppSettings(CarrierLink, frozen=True, kw_only=True):
 ChannelSettings = ModemSettings | SmppSettings
 
 
-def _parse_keyword(value: object) -> str:
-    word = parse_filled(value)
-    if fault := find_fault(word):
-        raise BadValue(f"{show(word)} {fault}")
-    return word
-
-
-Keywords = Annotated[tuple[str, ...], Form(list_of(_parse_keyword))]
-
-
-class OptOutSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``[opt_out]``: how a person says no to marketing.
-
-    Args:
-        keywords: texts that mean it; case, width and surrounding punctuation don't matter.
-        reply: the confirmation that is sent back; empty for none.
-        replies_per_hour: replies that one channel may send in an hour, to words of ``[opt_out]``, ``[opt_in]`` and
-            ``[help]`` together.
-    """
-
-    keywords: Keywords = ("TD", "T", "退订", "STOP", "UNSUBSCRIBE")
-    reply: Text = "您已退订,不再接收此类短信。"
-    replies_per_hour: Annotated[int, Form(whole_number(0, 100_000))] = MAX_REPLIES_PER_HOUR
-
-
-class OptInSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``[opt_in]``: how a person takes that back.
-
-    Args:
-        keywords: texts that mean it.
-        reply: the confirmation that is sent back; empty for none.
-    """
-
-    keywords: Keywords = ("START", "YES", "UNSTOP", "订阅", "恢复")
-    reply: Text = "您已恢复订阅。"
-
-
-class HelpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``[help]``: how a person asks who we are.
-
-    Args:
-        keywords: texts that mean it.
-        reply: what is sent back; empty for nothing.
-    """
-
-    keywords: Keywords = ("HELP", "INFO", "帮助")
-    reply: Text = ""
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole file.
 
@@ -250,6 +200,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         routing: when another step of a rule takes over.
         routes: which messages go by which channels, in the order of the file.
         carriers: whose numbers are.
+        brands: in whose name messages go, in the order of the file.
+        policy: which rules are switched, and for whom, in the order of the file.
     """
 
     http: HttpSettings = HttpSettings()
@@ -278,6 +230,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[RouteSettings, ...] = ()
     carriers: CarrierSettings = CarrierSettings()
     probes: tuple[ProbeSettings, ...] = ()
+    brands: tuple[BrandSettings, ...] = ()
+    policy: tuple[PolicySettings, ...] = ()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -299,6 +253,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
         yield from alert_faults(self.alerts, channels, self.numbers.region)
         yield from twice_planned(self.retry)
+        yield from brand_faults(self.brands)
+        yield from policy_faults(self.policy, FIXED)
         if self.routes:
             yield from check_routes(
                 self.routes,

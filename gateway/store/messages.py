@@ -7,9 +7,10 @@ and `gateway.store.changes`. What never changes is one encoded value (`gateway.s
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain, zip_longest
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -63,16 +64,23 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def save_messages(
-    tx: Tx, accepted: Sequence[tuple[Message, Sequence[Segment]]], tags: Sequence[int | None] = ()
+    tx: Tx,
+    accepted: Sequence[tuple[Message, Sequence[Segment]]],
+    tags: Sequence[int | None] = (),
+    hidden: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Store new messages with their segments; a scheduled one is hidden until its time.
 
-    Those that are queued are claimable.
+    Those that are queued are claimable unless they are hidden.
 
     Args:
+        hidden: id -> until when, of those that rules hold back, in milliseconds.
         tags: of each, its place among others of its class and priority; None, or none at all, for that of its age.
     """
-    rows = [_new_row(message, segments[0], tag) for (message, segments), tag in zip_longest(accepted, tags)]
+    rows = [
+        _new_row(message, segments[0], tag, hidden)
+        for (message, segments), tag in zip_longest(accepted, tags)
+    ]
     await tx.insert(_INTO_MESSAGES, rows)
     further = [segment_params(message.id, s) for message, segments in accepted for s in segments[1:]]
     await tx.insert(_INTO_SEGMENTS, further)
@@ -83,12 +91,13 @@ async def save_messages(
         tx.claimable(queue)
 
 
-def _new_row(message: Message, first: Segment, tag: int | None) -> list[Any]:
+def _new_row(message: Message, first: Segment, tag: int | None, hidden: Mapping[str, int]) -> list[Any]:
+    schedule = format_ms(message.schedule_at) if message.status is MessageStatus.SCHEDULED else None
     return [
         *message_params(message, first),
         make_rank(message.category, message.priority, read_time(message.id) if tag is None else tag),
         int(message.carrier_options is not None),
-        format_ms(message.schedule_at) if message.status is MessageStatus.SCHEDULED else None,
+        hidden.get(message.id, schedule) if hidden else schedule,
         0,
     ]
 

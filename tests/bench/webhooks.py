@@ -16,7 +16,8 @@ from gateway.clock import SystemClock
 from gateway.ids import WebhookId, make_id
 from gateway.model.request import MessageRequest
 from gateway.model.webhook import Webhook
-from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.drafting import IntakeSettings
 from gateway.pipeline.intake.drafts import save_drafts
 from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.webhooks import WebhookSettings

@@ -13,7 +13,8 @@ from gateway.alerts.door import AlertDoor, Told
 from gateway.alerts.payload import AlertmanagerPayload, read_report
 from gateway.errors import StaleWrite
 from gateway.pipeline.chores import KEEP_ALERTS
-from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.drafting import IntakeSettings
 from gateway.settings.alerts import AlertSettings
 from gateway.settings.forms import Rate, parse_hours
 from gateway.store.alerts import Window, forget_alerts, list_heard, load_windows, move_windows

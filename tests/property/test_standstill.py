@@ -17,7 +17,8 @@ from gateway.clock import Reading
 from gateway.ids import make_id
 from gateway.model.request import MessageRequest
 from gateway.pipeline.inbound import Inbox
-from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.drafting import IntakeSettings
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.schedule import Scheduler

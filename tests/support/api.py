@@ -22,8 +22,9 @@ from gateway.errors import NotFound
 from gateway.ids import KeyId, make_id
 from gateway.model.actor import Actor
 from gateway.model.message import ApiKey, Scope
-from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.batches import Batches
+from gateway.pipeline.intake.drafting import IntakeSettings
 from gateway.pipeline.intake.route import Router
 from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Pause, Standing, TraceReply, UssdReply

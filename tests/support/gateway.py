@@ -26,8 +26,9 @@ from gateway.model.message import InboundMessage, Message, Segment
 from gateway.model.request import MessageRequest
 from gateway.pipeline.chores import Keeping, make_chores
 from gateway.pipeline.inbound import Inbox, KeywordPolicy
-from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.batches import Batches
+from gateway.pipeline.intake.drafting import IntakeSettings
 from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.pipeline.intake.route import Router
 from gateway.pipeline.receipts.apply import Receipts

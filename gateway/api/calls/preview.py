@@ -18,4 +18,4 @@ async def preview_message(call: Call) -> web.Response:
     The body is that of a message; `to` may be left out.
     """
     wanted = decode_body(_request, await read_body(call.request, SINGLE_MAX_OCTETS))
-    return answer_value(call.context.intake.preview(wanted))
+    return answer_value(call.context.intake.preview(wanted, key=call.key))

@@ -1,4 +1,4 @@
-"""Drafts: messages that are ready to be stored, and the transaction that stores them as the opt-out list allows."""
+"""Drafts: messages that are ready to be stored, and the transaction that stores them as the rules have it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from gateway.model.actor import SYSTEM, Actor
 from gateway.model.events import message_event
 from gateway.model.lifecycle import Cause, moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment
+from gateway.pipeline.intake.judge import Judged, encode_findings, judge_persons
 from gateway.pipeline.intake.route import Routed, Unsettled, settle_all
-from gateway.policy.optout import is_stopped
+from gateway.policy.chain import Judgement
+from gateway.policy.decision import Refuse
+from gateway.store.holds import Hold, hold_of, save_holds
 from gateway.store.messages import save_messages, take_concat_ref
 from gateway.store.ports import Tx
 from gateway.store.sequences import join_sequence
-from gateway.store.suppressions import find_suppressed
 from gateway.store.webhooks import save_callbacks
-
-_OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
 
 
 class Draft(NamedTuple):
@@ -33,6 +33,7 @@ class Draft(NamedTuple):
         rule: of the routing rules, the one that took it.
         unsettled: its way is decided where it is stored; ``message`` and ``tag`` are as they would be of a recipient of
             whom the store knows nothing.
+        judged: what rules said so far; None for one that no rule is asked about.
     """
 
     message: Message
@@ -42,6 +43,7 @@ class Draft(NamedTuple):
     tag: int | None = None
     rule: str | None = None
     unsettled: Unsettled | None = None
+    judged: Judged | None = None
 
 
 class AcceptedMessage(NamedTuple):
@@ -62,29 +64,54 @@ async def save_draft(tx: Tx, draft: Draft) -> Message:
 
 
 async def save_drafts(tx: Tx, drafts: Sequence[Draft]) -> list[AcceptedMessage]:
-    """Store messages inside another operation, as their recipients' opt-outs allow."""
+    """Store messages inside another operation, as the rules have it."""
     if any(draft.unsettled is not None for draft in drafts):
         drafts = await _settle(tx, drafts)
-    marketing = {d.message.recipient for d in drafts if is_stopped(d.message.category, suppressed=True)}
-    suppressed = await find_suppressed(tx, marketing)
-    accepted = []
-    for draft in drafts:
-        message = draft.message
-        if is_stopped(message.category, suppressed=message.recipient in suppressed):
-            message = moved(message, Cause.BLOCKED, error=_OPTED_OUT)
+    judgements = await _judge(tx, drafts)
+    accepted, holds = [], []
+    for draft, judgement in zip(drafts, judgements, strict=True):
+        message = draft.message if judgement is None else _as_judged(draft.message, judgement)
+        if (hold := _hold(message, judgement)) is not None:
+            holds.append(hold)
         if message.n_segments > 1:
             reference = await take_concat_ref(tx, message.recipient, draft.reference_bits)
             message = msgspec.structs.replace(message, concat_ref=reference)
         tx.record(message_event(message, message.created_at, by=draft.by, rule=draft.rule))
         accepted.append(AcceptedMessage(message, draft.segments, draft.by))
     tags = [draft.tag for draft in drafts]
-    await save_messages(tx, [(one.message, one.segments) for one in accepted], tags)
+    hidden = {hold.message_id: hold.hidden_until_ms for hold in holds}
+    await save_messages(tx, [(one.message, one.segments) for one in accepted], tags, hidden)
+    if holds:
+        await save_holds(tx, holds)
     for one in accepted:
         if one.message.sequence is not None and one.message.status is MessageStatus.QUEUED:
             await join_sequence(tx, one.message)
     if called := [one.message for one in accepted if one.message.callback_url is not None]:
         await save_callbacks(tx, [message.id for message in called], called[0].created_at)
     return accepted
+
+
+async def _judge(tx: Tx, drafts: Sequence[Draft]) -> Sequence[Judgement | None]:
+    if not drafts:
+        return ()
+    now = max(draft.message.created_at for draft in drafts)
+    return await judge_persons(tx, [draft.judged for draft in drafts], now)
+
+
+def _as_judged(message: Message, judgement: Judgement) -> Message:
+    if not judgement.findings:
+        return message
+    message = msgspec.structs.replace(message, policy=encode_findings(judgement))
+    if not isinstance(judgement.verdict, Refuse):
+        return message
+    error = MessageError(code=judgement.verdict.code, detail=judgement.verdict.detail)
+    return moved(message, Cause.BLOCKED, error=error)
+
+
+def _hold(message: Message, judgement: Judgement | None) -> Hold | None:
+    if judgement is None or message.status is MessageStatus.BLOCKED:
+        return None
+    return hold_of(message.id, judgement.findings, message.created_at)
 
 
 async def _settle(tx: Tx, drafts: Sequence[Draft]) -> list[Draft]:

@@ -8,6 +8,9 @@ from drivers.codec.udh import decode_udh
 from drivers.errors import DecodeError, EncodeError
 from gateway.errors import FieldError
 from gateway.model.request import CommonFields
+from gateway.pipeline.intake.judge import Judged, judge_text
+from gateway.policy.chain import Chain, Judgement
+from gateway.policy.subject import Subject
 from gateway.policy.text import (
     BINARY_OCTETS,
     Preview,
@@ -17,6 +20,9 @@ from gateway.policy.text import (
     preview_plan,
     preview_text,
 )
+
+_MOST_TEXTS = 1_000
+"""Judgements that are remembered within a request: a batch may have as many texts as messages."""
 
 
 def plan_request(request: CommonFields, rules: TextRules, errors: list[FieldError]) -> Plan | None:
@@ -55,11 +61,18 @@ def fits(plan: Plan, rules: TextRules, errors: list[FieldError]) -> bool:
 
 
 class Planner:
-    """Plans the messages of one request: the same content is planned once, however many get it."""
+    """Plans the messages of one request: the same content is judged and planned once, however many get it."""
 
     def __init__(self, rules: TextRules) -> None:
+        self._judged: dict[Subject, Judgement] = {}
         self._rules = rules
         self._last: tuple[tuple[object, ...], Plan | None, list[FieldError]] | None = None
+
+    def judge(self, chain: Chain, subject: Subject) -> Judged:
+        """See `judge_text`."""
+        if len(self._judged) > _MOST_TEXTS:
+            self._judged.clear()
+        return judge_text(chain, subject, self._judged)
 
     def plan(self, request: CommonFields, errors: list[FieldError]) -> Plan | None:
         """See `plan_request`."""

@@ -16,7 +16,8 @@ from gateway.errors import FieldError
 from gateway.ids import MessageId
 from gateway.model.message import Message, MessageStatus, Segment
 from gateway.model.request import MessageRequest
-from gateway.pipeline.intake.accept import Intake, IntakeSettings
+from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.intake.drafting import IntakeSettings
 from gateway.pipeline.intake.plan import plan_request, preview_request
 from gateway.pipeline.sending.segment import outbound_segment
 from gateway.policy.text import TextRules

@@ -1,0 +1,48 @@
+"""Facts: what the store knows of the recipients of messages, as far as rules ask for it; a query or two for many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Final
+
+from gateway.policy.rules.opt_out import EVERYTHING
+from gateway.policy.subject import NO_FACTS, Facts, Need, Subject
+from gateway.store.ports import Tx
+from gateway.store.suppressions import find_suppressed
+
+
+class Known:
+    """What was found, by recipient."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, Facts] = {}
+
+    def of(self, recipient: str) -> Facts:
+        """What is known of one."""
+        return self._facts.get(recipient, NO_FACTS)
+
+    def note(self, recipient: str, change: Callable[[Facts], Facts]) -> None:
+        """One thing more is known of one."""
+        self._facts[recipient] = change(self.of(recipient))
+
+
+NOTHING_KNOWN: Final = Known()
+
+
+async def load_facts(tx: Tx, wanted: Sequence[tuple[Subject, Collection[Need]]], _now: datetime) -> Known:
+    """Look up what rules ask for.
+
+    Args:
+        wanted: of each message what its rules need (`gateway.policy.chain.Chain.needs`).
+        _now: the instant at which they are asked.
+    """
+    known = Known()
+    by_need: dict[Need, list[Subject]] = {}
+    for subject, needs in wanted:
+        for need in needs:
+            by_need.setdefault(need, []).append(subject)
+    if asked := by_need.get(Need.OPT_OUTS):
+        for recipient in await find_suppressed(tx, {subject.recipient for subject in asked}):
+            known.note(recipient, lambda facts: facts._replace(opt_outs=frozenset({EVERYTHING})))
+    return known

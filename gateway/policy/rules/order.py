@@ -1,0 +1,19 @@
+"""Order: the one list of all rules, in which they are asked; a rule that is not configured is not asked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.policy.chain import Chain, PersonRule, TextRule
+from gateway.policy.rules.opt_out import OptOut
+
+TEXT_RULES: Final[tuple[type[TextRule], ...]] = ()
+"""What looks at texts."""
+PERSON_RULES: Final[tuple[type[PersonRule], ...]] = (OptOut,)
+"""What looks at recipients and at the time."""
+FIXED: Final[Mapping[str, bool]] = {rule.name: rule.fixed for rule in (*TEXT_RULES, *PERSON_RULES)}
+"""Name -> whether no setting switches it."""
+
+ALWAYS: Final = Chain(persons=(OptOut(),))
+"""What is asked whatever the config says."""

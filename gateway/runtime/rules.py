@@ -1,0 +1,31 @@
+"""From the config to the chain of rules: which are asked, and how they are switched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.policy.chain import Chain, PersonRule, TextRule
+from gateway.policy.rules.opt_out import OptOut
+from gateway.policy.rules.order import PERSON_RULES, TEXT_RULES
+from gateway.settings.config import Settings
+
+RULES = ("policy", "brands")
+"""The tables of the config that `make_chain` reads."""
+
+
+def make_chain(settings: Settings) -> Chain:
+    """All rules that the config asks for, in the order of `gateway.policy.rules.order`."""
+    texts, persons = list(_text_rules(settings)), list(_person_rules(settings))
+    return Chain(
+        texts=sorted(texts, key=lambda rule: TEXT_RULES.index(type(rule))),
+        persons=sorted(persons, key=lambda rule: PERSON_RULES.index(type(rule))),
+        switches=[table.switch() for table in settings.policy],
+    )
+
+
+def _text_rules(_settings: Settings) -> Iterator[TextRule]:
+    yield from ()
+
+
+def _person_rules(_settings: Settings) -> Iterator[PersonRule]:
+    yield OptOut()

@@ -1,0 +1,131 @@
+"""Holds: why a message may not go yet that a rule put off, or that waits for a person's decision.
+
+A message that is held is hidden (``hidden_until`` of ``messages``): until the end of its pause, or until `REVIEW_MS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from gateway.clock import format_ms, parse_instant, parse_ms
+from gateway.policy.decision import Finding, Outcome
+from gateway.store.messages import CHUNK
+from gateway.store.ports import Tx, placeholders
+from gateway.store.sequences import HELD_MS
+
+REVIEW_MS: Final = HELD_MS + 1
+"""As ``hidden_until``: no time ends a review, a person does, or the end of the message's own time."""
+
+
+class HoldKind(StrEnum):
+    """What ends a hold."""
+
+    PAUSE = "pause"
+    REVIEW = "review"
+
+
+class Hold(NamedTuple):
+    """Why a message is held.
+
+    Args:
+        rule: that said so.
+        code: why, in one word.
+        detail: why, in a sentence.
+        until: the end of a pause; None for a review.
+    """
+
+    message_id: str
+    kind: HoldKind
+    rule: str
+    code: str
+    detail: str
+    until: datetime | None
+    created_at: datetime
+
+    @property
+    def hidden_until_ms(self) -> int:
+        """What hides the message."""
+        return REVIEW_MS if self.until is None else format_ms(self.until) or 0
+
+
+def hold_of(message_id: str, findings: Sequence[Finding], now: datetime) -> Hold | None:
+    """The hold that comes of what rules said: a review where one asked for it, else the longest pause."""
+    reviews = [finding for finding in findings if finding.outcome is Outcome.REVIEW]
+    pauses = [(f.until, f) for f in findings if f.outcome is Outcome.LATER and f.until is not None]
+    if reviews:
+        found, kind, until = reviews[0], HoldKind.REVIEW, None
+    elif pauses:
+        until, found = max(pauses, key=lambda pause: pause[0])
+        kind = HoldKind.PAUSE
+    else:
+        return None
+    return Hold(message_id, kind, found.rule, found.code, found.detail, until, now)
+
+
+_INTO_HOLDS: Final = "INSERT INTO holds (message_id, kind, rule, code, detail, until, created_at)"
+
+
+async def save_holds(tx: Tx, holds: Sequence[Hold]) -> None:
+    """Keep why new messages are held; they are hidden already."""
+    await tx.insert(_INTO_HOLDS, [_params(hold) for hold in holds])
+
+
+async def hold_back(tx: Tx, holds: Sequence[Hold]) -> None:
+    """Hide queued messages that may be claimed, and keep why; those that can't be claimed any more are left alone."""
+    if not holds:
+        return
+    hidden = await tx.fetch_many(
+        "UPDATE messages SET hidden_until = ?, updated_at = ? WHERE id = ? AND status = 'queued'"
+        " AND hidden_until IS NULL RETURNING id",
+        [(hold.hidden_until_ms, format_ms(hold.created_at), hold.message_id) for hold in holds],
+    )
+    ids = {row[0] for row in hidden}
+    await drop_holds(tx, list(ids))
+    await save_holds(tx, [hold for hold in holds if hold.message_id in ids])
+
+
+async def find_holds(tx: Tx, message_ids: Sequence[str]) -> dict[str, Hold]:
+    """Why messages are held, or were; by id."""
+    found = {}
+    for start in range(0, len(message_ids), CHUNK):
+        chunk = message_ids[start : start + CHUNK]
+        sql = (
+            "SELECT message_id, kind, rule, code, detail, until, created_at FROM holds"
+            f" WHERE message_id IN ({placeholders(chunk)})"
+        )
+        for message_id, kind, rule, code, detail, until, created_at in await tx.fetch(sql, chunk):
+            created = parse_instant(created_at)
+            hold = Hold(message_id, HoldKind(kind), rule, code, detail, parse_ms(until), created)
+            found[message_id] = hold
+    return found
+
+
+async def drop_holds(tx: Tx, message_ids: Sequence[str]) -> None:
+    """Nothing holds these any more."""
+    for start in range(0, len(message_ids), CHUNK):
+        chunk = message_ids[start : start + CHUNK]
+        await tx.execute(f"DELETE FROM holds WHERE message_id IN ({placeholders(chunk)})", chunk)
+
+
+async def forget_holds(tx: Tx, _before: datetime, after: str, limit: int) -> tuple[int, str | None]:
+    """Drop holds of messages that do not wait any more; looks at some rows behind ``after``.
+
+    Returns:
+        How many were dropped, and the last that was looked at; None at the end.
+    """
+    rows = await tx.fetch(
+        "SELECT h.message_id, m.status FROM holds h LEFT JOIN messages m ON m.id = h.message_id"
+        " WHERE h.message_id > ? ORDER BY h.message_id LIMIT ?",
+        (after, limit),
+    )
+    over = [row[0] for row in rows if row[1] not in {"queued", "scheduled"}]
+    await drop_holds(tx, over)
+    return len(over), rows[-1][0] if len(rows) == limit else None
+
+
+def _params(hold: Hold) -> tuple[object, ...]:
+    until, created = format_ms(hold.until), format_ms(hold.created_at)
+    return (hold.message_id, hold.kind.value, hold.rule, hold.code, hold.detail, until, created)
