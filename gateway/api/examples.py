@@ -90,6 +90,21 @@ REQUESTS: Final[Mapping[str, Mapping[str, Any]]] = {
             "schedule_at": "2026-12-24T08:00:00+08:00",
         },
     },
+    "check_a_message": {
+        "an offer": {
+            "to": "+8613800138000",
+            "text": "【鸿雁】周末满减",
+            "category": "marketing",
+            "brand": "default",
+        },
+        "of another sender, at night": {
+            "to": "+8613800138000",
+            "text": "周末满减",
+            "category": "marketing",
+            "key": "shop",
+            "schedule_at": "2026-12-24T23:30:00+08:00",
+        },
+    },
     "put_number_carrier": {"a ported number": {"carrier": "unicom"}},
     "create_webhook": {
         "what becomes of messages, and what people write": {
@@ -281,6 +296,26 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "encoding": "ucs2",
         "segments": 1,
         "cost": "0.045 CNY",
+    },
+    "check_a_message": {
+        "outcome": "refuse",
+        "code": "opted_out",
+        "detail": "The recipient opted out of marketing messages.",
+        "until": None,
+        "to": "+8613800138000",
+        "category": "marketing",
+        "brand": "default",
+        "text": "周末满减",
+        "encoding": "ucs2",
+        "segments": 1,
+        "rules": [
+            {
+                "rule": "opt_out",
+                "outcome": "refuse",
+                "code": "opted_out",
+                "detail": "The recipient opted out of marketing messages.",
+            }
+        ],
     },
     "create_webhook": _WEBHOOK | {"secret": _SECRET},
     "get_webhook": _WEBHOOK,

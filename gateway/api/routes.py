@@ -13,6 +13,7 @@ from gateway.api.calls import (
     alerts,
     batch,
     channels,
+    checks,
     costs,
     events,
     inbound,
@@ -32,7 +33,15 @@ from gateway.api.webhook_routes import WEBHOOK_ROUTES
 from gateway.model.alarm import Alarm
 from gateway.model.channel_test import ChannelTest, ChannelTestRequest
 from gateway.model.message import Scope, Suppression
-from gateway.model.request import CarrierRequest, FanOutRequest, MessageRequest, PreviewRequest, RouteRequest
+from gateway.model.request import (
+    CarrierRequest,
+    CheckRequest,
+    FanOutRequest,
+    MessageRequest,
+    PreviewRequest,
+    RouteRequest,
+)
+from gateway.pipeline.intake.check import MessageCheck
 from gateway.policy.text import Preview
 from gateway.routing.channel import ChannelSnapshot, TraceReply, UssdReply
 from gateway.routing.routes.carriers import CarrierFact
@@ -105,6 +114,13 @@ ROUTES: tuple[Route, ...] = (
         handler=preview.preview_message,
         bodies=(PreviewRequest,),
         answers={200: Preview},
+    ),
+    _send(
+        method="POST",
+        path="/v1/messages/check",
+        handler=checks.check_a_message,
+        bodies=(CheckRequest,),
+        answers={200: MessageCheck},
     ),
     _read(
         path="/v1/messages",

@@ -123,6 +123,14 @@ class RouteRequest(MessageRequest, kw_only=True, forbid_unknown_fields=True, omi
     key: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
 
 
+class CheckRequest(RouteRequest, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A message that rules are to be asked about before it is sent.
+
+    Args:
+        key: name or id of the API key that would send it, or an account as ``smpp:NAME``; that of the caller without.
+    """
+
+
 class CarrierRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Whose a number is, set by hand.
 

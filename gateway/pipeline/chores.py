@@ -15,6 +15,7 @@ from gateway.store.costs import KEEP as KEEP_SUMS
 from gateway.store.costs import forget_sums
 from gateway.store.esme import forget_submits
 from gateway.store.events import forget_events
+from gateway.store.holds import forget_holds
 from gateway.store.inbound import forget_inbound, forget_parts
 from gateway.store.kannel import forget_wishes
 from gateway.store.keys import forget_answers
@@ -96,6 +97,7 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         Chore("smpp_submits", partial(_along, KEEP_SUBMITS, forget_submits)),
         Chore("cost_sums", _by_age(KEEP_SUMS, forget_sums)),
         Chore("kannel_wishes", partial(_along, KEEP_WISHES, forget_wishes)),
+        Chore("holds", partial(_along, timedelta(), forget_holds)),
         Chore("webhook_callbacks", partial(_along, KEEP_WISHES, forget_callbacks)),
         Chore("webhook_deliveries", _by_age(_seconds(keeping.heard or _HEARD_S), forget_heard)),
         *(chore for seconds, chore in by_setting if seconds),

@@ -227,17 +227,22 @@ class Chain:
         return found
 
     def _choose(self, subject: Subject) -> _Asked:
-        texts = tuple((r, self._action(r, subject)) for r in self.texts if r.concerns(subject.category))
-        persons = tuple((r, self._action(r, subject)) for r in self.persons if r.concerns(subject.category))
-        texts = tuple((r, action) for r, action in texts if action is not Action.OFF)
-        persons = tuple((r, action) for r, action in persons if action is not Action.OFF)
-        again = tuple((r, action) for r, action in persons if r.again)
-        return _Asked(texts, persons, again, _needs(persons), _needs(again))
+        texts = [(rule, self._action(rule, subject)) for rule in self.texts if _is_asked(rule, subject)]
+        persons = [(rule, self._action(rule, subject)) for rule in self.persons if _is_asked(rule, subject)]
+        texts = [(rule, action) for rule, action in texts if action is not Action.OFF]
+        persons = [(rule, action) for rule, action in persons if action is not Action.OFF]
+        again = [(rule, action) for rule, action in persons if rule.again]
+        return _Asked(tuple(texts), tuple(persons), tuple(again), _needs(persons), _needs(again))
 
     def _action(self, rule: Rule, subject: Subject) -> Action | None:
         if rule.fixed:
             return None
         return next((s.action for s in self.switches if s.meets(rule.name, subject)), None)
+
+
+def _is_asked(rule: Rule, subject: Subject) -> bool:
+    """What the gateway itself writes, such as a confirmation, goes by what holds for all."""
+    return rule.concerns(subject.category) and (rule.fixed or bool(subject.key))
 
 
 def _needs(rules: Sequence[tuple[PersonRule, Action | None]]) -> frozenset[Need]:
@@ -273,6 +278,3 @@ def gravest(verdict: Verdict, decision: Decision) -> Verdict:
             return decision
         case Allow() | Warn() | Rewrite():
             return verdict
-
-
-NO_RULES: Final = Chain()

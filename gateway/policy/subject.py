@@ -17,8 +17,8 @@ class Subject(NamedTuple):
         at: when it may go by its own schedule; aware.
         text: as it would go out so far; None for a binary message.
         brand: in whose name it goes.
-        key: who sends it: id and name of an API key, ``smpp:NAME`` or ``kannel:NAME`` of an account. (No rule is asked
-            about what the gateway writes by itself.)
+        key: who sends it: id and name of an API key, ``smpp:NAME`` or ``kannel:NAME`` of an account; empty for what
+            the gateway itself writes, which only rules that are fixed are asked about.
         template: whose text it is, where the client says so.
         sender: the channel group that the client asked for.
         message_id: what belongs to this very message (such as its place in a spread) is made of it.

@@ -27,6 +27,8 @@ class WaitKind(StrEnum):
     BUDGET = "budget"
     CHANNEL_DOWN = "channel_down"
     RETRY = "retry"
+    REVIEW = "review"
+    """A person decides."""
     SCHEDULE = "schedule"
     ROUTE = "route"
     """No channel can take it as the config is."""
@@ -36,6 +38,9 @@ KINDS: Mapping[str, WaitKind] = {
     "scheduled": WaitKind.SCHEDULE,
     "retry_pause": WaitKind.RETRY,
     "elsewhere": WaitKind.RETRY,
+    "review": WaitKind.REVIEW,
+    "outside_hours": WaitKind.HOURS,
+    "frequency_capped": WaitKind.THROTTLE,
     "sequence": WaitKind.ORDER,
     "turn": WaitKind.ORDER,
     "busy": WaitKind.ORDER,
@@ -62,12 +67,13 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a message waits for.
 
     Args:
-        code: ``scheduled``, ``retry_pause``, ``no_channel``, ``paused``, ``draining``, ``starting``, ``down``,
-            ``stopped``, ``cooldown``, ``rate``, ``quota``, ``recipients``, ``active_hours``, ``busy``,
-            ``no_parameters``, ``sequence``, ``elsewhere``, ``ramp`` or ``turn``.
+        code: ``scheduled``, ``review``, ``outside_hours``, ``frequency_capped``, ``retry_pause``, ``no_channel``,
+            ``paused``, ``draining``, ``starting``, ``down``, ``stopped``, ``cooldown``, ``rate``, ``quota``,
+            ``recipients``, ``active_hours``, ``busy``, ``no_parameters``, ``sequence``, ``elsewhere``, ``ramp`` or
+            ``turn``.
         detail: one sentence.
-        kind: what that is in few words: ``schedule``, ``hours``, ``budget``, ``channel_down``, ``throttle``,
-            ``order``, ``retry`` or ``route``.
+        kind: what that is in few words: ``schedule``, ``review``, ``hours``, ``budget``, ``channel_down``,
+            ``throttle``, ``order``, ``retry`` or ``route``.
         channel: whose reason it is; null for a reason of the message's own.
         until: when it is expected to end by itself; null when nobody knows.
     """
@@ -92,6 +98,8 @@ class Waiting:
         need: what it takes of a budget.
         hidden_until: nobody may claim it before; None for at once.
         last_error: why it was not sent the last time; None when it was not tried.
+        held: what a rule said, with its code, of a message that it holds back; None where none does.
+        in_review: a person decides.
         has_options: see `gateway.routing.balancer.Candidate`.
     """
 
@@ -100,6 +108,8 @@ class Waiting:
     need: Need
     hidden_until: datetime | None = None
     last_error: str | None = None
+    held: tuple[str, str] | None = None
+    in_review: bool = False
     has_options: bool = False
 
 
@@ -115,6 +125,11 @@ def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime)
         The message's own reason if it has one, else those of each channel that serves its queue, in the order of
         the config; a channel with none says ``turn``. Empty when the message does not wait.
     """
+    if waiting.in_review:
+        detail = _ended(
+            f"A person must look at it: {waiting.held[1] if waiting.held else 'a rule asks for it'}"
+        )
+        return [Reason(code="review", detail=detail)]
     if waiting.status is MessageStatus.SCHEDULED:
         detail = "It is scheduled for later."
         return [Reason(code="scheduled", detail=detail, until=waiting.hidden_until)]
@@ -123,6 +138,9 @@ def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime)
     if waiting.hidden_until is not None and waiting.hidden_until.year >= _NEVER:
         detail = "An earlier message of its sequence to the same number is not with the network yet."
         return [Reason(code="sequence", detail=detail)]
+    if waiting.hidden_until is not None and waiting.hidden_until > now and waiting.held is not None:
+        code, detail = waiting.held
+        return [Reason(code=code, detail=detail, until=waiting.hidden_until)]
     if waiting.hidden_until is not None and waiting.hidden_until > now:
         detail = "Messages to its number failed; the number is left alone for a while."
         if waiting.last_error is not None:

@@ -38,7 +38,7 @@ from gateway.runtime.policies import (
 )
 from gateway.runtime.reload import CHANNELS, Adopter
 from gateway.runtime.routing import ROUTING, RoutingSide
-from gateway.runtime.rules import RULES
+from gateway.runtime.rules import RULES, make_chain
 from gateway.runtime.stores import OpenStore
 from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.config import Settings
@@ -81,7 +81,9 @@ def make_adopters(held: Holders) -> list[Adopter]:
     """One for each value that is held; called in this order."""
 
     def adopt_doors(new: Settings) -> None:
-        accepting = make_intake_settings(new, held.renewal.wanted.values(), held.webhooks.check_callback)
+        held.scheduler.chain = chain = make_chain(new)
+        lanes, check = held.renewal.wanted.values(), held.webhooks.check_callback
+        accepting = make_intake_settings(new, lanes, check, chain)
         held.intake.adopt(accepting)
         held.kannel.adopt(new, accepting.channels)
 

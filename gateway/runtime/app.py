@@ -63,6 +63,7 @@ from gateway.runtime.policies import (
 )
 from gateway.runtime.reload import ConfigFile, Reload, Running
 from gateway.runtime.routing import RoutingSide
+from gateway.runtime.rules import make_chain
 from gateway.runtime.stores import OpenStore, open_store
 from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.config import Settings
@@ -127,12 +128,15 @@ class Gateway:
             make_patience(settings),
             policy,
             self._routing.sticky,
+            make_chain(settings),
         )
         self._standstill = StandstillWatch(self._scheduler, self._lanes, store, clock, metrics)
         wake = self._scheduler.wake
         store.on_claimable(wake)
         self._webhooks = WebhookSide(settings.webhooks, store, clock, metrics)
-        intake_settings = make_intake_settings(settings, self._lanes, self._webhooks.check_callback)
+        intake_settings = make_intake_settings(
+            settings, self._lanes, self._webhooks.check_callback, self._scheduler.chain
+        )
         self.intake = Intake(store, clock, intake_settings, shares, limits, self._routing.router)
         region = settings.numbers.region
         inbox = Inbox(store, clock, self.intake, make_keyword_policy(settings), region, metrics)

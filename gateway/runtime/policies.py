@@ -12,10 +12,10 @@ from gateway.pipeline.intake.limits import LimitSettings
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.release import Ramping
 from gateway.pipeline.sending.turns_of_age import Patience
+from gateway.policy.chain import Chain
 from gateway.policy.optout import Keywords
 from gateway.routing.prices import Prices
 from gateway.routing.retry import RetryPolicy
-from gateway.runtime.rules import make_chain
 from gateway.settings.brands import brands_of
 from gateway.settings.config import Settings
 from gateway.settings.limits import bounds_of, gather_limits
@@ -25,7 +25,7 @@ from gateway.settings.shares import weights_of
 
 
 def make_intake_settings(
-    settings: Settings, lanes: Iterable[Lane], check_callback: Callable[[str], str]
+    settings: Settings, lanes: Iterable[Lane], check_callback: Callable[[str], str], chain: Chain
 ) -> IntakeSettings:
     """What accepting depends on; ``lanes`` are those of the channels that the settings have."""
     lanes = list(lanes)
@@ -37,7 +37,7 @@ def make_intake_settings(
         text=settings.text.rules(),
         without_options=frozenset(lane.name for lane in lanes if not lane.traits.takes_options),
         check_callback=check_callback,
-        chain=make_chain(settings),
+        chain=chain,
         brands=brands_of(settings.brands),
     )
 

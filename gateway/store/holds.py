@@ -20,6 +20,11 @@ REVIEW_MS: Final = HELD_MS + 1
 """As ``hidden_until``: no time ends a review, a person does, or the end of the message's own time."""
 
 
+def is_in_review(hidden_until: datetime | None) -> bool:
+    """Whether that hides a message because a person must decide on it."""
+    return format_ms(hidden_until) == REVIEW_MS
+
+
 class HoldKind(StrEnum):
     """What ends a hold."""
 

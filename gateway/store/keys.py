@@ -48,6 +48,19 @@ async def find_key(tx: Tx, secret_hash: bytes) -> ApiKey | None:
     return _key(rows[0]) if rows else None
 
 
+async def find_key_named(tx: Tx, id_or_name: str, at: datetime) -> ApiKey:
+    """The key with that id or name; for an account, or a key that is still to be made, one that is not stored.
+
+    Args:
+        at: when such a one would be made.
+    """
+    sql = f"SELECT {_COLUMNS} FROM api_keys WHERE id = ? OR name = ? ORDER BY id LIMIT 1"
+    rows = await tx.fetch(sql, (id_or_name, id_or_name))
+    if rows:
+        return _key(rows[0])
+    return ApiKey(id=KeyId(id_or_name), name=id_or_name, scopes=frozenset(), created_at=at)
+
+
 async def list_keys(tx: Tx) -> list[ApiKey]:
     """All keys, oldest first."""
     return [_key(row) for row in await tx.fetch(f"SELECT {_COLUMNS} FROM api_keys ORDER BY id")]

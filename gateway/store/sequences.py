@@ -39,7 +39,11 @@ async def join_sequence(tx: Tx, message: Message) -> None:
         (*place, message.id),
     )
     if n_open > 1:
-        await tx.execute("UPDATE messages SET hidden_until = ? WHERE id = ?", (HELD_MS, message.id))
+        # One that waits for a person waits for that first, and those behind it wait for it.
+        held = (
+            "UPDATE messages SET hidden_until = ? WHERE id = ? AND (hidden_until IS NULL OR hidden_until < ?)"
+        )
+        await tx.execute(held, (HELD_MS, message.id, HELD_MS))
 
 
 async def leave_sequence(tx: Tx, message: Message) -> None:

@@ -16,6 +16,7 @@ from gateway.routing.channel import Standing
 from gateway.routing.waiting import Waiting, explain_wait
 from gateway.store.costs import load_costs
 from gateway.store.events import load_timeline
+from gateway.store.holds import Hold, find_holds, is_in_review
 from gateway.store.messages import Whole, load_whole
 from gateway.store.ports import Tx
 from gateway.store.usage import find_hidden
@@ -37,8 +38,8 @@ async def load_message_view(
     message, segments = found[0]
     events = await load_timeline(tx, message_id)
     events += [event for event in recorded if event.subject == message_id]
-    hidden = await find_hidden(tx, [message_id] if message.status in CANCELABLE else [])
-    reasons = explain_wait(_waiting(message, segments, hidden.get(message_id)), standings, now)
+    waiting = (await _find_waiting(tx, found))[message_id]
+    reasons = explain_wait(waiting, standings, now)
     spent = (await load_costs(tx, [message_id])).get(message_id)
     return show_message(message, segments, events, reasons, spent)
 
@@ -48,26 +49,42 @@ async def load_list_view(
 ) -> list[MessageOut]:
     """Messages as a list shows them: with segments and what they wait for, and without their timeline."""
     spent = await load_costs(tx, [message.id for message, _ in messages])
-    hidden = await find_hidden(tx, [m.id for m, _ in messages if m.status in CANCELABLE])
+    waiting = await _find_waiting(tx, messages)
     return [
         show_message(
             message,
             segments,
-            waiting_for=explain_wait(_waiting(message, segments, hidden.get(message.id)), standings, now),
+            waiting_for=explain_wait(waiting[message.id], standings, now),
             spent=spent.get(message.id),
         )
         for message, segments in messages
     ]
 
 
-def _waiting(message: Message, segments: Sequence[Segment], hidden_until: datetime | None) -> Waiting:
+async def _find_waiting(tx: Tx, messages: Sequence[Whole]) -> dict[str, Waiting]:
+    """What is known of why messages may be waiting, by id."""
+    hidden = await find_hidden(tx, [m.id for m, _ in messages if m.status in CANCELABLE])
+    holds = await find_holds(tx, list(hidden))
+    return {
+        message.id: _waiting(message, segments, hidden.get(message.id), holds.get(message.id))
+        for message, segments in messages
+    }
+
+
+def _waiting(
+    message: Message, segments: Sequence[Segment], hidden_until: datetime | None, hold: Hold | None
+) -> Waiting:
     n_left = sum(segment.status is SegmentStatus.QUEUED for segment in segments)
     error = message.error
+    # A pause of another kind may have come since.
+    still = hold is not None and (hold.until is None or hold.until == hidden_until)
     return Waiting(
         status=message.status,
         queue=message.queue,
         need=Need(message.recipient, n_left, message.category in URGENT),
         hidden_until=hidden_until,
         last_error=f"{error.code}: {error.detail}" if error else None,
+        held=(hold.code, hold.detail) if hold is not None and still else None,
+        in_review=is_in_review(hidden_until),
         has_options=message.carrier_options is not None,
     )

@@ -27,11 +27,13 @@ from gateway.model.message import (
     Suppression,
 )
 from gateway.model.request import UssdCode
+from gateway.policy.decision import Finding
 from gateway.routing.channel import ChannelSnapshot
 from gateway.routing.costs import Spent
 from gateway.routing.prices import format_amount
 from gateway.routing.waiting import Reason
 
+_decode_findings = msgspec.json.Decoder(list[Finding]).decode
 Instant = Annotated[datetime, Meta(tz=True)]
 
 
@@ -109,6 +111,9 @@ class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
         expires_at: when it is given up if it has not been sent by then.
         events: the timeline; left out in lists.
         waiting_for: why it is not sent yet; empty when it does not wait.
+        brand: in whose name it goes.
+        template: whose text it is; null if the sender did not say.
+        policy: what rules said of it when it came in, those left out that had nothing to say.
         cost: what it has cost so far; left out while that is nothing, or nothing is known of prices.
     """
 
@@ -139,6 +144,9 @@ class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
     delivered_at: Instant | None
     expires_at: Instant | None
     batch_id: str | None
+    brand: str
+    template: str | None
+    policy: list[Finding]
     events: list[EventOut] | msgspec.UnsetType = msgspec.UNSET
     waiting_for: list[Reason] | msgspec.UnsetType = msgspec.UNSET
     cost: MessageCostOut | msgspec.UnsetType = msgspec.UNSET
@@ -318,6 +326,9 @@ def show_message(
         delivered_at=message.delivered_at,
         expires_at=message.expires_at,
         batch_id=message.batch_id,
+        brand=message.brand,
+        template=message.template,
+        policy=_decode_findings(message.policy) if message.policy else [],
         events=msgspec.UNSET if events is None else [show_event(event) for event in events],
         waiting_for=waiting_for,
         cost=_show_message_cost(spent) if spent else msgspec.UNSET,

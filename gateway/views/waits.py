@@ -20,6 +20,7 @@ def sum_waits(waits: Waits, standings: Sequence[Standing], now: datetime) -> dic
     sums[WaitKind.SCHEDULE] += waits.scheduled
     sums[WaitKind.RETRY] += waits.paused
     sums[WaitKind.ORDER] += waits.held
+    sums[WaitKind.REVIEW] += waits.in_review
     for queue, n in waits.ready.items():
         sums[explain_queue(queue, standings, now)] += n
     return sums

@@ -138,6 +138,9 @@ GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/alerts/alertmanager"): {"body": {"alerts": [{"status": "firing", "labels": {"a": "b"}}]}},
     ("POST", "/v1/alerts/grafana"): {"body": {"alerts": [{"status": "firing", "values": {"B": 1.5}}]}},
     ("GET", "/v1/alerts"): {"query": {"status": "firing"}},
+    ("POST", "/v1/messages/check"): {
+        "body": {"to": "+8613800138001", "text": "hello", "category": "marketing"}
+    },
     ("POST", "/v1/routes/explain"): {"body": {"to": "+8613800138001", "category": "otp", "key": "shop"}},
     ("PUT", "/v1/carriers/{number}"): {
         "path_parameters": {"number": "+8613800138001"},

@@ -15,9 +15,9 @@ from gateway.ids import KeyId
 from gateway.model.message import ApiKey, Scope
 from gateway.model.request import MAX_TEXT_CHARS, MessageRequest
 from gateway.pipeline.chores import KEEP_ANSWERS
-from gateway.pipeline.intake.accept import , Idempotency
-from gateway.pipeline.intake.drafting import MAX_AHEAD
+from gateway.pipeline.intake.accept import Idempotency
 from gateway.pipeline.intake.batches import AcceptedBatch, Rejected
+from gateway.pipeline.intake.drafting import MAX_AHEAD
 from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.policy.text import TextRules
 from gateway.store.messages import MessageFilter

@@ -183,7 +183,6 @@ class Intake:
         batch_id: BatchId | None = None,
         planner: Planner | None = None,
         joins: bool = True,
-        own: bool = False,
     ) -> Draft:
         """A message that is ready to be stored inside another operation, by `save_drafts`.
 
@@ -195,12 +194,11 @@ class Intake:
             national: the sender says that the recipient's number is a national one, where that is doubtful.
             planner: of the request, where it makes many messages.
             joins: False for one that is only looked at.
-            own: the gateway itself writes it, and no rule is asked.
 
         Raises:
             InvalidRequest: each fault with its pointer.
         """
-        wanted = Wanted(request, key, now or self._clock.now(), batch_id, plan, national, own)
+        wanted = Wanted(request, key, now or self._clock.now(), batch_id, plan, national)
         draft = self._drafting.make(wanted, planner or self.make_planner(), self.reference_bits)
         if draft.rule is not None and draft.unsettled is None and joins:
             self.router.turns.take(draft.rule)
@@ -223,7 +221,7 @@ class Intake:
             InvalidRequest: the recipient can't be sent to, or not by this channel.
         """
         request = MessageRequest(to=recipient, text=text, channel=channel)
-        return self.draft(request, key=None, own=True)
+        return self.draft(request, key=None)
 
 
 def owner_of(key: ApiKey | None) -> str:

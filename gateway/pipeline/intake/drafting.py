@@ -27,7 +27,7 @@ from gateway.pipeline.intake.drafts import Draft
 from gateway.pipeline.intake.judge import Judged
 from gateway.pipeline.intake.plan import Planner, fits, preview_request
 from gateway.pipeline.intake.route import Router, asked_of, names_of
-from gateway.policy.chain import NO_RULES, Chain
+from gateway.policy.chain import Chain
 from gateway.policy.rules.order import ALWAYS
 from gateway.policy.subject import Subject
 from gateway.policy.text import DEFAULT_RULES, Preview, TextRules
@@ -93,7 +93,6 @@ class Wanted(NamedTuple):
         plan: what goes on the wire, exactly, where the sender makes segments of his own; ``request`` then has the
             header that belongs to them.
         national: the sender says that the recipient's number is a national one, where that is doubtful.
-        own: the gateway itself writes it, and no rule is asked.
     """
 
     request: MessageRequest
@@ -102,7 +101,6 @@ class Wanted(NamedTuple):
     batch_id: BatchId | None = None
     plan: Plan | None = None
     national: bool = False
-    own: bool = False
 
 
 class Drafting:
@@ -148,7 +146,7 @@ class Drafting:
         brand = self._read_brand(request.brand, key, errors)
         starts_at = _starts_at(request, truncate_ms(wanted.now))
         subject = subject_of(request, recipient, brand, key, starts_at or wanted.now)
-        return planner.judge(NO_RULES if wanted.own else self.settings.chain, subject)
+        return planner.judge(self.settings.chain, subject)
 
     def make(self, wanted: Wanted, planner: Planner, reference_bits: int) -> Draft:
         """A draft whose place in the line is still to be taken.

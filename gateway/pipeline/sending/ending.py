@@ -13,7 +13,6 @@ from gateway.store.messages import load_whole
 from gateway.store.ports import Tx
 
 EXPIRED = MessageError(code="expired", detail="Its time was over before a channel could take it.")
-OPTED_OUT = MessageError(code="opted_out", detail="The recipient opted out of marketing messages.")
 
 
 async def end_messages(

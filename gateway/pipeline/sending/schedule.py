@@ -25,15 +25,17 @@ from gateway.clock import Clock, read, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.events import message_event
 from gateway.model.lifecycle import Cause
-from gateway.model.message import Category, Message, Segment, SegmentStatus
+from gateway.model.message import Message, Segment, SegmentStatus
+from gateway.pipeline.sending.again import judge_again
 from gateway.pipeline.sending.directory import rotate
 from gateway.pipeline.sending.due import choose_for, find_for
-from gateway.pipeline.sending.ending import EXPIRED, OPTED_OUT, end_messages
+from gateway.pipeline.sending.ending import EXPIRED, end_messages
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.poison import SetAside
 from gateway.pipeline.sending.switch import find_stuck
 from gateway.pipeline.sending.turns_of_age import DEFAULT_PATIENCE, Patience, TurnsOfAge
-from gateway.policy.optout import is_stopped
+from gateway.policy.chain import Chain
+from gateway.policy.rules.order import ALWAYS
 from gateway.routing.balancer import Taker, unfilled
 from gateway.routing.budgets import URGENT, Need
 from gateway.routing.order import FIRST_AFTER_EMERGENCY, split_rank
@@ -46,7 +48,6 @@ from gateway.store.ports import Store, Tx
 from gateway.store.queue import Due, claim_messages, find_due_among, hold_recipient
 from gateway.store.routes import save_sticky
 from gateway.store.shares import find_passed_over
-from gateway.store.suppressions import find_suppressed
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +85,9 @@ class Scheduler:
         patience: when what waits behind others is helped.
         policy: of messages on which a claim breaks.
         sticky: the rules that remember the channel of each recipient, and for how many seconds.
+
+    Attributes:
+        chain: the rules that are asked again; may be replaced.
     """
 
     def __init__(
@@ -98,7 +102,9 @@ class Scheduler:
         patience: Patience = DEFAULT_PATIENCE,
         policy: RetryPolicy = DEFAULT_POLICY,
         sticky: Callable[[], Mapping[str, float]] = dict,
+        chain: Chain = ALWAYS,
     ) -> None:
+        self.chain = chain
         self._set_aside = SetAside(store, clock, policy)
         self._sticky = sticky
         self._shares = shares
@@ -238,6 +244,7 @@ class Scheduler:
             under_way=under_way,
             aged=wanted,
             sticky=self._sticky(),
+            chain=self.chain,
             only=only,
         )
         claimed, stopped = await self._store.write(op, n_rows=sum(taker.free for taker in takers))
@@ -279,6 +286,7 @@ class Scheduler:
         under_way: AbstractSet[str],
         aged: Mapping[str, int],
         sticky: Mapping[str, float],
+        chain: Chain,
         only: str | None = None,
     ) -> tuple[list[tuple[Message, list[Segment], str, int]], int]:
         """Claimed messages with their channels' names and their ranks, and how many were stopped or held instead.
@@ -300,14 +308,14 @@ class Scheduler:
             due |= await self._find_aged(tx, aged, now)
         if not due:
             return [], 0
-        ended = await self._stop(tx, due.values(), now, under_way)
+        ended = await self._stop(tx, due.values(), now, under_way, chain)
         channels = choose_for(due, ended, takers, now, may_avoid=more)
         if more and (short := unfilled(takers, channels)):
             # A budget refused what came first, or messages to it have just failed; others may wait behind.
             found, _ = await find_for(tx, short, now, behind=True, to_claim=True)
             behind = {i: d for i, d in found.items() if i not in due}
             due |= behind
-            ended |= await self._stop(tx, behind.values(), now, under_way)
+            ended |= await self._stop(tx, behind.values(), now, under_way, chain)
             channels = choose_for(due, ended, takers, now)
         claimed = []
         for message, parts in await claim_messages(tx, channels, self._instance, now):
@@ -331,20 +339,12 @@ class Scheduler:
         }
 
     async def _stop(
-        self, tx: Tx, due: Collection[Due], now: datetime, under_way: AbstractSet[str]
+        self, tx: Tx, due: Collection[Due], now: datetime, under_way: AbstractSet[str], chain: Chain
     ) -> set[str]:
-        """End those that may no longer be sent, and put off those whose number is in trouble; the ids of both."""
-        marketing = {d.recipient for d in due if d.category is Category.MARKETING}
-        suppressed = await find_suppressed(tx, marketing)
+        """End those that may no longer be sent, put off those that may not go now; the ids of both."""
         expired = [d.message_id for d in due if d.expired]
-        blocked = [
-            d.message_id
-            for d in due
-            if not d.expired and is_stopped(d.category, suppressed=d.recipient in suppressed)
-        ]
         await end_messages(tx, expired, Cause.EXPIRED, EXPIRED, self._clock)
-        await end_messages(tx, blocked, Cause.BLOCKED, OPTED_OUT, self._clock)
-        ended = {*expired, *blocked}
+        ended = {*expired, *await judge_again(tx, chain, [d for d in due if not d.expired], self._clock)}
         held = self._held((d for d in due if d.message_id not in ended), under_way)
         for number, urgent, besides, for_s in {(h.number, h.urgent, h.besides, h.for_s) for h in held}:
             until = truncate_ms(now + timedelta(seconds=for_s))
@@ -372,17 +372,3 @@ class Scheduler:
             elif for_s is not None:
                 tries[number] = d.message_id
         return held
-
-
-class _Held(NamedTuple):
-    """A message that waits for its number.
-
-    Args:
-        besides: another one to the same number, which goes.
-    """
-
-    message_id: str
-    number: Number
-    urgent: bool
-    besides: str | None
-    for_s: float
