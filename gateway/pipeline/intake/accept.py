@@ -95,27 +95,32 @@ class Intake:
         self._drafting.settings = settings
 
     @property
+    def settings(self) -> IntakeSettings:
+        """What it goes by."""
+        return self._drafting.settings
+
+    @property
     def max_segments(self) -> int:
         """The most that one message may have."""
-        return self._drafting.settings.text.max_segments
+        return self.settings.text.max_segments
 
     def cut(self, text: str, most_segments: int, rest: str = "") -> str:
         """As much of a text as fits, with ``rest`` behind it; see `gateway.policy.text.cut_text`."""
-        rules = self._drafting.settings.text
+        rules = self.settings.text
         return cut_text(text, min(most_segments, rules.max_segments), rules, mark=True, rest=rest)
 
     def make_planner(self) -> Planner:
         """For the messages of one request."""
-        return Planner(self._drafting.settings.text)
+        return Planner(self.settings.text)
 
     def valid_for(self, category: Category) -> float:
         """See `IntakeSettings.valid_for`."""
-        return self._drafting.settings.valid_for(category)
+        return self.settings.valid_for(category)
 
     @property
     def reference_bits(self) -> int:
         """8 or 16: of the number that joins the segments of a message."""
-        return self._drafting.settings.text.reserve.reference_bits
+        return self.settings.text.reserve.reference_bits
 
     async def accept(
         self,
