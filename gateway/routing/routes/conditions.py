@@ -84,12 +84,22 @@ class Conditions:
             return "tag"
         if self.encoding and asked.encoding not in self.encoding:
             return "encoding"
-        if self.weekdays or self.hours:
-            weekday, minute = _local(asked.at, self.zone)
-            if self.weekdays and weekday not in self.weekdays:
-                return "weekdays"
-            if self.hours and not any(hours.holds_minute(minute) for hours in self.hours):
-                return "hours"
+        return self.missed_time(asked.at)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it depends on when a message may go."""
+        return bool(self.weekdays or self.hours)
+
+    def missed_time(self, at: datetime) -> str | None:
+        """`missed` of the conditions on time alone."""
+        if not self.is_timed:
+            return None
+        weekday, minute = _local(at, self.zone)
+        if self.weekdays and weekday not in self.weekdays:
+            return "weekdays"
+        if self.hours and not any(hours.holds_minute(minute) for hours in self.hours):
+            return "hours"
         return None
 
     def tell_missed(self, key: str, asked: Asked, carrier: str | None) -> str:

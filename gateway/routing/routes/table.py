@@ -6,9 +6,10 @@ are told beforehand (`gateway.routing.routes.explain`) is made of its answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from math import gcd
 from typing import Final, NamedTuple
 
@@ -245,8 +246,15 @@ def _stride(whole: int) -> int:
 _INDEXED: Final = ("prefix", "key", "tag", "sender", "carrier", "category", "encoding")
 
 
+_REMEMBERED_MINUTES: Final = 1_500
+"""Most messages ask for now, some for an hour of today: a day and a little more."""
+
+
 class _Index:
-    """Finds the few rules that may fit: each rule stands under the values of its rarest condition."""
+    """Finds the few rules that may fit: each rule stands under the values of its rarest condition, and under its times.
+
+    Places of rules are the bits of a number: of a thousand rules those that meet several conditions are found at once.
+    """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         n_rules: dict[tuple[str, object], int] = {}
@@ -254,25 +262,31 @@ class _Index:
             for key in _INDEXED:
                 for value in getattr(rule.conditions, key):
                     n_rules[key, value] = n_rules.get((key, value), 0) + 1
-        self._others: list[int] = []
-        self._by: dict[str, dict[object, list[int]]] = {key: {} for key in _INDEXED}
+        self._others = 0
+        by: dict[str, dict[object, int]] = {key: {} for key in _INDEXED}
         for place, rule in enumerate(rules):
             given = {key: values for key in _INDEXED if (values := getattr(rule.conditions, key))}
             if not given:
-                self._others.append(place)
+                self._others |= 1 << place
                 continue
             rarest = min(given, key=lambda key: sum(n_rules[key, value] for value in given[key]))
             for value in given[rarest]:
-                self._by[rarest].setdefault(value, []).append(place)
-        self._lengths = sorted({len(str(prefix)) for prefix in self._by["prefix"]})
-        self._by = {key: places for key, places in self._by.items() if places}
+                by[rarest][value] = by[rarest].get(value, 0) | 1 << place
+        self._lengths = sorted({len(str(prefix)) for prefix in by["prefix"]})
+        self._by = {key: places for key, places in by.items() if places}
+        self._timed = [
+            (1 << place, rule.conditions) for place, rule in enumerate(rules) if rule.conditions.is_timed
+        ]
+        self._any_timed = sum(bit for bit, _ in self._timed)
+        self._closed_in = lru_cache(_REMEMBERED_MINUTES)(self._find_closed)
 
-    def candidates(self, asked: Asked, carrier: str | None) -> Iterable[int]:
+    def candidates(self, asked: Asked, carrier: str | None) -> Iterator[int]:
         """Places of rules that may fit, in order."""
-        found = [self._others] if self._others else []
+        found = self._others
         by = self._by
         if (places := by.get("prefix")) is not None:
-            found += [hit for n in self._lengths if (hit := places.get(asked.number[:n])) is not None]
+            for n in self._lengths:
+                found |= places.get(asked.number[:n], 0)
         values: tuple[tuple[str, Sequence[object]], ...] = (
             ("key", asked.key),
             ("tag", asked.tags),
@@ -283,7 +297,20 @@ class _Index:
         )
         for key, wanted in values:
             if (places := by.get(key)) is not None:
-                found += [hit for value in wanted if (hit := places.get(value)) is not None]
-        if len(found) == 1:
-            return found[0]
-        return sorted({place for hit in found for place in hit})
+                for value in wanted:
+                    found |= places.get(value, 0)
+        if found & self._any_timed:
+            found &= ~self._closed_in(int(asked.at.timestamp()) // 60)
+        while found:
+            first = found & -found
+            yield first.bit_length() - 1
+            found ^= first
+
+    def _find_closed(self, minute: int) -> int:
+        """The rules that are for other times.
+
+        Args:
+            minute: since 1970, UTC.
+        """
+        at = datetime.fromtimestamp(60 * minute, UTC)
+        return sum(bit for bit, conditions in self._timed if conditions.missed_time(at) is not None)
