@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple, Protocol
+
+from gateway.errors import StoreError
 
 # Whole numbers all the way: floating seconds lose a millisecond now and then.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,6 +75,29 @@ class Breath:
         if time.monotonic() - self._since >= BREATH_S:
             await asyncio.sleep(0)
             self._since = time.monotonic()
+
+
+async def do_every(
+    every_s: float,
+    do: Callable[[], Awaitable[object]],
+    put_off: Callable[[StoreError], None],
+    *,
+    at_once: bool = True,
+) -> None:
+    """Do something again and again, until canceled.
+
+    Args:
+        put_off: told why the store did not let it be done; it is done the next time.
+        at_once: False for the first time after a pause.
+    """
+    if not at_once:
+        await asyncio.sleep(every_s)
+    while True:
+        try:
+            await do()
+        except StoreError as error:
+            put_off(error)
+        await asyncio.sleep(every_s)
 
 
 def ahead_s(clock: Clock) -> float:

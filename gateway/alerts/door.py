@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -22,8 +23,8 @@ from gateway.alerts.judge import News, judge, let_pass
 from gateway.alerts.payload import Alarm, Report
 from gateway.alerts.receivers import Receiver, find_receivers
 from gateway.alerts.wording import KEPT_CHARS, write_held, write_line, write_text
-from gateway.clock import Breath, Clock, truncate_ms
-from gateway.errors import FieldError, InvalidRequest, Overloaded, StaleWrite, StoreError
+from gateway.clock import Breath, Clock, do_every, truncate_ms
+from gateway.errors import FieldError, InvalidRequest, Overloaded, StaleWrite
 from gateway.ids import make_id
 from gateway.model.message import ApiKey
 from gateway.model.request import MessageRequest
@@ -150,12 +151,12 @@ class AlertDoor:
 
     async def run(self) -> None:
         """Tell what was held when its time has come, for ever. Cancel: what is not told is told after a restart."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self.tell_due()
-            except StoreError as error:
-                _log.warning("alarms that were held back wait for the store: %s", error)
+        await do_every(
+            LOOK_S,
+            self.tell_due,
+            partial(_log.warning, "alarms that were held back wait for the store: %s"),
+            at_once=False,
+        )
 
     async def tell_due(self) -> None:
         """Tell what was held and is due."""

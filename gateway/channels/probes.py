@@ -10,8 +10,9 @@ import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
-from gateway.clock import Clock, truncate_ms
+from gateway.clock import Clock, do_every, truncate_ms
 from gateway.errors import RequestError, StoreError
 from gateway.model.alarm import AlarmKind
 from gateway.model.channel_test import ChannelTest, ProbeResult
@@ -69,12 +70,7 @@ class Probes:
     async def run(self) -> None:
         """Probe until cancelled. Cancel: a probe that is under way has no result."""
         try:
-            while True:
-                try:
-                    await self.look()
-                except StoreError as exc:
-                    _log.warning("channels were not probed: %s", exc)
-                await asyncio.sleep(LOOK_S)
+            await do_every(LOOK_S, self.look, partial(_log.warning, "channels were not probed: %s"))
         finally:
             for task in self._at_work.values():
                 task.cancel()

@@ -11,9 +11,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, NamedTuple
 
-from gateway.clock import Clock
+from gateway.clock import Clock, do_every
 from gateway.errors import StoreError
 from gateway.store.ports import Store
 from gateway.store.retention import Note, last_sign_of_life, load_notes, save_note
@@ -111,12 +112,7 @@ class Retention:
     async def run(self) -> None:
         """Round after round until cancelled. Cancel: what was committed is done, the rest comes again."""
         await self._believe_the_clock()
-        while True:
-            try:
-                await self.round()
-            except StoreError as exc:
-                _log.warning("retention: put off: %s", exc)
-            await asyncio.sleep(ROUND_S)
+        await do_every(ROUND_S, self.round, partial(_log.warning, "retention: put off: %s"))
 
     async def round(self) -> int:
         """Do all that is due now; how many rows that were."""

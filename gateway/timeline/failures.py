@@ -16,8 +16,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.clock import Clock
-from gateway.errors import StoreError
+from gateway.clock import Clock, do_every
 from gateway.model.alarm import AlarmKind
 from gateway.model.number_plan import is_country_code
 from gateway.pipeline.alarms import clear_alarm, raise_alarm
@@ -98,12 +97,12 @@ class FailureWatch:
 
     async def run(self) -> None:
         """Look for ever. Cancel: nothing is left half done."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self.look()
-            except StoreError as exc:
-                _log.warning("nobody looked what failed messages have in common: %s", exc)
+        await do_every(
+            LOOK_S,
+            self.look,
+            partial(_log.warning, "nobody looked what failed messages have in common: %s"),
+            at_once=False,
+        )
 
     async def look(self) -> None:
         """Look once: raise alarms for what is found, clear those for what is over."""

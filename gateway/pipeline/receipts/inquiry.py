@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
+from functools import partial
 
 from drivers.abilities import TellsFate
 from drivers.base import Receipt
 from drivers.errors import DriverError, WireLost
-from gateway.clock import Clock, truncate_ms
-from gateway.errors import StoreError
+from gateway.clock import Clock, do_every, truncate_ms
 from gateway.ids import make_id
 from gateway.model.events import make_event
 from gateway.model.message import SegmentStatus
@@ -83,12 +83,9 @@ class Inquiry:
 
     async def run(self) -> None:
         """Ask until cancelled. Cancel: an answer on its way is dropped; that segment is asked after again."""
-        while True:
-            try:
-                await self.look()
-            except StoreError as exc:
-                _log.warning("inquiry of channel %s skipped: %s", self._lane.name, exc)
-            await asyncio.sleep(TICK_S)
+        await do_every(
+            TICK_S, self.look, partial(_log.warning, "inquiry of channel %s skipped: %s", self._lane.name)
+        )
 
     async def look(self) -> int:
         """Ask after all whose turn it is, while the channel is fit; how many were asked after."""

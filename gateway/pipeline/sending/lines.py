@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from functools import partial
 from typing import Final
 
-from gateway.errors import StoreError
+from gateway.clock import do_every
 from gateway.routing.shares import Place, Shares
 from gateway.store.ports import Store, Tx
 from gateway.store.shares import find_heads, find_last_hidden, load_places, save_places
@@ -41,12 +41,9 @@ class Lines:
 
     async def run(self) -> None:
         """Keep them until cancelled. Cancel: what was written last is on record."""
-        while True:
-            await asyncio.sleep(SAVE_S)
-            try:
-                await self.save()
-            except StoreError as exc:
-                _log.warning("shares: not written down: %s", exc)
+        await do_every(
+            SAVE_S, self.save, partial(_log.warning, "shares: not written down: %s"), at_once=False
+        )
 
     async def save(self) -> None:
         """Look at what waits and at other instances' lines, and write down our own."""

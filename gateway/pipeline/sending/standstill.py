@@ -7,13 +7,12 @@ help, it is an alarm.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Collection
+from functools import partial
 from typing import NamedTuple
 
-from gateway.clock import Clock
-from gateway.errors import StoreError
+from gateway.clock import Clock, do_every
 from gateway.model.alarm import AlarmKind
 from gateway.pipeline.alarms import clear_alarm, raise_alarm
 from gateway.pipeline.sending.lane import Lane
@@ -64,12 +63,12 @@ class StandstillWatch:
 
     async def run(self) -> None:
         """Look until cancelled. Cancel: nothing is left half done."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self.look()
-            except StoreError as exc:
-                _log.warning("nobody looked whether messages stand still: %s", exc)
+        await do_every(
+            LOOK_S,
+            self.look,
+            partial(_log.warning, "nobody looked whether messages stand still: %s"),
+            at_once=False,
+        )
 
     async def look(self) -> None:
         """Look once: raise the alarm for what stands still, and have the scheduler look again."""

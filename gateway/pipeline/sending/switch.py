@@ -6,12 +6,12 @@ queue, too; when one is back, they stop.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
-from gateway.clock import Clock, truncate_ms
+from gateway.clock import Clock, do_every, truncate_ms
 from gateway.errors import StoreError
 from gateway.model.message import Message
 from gateway.pipeline.sending.lane import Lane
@@ -86,12 +86,9 @@ class Switch:
 
     async def run(self) -> None:
         """Look at the channels until cancelled. Cancel: nothing is left half done."""
-        while True:
-            try:
-                await self.look()
-            except StoreError as exc:
-                _log.warning("cannot look for ways in which messages wait: %s", exc)
-            await asyncio.sleep(TICK_S)
+        await do_every(
+            TICK_S, self.look, partial(_log.warning, "cannot look for ways in which messages wait: %s")
+        )
 
     async def look(self) -> None:
         """Find who is out of service; from time to time, in which ways something waits."""
