@@ -248,6 +248,23 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "n_delivered": 1,
         "delivery_rate": 1.0,
     },
+    "get_audit": {
+        "items": [
+            {
+                "seq": 1042,
+                "at": "2026-11-30T09:21:52Z",
+                "actor": "key:ops",
+                "origin": "api 203.0.113.7",
+                "action": "channel.paused",
+                "subject": "carrier-a",
+                "details": {},
+                "salt": "9f4d2b1c8e7a60534c1d2e3f40516273",
+                "seal": "9c1185a5c5e9fc54612808977ee8f548b2258d31a2f1c8a0d1c4d6a4a7a0c9d2",
+                "hash": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+            }
+        ],
+        "next": None,
+    },
     "take_from_alertmanager": _TOLD,
     "take_from_grafana": _TOLD,
     "get_costs": {

@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.alerts.door import Told
 from gateway.alerts.payload import AlertmanagerPayload, GrafanaPayload
+from gateway.api.audit_routes import AUDIT_ROUTES
 from gateway.api.calls import (
     alarms,
     alerts,
@@ -340,6 +341,7 @@ ROUTES: tuple[Route, ...] = (
         headers=RESUME,
     ),
     *WEBHOOK_ROUTES,
+    *AUDIT_ROUTES,
     _kannel(method="GET", handler=kannel.send_by_kannel),
     _kannel(method="POST", handler=kannel.post_by_kannel),
     Route(

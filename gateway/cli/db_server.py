@@ -27,7 +27,7 @@ def migrate_server(target: Target, on_progress: Callable[[Progress], None]) -> N
         await migrate(session, target.shown, on_progress)
         return await schema_version(session)
 
-    print(f"{target.shown}  schema {_ask(target, run)}")
+    print(f"{target.shown}  schema {ask_server(target, run)}")
 
 
 def check_server(target: Target, config: Path | None) -> None:
@@ -36,7 +36,7 @@ def check_server(target: Target, config: Path | None) -> None:
     from gateway.store.postgres.examine import examine  # noqa: PLC0415
     from gateway.store.postgres.transaction import PostgresTx  # noqa: PLC0415
 
-    found = _ask(target, examine)
+    found = ask_server(target, examine)
     for fault in found.faults:
         print(f"{target.shown}: {fault}")
     if found.faults:
@@ -45,7 +45,7 @@ def check_server(target: Target, config: Path | None) -> None:
         f"{target.shown}: good; schema {found.schema}, PostgreSQL {found.server}, {found.n_octets / 1e6:,.0f} MB;"
         " its pages are checked by pg_amcheck"
     )
-    _ask(target, lambda session: show_kept(PostgresTx(session), config))
+    ask_server(target, lambda session: show_kept(PostgresTx(session), config))
 
 
 def refuse_backup(target: Target) -> NoReturn:
@@ -56,7 +56,8 @@ def refuse_backup(target: Target) -> NoReturn:
     )
 
 
-def _ask(target: Target, run: Callable[[Session], Awaitable[T]]) -> T:
+def ask_server(target: Target, run: Callable[[Session], Awaitable[T]]) -> T:
+    """What ``run`` finds out on one connection."""
     from gateway.store.postgres.errors import explain_open  # noqa: PLC0415
     from gateway.store.postgres.session import connect  # noqa: PLC0415
 

@@ -57,7 +57,7 @@ def list_all(config: Config = None, as_json: Json = False) -> None:
 
     Shows revoked keys, too. Secrets are never shown.
     """
-    keys = asyncio.run(_list(_find_store(config)))
+    keys = asyncio.run(_list(find_kept_store(config)))
     if as_json:
         for k in keys:
             print_json(k)
@@ -86,7 +86,9 @@ def show(
     """
     if rotate and not webhook_secret:
         raise typer.BadParameter("goes with --webhook-secret", param_hint="--rotate")
-    found, secret = asyncio.run(_show(_find_store(config), key, webhook_secret=webhook_secret, rotate=rotate))
+    found, secret = asyncio.run(
+        _show(find_kept_store(config), key, webhook_secret=webhook_secret, rotate=rotate)
+    )
     if found is None:
         raise Failure(f"there is no key {key}; see hongyan keys list")
     scopes = sorted(found.scopes)
@@ -110,7 +112,7 @@ def revoke(
 
     A running gateway refuses it within seconds.
     """
-    if not asyncio.run(_revoke(_find_store(config), key)):
+    if not asyncio.run(_revoke(find_kept_store(config), key)):
         raise Failure(f"there is no key {key} that is still good; see hongyan keys list")
     print(f"{key}  revoked")
 
@@ -131,7 +133,7 @@ def _local(at: datetime | None) -> str:
     return local_time(at.isoformat()) if at else ""
 
 
-def _find_store(config: Path | None) -> StoreSettings:
+def find_kept_store(config: Path | None) -> StoreSettings:
     """The store that the config names. Raises Failure where there is no such file: nothing is to be made."""
     store = read_store(config)
     if store_target(store) is None:

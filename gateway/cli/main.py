@@ -18,6 +18,7 @@ import typer
 from gateway.cli import (
     alarms,
     alerts,
+    audit,
     channels,
     check_message,
     costs,
@@ -61,6 +62,7 @@ FAMILIES = (
     reload,
     keys,
     smpp_account,
+    audit,
     db,
     doctor,
     simulate,

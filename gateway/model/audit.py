@@ -10,6 +10,7 @@ of its own: where the number must go, subject and salt are emptied and the chain
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +21,7 @@ import msgspec
 
 from gateway.clock import format_ms
 from gateway.model.actor import Actor
+from gateway.telemetry.redact import mask_number
 
 DetailValue = str | int | bool | None | Sequence[str]
 Details = Mapping[str, DetailValue]
@@ -31,6 +33,7 @@ MOST_CHARS: Final = 300
 MOST_NAMES: Final = 100
 """Of one list of an entry."""
 MOST_DETAILS: Final = 30
+_NUMBER: Final = re.compile(r"\+?\d{5,20}")
 FORM: Final = 1
 """Of the encoding that hashes cover, and of exported files."""
 
@@ -182,15 +185,23 @@ def hash_entry(hash_before: str, entry: AuditEntry) -> str:
     return sha256(hash_before.encode() + b"\n" + _encode(told)).hexdigest()
 
 
+def mask_subject(entry: AuditEntry) -> AuditEntry:
+    """An entry that shows a number in part only; its hash holds."""
+    if not _NUMBER.fullmatch(entry.subject):
+        return entry
+    return msgspec.structs.replace(entry, subject=mask_number(entry.subject), salt="")
+
+
 class ChainCheck:
     """Goes along a chain, entry by entry, and says where it breaks first.
 
     Args:
         after: what the first entry follows.
         remembered: a head that was written down elsewhere; None for none.
-        masked: subjects are shown in part only, and are not compared with their seals.
+        masked: numbers are shown in part only; they have no salt and are not compared with their seals.
 
     Attributes:
+        after: what the first entry follows.
         head: up to where all is well.
         n_erased: entries whose subject was erased.
     """
@@ -198,7 +209,7 @@ class ChainCheck:
     def __init__(self, after: Head, remembered: Head | None = None, *, masked: bool = False) -> None:
         self.head = after
         self.n_erased = 0
-        self._after = after
+        self.after = after
         self._remembered = remembered
         self._masked = masked
 
@@ -211,7 +222,7 @@ class ChainCheck:
             return Break(awaited, Why.ORDER, f"is not in its place; entry {entry.seq} stands there")
         if not (entry.salt or entry.subject):
             self.n_erased += 1
-        elif not self._masked and seal_subject(entry.subject, entry.salt) != entry.seal:
+        elif (entry.salt or not self._masked) and seal_subject(entry.subject, entry.salt) != entry.seal:
             return Break(awaited, Why.CHANGED, "was changed: its subject is not the one that was sealed")
         if hash_entry(self.head.hash, entry) != entry.hash:
             return Break(awaited, Why.CHANGED, "was changed, or the one before it was")
@@ -239,13 +250,13 @@ class ChainCheck:
             return Break(
                 own.seq, Why.CHANGED, f"is the end, says the trail, but entry {last} is, or its hash differs"
             )
-        if self._remembered is not None and self._remembered.seq < self._after.seq:
+        if self._remembered is not None and self._remembered.seq < self.after.seq:
             return Break(
                 self._remembered.seq,
                 Why.MISSING,
-                f"is remembered; what is here begins behind {self._after.seq}",
+                f"is remembered; what is here begins behind {self.after.seq}",
             )
-        return self._compare(self._after)
+        return self._compare(self.after)
 
     def _compare(self, head: Head) -> Break | None:
         known = self._remembered
