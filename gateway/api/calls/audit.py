@@ -55,6 +55,8 @@ def _read_subject(text: str | None, region: str) -> str | None:
     """A number may be given in any spelling; whatever is none is what it is."""
     if text is None:
         return None
+    if text.startswith(" "):
+        text = f"+{text[1:]}"  # a plus sign that was not written as %2B
     reading = read_number(text, region)
     return reading.spelling if reading.people else text
 
