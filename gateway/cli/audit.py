@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
         list_deeds
     )
     group.command("verify", epilog=example("hongyan audit verify --head 1042:2c26b46b..."))(verify)
-    group.command("head", epilog=example("hongyan audit head >> /mnt/elsewhere/heads"))(head)
+    group.command("head", epilog=example("hongyan audit head"))(head)
     group.command("export", epilog=example("hongyan audit export audit.jsonl --since 30d"))(export)
     app.add_typer(group, name="audit")
 
@@ -110,7 +110,7 @@ def verify(
     ] = None,
     config: Config = None,
 ) -> None:
-    """Say whether an entry was changed, moved, removed or cut off, and which one is the first.
+    """Find the first entry that was changed, moved, removed or cut off.
 
     Exits with 1 if so. Nothing is changed.
     """
@@ -149,9 +149,9 @@ def export(
     ] = False,
     config: Config = None,
 ) -> None:
-    """Write entries as JSON lines, oldest first; `hongyan audit verify --file` checks such a file.
+    """Write entries as JSON lines, oldest first.
 
-    That it was exported is an entry itself, the last of the file.
+    `hongyan audit verify --file` checks such a file. That it was exported is an entry itself, the last of the file.
     """
     store, begins = find_kept_store(config), _instant(since, "--since")
     if str(file) == "-":

@@ -12,7 +12,7 @@ from gateway.store.ports import Tx
 from gateway.store.readers import load_readers
 from gateway.store.retention import find_backlog
 
-_KINDS = ("texts", "messages", "events", "inbound", "receipts")
+_KINDS = ("texts", "messages", "events", "inbound", "receipts", "audit")
 
 
 async def show_kept(tx: Tx, config: Path | None) -> None:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol
 from gateway.pipeline.inbound import REPLY_AGAIN
 from gateway.pipeline.retention import Chore, Step
 from gateway.store.alerts import forget_alerts
+from gateway.store.audit import forget_audit
 from gateway.store.costs import KEEP as KEEP_SUMS
 from gateway.store.costs import forget_sums
 from gateway.store.esme import forget_submits
@@ -69,6 +70,7 @@ class Keeping(NamedTuple):
     inbound: float = 0.0
     receipts: float = 0.0
     heard: float = 0.0
+    audit: float = 0.0
 
 
 Forget = Callable[[Tx, datetime, int], Awaitable[int]]
@@ -83,6 +85,7 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         (events, Chore("events", partial(_once_read, _seconds(events), forget_events))),
         (keeping.inbound, Chore("inbound", partial(_once_read, _seconds(keeping.inbound), forget_inbound))),
         (keeping.texts, Chore("texts", partial(_empty, _seconds(keeping.texts)), goes_on=True)),
+        (keeping.audit, Chore("audit", _by_age(_seconds(keeping.audit), forget_audit))),
         (keeping.messages, Chore("messages", partial(_drop, _seconds(keeping.messages)))),
     )
     return [

@@ -72,7 +72,13 @@ def make_keeping(settings: Settings) -> Keeping:
     """How long each kind is kept."""
     kept = settings.retention
     return Keeping(
-        kept.texts, kept.messages, kept.events, kept.inbound, kept.receipts, settings.webhooks.keep_s
+        texts=kept.texts,
+        messages=kept.messages,
+        events=kept.events,
+        inbound=kept.inbound,
+        receipts=kept.receipts,
+        heard=settings.webhooks.keep_s,
+        audit=kept.audit,
     )
 
 

@@ -44,7 +44,7 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
         events: the timeline: what messages show as ``events``, and what streams can go back to.
         inbound: messages that came in.
         receipts: delivery reports that found no message.
-        audit: the record of what people did. There is none yet.
+        audit: the trail of who did what. Never less than `LEAST_AUDIT_S`.
     """
 
     texts: Keep = 180 * DAY_S
@@ -52,14 +52,21 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     events: Keep = 90 * DAY_S
     inbound: Keep = 365 * DAY_S
     receipts: Keep = 14 * DAY_S
-    audit: Keep = FOR_EVER_S
+    audit: Keep = 1826 * DAY_S
 
 
 _MONTH_S = 32 * DAY_S
+LEAST_AUDIT_S = 180 * DAY_S
+"""Half a year, for which China's Cybersecurity Law (article 21) has logs of a network kept."""
 
 
 def retention_faults(kept: RetentionSettings, sims: Iterable[SimSettings]) -> Iterator[tuple[str, str]]:
-    """What a SIM has used in a month is counted from the messages, also after a restart."""
+    """What a SIM has used in a month is counted from the messages, also after a restart; a trail of a day is none."""
+    if FOR_EVER_S < kept.audit < LEAST_AUDIT_S:
+        yield (
+            "retention.audit",
+            'is shorter than half a year; write "180d" or more, or "never" to keep it for ever',
+        )
     monthly = any(sim.quota_month is not None or sim.recipients_per_month is not None for sim in sims)
     if monthly and FOR_EVER_S < kept.messages < _MONTH_S:
         yield (

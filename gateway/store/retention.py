@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from gateway.clock import format_ms, parse_instant, parse_ms
+from gateway.store.audit import count_old_audit
 from gateway.store.events import count_old_events, newest_event_at
 from gateway.store.old_messages import Ages, count_over
 from gateway.store.ports import Tx
@@ -88,6 +89,8 @@ async def find_backlog(tx: Tx, keep: Mapping[str, timedelta], now: datetime) -> 
         before = now - (kept or now - datetime.min.replace(tzinfo=UTC))
         if kind == "events":
             oldest_at, n_due = await count_old_events(tx, before, read_to)
+        elif kind == "audit":
+            oldest_at, n_due = await count_old_audit(tx, before)
         elif kind in _BY_AGE:
             oldest_at, n_due = await _count_by_age(tx, kind, before)
         else:

@@ -123,6 +123,7 @@ GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/channels/{name}/reset"): {"path_parameters": {"name": "sim-1"}},
     ("GET", "/v1/alarms"): {},
     ("GET", "/v1/costs"): {},
+    ("GET", "/v1/audit"): {},
     ("POST", "/v1/channels/{name}/test"): {
         "path_parameters": {"name": "sim-1"},
         "body": {"to": ["13800138000"], "wait": 0},

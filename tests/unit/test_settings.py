@@ -87,6 +87,7 @@ def test_what_is_kept_for_how_long(tmp_path: Path):
             'messages = "7d"\n[[modems]]\nname = "a"\nport = "/dev/a"\nquota_month = 9',
             "retention.messages: is shorter",
         ),
+        ('audit = "179d"', 'retention.audit: is shorter than half a year; write "180d" or more, or "never"'),
     ],
 )
 def test_what_will_not_do_for_retention(tmp_path: Path, line: str, fault: str):
