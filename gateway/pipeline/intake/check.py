@@ -16,7 +16,7 @@ from gateway.model.request import CheckRequest
 from gateway.pipeline.facts import load_facts
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.judge import judge_persons
-from gateway.policy.decision import Finding, Outcome, finding_of
+from gateway.policy.decision import ALLOW, Finding, Outcome, finding_of
 from gateway.store.keys import find_key_named
 from gateway.store.ports import Store, Tx
 
@@ -74,7 +74,7 @@ async def check_message(
         asked = judged.subject._replace(text=request.text)
         known = await load_facts(tx, [(asked, judged.chain.needs(asked))], now)
         each = judged.chain.explain(asked, known.of(asked.recipient), now)
-        return finding_of("", said.verdict if said is not None else judged.said.verdict), each
+        return finding_of("", ALLOW if said is None else said.verdict), each
 
     verdict, rules = await store.read(ask)
     return MessageCheck(

@@ -6,7 +6,7 @@ Numbers are normalised, rules of texts are asked, segments are planned, and the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
@@ -24,7 +24,6 @@ from gateway.model.message import DEFAULT_BRAND, ApiKey, Category, Message, Mess
 from gateway.model.msisdn import InvalidNumber, parse_number
 from gateway.model.request import CommonFields, MessageRequest, PreviewRequest
 from gateway.pipeline.intake.drafts import Draft
-from gateway.pipeline.intake.judge import Judged
 from gateway.pipeline.intake.plan import Planner, fits, preview_request
 from gateway.pipeline.intake.route import Router, asked_of, names_of
 from gateway.policy.chain import Chain
@@ -135,19 +134,6 @@ class Drafting:
             raise InvalidRequest(*errors)
         return preview
 
-    def judge(self, wanted: Wanted, planner: Planner, errors: list[FieldError]) -> Judged:
-        """A message as rules see it, and what those of texts say of it.
-
-        Args:
-            errors: gets what can't be understood.
-        """
-        request, key = wanted.request, wanted.key
-        recipient = self._read_recipient(request.to, errors, national=wanted.national)
-        brand = self._read_brand(request.brand, key, errors)
-        starts_at = _starts_at(request, truncate_ms(wanted.now))
-        subject = subject_of(request, recipient, brand, key, starts_at or wanted.now)
-        return planner.judge(self.settings.chain, subject)
-
     def make(self, wanted: Wanted, planner: Planner, reference_bits: int) -> Draft:
         """A draft whose place in the line is still to be taken.
 
@@ -155,8 +141,13 @@ class Drafting:
             InvalidRequest: each fault with its pointer.
         """
         errors: list[FieldError] = []
-        judged = self.judge(wanted, planner, errors)
         request, key, plan = wanted.request, wanted.key, wanted.plan
+        now = truncate_ms(wanted.now)
+        starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
+        recipient = self._read_recipient(request.to, errors, national=wanted.national)
+        brand = self._read_brand(request.brand, key, errors)
+        subject = subject_of(request, recipient, brand, key, starts_at or now, make_id())
+        judged = planner.judge(self.settings.chain, subject)
         if judged.subject.text != request.text:
             request, plan = msgspec.structs.replace(request, text=judged.subject.text), None
         of_plan: list[FieldError] = []
@@ -164,52 +155,62 @@ class Drafting:
             plan = planner.plan(request, of_plan)
         else:
             fits(plan, self.settings.text, of_plan)
-        now = truncate_ms(wanted.now)
-        starts_at = _starts_at(request, now)
         asked, rule = None, None
         if self._router.routes:
-            asked = asked_of(request, judged.subject.recipient, key, plan, starts_at or now)
+            asked = asked_of(request, recipient, key, plan, starts_at or now)
             decision = self._router.decide(asked, takes=False)
             queue, rule = decision.queue, decision.rule.name if decision.rule else None
         else:
             channels = self._router.routes.channels
             queue = choose_queue(channels, channel=request.channel, sender=request.sender)
-        errors += self._faults(request, queue, starts_at, now)
+        self._find_faults(request, queue, starts_at, now, errors)
         errors += of_plan
         if errors or plan is None or queue is None:
             raise InvalidRequest(*errors)
-        message = self._message(wanted._replace(request=request), judged, plan, queue)
+        message = self._message(request, wanted, judged.subject, plan, queue, starts_at)
         segments = [Segment(part=n, payload=s.payload) for n, s in enumerate(plan.segments, 1)]
-        draft = Draft(message, segments, reference_bits, actor_of(key), judged=judged.of(message.id))
+        draft = Draft(message, segments, reference_bits, actor_of(key), judged=judged)
         if asked is None:
             return draft
         unsettled = self._router.leave_open(asked, queue, lambda where: self._join(message, where, key))
         return draft._replace(rule=rule, unsettled=unsettled)
 
-    def _faults(
-        self, request: MessageRequest, queue: str | None, starts_at: datetime | None, now: datetime
-    ) -> Iterator[FieldError]:
+    def _find_faults(
+        self,
+        request: MessageRequest,
+        queue: str | None,
+        starts_at: datetime | None,
+        now: datetime,
+        errors: list[FieldError],
+    ) -> None:
         """What is wrong with a request, beside its number and its text."""
         if queue is None:
-            yield _no_channel(request)
+            errors.append(_no_channel(request))
         elif request.smpp_tlvs and not self._carries_options(queue):
-            yield _NO_PARAMETERS
+            errors.append(_NO_PARAMETERS)
         if starts_at and starts_at > now + MAX_AHEAD:
-            yield FieldError("/schedule_at", "too_far", "schedule it within the next 366 days")
+            errors.append(FieldError("/schedule_at", "too_far", "schedule it within the next 366 days"))
         if starts_at and request.sequence is not None:
-            yield _NO_SCHEDULE
+            errors.append(_NO_SCHEDULE)
         url = request.callback_url
         if url is not None and (fault := self.settings.check_callback(url)):
-            yield FieldError("/callback_url", "bad_url", fault)
+            errors.append(FieldError("/callback_url", "bad_url", fault))
 
-    def _message(self, wanted: Wanted, judged: Judged, plan: Plan, queue: str) -> Message:
-        request, now = wanted.request, truncate_ms(wanted.now)
-        starts_at = _starts_at(request, now)
+    def _message(
+        self,
+        request: MessageRequest,
+        wanted: Wanted,
+        subject: Subject,
+        plan: Plan,
+        queue: str,
+        starts_at: datetime | None,
+    ) -> Message:
+        now = truncate_ms(wanted.now)
         starts_at = starts_at and truncate_ms(starts_at.astimezone(UTC))
         valid_for_s = request.valid_for or self.settings.valid_for(request.category)
         return Message(
-            id=MessageId(make_id()),
-            recipient=judged.subject.recipient,
+            id=MessageId(subject.message_id),
+            recipient=subject.recipient,
             # The plan's text: smart mode and halves of surrogate pairs, which JSON can carry, change it.
             text=None if request.text is None else plan.text,
             data=bytes.fromhex(request.data) if request.data is not None else None,
@@ -236,7 +237,7 @@ class Drafting:
             batch_id=wanted.batch_id,
             key_id=wanted.key.id if wanted.key else None,
             carrier_options=write_options(request.smpp_tlvs),
-            brand=judged.subject.brand,
+            brand=subject.brand,
             template=request.template,
         )
 
@@ -263,13 +264,8 @@ class Drafting:
             return ""
 
 
-def _starts_at(request: MessageRequest, now: datetime) -> datetime | None:
-    """When a message goes that is scheduled; None for now."""
-    return request.schedule_at if request.schedule_at and request.schedule_at > now else None
-
-
 def subject_of(
-    request: CommonFields, recipient: str, brand: str, key: ApiKey | None, at: datetime
+    request: CommonFields, recipient: str, brand: str, key: ApiKey | None, at: datetime, message_id: str = ""
 ) -> Subject:
     """A request as rules see it.
 
@@ -285,6 +281,7 @@ def subject_of(
         names_of(key),
         request.template,
         request.sender,
+        message_id,
     )
 
 

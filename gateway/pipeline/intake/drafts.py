@@ -109,7 +109,7 @@ def _as_judged(message: Message, judgement: Judgement) -> Message:
 
 
 def _hold(message: Message, judgement: Judgement | None) -> Hold | None:
-    if judgement is None or message.status is MessageStatus.BLOCKED:
+    if judgement is None or not judgement.findings or message.status is MessageStatus.BLOCKED:
         return None
     return hold_of(message.id, judgement.findings, message.created_at)
 

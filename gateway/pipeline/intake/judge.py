@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 
 import msgspec
 
-from gateway.pipeline.facts import NOTHING_KNOWN, Known, load_facts
+from gateway.pipeline.facts import Known, load_facts
 from gateway.policy.chain import Chain, Judgement, gravest
 from gateway.policy.decision import Refuse
 from gateway.policy.subject import Subject
@@ -25,53 +25,55 @@ class Judged(NamedTuple):
 
     Args:
         subject: with the text that goes out.
-        said: of its text.
+        said: of its text; None where no rule of texts is asked.
     """
 
     chain: Chain
     subject: Subject
-    said: Judgement
+    said: Judgement | None = None
 
-    def of(self, message_id: str) -> Judged:
-        """The same, of the message with this id."""
-        return self._replace(subject=self.subject._replace(message_id=message_id))
+    @property
+    def is_open(self) -> bool:
+        """Whether rules of persons are still to be asked."""
+        refused = self.said is not None and isinstance(self.said.verdict, Refuse)
+        return not refused and not self.chain.is_silent(self.subject)
 
 
-def judge_text(chain: Chain, subject: Subject, memo: dict[Subject, Judgement] | None = None) -> Judged:
+def judge_text(chain: Chain, subject: Subject, memo: dict[Subject, Judgement]) -> Judged:
     """Ask the rules of texts.
 
     Args:
         memo: of one request, in which many messages may have one text.
     """
-    if memo is None or not chain.texts:
-        said = chain.judge_text(subject)
-    else:
-        alike = subject._replace(recipient="", message_id="")
-        found = memo.get(alike)
-        said = memo[alike] = chain.judge_text(alike) if found is None else found
-    return Judged(chain, subject._replace(text=said.text), said)
+    if not chain.texts:
+        return Judged(chain, subject)
+    alike = subject._replace(recipient="", message_id="")
+    said = memo.get(alike)
+    if said is None:
+        said = memo[alike] = chain.judge_text(alike)
+    return Judged(chain, subject if said.text == subject.text else subject._replace(text=said.text), said)
 
 
 async def judge_persons(tx: Tx, judged: Sequence[Judged | None], now: datetime) -> list[Judgement | None]:
-    """Ask the rules of persons in the transaction that stores the messages; None for those no rule is asked about.
+    """Ask the rules of persons in the transaction that stores the messages; None where nobody says anything.
 
     A text that was refused stays refused, and one that a person is to look at waits for that.
     """
-    asked = [(one.subject, one.chain.needs(one.subject)) for one in judged if _is_open(one)]
-    known = await load_facts(tx, asked, now) if any(needs for _, needs in asked) else NOTHING_KNOWN
-    return [None if one is None else _judge_person(one, known, now) for one in judged]
-
-
-def _is_open(one: Judged | None) -> TypeGuard[Judged]:
-    return (
-        one is not None and not isinstance(one.said.verdict, Refuse) and not one.chain.is_silent(one.subject)
-    )
+    is_open = [one is not None and one.is_open for one in judged]
+    if not any(is_open):
+        return [None if one is None else one.said for one in judged]
+    asked = [one for one, is_asked in zip(judged, is_open, strict=True) if one is not None and is_asked]
+    known = await load_facts(tx, [(one.subject, one.chain.needs(one.subject)) for one in asked], now)
+    return [
+        None if one is None else _judge_person(one, known, now) if is_asked else one.said
+        for one, is_asked in zip(judged, is_open, strict=True)
+    ]
 
 
 def _judge_person(one: Judged, known: Known, now: datetime) -> Judgement:
-    if not _is_open(one):
-        return one.said
     said = one.chain.judge_person(one.subject, known.of(one.subject.recipient), now)
+    if one.said is None:
+        return said
     verdict = gravest(one.said.verdict, said.verdict)
     return Judgement(verdict, one.said.text, one.said.findings + said.findings)
 
