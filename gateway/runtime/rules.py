@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from gateway.policy.chain import Chain, PersonRule, TextRule
 from gateway.policy.rules.opt_out import OptOut
 from gateway.policy.rules.order import PERSON_RULES, TEXT_RULES
+from gateway.policy.rules.words import Words
 from gateway.settings.config import Settings
 
-RULES = ("policy", "brands")
+RULES = ("policy", "brands", "words", "punctuation", "class_lock")
 """The tables of the config that `make_chain` reads."""
 
 
@@ -23,8 +24,12 @@ def make_chain(settings: Settings) -> Chain:
     )
 
 
-def _text_rules(_settings: Settings) -> Iterator[TextRule]:
-    yield from ()
+def _text_rules(settings: Settings) -> Iterator[TextRule]:
+    if settings.words:
+        yield Words.of([table.word_list() for table in settings.words])
+    for rule in (settings.punctuation.rule(), settings.class_lock.rule()):
+        if rule is not None:
+            yield rule
 
 
 def _person_rules(_settings: Settings) -> Iterator[PersonRule]:

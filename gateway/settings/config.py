@@ -19,6 +19,7 @@ from gateway.policy.rules.order import FIXED
 from gateway.settings.alerts import AlertSettings, alert_faults
 from gateway.settings.brands import BrandSettings, brand_faults
 from gateway.settings.carriers import CarrierSettings
+from gateway.settings.class_lock import ClassLockSettings, PunctuationSettings
 from gateway.settings.forms import (
     Duration,
     Filled,
@@ -55,6 +56,7 @@ from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings
 from gateway.settings.store import StoreSettings
 from gateway.settings.text import TextSettings
 from gateway.settings.webhooks import WebhookSettings
+from gateway.settings.words import WordSettings, word_faults
 
 DEFAULT_CONFIG = Path("/etc/hongyan/hongyan.toml")
 """Read by `serve` and `check` when no file is named."""
@@ -202,6 +204,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         carriers: whose numbers are.
         brands: in whose name messages go, in the order of the file.
         policy: which rules are switched, and for whom, in the order of the file.
+        words: lists of words that texts are compared with, in the order of the file.
+        punctuation: exclamation and money signs in rows.
+        class_lock: advertising in messages that are no marketing.
     """
 
     http: HttpSettings = HttpSettings()
@@ -232,6 +237,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     probes: tuple[ProbeSettings, ...] = ()
     brands: tuple[BrandSettings, ...] = ()
     policy: tuple[PolicySettings, ...] = ()
+    words: tuple[WordSettings, ...] = ()
+    punctuation: PunctuationSettings = PunctuationSettings()
+    class_lock: ClassLockSettings = ClassLockSettings()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -256,6 +264,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         yield from brand_faults(self.brands)
         if not all(FIXED.values()):
             yield from policy_faults(self.policy, FIXED)
+        yield from word_faults(self.words)
         if self.routes:
             yield from check_routes(
                 self.routes,

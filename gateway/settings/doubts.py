@@ -35,6 +35,7 @@ def find_doubts(settings: Settings, path: Path) -> list[SettingsError]:
         *_open_doors(settings),
         *_open_database(settings),
         *_no_way_out(settings),
+        *_unlocked(settings),
         *_open_files(settings, path),
     ]
     return [SettingsError(key, reason) for key, reason in found]
@@ -107,6 +108,19 @@ def _no_way_out(settings: Settings) -> Iterator[tuple[str, str]]:
         yield (
             "opt_out.keywords",
             "is empty: nobody can opt out by a text, which the law of most countries asks for",
+        )
+
+
+def _unlocked(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Texts that only look like service messages, where a law forbids that and the gateway keeps rules already."""
+    checked = settings.words or settings.punctuation.action != "off"
+    if settings.numbers.region == "CN" and checked and settings.class_lock.action == "off":
+        yield (
+            "class_lock.action",
+            (
+                "is off: nothing looks for advertising in messages that are no marketing, which China forbids; write "
+                '"review" or "refuse"'
+            ),
         )
 
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.policy.chain import Chain, PersonRule, TextRule
+from gateway.policy.rules.class_lock import ClassLock
 from gateway.policy.rules.opt_out import OptOut
+from gateway.policy.rules.punctuation import Punctuation
+from gateway.policy.rules.words import Words
 
-TEXT_RULES: Final[tuple[type[TextRule], ...]] = ()
+TEXT_RULES: Final[tuple[type[TextRule], ...]] = (Words, Punctuation, ClassLock)
 """What looks at texts."""
 PERSON_RULES: Final[tuple[type[PersonRule], ...]] = (OptOut,)
 """What looks at recipients and at the time."""
