@@ -29,6 +29,7 @@ from gateway.store.readers import KEPT_UNSEEN, drop_readers, lowest_place
 from gateway.store.receipts import forget_early
 from gateway.store.retention import RECEIPT_MAY_COME
 from gateway.store.routes import forget_sticky
+from gateway.store.touches import forget_touches
 from gateway.store.webhook_deliveries import forget_heard
 from gateway.store.webhooks import forget_callbacks
 
@@ -62,6 +63,7 @@ class Keeping(NamedTuple):
 
     Args:
         heard: which events receivers have heard of (`gateway.settings.webhooks.WebhookSettings`); 0 for a week.
+        touches: what went to a number, while it counts; 0 where nothing is counted.
     """
 
     texts: float = 0.0
@@ -71,6 +73,7 @@ class Keeping(NamedTuple):
     receipts: float = 0.0
     heard: float = 0.0
     audit: float = 0.0
+    touches: float = 0.0
 
 
 Forget = Callable[[Tx, datetime, int], Awaitable[int]]
@@ -95,6 +98,7 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         Chore("outbox_dead", _by_age(KEEP_DEAD, forget_dead)),
         Chore("alerts", _by_age(KEEP_ALERTS, forget_alerts)),
         Chore("set_aside", _by_age(KEEP_ASIDE, forget_aside)),
+        Chore("touches", _by_age(_seconds(keeping.touches), forget_touches)),
         Chore("sticky_channels", _by_age(timedelta(0), forget_sticky)),
         Chore("inbound_parts", _by_age(KEEP_PARTS, forget_parts)),
         Chore("smpp_submits", partial(_along, KEEP_SUBMITS, forget_submits)),

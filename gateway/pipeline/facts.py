@@ -10,6 +10,7 @@ from gateway.policy.rules.opt_out import EVERYTHING
 from gateway.policy.subject import NO_FACTS, Facts, Need, Subject
 from gateway.store.ports import Tx
 from gateway.store.suppressions import find_suppressed
+from gateway.store.touches import NewTouch, find_touches
 
 
 class Known:
@@ -26,16 +27,23 @@ class Known:
         """One thing more is known of one."""
         self._facts[recipient] = change(self.of(recipient))
 
+    def count(self, new: NewTouch) -> None:
+        """One more message is to go to a number."""
+        self.note(new.recipient, lambda facts: facts._replace(touches=(*facts.touches, new.touch)))
+
 
 NOTHING_KNOWN: Final = Known()
 
 
-async def load_facts(tx: Tx, wanted: Sequence[tuple[Subject, Collection[Need]]], _now: datetime) -> Known:
+async def load_facts(
+    tx: Tx, wanted: Sequence[tuple[Subject, Collection[Need]]], _now: datetime, *, claiming: bool = False
+) -> Known:
     """Look up what rules ask for.
 
     Args:
         wanted: of each message what its rules need (`gateway.policy.chain.Chain.needs`).
         _now: the instant at which they are asked.
+        claiming: they are asked right before the wire.
     """
     known = Known()
     by_need: dict[Need, list[Subject]] = {}
@@ -45,4 +53,14 @@ async def load_facts(tx: Tx, wanted: Sequence[tuple[Subject, Collection[Need]]],
     if asked := by_need.get(Need.OPT_OUTS):
         for recipient in await find_suppressed(tx, {subject.recipient for subject in asked}):
             known.note(recipient, lambda facts: facts._replace(opt_outs=frozenset({EVERYTHING})))
+    if asked := by_need.get(Need.TOUCHES):
+        await _load_touches(tx, known, {subject.recipient for subject in asked}, claiming=claiming)
     return known
+
+
+async def _load_touches(tx: Tx, known: Known, recipients: Collection[str], *, claiming: bool) -> None:
+    found = await find_touches(tx, recipients, only_out=claiming)
+    for recipient in recipients if claiming else found:
+        facts = known.of(recipient)
+        facts = facts._replace(touches=found.get(recipient, ()), claiming=claiming)
+        known.note(recipient, lambda _, facts=facts: facts)  # type: ignore[misc]

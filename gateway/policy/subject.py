@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum, auto
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from gateway.model.message import DEFAULT_BRAND, Category
@@ -22,6 +23,7 @@ class Subject(NamedTuple):
         template: whose text it is, where the client says so.
         sender: the channel group that the client asked for.
         message_id: what belongs to this very message (such as its place in a spread) is made of it.
+        expires_at: when its time is over, where that is known.
     """
 
     recipient: str
@@ -33,12 +35,32 @@ class Subject(NamedTuple):
     template: str | None = None
     sender: str | None = None
     message_id: str = ""
+    expires_at: datetime | None = None
 
 
 class Need(Enum):
     """What the store must be asked for before a rule can decide. Each has a field of `Facts`."""
 
     OPT_OUTS = auto()
+    TOUCHES = auto()
+
+
+class Touch(NamedTuple):
+    """A message that went out to a recipient, or is to.
+
+    Args:
+        at_ms: when it was given to a channel, or is expected to be; milliseconds since 1970.
+        is_out: it was.
+        text_hash: see `hash_text`.
+    """
+
+    message_id: str
+    at_ms: int
+    is_out: bool
+    category: Category
+    brand: str
+    template: str | None
+    text_hash: int | None
 
 
 class Facts(NamedTuple):
@@ -46,10 +68,22 @@ class Facts(NamedTuple):
 
     Args:
         opt_outs: scopes in which the number opted out; see `gateway.policy.rules.opt_out`.
+        touches: messages to it. Right before the wire those alone that went out.
+        claiming: it is asked right before the wire.
     """
 
     opt_outs: frozenset[str] = frozenset()
+    touches: tuple[Touch, ...] = ()
+    claiming: bool = False
 
 
 NO_FACTS: Final = Facts()
 """Of a number of which nothing is known."""
+
+
+def hash_text(text: str | None) -> int | None:
+    """What tells whether two texts are the same, in 64 bits with a sign; None for a binary message."""
+    if text is None:
+        return None
+    octets = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(octets, digest_size=8).digest(), "big", signed=True)

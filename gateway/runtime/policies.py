@@ -17,6 +17,7 @@ from gateway.policy.optout import Keywords
 from gateway.routing.prices import Prices
 from gateway.routing.retry import RetryPolicy
 from gateway.settings.brands import brands_of
+from gateway.settings.caps import touches_s
 from gateway.settings.config import Settings
 from gateway.settings.limits import bounds_of, gather_limits
 from gateway.settings.prices import make_prices
@@ -79,6 +80,7 @@ def make_keeping(settings: Settings) -> Keeping:
         receipts=kept.receipts,
         heard=settings.webhooks.keep_s,
         audit=kept.audit,
+        touches=touches_s(settings.caps, settings.repeats),
     )
 
 

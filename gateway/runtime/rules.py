@@ -8,9 +8,11 @@ from gateway.policy.chain import Chain, PersonRule, TextRule
 from gateway.policy.rules.opt_out import OptOut
 from gateway.policy.rules.order import PERSON_RULES, TEXT_RULES
 from gateway.policy.rules.words import Words
+from gateway.settings.caps import make_frequency, make_repeats
 from gateway.settings.config import Settings
+from gateway.settings.hours import make_hours
 
-RULES = ("policy", "brands", "words", "punctuation", "class_lock")
+RULES = ("policy", "brands", "words", "punctuation", "class_lock", "hours", "caps", "repeats")
 """The tables of the config that `make_chain` reads."""
 
 
@@ -32,5 +34,11 @@ def _text_rules(settings: Settings) -> Iterator[TextRule]:
             yield rule
 
 
-def _person_rules(_settings: Settings) -> Iterator[PersonRule]:
+def _person_rules(settings: Settings) -> Iterator[PersonRule]:
     yield OptOut()
+    if settings.repeats:
+        yield make_repeats(settings.repeats)
+    if settings.caps:
+        yield make_frequency(settings.caps)
+    if settings.hours:
+        yield make_hours(settings.hours, settings.numbers.region)

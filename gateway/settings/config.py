@@ -18,6 +18,7 @@ from gateway.policy.optout import fold_word
 from gateway.policy.rules.order import FIXED
 from gateway.settings.alerts import AlertSettings, alert_faults
 from gateway.settings.brands import BrandSettings, brand_faults
+from gateway.settings.caps import CapSettings, RepeatSettings, cap_faults
 from gateway.settings.carriers import CarrierSettings
 from gateway.settings.class_lock import ClassLockSettings, PunctuationSettings
 from gateway.settings.forms import (
@@ -35,6 +36,7 @@ from gateway.settings.forms import (
     short_text,
     whole_number,
 )
+from gateway.settings.hours import HoursSettings, hours_faults
 from gateway.settings.http import HttpSettings
 from gateway.settings.kannel import KannelAccountSettings, MoRouteSettings, kannel_faults
 from gateway.settings.kinds.carrier_link import CarrierLink
@@ -207,6 +209,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         words: lists of words that texts are compared with, in the order of the file.
         punctuation: exclamation and money signs in rows.
         class_lock: advertising in messages that are no marketing.
+        hours: when messages of which kind may go.
+        caps: how many a number gets.
+        repeats: how soon a number gets the same text again.
     """
 
     http: HttpSettings = HttpSettings()
@@ -240,6 +245,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[WordSettings, ...] = ()
     punctuation: PunctuationSettings = PunctuationSettings()
     class_lock: ClassLockSettings = ClassLockSettings()
+    hours: tuple[HoursSettings, ...] = ()
+    caps: tuple[CapSettings, ...] = ()
+    repeats: tuple[RepeatSettings, ...] = ()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -265,6 +273,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if not all(FIXED.values()):
             yield from policy_faults(self.policy, FIXED)
         yield from word_faults(self.words)
+        yield from hours_faults(self.hours, self.numbers.region)
+        yield from cap_faults(self.caps, self.repeats)
         if self.routes:
             yield from check_routes(
                 self.routes,

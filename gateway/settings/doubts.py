@@ -9,6 +9,7 @@ import ipaddress
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from gateway.errors import SettingsError
 from gateway.settings.config import Settings
 from gateway.settings.forms import Listen
+from gateway.settings.hours import ends_soon
 from gateway.settings.reader import read_document, table_kind
 from gateway.settings.secrets import Secret, secret_keys
 from gateway.settings.store import store_path, store_target
@@ -36,6 +38,7 @@ def find_doubts(settings: Settings, path: Path) -> list[SettingsError]:
         *_open_database(settings),
         *_no_way_out(settings),
         *_unlocked(settings),
+        *ends_soon(settings.hours, datetime.now(UTC)),
         *_open_files(settings, path),
     ]
     return [SettingsError(key, reason) for key, reason in found]

@@ -7,14 +7,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Annotated, Any, Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from gateway.model.message import Category
 from gateway.routing.periods import ActiveHours
 from gateway.routing.routes.carriers import Carriers
-from gateway.routing.routes.conditions import KEYS, WEEKDAYS, Conditions, minutes_of
+from gateway.routing.routes.conditions import KEYS, Conditions
 from gateway.routing.routes.table import PriceOf, Routes, Rule, Share, no_price
 from gateway.routing.ways import MOST_PLACES, one_channel
 from gateway.settings.forms import (
@@ -25,10 +24,10 @@ from gateway.settings.forms import (
     list_of,
     one_of,
     parse_filled,
-    parse_hours,
     parse_name,
     show,
 )
+from gateway.settings.times import parse_times, parse_weekdays, parse_zone
 
 MOST_RULES: Final = 2_000
 MOST_IN_STEP: Final = 8
@@ -58,41 +57,6 @@ def _list(parse: Any) -> Any:
         return values
 
     return parse_all
-
-
-def _parse_times(value: object) -> tuple[ActiveHours, ...]:
-    if not isinstance(value, list) or not value:
-        raise BadValue(f'{show(value)} is no list of times; write ["08:00-12:00", "14:00-18:00"]')
-    times = tuple(parse_hours(element) for element in value)
-    seen: set[int] = set()
-    for hours in times:
-        minutes = set(minutes_of(hours))
-        if minutes & seen:
-            raise BadValue(f"{hours} overlaps another time of the list; write each time of the day once")
-        seen |= minutes
-    return times
-
-
-def _parse_weekdays(value: object) -> frozenset[int]:
-    if not isinstance(value, list) or not value:
-        raise BadValue(f'{show(value)} is no list of days; write ["mon-fri"] or ["sat", "sun"]')
-    days: list[int] = []
-    for element in value:
-        first, _, last = parse_filled(element).lower().partition("-")
-        if first not in WEEKDAYS or (last or first) not in WEEKDAYS:
-            raise BadValue(f"{show(element)} is no day of the week; write one of {', '.join(WEEKDAYS)}")
-        start, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
-        days += [day % 7 for day in range(start, (end if end >= start else end + 7) + 1)]
-    if len(days) > len(set(days)):
-        raise BadValue("names a day twice; write each day once")
-    return frozenset(days)
-
-
-def _parse_zone(value: object) -> tzinfo:
-    try:
-        return ZoneInfo(parse_filled(value))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadValue(f'{show(value)} is no time zone; write one such as "Asia/Shanghai"') from None
 
 
 def _parse_to(value: object) -> tuple[Step, ...]:
@@ -179,9 +143,9 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
     tag: Names = ()
     sender: Names = ()
     encoding: Annotated[tuple[str, ...], _words(*_ENCODINGS)] = ()
-    hours: Annotated[tuple[ActiveHours, ...], Form(_parse_times)] = ()
-    weekdays: Annotated[frozenset[int], Form(_parse_weekdays)] = frozenset()
-    zone: Annotated[tzinfo, Form(_parse_zone)] | None = None
+    hours: Annotated[tuple[ActiveHours, ...], Form(parse_times)] = ()
+    weekdays: Annotated[frozenset[int], Form(parse_weekdays)] = frozenset()
+    zone: Annotated[tzinfo, Form(parse_zone)] | None = None
     order: Annotated[Literal["given", "cost"], Form(one_of("given", "cost"))] = "given"
     sticky_s: Duration | None = msgspec.field(default=None, name="sticky")
 

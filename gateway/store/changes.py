@@ -22,6 +22,7 @@ from gateway.routing.load import WAITING
 from gateway.store.ports import Tx
 from gateway.store.rows import message_changes, segment_changes
 from gateway.store.sequences import is_done, leave_sequence
+from gateway.store.touches import drop_touches
 
 _WAITING = {MessageStatus.QUEUED, MessageStatus.SCHEDULED}
 
@@ -84,7 +85,19 @@ async def save_changes(tx: Tx, changes: Sequence[Change]) -> list[bool]:
             tx.claimable(change.after.queue)
         if change.after.sequence is not None and is_done(change.after.status):
             await leave_sequence(tx, change.after)
+    await _uncount(tx, changes)
     return [True] * len(changes)
+
+
+_NOT_SENT = {MessageStatus.CANCELED, MessageStatus.EXPIRED, MessageStatus.BLOCKED, MessageStatus.FAILED}
+
+
+async def _uncount(tx: Tx, changes: Sequence[Change]) -> None:
+    """What ended without having gone out leaves its place to others."""
+    ended = [c for c in changes if c.after.status in _NOT_SENT and c.before.status is not c.after.status]
+    for recalled in (False, True):
+        ids = [c.before.id for c in ended if (c.before.status is MessageStatus.SENT) is recalled]
+        await drop_touches(tx, ids, recalled=recalled)
 
 
 def _charge_for(tx: Tx, changes: Sequence[Change]) -> None:

@@ -18,6 +18,7 @@ from gateway.store.messages import find_message
 from gateway.store.ports import Tx
 from gateway.store.queue import READY
 from gateway.store.sequences import leave_unread
+from gateway.store.touches import drop_touches
 
 MOST_KEPT = 10_000
 """Things from networks that are set aside; what is beyond is dropped, and the alarm stays."""
@@ -63,6 +64,7 @@ async def end_unread(tx: Tx, message_id: str, owner: str | None, error: str, now
         await save_aside(tx, message_id, "", "body", body, error, now)
         await tx.execute("UPDATE messages SET body = ? WHERE id = ?", (EMPTY_BODY, message_id))
     await leave_unread(tx, message_id)
+    await drop_touches(tx, [message_id])
     # By what can be read of it now: of a damaged one, its sender and what it said are not known any more.
     with suppress(ValueError, LookupError, TypeError, msgspec.MsgspecError):  # not even that
         if (message := await find_message(tx, message_id)) is not None:

@@ -147,6 +147,7 @@ class Drafting:
         recipient = self._read_recipient(request.to, errors, national=wanted.national)
         brand = self._read_brand(request.brand, key, errors)
         subject = subject_of(request, recipient, brand, key, starts_at or now, make_id())
+        subject = subject._replace(expires_at=self._expires_at(request, starts_at or now))
         judged = planner.judge(self.settings.chain, subject)
         if judged.subject.text != request.text:
             request, plan = msgspec.structs.replace(request, text=judged.subject.text), None
@@ -174,6 +175,11 @@ class Drafting:
             return draft
         unsettled = self._router.leave_open(asked, queue, lambda where: self._join(message, where, key))
         return draft._replace(rule=rule, unsettled=unsettled)
+
+    def _expires_at(self, request: MessageRequest, at: datetime) -> datetime:
+        """When the time of a message is over that may go at an instant."""
+        valid_for_s = request.valid_for or self.settings.valid_for(request.category)
+        return truncate_ms(at + timedelta(seconds=valid_for_s)).astimezone(UTC)
 
     def _find_faults(
         self,
@@ -207,7 +213,6 @@ class Drafting:
     ) -> Message:
         now = truncate_ms(wanted.now)
         starts_at = starts_at and truncate_ms(starts_at.astimezone(UTC))
-        valid_for_s = request.valid_for or self.settings.valid_for(request.category)
         return Message(
             id=MessageId(subject.message_id),
             recipient=subject.recipient,
@@ -233,7 +238,7 @@ class Drafting:
             queue=queue,
             created_at=now,
             updated_at=now,
-            expires_at=truncate_ms((starts_at or now) + timedelta(seconds=valid_for_s)),
+            expires_at=subject.expires_at,
             batch_id=wanted.batch_id,
             key_id=wanted.key.id if wanted.key else None,
             carrier_options=write_options(request.smpp_tlvs),

@@ -19,6 +19,7 @@ from gateway.store.holds import Hold, hold_of, save_holds
 from gateway.store.messages import save_messages, take_concat_ref
 from gateway.store.ports import Tx
 from gateway.store.sequences import join_sequence
+from gateway.store.touches import save_touches
 from gateway.store.webhooks import save_callbacks
 
 
@@ -95,7 +96,12 @@ async def _judge(tx: Tx, drafts: Sequence[Draft]) -> Sequence[Judgement | None]:
     if not drafts:
         return ()
     now = max(draft.message.created_at for draft in drafts)
-    return await judge_persons(tx, [draft.judged for draft in drafts], now)
+    judged = [draft.judged for draft in drafts]
+    judgements = await judge_persons(tx, judged, now)
+    pairs = zip(judged, judgements, strict=True)
+    touches = [one.touch(said) for one, said in pairs if one is not None and said is not None]
+    await save_touches(tx, [touch for touch in touches if touch is not None])
+    return judgements
 
 
 def _as_judged(message: Message, judgement: Judgement) -> Message:

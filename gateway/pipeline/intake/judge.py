@@ -13,9 +13,10 @@ import msgspec
 
 from gateway.pipeline.facts import Known, load_facts
 from gateway.policy.chain import Chain, Judgement, gravest
-from gateway.policy.decision import Refuse
-from gateway.policy.subject import Subject
+from gateway.policy.decision import Later, Refuse
+from gateway.policy.subject import Need, Subject
 from gateway.store.ports import Tx
+from gateway.store.touches import NewTouch, touch_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -38,6 +39,14 @@ class Judged(NamedTuple):
         refused = self.said is not None and isinstance(self.said.verdict, Refuse)
         return not refused and not self.chain.is_silent(self.subject)
 
+    def touch(self, judgement: Judgement) -> NewTouch | None:
+        """What it counts as for its number, by what was said of it; None where it does not count."""
+        verdict = judgement.verdict
+        if Need.TOUCHES not in self.chain.needs(self.subject) or isinstance(verdict, Refuse):
+            return None
+        at = verdict.until if isinstance(verdict, Later) else self.subject.at
+        return touch_of(self.subject, at, is_out=False)
+
 
 def judge_text(chain: Chain, subject: Subject, memo: dict[Subject, Judgement]) -> Judged:
     """Ask the rules of texts.
@@ -47,7 +56,7 @@ def judge_text(chain: Chain, subject: Subject, memo: dict[Subject, Judgement]) -
     """
     if not chain.texts:
         return Judged(chain, subject)
-    alike = subject._replace(recipient="", message_id="")
+    alike = subject._replace(recipient="", message_id="", expires_at=None)
     said = memo.get(alike)
     if said is None:
         said = memo[alike] = chain.judge_text(alike)
@@ -57,7 +66,8 @@ def judge_text(chain: Chain, subject: Subject, memo: dict[Subject, Judgement]) -
 async def judge_persons(tx: Tx, judged: Sequence[Judged | None], now: datetime) -> list[Judgement | None]:
     """Ask the rules of persons in the transaction that stores the messages; None where nobody says anything.
 
-    A text that was refused stays refused, and one that a person is to look at waits for that.
+    A text that was refused stays refused, and one that a person is to look at waits for that. Messages to one number
+    are judged one after the other: each counts for those behind it.
     """
     is_open = [one is not None and one.is_open for one in judged]
     if not any(is_open):
@@ -72,10 +82,12 @@ async def judge_persons(tx: Tx, judged: Sequence[Judged | None], now: datetime) 
 
 def _judge_person(one: Judged, known: Known, now: datetime) -> Judgement:
     said = one.chain.judge_person(one.subject, known.of(one.subject.recipient), now)
-    if one.said is None:
-        return said
-    verdict = gravest(one.said.verdict, said.verdict)
-    return Judgement(verdict, one.said.text, one.said.findings + said.findings)
+    if one.said is not None:
+        verdict = gravest(one.said.verdict, said.verdict)
+        said = Judgement(verdict, one.said.text, one.said.findings + said.findings)
+    if (touch := one.touch(said)) is not None:
+        known.count(touch)
+    return said
 
 
 def encode_findings(judgement: Judgement) -> bytes:

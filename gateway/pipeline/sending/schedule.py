@@ -26,7 +26,7 @@ from gateway.errors import StoreError
 from gateway.model.events import message_event
 from gateway.model.lifecycle import Cause
 from gateway.model.message import Message, Segment, SegmentStatus
-from gateway.pipeline.sending.again import judge_again
+from gateway.pipeline.sending.again import Counted, judge_again
 from gateway.pipeline.sending.directory import rotate
 from gateway.pipeline.sending.due import choose_for, find_for
 from gateway.pipeline.sending.ending import EXPIRED, end_messages
@@ -308,23 +308,25 @@ class Scheduler:
             due |= await self._find_aged(tx, aged, now)
         if not due:
             return [], 0
-        ended = await self._stop(tx, due.values(), now, under_way, chain)
+        counted = Counted()
+        ended = await self._stop(tx, due.values(), now, under_way, chain, counted)
         channels = choose_for(due, ended, takers, now, may_avoid=more)
         if more and (short := unfilled(takers, channels)):
             # A budget refused what came first, or messages to it have just failed; others may wait behind.
             found, _ = await find_for(tx, short, now, behind=True, to_claim=True)
             behind = {i: d for i, d in found.items() if i not in due}
             due |= behind
-            ended |= await self._stop(tx, behind.values(), now, under_way, chain)
+            ended |= await self._stop(tx, behind.values(), now, under_way, chain, counted)
             channels = choose_for(due, ended, takers, now)
         claimed = []
         for message, parts in await claim_messages(tx, channels, self._instance, now):
             on_wire = next(s for s in parts if s.status is SegmentStatus.SENDING)
             tx.record(message_event(message, now, part=on_wire.part, attempt=on_wire.attempts))
             claimed.append((message, parts, channels[message.id], due[message.id].candidate.rank))
+        await counted.keep(tx, [message.id for message, *_ in claimed])
         if sticky:
             await save_sticky(tx, find_stuck([message for message, *_ in claimed], sticky, now))
-        return claimed, len(ended)
+        return claimed, len(ended) if claimed else len(ended - counted.left)
 
     async def _find_aged(self, tx: Tx, wanted: Mapping[str, int], now: datetime) -> dict[str, Due]:
         """Those that others went before for too long, by id, with the rank that they have for once."""
@@ -339,12 +341,19 @@ class Scheduler:
         }
 
     async def _stop(
-        self, tx: Tx, due: Collection[Due], now: datetime, under_way: AbstractSet[str], chain: Chain
+        self,
+        tx: Tx,
+        due: Collection[Due],
+        now: datetime,
+        under_way: AbstractSet[str],
+        chain: Chain,
+        counted: Counted,
     ) -> set[str]:
         """End those that may no longer be sent, put off those that may not go now; the ids of both."""
         expired = [d.message_id for d in due if d.expired]
         await end_messages(tx, expired, Cause.EXPIRED, EXPIRED, self._clock)
-        ended = {*expired, *await judge_again(tx, chain, [d for d in due if not d.expired], self._clock)}
+        alive = [d for d in due if not d.expired]
+        ended = {*expired, *await judge_again(tx, chain, alive, self._clock, counted)}
         held = self._held((d for d in due if d.message_id not in ended), under_way)
         for number, urgent, besides, for_s in {(h.number, h.urgent, h.besides, h.for_s) for h in held}:
             until = truncate_ms(now + timedelta(seconds=for_s))
