@@ -24,7 +24,7 @@ from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.pipeline.operator.verbs import cancel_message
 from gateway.pipeline.sending.again import Counted, judge_again
 from gateway.pipeline.sweep import Sweeper
-from gateway.policy.chain import Chain
+from gateway.policy.chain import Chain, PersonRule
 from gateway.policy.rules.frequency import Cap, Frequency
 from gateway.policy.rules.opt_out import OptOut
 from gateway.policy.rules.repeats import Repeats, RepeatsOf
@@ -99,7 +99,11 @@ class World:
         self.rng = random.Random(seed)
         self.clock = ManualClock(AT)
         self.stores, self.caps = stores, caps
-        persons = [OptOut(), *([Repeats(kinds=repeats)] if repeats else []), Frequency(caps=caps)]
+        persons: list[PersonRule] = [
+            OptOut(),
+            *([Repeats(kinds=repeats)] if repeats else []),
+            Frequency(caps=caps),
+        ]
         self.chain = Chain(persons=persons)
         settings = IntakeSettings("CN", {"c": ["default"]}, 600.0, chain=self.chain)
         self.intakes = [Intake(store, self.clock, settings) for store in stores]
