@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.alerts.door import AlertDoor
 from gateway.clock import Clock
+from gateway.consents.desk import ConsentDesk
 from gateway.errors import Conflict
 from gateway.kannel.door import SendDoor
 from gateway.model.actor import Actor, actor_of
@@ -42,6 +43,7 @@ class ApiContext:
         reload: reads the config anew; see `gateway.runtime.reload.Reload.reload` for what it raises.
         alerts: takes alarms of monitoring tools.
         webhooks: where webhooks are made and changed.
+        consents: where consents are brought, and proved.
         kannel: for clients that speak Kannel's `sendsms`; None admits nobody.
     """
 
@@ -50,6 +52,7 @@ class ApiContext:
     batches: Batches
     alerts: AlertDoor
     webhooks: WebhookDesk
+    consents: ConsentDesk
     channels: ChannelDirectory
     clock: Clock
     region: str

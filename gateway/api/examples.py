@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.api.consent_examples import CONSENT_ANSWERS, CONSENT_REQUESTS
+
 _ALARM: Final = {
     "status": "firing",
     "labels": {"alertname": "InstanceDown", "instance": "web-1:9100", "severity": "critical"},
@@ -35,6 +37,7 @@ _WEBHOOK: Final = {
 _SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - an example, of nobody
 
 REQUESTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    **CONSENT_REQUESTS,
     "send_message": {
         "a text": {"to": "+8613800138000", "text": "Your parcel comes today", "reference": "order-7"},
         "a code that is of no use after five minutes": {
@@ -201,6 +204,7 @@ _OPEN_ALARM: Final = {
 }
 
 ANSWERS: Final[Mapping[str, Any]] = {
+    **CONSENT_ANSWERS,
     "send_message": _MESSAGE,
     "get_message": _MESSAGE,
     "get_messages": {"items": [_MESSAGE], "next": None},

@@ -27,6 +27,7 @@ from gateway.api.calls import (
     suppressions,
     system,
 )
+from gateway.api.consent_routes import CONSENT_ROUTES
 from gateway.api.context import CallHandler
 from gateway.api.http.query import EventQuery, InboundQuery, MessageQuery, PageQuery
 from gateway.api.route import EVENT_STREAM, IDEMPOTENCY, JSON, RESUME, Route
@@ -342,6 +343,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     *WEBHOOK_ROUTES,
     *AUDIT_ROUTES,
+    *CONSENT_ROUTES,
     _kannel(method="GET", handler=kannel.send_by_kannel),
     _kannel(method="POST", handler=kannel.post_by_kannel),
     Route(

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, RemoteDisconnected
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
@@ -116,6 +116,36 @@ class Api:
             raise Failure(self.explain(error, timeout_s)) from None
         return self._decode(response.status, octets)
 
+    def download(
+        self,
+        method: str,
+        path: str,
+        to: Path,
+        body: object = None,
+        timeout_s: float = TIMEOUT_S,
+        **query: object,
+    ) -> int:
+        """Write what one request is answered with into a file; how many octets.
+
+        Raises:
+            ApiRefusal: the gateway said no; there is no file.
+            Failure: there is no gateway, or the file can't be written.
+        """
+        encoded = None if body is None else msgspec.json.encode(body)
+        sent = {"Content-Type": "application/json"} if encoded is not None else {}
+        n = 0
+        try:
+            wire, response = self._send(method, path + _query(query), encoded, sent, timeout_s)
+            with wire:
+                if response.status != 200:
+                    self._decode(response.status, response.read())
+                with _create(to) as file:
+                    while piece := response.read(1 << 18):
+                        n += file.write(piece)
+        except (OSError, HTTPException) as error:
+            raise Failure(self.explain(error, timeout_s)) from None
+        return n
+
     def stream(
         self, path: str, last_event_id: str | None = None, **query: object
     ) -> Iterator[ServerEvent | str]:
@@ -199,6 +229,13 @@ class Api:
         host = self._parts.hostname or ""
         port = self._parts.port or (443 if self._parts.scheme == "https" else 80)
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _create(to: Path) -> IO[bytes]:
+    try:
+        return to.open("wb")
+    except OSError as error:
+        raise Failure(f"cannot write {to}: {error.strerror}") from None
 
 
 def need_channel(api: Api, name: str) -> None:

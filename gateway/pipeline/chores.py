@@ -12,6 +12,7 @@ from gateway.pipeline.inbound import REPLY_AGAIN
 from gateway.pipeline.retention import Chore, Step
 from gateway.store.alerts import forget_alerts
 from gateway.store.audit import forget_audit
+from gateway.store.consents import forget_consents
 from gateway.store.costs import KEEP as KEEP_SUMS
 from gateway.store.costs import forget_sums
 from gateway.store.esme import forget_submits
@@ -64,6 +65,7 @@ class Keeping(NamedTuple):
     Args:
         heard: which events receivers have heard of (`gateway.settings.webhooks.WebhookSettings`); 0 for a week.
         touches: what went to a number, while it counts; 0 where nothing is counted.
+        consents: what once held, after something else took its place.
     """
 
     texts: float = 0.0
@@ -74,6 +76,7 @@ class Keeping(NamedTuple):
     heard: float = 0.0
     audit: float = 0.0
     touches: float = 0.0
+    consents: float = 0.0
 
 
 Forget = Callable[[Tx, datetime, int], Awaitable[int]]
@@ -89,6 +92,7 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         (keeping.inbound, Chore("inbound", partial(_once_read, _seconds(keeping.inbound), forget_inbound))),
         (keeping.texts, Chore("texts", partial(_empty, _seconds(keeping.texts)), goes_on=True)),
         (keeping.audit, Chore("audit", _by_age(_seconds(keeping.audit), forget_audit))),
+        (keeping.consents, Chore("consents", partial(_along, _seconds(keeping.consents), forget_consents))),
         (keeping.messages, Chore("messages", partial(_drop, _seconds(keeping.messages)))),
     )
     return [

@@ -15,6 +15,7 @@ from drivers.paced_log import PacedLog
 from gateway.clock import Clock, truncate_ms
 from gateway.errors import InvalidRequest
 from gateway.ids import InboundId, make_id
+from gateway.model.consent import Evidence
 from gateway.model.events import make_event
 from gateway.model.message import InboundMessage, Keyword, Suppression
 from gateway.model.msisdn import Reading, parse_address, read_number
@@ -275,12 +276,13 @@ class Inbox:
                     keyword=word,
                     created_at=message.received_at,
                 )
-                await record_opt_out(tx, suppression, reading, by=None)
+                await record_opt_out(tx, suppression, reading, by=None, evidence=_evidence(message, word))
                 return self._policy.opt_out_reply
             case Keyword.OPT_IN if _is_old(message.network_time, message.received_at):
                 return ""  # they may have opted out since
             case Keyword.OPT_IN:
-                changed = await record_opt_in(tx, self._clock, reading, "inbound", by=None)
+                evidence = _evidence(message, word)
+                changed = await record_opt_in(tx, self._clock, reading, "inbound", by=None, evidence=evidence)
                 return self._policy.opt_in_reply if changed else ""
             case Keyword.HELP:
                 return self._policy.help_reply
@@ -330,6 +332,11 @@ class Inbox:
         _log.info(
             "no answer to a keyword on %s: its sender can't receive, or no channel sends", message.channel
         )
+
+
+def _evidence(message: InboundMessage, word: str) -> Evidence:
+    """What a keyword leaves with a consent: the message may be gone long before it."""
+    return Evidence(inbound=message.id, keyword=word)
 
 
 def _is_old(network_time: datetime | None, now: datetime) -> bool:

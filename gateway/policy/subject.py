@@ -7,6 +7,7 @@ from enum import Enum, auto
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from gateway.model.consent import Standing
 from gateway.model.message import DEFAULT_BRAND, Category
 
 
@@ -43,6 +44,8 @@ class Need(Enum):
 
     OPT_OUTS = auto()
     TOUCHES = auto()
+    CONSENTS = auto()
+    ACQUAINTED = auto()
 
 
 class Touch(NamedTuple):
@@ -70,11 +73,15 @@ class Facts(NamedTuple):
         opt_outs: scopes in which the number opted out; see `gateway.policy.rules.opt_out`.
         touches: messages to it. Right before the wire those alone that went out.
         claiming: it is asked right before the wire.
+        consents: what holds of the number, for every brand and purpose.
+        is_acquainted: there was a message to the number, or from it, before.
     """
 
     opt_outs: frozenset[str] = frozenset()
     touches: tuple[Touch, ...] = ()
     claiming: bool = False
+    consents: tuple[Standing, ...] = ()
+    is_acquainted: bool = False
 
 
 NO_FACTS: Final = Facts()

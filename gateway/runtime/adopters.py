@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gateway.alerts.door import AlertDoor
 from gateway.channels.probes import Probes
 from gateway.channels.renewal import Renewal
+from gateway.consents.desk import ConsentDesk
 from gateway.esme.service import EsmeService
 from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.intake.accept import Intake
@@ -26,6 +27,7 @@ from gateway.runtime.http import ADOPTED as HTTP_ADOPTED
 from gateway.runtime.http import HttpSide
 from gateway.runtime.kannel import KannelSide
 from gateway.runtime.policies import (
+    make_consent_terms,
     make_intake_settings,
     make_keyword_policy,
     make_limits,
@@ -69,6 +71,7 @@ class Holders:
     kannel: KannelSide
     esme: EsmeService | None
     webhooks: WebhookSide
+    consents: ConsentDesk
     alerts: AlertDoor
     probes: Probes
     retention: Retention
@@ -120,7 +123,11 @@ def make_adopters(held: Holders) -> list[Adopter]:
         Adopter(("limits", "queue"), lambda new: held.intake.limits.adopt(make_limits(new))),
         Adopter(("prices", *CHANNELS), lambda new: held.store.adopt_prices(make_price_list(new))),
         Adopter(("webhooks",), lambda new: held.webhooks.adopt(new.webhooks)),
-        Adopter(("retention", "webhooks.keep"), lambda new: held.retention.adopt(held.make_chores(new))),
+        Adopter(("consent",), lambda new: held.consents.adopt(make_consent_terms(new))),
+        Adopter(
+            ("retention", "webhooks.keep", "consent.keep"),
+            lambda new: held.retention.adopt(held.make_chores(new)),
+        ),
         Adopter(("probes",), lambda new: held.probes.adopt(new.probes)),
         Adopter(("alerts",), lambda new: held.alerts.adopt(make_receivers(new))),
         Adopter(("log.level", "log.mask_numbers"), adopt_log),

@@ -50,6 +50,7 @@ from gateway.runtime.http import HttpSide
 from gateway.runtime.kannel import Jobs, KannelSide
 from gateway.runtime.migrating import MigrationNotes
 from gateway.runtime.policies import (
+    make_consent_desk,
     make_intake_settings,
     make_keeping,
     make_keyword_policy,
@@ -191,7 +192,7 @@ class Gateway:
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
         self._retention = Retention(store, clock, self._make_chores(settings), metrics)
         self._http = HttpSide(settings.http)
-        holders = Holders(
+        self._holders = holders = Holders(
             store=store,
             renewal=self._renewal,
             routing=self._routing,
@@ -206,6 +207,7 @@ class Gateway:
             kannel=self._kannel,
             esme=self.esme,
             webhooks=self._webhooks,
+            consents=make_consent_desk(settings, store, clock, self.intake),
             alerts=self._alerts,
             probes=self._probes,
             retention=self._retention,
@@ -390,6 +392,7 @@ class Gateway:
             metrics=self.metrics,
             kannel=self._kannel.door,
             webhooks=self._webhooks.desk,
+            consents=self._holders.consents,
             reload=self.config.reload,
         )
         await self._http.open(context)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 
 from gateway.alerts.receivers import Receiver
+from gateway.clock import Clock
+from gateway.consents.desk import ConsentDesk, Terms
 from gateway.pipeline.chores import Keeping
 from gateway.pipeline.inbound import KeywordPolicy
+from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.drafting import IntakeSettings
 from gateway.pipeline.intake.limits import LimitSettings
 from gateway.pipeline.sending.lane import Lane
@@ -23,6 +27,7 @@ from gateway.settings.limits import bounds_of, gather_limits
 from gateway.settings.prices import make_prices
 from gateway.settings.retry import make_policy
 from gateway.settings.shares import weights_of
+from gateway.store.ports import Store
 
 
 def make_intake_settings(
@@ -81,6 +86,7 @@ def make_keeping(settings: Settings) -> Keeping:
         heard=settings.webhooks.keep_s,
         audit=kept.audit,
         touches=touches_s(settings.caps, settings.repeats),
+        consents=settings.consent.keep_s,
     )
 
 
@@ -101,6 +107,18 @@ def make_price_list(settings: Settings) -> Prices:
 def make_receivers(settings: Settings) -> list[Receiver]:
     """``[[alerts]]``, in the order of the file."""
     return [table.receiver() for table in settings.alerts]
+
+
+def make_consent_terms(settings: Settings) -> Terms:
+    """What is asked of consents that are brought."""
+    consent = settings.consent
+    valid_for = timedelta(seconds=consent.valid_for_s) if consent.valid_for_s else None
+    return Terms(consent.purpose, consent.double_opt_in, consent.question, valid_for)
+
+
+def make_consent_desk(settings: Settings, store: Store, clock: Clock, intake: Intake) -> ConsentDesk:
+    """Where consents are brought."""
+    return ConsentDesk(store, clock, intake, settings.numbers.region, make_consent_terms(settings))
 
 
 def make_limits(settings: Settings) -> LimitSettings:

@@ -21,6 +21,7 @@ from gateway.settings.brands import BrandSettings, brand_faults
 from gateway.settings.caps import CapSettings, RepeatSettings, cap_faults
 from gateway.settings.carriers import CarrierSettings
 from gateway.settings.class_lock import ClassLockSettings, PunctuationSettings
+from gateway.settings.consent import ConsentSettings
 from gateway.settings.forms import (
     Duration,
     Filled,
@@ -212,6 +213,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         hours: when messages of which kind may go.
         caps: how many a number gets.
         repeats: how soon a number gets the same text again.
+        consent: whose agreement marketing needs.
     """
 
     http: HttpSettings = HttpSettings()
@@ -248,6 +250,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hours: tuple[HoursSettings, ...] = ()
     caps: tuple[CapSettings, ...] = ()
     repeats: tuple[RepeatSettings, ...] = ()
+    consent: ConsentSettings = ConsentSettings()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:

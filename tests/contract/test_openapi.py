@@ -38,6 +38,7 @@ CHECKED: list[Any] = [
 EXCUSED = {
     # A bad item is rejected by itself, in an answer of 202.
     "/v1/messages/batch": {"negative_data_rejection"},
+    "/v1/consents": {"negative_data_rejection"},
     # 501 is what it says of itself.
     "/v1/channels/{name}/ussd": {"not_a_server_error"},
 }
@@ -138,6 +139,12 @@ GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("DELETE", "/v1/suppressions/{number}"): {"path_parameters": {"number": "+8613800138001"}},
     ("POST", "/v1/alerts/alertmanager"): {"body": {"alerts": [{"status": "firing", "labels": {"a": "b"}}]}},
     ("POST", "/v1/alerts/grafana"): {"body": {"alerts": [{"status": "firing", "values": {"B": 1.5}}]}},
+    ("POST", "/v1/consents"): {"body": {"number": "13800138000", "evidence": {"reference": "7"}}},
+    ("GET", "/v1/consents"): {"query": {"number": "13800138000", "state": "given", "limit": 5}},
+    ("GET", "/v1/consents/{number}"): {"path_parameters": {"number": "+8613800138000"}},
+    ("GET", "/v1/consents/key"): {},
+    ("GET", "/v1/consents/proof"): {"query": {"tag": "a"}},
+    ("POST", "/v1/consents/proof"): {"body": {"numbers": ["13800138000"]}},
     ("GET", "/v1/alerts"): {"query": {"status": "firing"}},
     ("POST", "/v1/messages/check"): {
         "body": {"to": "+8613800138001", "text": "hello", "category": "marketing"}

@@ -37,6 +37,7 @@ from gateway.settings.carriers import CarrierSettings
 from gateway.settings.webhooks import WebhookSettings
 from gateway.store.keys import hash_secret, make_secret, save_key
 from gateway.telemetry.metrics import make_metrics
+from tests.support.consents import make_desk
 from tests.support.stores import open_at
 
 VALID_FOR_S = 48 * 3_600.0
@@ -194,6 +195,7 @@ async def open_api(
         batches=Batches(store, clock, intake),
         alerts=alerts,
         webhooks=side.desk,
+        consents=make_desk(store, clock, intake),
         channels=FakeChannels(),
         clock=clock,
         region="CN",

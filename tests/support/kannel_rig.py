@@ -25,6 +25,7 @@ from gateway.settings.kannel import KannelAccountSettings, MoRouteSettings
 from gateway.settings.secrets import Secret
 from gateway.settings.webhooks import WebhookSettings
 from gateway.store.messages import MessageFilter
+from tests.support.consents import make_desk
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import ManualClock, Rig, running
 from tests.support.product import list_messages
@@ -85,6 +86,7 @@ async def open_kannel_rig(
             batches=Batches(rig.store, rig.clock, rig.intake),
             alerts=AlertDoor(rig.store, rig.clock, rig.intake, rig.metrics, ()),
             webhooks=WebhookSide(webhooks, rig.store, rig.clock, rig.metrics).desk,
+            consents=make_desk(rig.store, rig.clock, rig.intake),
             channels=rig.channels,
             clock=rig.clock,
             region="CN",

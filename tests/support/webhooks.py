@@ -32,6 +32,7 @@ from gateway.store.ports import Tx
 from gateway.store.webhook_secrets import need_secrets
 from gateway.webhooks.signing import show_secret
 from tests.support.application import Seen
+from tests.support.consents import make_desk
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE, START, ManualClock, Rig, running
 
@@ -158,6 +159,7 @@ def _context(rig: Rig, side: WebhookSide) -> ApiContext:
         metrics=rig.metrics,
         alerts=AlertDoor(rig.store, rig.clock, rig.intake, rig.metrics, ()),
         webhooks=side.desk,
+        consents=make_desk(rig.store, rig.clock, rig.intake),
     )
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.errors import FieldError
 from gateway.model.request import PATTERN_WORDS
+from gateway.views.consents import PATTERN_WORDS as CONSENT_WORDS
 
 _MAX_ECHO_CHARS = 40
 _MAX_READ_CHARS = 1_000
@@ -35,7 +36,7 @@ _KINDS = {
 }
 _SIGNS = {"<=": "at most", ">=": "at least", "==": "exactly", "<": "less than", ">": "more than"}
 _COUNTED = {"str": "characters", "array": "entries", "object": "entries"}
-_QUOTED_WORDS = {repr(pattern): words for pattern, words in PATTERN_WORDS.items()}
+_QUOTED_WORDS = {repr(pattern): words for pattern, words in (PATTERN_WORDS | CONSENT_WORDS).items()}
 _NAMED_FIELD = re.compile(r"(?s)Object (?P<fault>missing required|contains unknown) field `(?P<name>.*)`")
 
 _CODES = (

@@ -127,7 +127,7 @@ def _read_value(name: str, value: str) -> str | int:
     if name in {"limit", "last", "last_event_id"}:
         return int(value) if _INTEGER.fullmatch(value) else value
     # A plus sign that was not written as %2B arrives as a space: in numbers in front, in times before the zone.
-    return _LOST_PLUS.sub("+", value) if name in {"to", "from", "since", "until"} else value
+    return _LOST_PLUS.sub("+", value) if name in {"to", "from", "number", "since", "until"} else value
 
 
 def read_person(text: str, region: str, pointer: str) -> Reading:

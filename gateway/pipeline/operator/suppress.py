@@ -12,9 +12,11 @@ from msgspec.structs import asdict
 
 from gateway.clock import Clock, truncate_ms
 from gateway.model.actor import Actor, ActorKind
+from gateway.model.consent import NO_EVIDENCE, Evidence
 from gateway.model.events import make_event
 from gateway.model.message import Suppression
 from gateway.model.msisdn import Reading, read_number
+from gateway.pipeline.operator.consents import restore_consents, withdraw_consents
 from gateway.store.audit import record_audit
 from gateway.store.ports import Store, Tx
 from gateway.store.suppressions import (
@@ -61,13 +63,19 @@ async def opt_out(
 
 
 async def record_opt_out(
-    tx: Tx, suppression: Suppression, reading: Reading, *, by: Actor | None
+    tx: Tx,
+    suppression: Suppression,
+    reading: Reading,
+    *,
+    by: Actor | None,
+    evidence: Evidence = NO_EVIDENCE,
 ) -> Suppression:
-    """`opt_out` inside another operation; an earlier entry stays.
+    """`opt_out` inside another operation; an earlier entry stays. What the number agreed to is withdrawn.
 
     Args:
         suppression: bears the reading's spelling.
         by: who does; None for the person behind the number.
+        evidence: the message by which the person said so.
     """
     wanted = Suppression(
         number=suppression.number,
@@ -82,6 +90,7 @@ async def record_opt_out(
         tx.record(make_event(kind, at, wanted.number, _told(asdict(wanted), by)))
         details = {"source": wanted.source, "keyword": wanted.keyword}
         await record_audit(tx, by or _person_by(wanted.source), kind, wanted.number, details, at=at)
+    await withdraw_consents(tx, reading, source=wanted.source, at=wanted.created_at, by=by, evidence=evidence)
     return await find_suppression(tx, wanted.number) or wanted
 
 
@@ -90,11 +99,23 @@ async def opt_in(store: Store, clock: Clock, reading: Reading, *, by: Actor, sou
     return await store.write(lambda tx: record_opt_in(tx, clock, reading, source, by=by))
 
 
-async def record_opt_in(tx: Tx, clock: Clock, reading: Reading, source: str, *, by: Actor | None) -> bool:
-    """`opt_in` inside another operation.
+async def record_opt_in(
+    tx: Tx,
+    clock: Clock,
+    reading: Reading,
+    source: str,
+    *,
+    by: Actor | None,
+    evidence: Evidence = NO_EVIDENCE,
+) -> bool:
+    """`opt_in` inside another operation; False when it changed nothing.
 
     It undoes what an opt-out in the same spelling did. Entries in other spellings let go of the person, where it is
-    clear who that is, and go on to hold for others.
+    clear who that is, and go on to hold for others. The person's own word is a consent, too, to what was asked or
+    taken back; that somebody else takes a number off the list is none.
+
+    Args:
+        evidence: the message by which the person said so.
     """
     removed = await delete_suppression(tx, reading.spelling)
     if (person := _person(reading)) is not None:
@@ -112,6 +133,12 @@ async def record_opt_in(tx: Tx, clock: Clock, reading: Reading, source: str, *, 
         tx.record(make_event(kind, now, reading.spelling, data))
         who = by or _person_by(source)
         await record_audit(tx, who, kind, reading.spelling, {"source": source}, at=now)
+    if by is None:
+        at = truncate_ms(clock.now())
+        n_given = await restore_consents(
+            tx, reading, source=source, at=at, evidence=evidence, opted_out=removed
+        )
+        return removed or n_given > 0
     return removed
 
 

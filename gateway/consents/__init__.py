@@ -1,0 +1,1 @@
+"""Consents as people and programs bring them, and the proof of them: desk, pack, check."""
