@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from gateway.alerts.door import AlertDoor
+from gateway.api.http.masking import Masking
 from gateway.clock import Clock
 from gateway.consents.desk import ConsentDesk
 from gateway.errors import Conflict
@@ -44,6 +45,7 @@ class ApiContext:
         alerts: takes alarms of monitoring tools.
         webhooks: where webhooks are made and changed.
         consents: where consents are brought, and proved.
+        masking: from whom numbers are hidden.
         kannel: for clients that speak Kannel's `sendsms`; None admits nobody.
     """
 
@@ -60,6 +62,7 @@ class ApiContext:
     metrics: Metrics = field(default_factory=make_metrics)
     kannel: SendDoor | None = None
     reload: Callable[[Actor], Awaitable[Reloaded]] = _nothing_to_reload
+    masking: Masking = field(default_factory=Masking)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,10 @@ def _endpoint(route: Route, context: ApiContext, keys: KeyRing) -> Handler:
             request.protocol.known = True
         if checks_query and request.query_string:
             read_query(request, NoQuery)
-        return await serve(Call(request, context, key))
+        answer = await serve(Call(request, context, key))
+        if context.masking.hides_from(key):
+            context.masking.mask_answer(answer)
+        return answer
 
     return serve_key
 

@@ -109,6 +109,7 @@ def make_adopters(held: Holders) -> list[Adopter]:
     def adopt_log(new: Settings) -> None:
         set_level(new.log.level)
         held.delivery_log.adopt(mask_numbers=new.log.mask_numbers)
+        held.http.masking.on = new.log.mask_numbers
 
     doors = ("text", "queue", "kannel_accounts", "mo_routes", "webhooks.allow_targets", *RULES, *CHANNELS)
     weights = ("shares", "smpp_accounts", "kannel_accounts")

@@ -191,7 +191,7 @@ class Gateway:
         self._alerts = AlertDoor(store, clock, self.intake, metrics, make_receivers(settings))
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
         self._retention = Retention(store, clock, self._make_chores(settings), metrics)
-        self._http = HttpSide(settings.http)
+        self._http = HttpSide(settings.http, mask_numbers=settings.log.mask_numbers)
         self._holders = holders = Holders(
             store=store,
             renewal=self._renewal,

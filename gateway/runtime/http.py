@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 
 from aiohttp import web
 
 from gateway.api.context import ApiContext
 from gateway.api.http.connections import GUARD, Limits
 from gateway.api.http.listener import Listener
+from gateway.api.http.masking import Masking
 from gateway.api.server import adopt_limits, build_app, make_runner
 from gateway.runtime.descriptors import limit_connections, raise_limit
 from gateway.runtime.tls import load_tls, renew_tls
@@ -29,9 +31,11 @@ class HttpSide:
 
     Attributes:
         port: where it listens; None until it does.
+        masking: from whom numbers are hidden.
     """
 
-    def __init__(self, settings: HttpSettings) -> None:
+    def __init__(self, settings: HttpSettings, *, mask_numbers: bool) -> None:
+        self.masking = Masking(on=mask_numbers)
         self._settings = settings
         self._app: web.Application | None = None
         self._runner: web.AppRunner | None = None
@@ -57,7 +61,7 @@ class HttpSide:
             ValueError: the certificate and its key can't be used.
         """
         http = self._settings
-        self._app = build_app(context, limits=_limits(http))
+        self._app = build_app(replace(context, masking=self.masking), limits=_limits(http))
         self._runner = make_runner(self._app)
         await self._runner.setup()
         if http.tls_cert and http.tls_key:

@@ -91,7 +91,8 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
         level: lines of this level and above are in the program's log: debug, info, warning or error.
         format: json, console (for people), or auto: console on a terminal and json elsewhere.
         delivery: file of the delivery log, one JSON object a line; ``-`` is stdout.
-        mask_numbers: hide most digits of numbers in the delivery log too; the program's log always does.
+        mask_numbers: hide most digits of numbers in the delivery log, and from keys that may only read. The program's
+            log always does.
     """
 
     level: Annotated[

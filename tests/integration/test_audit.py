@@ -292,3 +292,15 @@ def test_a_person_can_be_erased_and_the_trail_is_whole(run, database: Path):
 
 def test_there_is_nothing_to_check_without_a_store(run, capsys):
     assert run("audit", "verify")[0] == 1
+
+
+def test_the_table_hides_numbers_where_the_config_says_so(run, tmp_path: Path, database: Path):
+    run("keys", "create", "--name", "a")
+    asyncio.run(opt_out(database))
+    assert NUMBER in run("audit", "list")[1]
+    config = tmp_path / "hongyan.toml"
+    config.write_text(config.read_text() + "[log]\nmask_numbers = true\n")
+    out = run("audit", "list")[1]
+    assert "+861******8000" in out
+    assert NUMBER not in out
+    assert NUMBER in run("audit", "list", "--json")[1]

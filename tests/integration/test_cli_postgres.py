@@ -187,3 +187,27 @@ def test_check_warns_of_what_is_hardly_meant(
     assert len(said) == len(warned)
     assert all(words in line for words, line in zip(warned, said, strict=True))
     assert "secret" not in "".join(said)
+
+
+def test_the_audit_trail_is_listed_exported_and_verified(
+    postgres_url: str, write_config: WriteConfig, tmp_path: Path, capsys
+) -> None:
+    config = write_config(postgres_url)
+    assert main(["keys", "create", "--name", "shop", "--config", config]) == 0
+    assert main(["audit", "verify", "--config", config]) == 0
+    assert "whole: entries 1 to 1; head 1:" in capsys.readouterr()[0]
+    file = tmp_path / "audit.jsonl"
+    assert main(["audit", "export", str(file), "--config", config]) == 0
+    assert main(["audit", "verify", "--file", str(file)]) == 0
+    capsys.readouterr()
+    assert main(["audit", "list", "--config", config]) == 0
+    assert "audit.exported" in capsys.readouterr()[0]
+    asyncio.run(forge(postgres_url))
+    assert main(["audit", "verify", "--config", config]) == 1
+    assert "entry 1 was changed" in capsys.readouterr()[0]
+
+
+async def forge(url: str) -> None:
+    db = await asyncpg.connect(url)
+    await db.execute("UPDATE audit SET actor = 'cli:nobody' WHERE seq = 1")
+    await db.close()

@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from gateway.alerts.door import AlertDoor
 from gateway.api.context import ApiContext
 from gateway.api.http.connections import Limits
+from gateway.api.http.masking import Masking
 from gateway.api.server import build_app, make_runner
 from gateway.clock import SystemClock
 from gateway.errors import NotFound
@@ -179,6 +180,7 @@ async def open_api(
     limits: Limits | None = None,
     text: TextRules = DEFAULT_RULES,
     rules: Sequence[Rule] = (),
+    masks: bool = False,
 ) -> AsyncIterator[ApiRig]:
     """The API on a fresh store in ``folder``."""
     store = await open_at(folder / "hongyan.db")
@@ -200,6 +202,7 @@ async def open_api(
         clock=clock,
         region="CN",
         ready=lambda: reason[0] if reason else None,
+        masking=Masking(on=masks),
     )
     server = _Server(build_app(context, heartbeat_s=heartbeat_s, limits=limits))
     try:

@@ -19,6 +19,7 @@ from aiohttp import web
 from gateway.api.auth import KeyRing
 from gateway.api.context import Call
 from gateway.api.http.body import encode
+from gateway.api.http.masking import mask_json
 from gateway.api.http.problem import Forbidden, TooManyStreams, Unauthorized
 from gateway.api.http.query import EventQuery, read_person, read_query
 from gateway.errors import FieldError, InvalidRequest, StoreError
@@ -155,7 +156,8 @@ async def _follow(
     while not streams.closing:
         await streams.keys.authorize(call.request, Scope.READ)
         lines = await store.read(partial(load_lines, after_seq=after, limit=_PAGE))
-        frames = b"" if lines is None else format_lines(lines, keeps)
+        masked = call.context.masking.hides_from(call.key)
+        frames = b"" if lines is None else format_lines(lines, keeps, masked=masked)
         # Also while there is much that this reader does not want: only who is written to is seen to have left.
         if frames or now() - written_at >= streams.heartbeat_s:
             await response.write(frames or _STILL_HERE)
@@ -204,12 +206,16 @@ async def _find_start(call: Call, keeps: Keeps | None, before: int, n: int) -> i
     return max(0, before - 1)
 
 
-def format_lines(lines: Lines, keeps: Keeps | None) -> bytes:
+def format_lines(lines: Lines, keeps: Keeps | None, *, masked: bool = False) -> bytes:
     """Some events as frames; those of messages, where all are wanted, without reading them.
 
     Args:
         keeps: which are wanted; None for all.
+        masked: show numbers in part only.
     """
+    if masked:
+        wanted = (event for event in lines.events if keeps is None or keeps(event))
+        return b"".join(_frame(event, mask_json(encode(show_event(event)))) for event in wanted)
     if keeps is not None or _OTHERS.search(lines.octets) is not None:
         return b"".join(format_event(event) for event in lines.events if keeps is None or keeps(event))
     return _LINE.sub(_FRAME, lines.octets)
@@ -222,7 +228,11 @@ _FRAME = rb'id: \1\nevent: \3\ndata: {"type":"\3","timestamp":\2,"data":{\4}\n\n
 
 def format_event(event: Event) -> bytes:
     """One event as a frame; its data is JSON and so in one line."""
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.seq, event.type.encode(), encode(show_event(event)))
+    return _frame(event, encode(show_event(event)))
+
+
+def _frame(event: Event, shown: bytes) -> bytes:
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.seq, event.type.encode(), shown)
 
 
 class _Facts(msgspec.Struct):
