@@ -19,6 +19,7 @@ import uvloop
 from tests.bench import ground_floor
 from tests.bench.attackers import ATTACKERS
 from tests.bench.attacks import attacks
+from tests.bench.audit import audit
 from tests.bench.esme import esme
 from tests.bench.figures import Figure, describe_machine, show
 from tests.bench.http_attacks import http_attacks
@@ -48,6 +49,7 @@ BENCHES: dict[str, Bench] = {
     "smpp-codec": lambda folder, options: _smpp_codec(),
     "routing": lambda folder, options: routing(),
     "webhooks": lambda folder, options: webhooks(folder),
+    "audit": lambda folder, options: audit(folder),
     "smpp-window": lambda folder, options: smpp_window(folder),
     "memory": lambda folder, options: memory(folder, options.queued),
     "outage": lambda folder, options: outage(folder, options.load, options.down, options.ramp),

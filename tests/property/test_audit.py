@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import msgspec
 import pytest
@@ -125,3 +127,17 @@ def test_who_changes_an_entry_and_makes_its_hash_fit_breaks_the_chain_behind_it(
     broken = check([*trail[:at], forged, *trail[at + 1 :]], head_of(trail))
     assert broken is not None
     assert broken.seq == min(at + 2, len(trail))
+
+
+@given(trails())
+def test_anybody_can_check_it_by_what_the_manual_says(trail: list[AuditEntry]):
+    """With nothing but JSON and SHA-256 (docs/audit.md)."""
+    before = "0" * 64
+    for entry in trail:
+        line = json.loads(msgspec.json.encode(entry))
+        assert sha256(f"{line['salt']}\n{line['subject']}".encode()).hexdigest() == line["seal"]
+        at = round(datetime.fromisoformat(line["at"]).timestamp() * 1000)
+        told = [line["seq"], at, *(line[name] for name in ("actor", "origin", "action", "seal", "details"))]
+        spelled = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        before = sha256(f"{before}\n{spelled}".encode()).hexdigest()
+        assert line["hash"] == before

@@ -1,5 +1,5 @@
 -- Who did what, when and from where: a chain of hashes (gateway.model.audit). Rows are added at its end and, when they
--- are old, dropped at its beginning; of the others only subject and salt may be emptied.
+-- are old, dropped at its beginning. Of the others only subject and salt may be emptied.
 CREATE TABLE audit (
     seq           BIGINT PRIMARY KEY,
     at            BIGINT NOT NULL,
