@@ -200,7 +200,7 @@ class Reload:
                 tx.record(event)
             await record_audit(tx, by, RELOADED, str(file), details, at=now)
 
-        file = "" if self._file is None else self._file.path
+        file = "" if self._file is None else self._file.path.absolute()
         try:
             await self._store.write(op)
         except StoreError as exc:  # it holds all the same
