@@ -108,7 +108,7 @@ def _take(check: ChainCheck, line: bytes) -> Break | None:
 
 def _end(check: ChainCheck, line: bytes) -> Break | None:
     try:
-        return check.end(_read_end(line).head)
+        return check.end(_read_end(line).head, complete=False)
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     broken = _take(check, line) if line else None

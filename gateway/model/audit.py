@@ -34,6 +34,8 @@ MOST_NAMES: Final = 100
 """Of one list of an entry."""
 MOST_DETAILS: Final = 30
 _NUMBER: Final = re.compile(r"\+?\d{5,20}")
+DROPPED: Final = "audit.dropped"
+"""The action of an entry that says which ones were dropped because they were old: up to which, and its hash."""
 FORM: Final = 1
 """Of the encoding that hashes cover, and of exported files."""
 
@@ -192,6 +194,21 @@ def mask_subject(entry: AuditEntry) -> AuditEntry:
     return msgspec.structs.replace(entry, subject=mask_number(entry.subject), salt="")
 
 
+class _Dropped(msgspec.Struct, frozen=True):
+    """The details of an entry with the action `DROPPED`."""
+
+    up_to: int
+    hash: str
+
+
+def _read_dropped(details: msgspec.Raw) -> Head:
+    try:
+        dropped = msgspec.json.decode(details, type=_Dropped)
+    except msgspec.DecodeError:
+        return BEGINNING
+    return Head(dropped.up_to, dropped.hash)
+
+
 class ChainCheck:
     """Goes along a chain, entry by entry, and says where it breaks first.
 
@@ -210,6 +227,7 @@ class ChainCheck:
         self.head = after
         self.n_erased = 0
         self.after = after
+        self._dropped = BEGINNING
         self._remembered = remembered
         self._masked = masked
 
@@ -227,6 +245,8 @@ class ChainCheck:
         if hash_entry(self.head.hash, entry) != entry.hash:
             return Break(awaited, Why.CHANGED, "was changed, or the one before it was")
         self.head = Head(entry.seq, entry.hash)
+        if entry.action == DROPPED:
+            self._dropped = _read_dropped(entry.details)
         return self._compare(self.head)
 
     def take_all(self, entries: Iterable[AuditEntry]) -> Break | None:
@@ -236,11 +256,12 @@ class ChainCheck:
                 return broken
         return None
 
-    def end(self, own: Head) -> Break | None:
-        """There are no more; what is missing behind the last one.
+    def end(self, own: Head, *, complete: bool = True) -> Break | None:
+        """There are no more; what is missing behind the last one, or before the first one.
 
         Args:
             own: where the chain itself says that it ends.
+            complete: nothing is missing before the first one but what an entry says was dropped.
         """
         last = self.head.seq
         for wanted, whose in ((own, "the trail's own"), (self._remembered, "the remembered")):
@@ -255,6 +276,12 @@ class ChainCheck:
                 self._remembered.seq,
                 Why.MISSING,
                 f"is remembered; what is here begins behind {self.after.seq}",
+            )
+        if complete and self._dropped != self.after:
+            return Break(
+                self.after.seq,
+                Why.MISSING,
+                "and those before it are gone, and no entry says that they were old",
             )
         return self._compare(self.after)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.clock import format_ms, parse_instant, parse_ms, truncate_ms
 from gateway.model.actor import SYSTEM, Actor
-from gateway.model.audit import NO_DETAILS, AuditEntry, Details, Head, fit, make_entry
+from gateway.model.audit import DROPPED, NO_DETAILS, AuditEntry, Details, Head, fit, make_entry
 from gateway.store.ports import Row, Tx
 
 _COLUMNS: Final = "seq, at, actor, origin, action, subject, salt, seal, details, hash"
@@ -163,7 +163,7 @@ async def forget_audit(tx: Tx, before: datetime, limit: int) -> int:
     await tx.execute("UPDATE audit_head SET dropped_seq = ?, dropped_hash = ?", (last[0], last[2]))
     details: Details = {"n": len(old), "up_to": int(last[0]), "hash": str(last[2])}
     now = parse_instant(await tx.now_ms())
-    await record_audit(tx, SYSTEM, "audit.dropped", "", details, at=now)
+    await record_audit(tx, SYSTEM, DROPPED, "", details, at=now)
     return len(old)
 
 

@@ -173,6 +173,19 @@ async def test_the_oldest_are_dropped_and_the_rest_can_be_checked_still(store: O
     assert await fault_of(store) is not None
 
 
+async def test_a_beginning_that_was_cut_off_by_hand_was_not_dropped(store: OpenStore):
+    entries = [await deed(store) for _ in range(5)]
+
+    async def cut(tx: Tx) -> None:
+        await tx.execute("DELETE FROM audit WHERE seq <= 3")
+        await tx.execute("UPDATE audit_head SET dropped_seq = 3, dropped_hash = ?", (entries[2].hash,))
+
+    await store.write(cut)
+    broken = await fault_of(store)
+    assert broken is not None
+    assert broken.seq == 3
+
+
 async def test_entries_are_found_by_who_what_and_when(store: OpenStore):
     async def op(tx: Tx) -> None:
         for n in range(6):
