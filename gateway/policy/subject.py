@@ -63,7 +63,7 @@ class Touch(NamedTuple):
     category: Category
     brand: str
     template: str | None
-    text_hash: int | None
+    text_hash: bytes | None
 
 
 class Facts(NamedTuple):
@@ -88,9 +88,8 @@ NO_FACTS: Final = Facts()
 """Of a number of which nothing is known."""
 
 
-def hash_text(text: str | None) -> int | None:
-    """What tells whether two texts are the same, in 64 bits with a sign; None for a binary message."""
+def hash_text(text: str | None) -> bytes | None:
+    """What tells whether two texts are the same, in 8 octets; None for a binary message."""
     if text is None:
         return None
-    octets = text.encode("utf-8", "surrogatepass")
-    return int.from_bytes(blake2b(octets, digest_size=8).digest(), "big", signed=True)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -18,6 +18,9 @@ from gateway.store.ports import Tx, placeholders
 CHUNK: Final = 500
 MOST_OF_ONE: Final = 1_000
 """Touches of one number that are looked at, the latest first. A limit allows fewer."""
+USUAL_OF_ONE: Final = 20
+"""More than a number has nearly ever."""
+_CATEGORIES: Final = {category.value: category for category in Category}
 
 
 class NewTouch(NamedTuple):
@@ -54,16 +57,22 @@ async def find_touches(
     out = " AND is_out = 1" if only_out else ""
     for start in range(0, len(wanted), CHUNK):
         chunk = wanted[start : start + CHUNK]
-        rows = await tx.fetch(
-            f"SELECT recipient, {_COLUMNS} FROM (SELECT recipient, {_COLUMNS}, row_number()"
-            " OVER (PARTITION BY recipient ORDER BY at DESC) AS place FROM touches"
-            f" WHERE recipient IN ({placeholders(chunk)}){out}) AS numbered WHERE place <= {MOST_OF_ONE}",
-            chunk,
-        )
+        where = f"WHERE recipient IN ({placeholders(chunk)}){out}"
+        most = MOST_OF_ONE + USUAL_OF_ONE * len(chunk)
+        rows = await tx.fetch(f"SELECT recipient, {_COLUMNS} FROM touches {where} LIMIT {most}", chunk)
+        if len(rows) == most:
+            rows = await tx.fetch(_latest_of_each(where), chunk)
         for recipient, message_id, at_ms, is_out, category, brand, template, text_hash in rows:
-            touch = Touch(message_id, at_ms, bool(is_out), Category(category), brand, template, text_hash)
+            touch = Touch(message_id, at_ms, is_out == 1, _CATEGORIES[category], brand, template, text_hash)
             found.setdefault(recipient, []).append(touch)
     return {recipient: tuple(touches) for recipient, touches in found.items()}
+
+
+def _latest_of_each(where: str) -> str:
+    """The same at twice the price where some number has a great many."""
+    place = "row_number() OVER (PARTITION BY recipient ORDER BY at DESC, message_id DESC) AS place"
+    numbered = f"SELECT recipient, {_COLUMNS}, {place} FROM touches {where}"
+    return f"SELECT recipient, {_COLUMNS} FROM ({numbered}) AS numbered WHERE place <= {MOST_OF_ONE}"
 
 
 async def save_touches(tx: Tx, new: Sequence[NewTouch]) -> None:

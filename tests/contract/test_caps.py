@@ -86,6 +86,14 @@ async def test_what_is_to_go_what_went_and_what_is_forgotten(store: OpenStore, o
     assert await ids(store) == set()
 
 
+async def test_a_number_with_a_great_many_shows_its_latest_and_hides_nobody_elses(store: OpenStore):
+    many = [touch_of(subject(f"m{n:05}"), AT + timedelta(seconds=n), is_out=True) for n in range(1_500)]
+    await store.write(lambda tx: save_touches(tx, [*many, touch_of(subject("b", B), AT, is_out=True)]))
+    found = await store.read(lambda tx: find_touches(tx, [A, B]))
+    assert {touch.message_id for touch in found[A]} == {f"m{n:05}" for n in range(500, 1_500)}
+    assert [touch.message_id for touch in found[B]] == ["b"]
+
+
 class World:
     """Two gateways without channels on one database; the test is the network.
 

@@ -67,17 +67,20 @@ class Cap:
             and (not self.template or one.template in self.template)
         )
 
-    def counts(self, touch: Touch, subject: Subject) -> bool:
-        """Whether a message is counted where another one is to go."""
-        if not self.meets(touch) or touch.message_id == subject.message_id:
-            return False
-        match self.per:
-            case Per.NUMBER:
-                return True
-            case Per.BRAND:
-                return touch.brand == subject.brand
-            case Per.TEMPLATE:
-                return touch.template == subject.template
+    def times(self, subject: Subject, touches: Iterable[Touch], now_ms: int) -> list[int]:
+        """When messages went that count beside another one, or may go at the earliest; in order."""
+        found = []
+        for touch in touches:
+            message_id, at_ms, is_out, _, brand, template, _ = touch
+            if not self.meets(touch) or message_id == subject.message_id:
+                continue
+            if (self.per is Per.BRAND and brand != subject.brand) or (
+                self.per is Per.TEMPLATE and template != subject.template
+            ):
+                continue
+            found.append(at_ms if is_out or at_ms > now_ms else now_ms)
+        found.sort()
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +107,14 @@ class Frequency:
         """See `gateway.policy.chain.PersonRule`."""
         if not facts.touches or not (caps := self._caps_of(subject)):
             return ALLOW
-        now_ms, at_ms = _ms(now), _ms(max(now, subject.at))
-        counted = [(cap, _times(cap, subject, facts.touches, now_ms)) for cap in caps]
+        now_ms = _ms(now)
+        at_ms = _ms(subject.at) if subject.at > now else now_ms
+        counted = [(cap, cap.times(subject, facts.touches, now_ms)) for cap in caps]
         passed = [
-            (cap, limit) for cap, times in counted for limit in cap.limits if not _fits(times, at_ms, limit)
+            (cap, limit)
+            for cap, times in counted
+            for limit in cap.limits
+            if len(times) >= limit.most and not _fits(times, at_ms, limit)
         ]
         if not passed:
             return ALLOW
@@ -149,15 +156,6 @@ def _wait(
 
 def _sentence(limit: Limit) -> str:
     return f"The recipient has had, or is to get, as many such messages as [[caps]] allows: {limit.written}."
-
-
-def _times(cap: Cap, subject: Subject, touches: Iterable[Touch], now_ms: int) -> list[int]:
-    """When messages went that count, or may go at the earliest; in order."""
-    return sorted(
-        touch.at_ms if touch.is_out else max(touch.at_ms, now_ms)
-        for touch in touches
-        if cap.counts(touch, subject)
-    )
 
 
 def _fits(times: Sequence[int], at_ms: int, limit: Limit) -> bool:

@@ -62,17 +62,17 @@ class Repeats:
         if facts.claiming or not facts.touches:
             return ALLOW
         kind = next((kind for kind in self.kinds if kind.meets(subject)), None)
-        if kind is None or (text := hash_text(subject.text)) is None:
+        if kind is None or subject.text is None:
             return ALLOW
         now_ms = _ms(now)
-        at_ms = max(now_ms, _ms(subject.at))
+        at_ms = _ms(subject.at) if subject.at > now else now_ms
+        text = None
         for touch in facts.touches:
             other_ms = touch.at_ms if touch.is_out else max(touch.at_ms, now_ms)
-            if (
-                touch.text_hash == text
-                and abs(at_ms - other_ms) < kind.window_ms
-                and touch.message_id != subject.message_id
-            ):
+            if abs(at_ms - other_ms) >= kind.window_ms or touch.message_id == subject.message_id:
+                continue
+            text = text or hash_text(subject.text)
+            if touch.text_hash == text:
                 said = Warn if kind.warns else Refuse
                 return said(
                     CODE, f"The recipient has had, or is to get, the same text in message {touch.message_id}."

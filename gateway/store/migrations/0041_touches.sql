@@ -8,7 +8,7 @@ CREATE TABLE touches (
     category      TEXT NOT NULL,
     brand         TEXT NOT NULL,
     template      TEXT,
-    text_hash     BIGINT
+    text_hash     BLOB
 );
 CREATE INDEX touches_of ON touches (recipient, at);
 CREATE INDEX touches_by_age ON touches (at);
