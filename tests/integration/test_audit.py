@@ -12,15 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import Encoding, InboundPart
+from drivers.base import Encoding, FaultKind, InboundPart
 from drivers.codec.gsm7 import encode_gsm7
 from gateway.cli.main import main
+from gateway.model.alarm import AlarmKind
 from gateway.model.message import Scope
+from gateway.pipeline.alarms import clear_alarm, raise_alarm
 from gateway.runtime.stores import opened_store
 from gateway.store.audit import AuditQuery, erase_audit_subject, list_audit
-from tests.support.fake_driver import ScriptedDriver
+from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import running
 from tests.support.people import OPERATOR
+from tests.support.product import resend_message
 
 pytestmark = pytest.mark.integration
 
@@ -85,6 +88,39 @@ async def test_a_reset_is_on_record_too(tmp_path: Path):
         await rig.channels.reset("a", by=OPERATOR)
         (entry,) = await rig.store.read(lambda tx: list_audit(tx, AuditQuery(), 10))
     assert (entry.actor, entry.action, entry.subject) == (str(OPERATOR), "channel.reset", "a")
+
+
+async def test_what_an_operator_sees_to_is_on_record(rig):
+    await rig.store.write(lambda tx: raise_alarm(tx, rig.clock, AlarmKind.STANDSTILL, "a", "Nothing moves."))
+    (alarm,) = (await rig.call("GET", "/v1/alarms"))[1]["items"]
+    await rig.call("POST", f"/v1/alarms/{alarm['id']}/clear")
+    _, made = await rig.call("POST", "/v1/webhooks", json={"name": "crm", "url": "https://crm.invalid/"})
+    await rig.call("POST", f"/v1/webhooks/{made['id']}/test")
+    assert await trail(rig) == [
+        ("alarm.cleared", alarm["id"], "key:admin"),
+        ("webhook.made", made["id"], "key:admin"),
+        ("webhook.tested", made["id"], "key:admin"),
+    ]
+
+
+async def test_what_clears_an_alarm_by_itself_is_no_deed(rig):
+    for op in (
+        lambda tx: raise_alarm(tx, rig.clock, AlarmKind.STANDSTILL, "a", "Nothing moves."),
+        lambda tx: clear_alarm(tx, rig.clock, AlarmKind.STANDSTILL, "a"),
+    ):
+        await rig.store.write(op)
+    assert await trail(rig) == []
+
+
+async def test_a_message_that_is_sent_again_is_on_record(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    driver.script.append(refused(FaultKind.PERMANENT))
+    async with running(tmp_path / "s.db", driver) as rig:
+        message = await rig.until_status(await rig.send(), "failed")
+        await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
+        (entry,) = await rig.store.read(lambda tx: list_audit(tx, AuditQuery(), 10))
+    assert (entry.actor, entry.action, entry.subject) == (str(OPERATOR), "message.resent", message.id)
+    assert bytes(entry.details) == b'{"was":"failed"}'
 
 
 async def test_a_repeated_request_is_one_deed(rig):

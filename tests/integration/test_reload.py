@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -134,6 +135,17 @@ async def test_who_did_it_is_in_the_timeline(daemon):
                 assert b'"by":"key:' in line
                 assert b"farewell" not in line
                 break
+    code, shown, err = await run_command(
+        daemon, "audit", "list", "--action", "config.reloaded", "--json", "--config", str(daemon.config)
+    )
+    assert code == 0, err
+    entry = json.loads(shown)
+    assert (entry["actor"][:4], entry["origin"], entry["subject"]) == (
+        "key:",
+        "api 127.0.0.1",
+        str(daemon.config),
+    )
+    assert entry["details"] == {"adopted": ["opt_out.reply"], "channels": [], "needs_restart": []}
 
 
 async def test_hang_up_reads_the_file_and_tells_the_service_manager(tmp_path):
