@@ -150,6 +150,10 @@ def test_what_configuration_md_calls_a_setting_is_one() -> None:
     """A bare word in code there is a setting, or a value of one."""
     values = {
         "default",
+        "flag",
+        "near_opt_out",
+        "everything",
+        "ignore",
         "otp",
         "emergency",
         "transactional",

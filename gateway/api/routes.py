@@ -29,7 +29,7 @@ from gateway.api.calls import (
 )
 from gateway.api.consent_routes import CONSENT_ROUTES
 from gateway.api.context import CallHandler
-from gateway.api.http.query import EventQuery, InboundQuery, MessageQuery, PageQuery
+from gateway.api.http.query import EventQuery, InboundQuery, MessageQuery, PageQuery, ScopeQuery
 from gateway.api.route import EVENT_STREAM, IDEMPOTENCY, JSON, RESUME, Route
 from gateway.api.webhook_routes import WEBHOOK_ROUTES
 from gateway.model.alarm import Alarm
@@ -50,6 +50,7 @@ from gateway.routing.routes.carriers import CarrierFact
 from gateway.routing.routes.explain import RouteExplanation
 from gateway.views import carriers, shapes
 from gateway.views.reloaded import Reloaded
+from gateway.views.suppressions import SuppressionPage, SuppressionRequest
 
 _send = partial(Route, group="messages", scope=Scope.SEND)
 _read = partial(Route, method="GET", scope=Scope.READ)
@@ -259,12 +260,13 @@ ROUTES: tuple[Route, ...] = (
         handler=suppressions.get_suppressions,
         group="suppressions",
         query=PageQuery,
-        answers={200: shapes.SuppressionPage},
+        answers={200: SuppressionPage},
     ),
     _read(
         path="/v1/suppressions/{number}",
         handler=suppressions.get_suppression,
         group="suppressions",
+        query=ScopeQuery,
         answers={200: Suppression},
         problems=(404,),
     ),
@@ -273,7 +275,7 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/suppressions/{number}",
         handler=suppressions.put_suppression,
         group="suppressions",
-        bodies=(shapes.SuppressionRequest,),
+        bodies=(SuppressionRequest,),
         body_required=False,
         answers={200: Suppression, 201: Suppression},
     ),
@@ -282,6 +284,7 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/suppressions/{number}",
         handler=suppressions.delete_suppression,
         group="suppressions",
+        query=ScopeQuery,
         answers={204: None},
         problems=(404,),
     ),

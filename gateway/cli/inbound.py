@@ -34,6 +34,9 @@ def inbound(
         str | None,
         typer.Option(help="Only what is not older than this: 2026-12-24T08:00, or 2h for two hours ago."),
     ] = None,
+    near: Annotated[
+        bool, typer.Option("--near", help="Only what sounds like no to marketing and is for you to look at.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many past messages at most.")] = 20,
     as_json: Json = False,
 ) -> None:
@@ -42,7 +45,12 @@ def inbound(
     Newest first; with -f oldest first, so that what comes next stands below.
     """
     api = Api(url, key)
-    wanted = {"from": sender, "to": to, "since": read_past(since, "--since")}
+    wanted = {
+        "from": sender,
+        "to": to,
+        "since": read_past(since, "--since"),
+        "flag": "near_opt_out" if near else None,
+    }
     if not follow:
         _show(list(api.list("/inbound", limit, **wanted)), as_json=as_json)
         return
@@ -84,7 +92,7 @@ def _row(message: dict[str, Any]) -> tuple[object, ...]:
         message["from"],
         message["to"],
         message["channel"],
-        message["keyword"],
+        message["keyword"] or message["flag"],
         " ".join((message["text"] or message["data"] or "").split()),
         message["id"],
     )

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from gateway.ids import BatchId, InboundId, KeyId, MessageId
+from gateway.model.opt_out import EVERYTHING
 
 
 class MessageStatus(StrEnum):
@@ -39,6 +40,8 @@ class SegmentStatus(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+NEAR_OPT_OUT: Final = "near_opt_out"
+"""Flag of an inbound text that sounds like no to marketing and is no keyword."""
 DEFAULT_BRAND: Final = "default"
 """In whose name messages go that name no other brand."""
 
@@ -173,6 +176,7 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True, rename={"sender"
         parts: how many parts it had.
         complete: False while parts are missing; late ones still join it.
         kind: what it is when it is no message of a person (`drivers.inbound_kind`).
+        flag: ``near_opt_out``: it sounds like no to marketing, and a person is to look at it.
     """
 
     id: InboundId
@@ -189,6 +193,7 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True, rename={"sender"
     keyword: Keyword | None = None
     in_reply_to: MessageId | None = None
     kind: str | None = None
+    flag: str | None = None
 
 
 class Suppression(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,9 +204,11 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
         readings: for which numbers it holds, ``number`` first where it is one of them.
         source: ``inbound`` (the person wrote), ``api`` or ``cli``.
         keyword: the word they used, if they wrote.
+        scope: from what; see `gateway.model.opt_out`.
     """
 
     number: str
+    scope: str = EVERYTHING
     source: str
     keyword: str | None = None
     reason: str | None = None

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
-from gateway.pipeline.inbound import REPLY_AGAIN
+from gateway.pipeline.replies import REPLY_AGAIN
 from gateway.pipeline.retention import Chore, Step
 from gateway.store.alerts import forget_alerts
 from gateway.store.audit import forget_audit

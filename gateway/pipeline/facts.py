@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
-from gateway.policy.rules.opt_out import EVERYTHING
 from gateway.policy.subject import NO_FACTS, Facts, Need, Subject
 from gateway.store.ports import Tx
-from gateway.store.suppressions import find_suppressed
+from gateway.store.suppressions import find_opt_outs
 from gateway.store.touches import NewTouch, find_touches
 
 
@@ -51,8 +51,9 @@ async def load_facts(
         for need in needs:
             by_need.setdefault(need, []).append(subject)
     if asked := by_need.get(Need.OPT_OUTS):
-        for recipient in await find_suppressed(tx, {subject.recipient for subject in asked}):
-            known.note(recipient, lambda facts: facts._replace(opt_outs=frozenset({EVERYTHING})))
+        found = await find_opt_outs(tx, {subject.recipient for subject in asked})
+        for recipient, scopes in found.items():
+            known.note(recipient, partial(Facts._replace, opt_outs=scopes))
     if asked := by_need.get(Need.TOUCHES):
         await _load_touches(tx, known, {subject.recipient for subject in asked}, claiming=claiming)
     return known

@@ -1,72 +1,100 @@
 """What an inbound text asks of us: opt-out, opt-in, help. Pure.
 
-People write the words in every form: full width, in quotes, with the 回 of the printed hint, with a full stop.
+People write the words in every form: full width, in quotes, with the 回 of the printed hint, with a full stop, with
+"please" before it. A text that is no such word and still sounds like no is a near miss.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from drivers.codec.ucs2 import is_common
 from gateway.model.message import Category, Keyword
+from gateway.policy.folding import bare, fold_phrase, fold_word
 
-_LEADS = ("回复", "回")
-"""The printed hint says 回T退订 (reply T to opt out); many send the hint's own words back."""
-_TAIL = "退订"
 MAX_REPLIES_PER_HOUR = 200
 """Of one channel: senders are easily forged, and each answer costs money and the good name of the number."""
 _MAX_CHARS = 32
 """Longer texts are letters to a person, not commands."""
+_MAX_NEAR_CHARS = 320
+"""Longer texts are looked at no more for what sounds like no."""
+_MOST_LINES = 5
+_MOST_FORMS = 20
+_FIRST_CJK = "\u2e80"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What may stand around a word and changes nothing of it, each in its matching form.
+
+    The printed hint says 回T退订 (reply T to opt out); many send the hint's own words back.
+
+    Args:
+        leads: before a word.
+        tails: behind a word that means no.
+        polite_leads, polite_tails: the same, of words that mean no and have more than one letter.
+    """
+
+    leads: frozenset[str] = frozenset()
+    tails: frozenset[str] = frozenset()
+    polite_leads: frozenset[str] = frozenset()
+    polite_tails: frozenset[str] = frozenset()
+
+
+PLAIN_FRAME = Frame(leads=frozenset({"回复", "回"}), tails=frozenset({"退订"}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keywords:
-    """The configured words, each in its matching form.
+    """The words in force, each in its matching form.
 
     Args:
         opt_out: words that stop marketing.
         opt_in: words that allow it again.
         help: words that ask who we are.
+        frame: what may stand around them.
+        near: parts of a longer text that sound like no: as words between spaces, or as they stand in scripts that have
+            none.
     """
 
     opt_out: frozenset[str]
     opt_in: frozenset[str]
     help: frozenset[str] = frozenset()
+    frame: Frame = PLAIN_FRAME
+    near: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, opt_out: Iterable[str], opt_in: Iterable[str], help_: Iterable[str] = ()) -> Keywords:
-        """From words as configured."""
+    def of(
+        cls,
+        opt_out: Iterable[str],
+        opt_in: Iterable[str],
+        help_: Iterable[str] = (),
+        *,
+        frame: Frame = PLAIN_FRAME,
+        near: Iterable[str] = (),
+    ) -> Keywords:
+        """From words as people write them."""
         return cls(
-            opt_out=_fold_all(opt_out),
-            opt_in=_fold_all(opt_in),
-            help=_fold_all(help_),
+            opt_out=fold_all(opt_out),
+            opt_in=fold_all(opt_in),
+            help=fold_all(help_),
+            frame=frame,
+            near=tuple(sorted({_fold_near(phrase) for phrase in near if fold_word(phrase)})),
         )
 
 
-def _fold_all(words: Iterable[str]) -> frozenset[str]:
-    return frozenset(folded for word in words if (folded := fold_word(word)))
+def fold_all(words: Iterable[str]) -> frozenset[str]:
+    """Words in their matching form, without those that can't match."""
+    return frozenset(bare(folded) for word in words if (folded := fold_word(word)))
 
 
-def fold_word(text: str) -> str:
-    """A text in the form in which words are compared.
-
-    NFKC (full width becomes ASCII), case folded, without white space, quotes, punctuation, symbols and
-    invisible characters.
-
-    >>> fold_word("“ＴＤ。”")
-    'td'
-    >>> fold_word(" 退 订! ")
-    '退订'
-    """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    kept = "".join(c for c in folded if unicodedata.category(c)[0] not in "PSZC" and c not in _VARIANTS)
-    return unicodedata.normalize("NFKC", kept)  # what was removed may have kept an accent from its letter
+def _fold_near(phrase: str) -> str:
+    return fold_word(phrase) if _has_no_spaces(phrase) else fold_phrase(phrase)
 
 
-_VARIANTS = frozenset(map(chr, range(0xFE00, 0xFE10)))
-"""Variation selectors: phones put one after many a symbol, and they are seen as marks of the letter before."""
+def _has_no_spaces(phrase: str) -> bool:
+    return any(char >= _FIRST_CJK for char in phrase)
 
 
 def find_fault(word: str) -> str | None:
@@ -86,16 +114,61 @@ def find_keyword(text: str, keywords: Keywords) -> tuple[Keyword, str] | None:
     """
     if len(text) > _MAX_CHARS:
         return None
-    word = fold_word(text)
-    for form in (word, *(word.removeprefix(lead) for lead in _LEADS if word.startswith(lead))):
-        for said in (form, form.removesuffix(_TAIL)):
+    word, frame = bare(fold_word(text)), keywords.frame
+    for form in _without(word, frame.leads):
+        for said in _without(form, frame.tails, behind=True):
             if said in keywords.opt_out:
                 return Keyword.OPT_OUT, said
         if form in keywords.opt_in:
             return Keyword.OPT_IN, form
         if form in keywords.help:
             return Keyword.HELP, form
+    for form in _without(word, frame.leads | frame.polite_leads):
+        for said in _without(form, frame.tails | frame.polite_tails, behind=True):
+            if len(said) > 1 and said in keywords.opt_out:
+                return Keyword.OPT_OUT, said
     return None
+
+
+def _without(word: str, around: frozenset[str], *, behind: bool = False) -> Iterator[str]:
+    """A word as it is, and without one or two of what may stand before or behind it."""
+    seen = [word]
+    yield word
+    for form in seen:
+        cuts = (
+            form[: -len(one)] if behind else form[len(one) :] for one in around if _ends(form, one, behind)
+        )
+        for cut in cuts:
+            if cut and cut not in seen:
+                if len(seen) > _MOST_FORMS:
+                    return
+                seen.append(cut)
+                yield cut
+
+
+def _ends(form: str, one: str, behind: bool) -> bool:
+    return form.endswith(one) if behind else form.startswith(one)
+
+
+def find_near(text: str, keywords: Keywords) -> str | None:
+    """What in a text that is no keyword sounds like no to marketing; a person is to look at it.
+
+    >>> find_near("Please STOP sending me these!", Keywords.of([], [], near=["stop sending"]))
+    'stop sending'
+    >>> find_near("I can't stop laughing", Keywords.of([], [], near=["stop sending"])) is None
+    True
+    """
+    if len(text) > _MAX_NEAR_CHARS or not keywords.near:
+        return None
+    lines = text.split("\n", _MOST_LINES)[:_MOST_LINES]
+    for line in lines if len(lines) > 1 else ():
+        found = find_keyword(line, keywords)
+        if found is not None and found[0] is Keyword.OPT_OUT:
+            return found[1]
+    words, whole = fold_phrase(text), fold_word(text)
+    return next(
+        (near.strip() for near in keywords.near if near in (words if near[0] == " " else whole)), None
+    )
 
 
 def find_mislabelled(text: str, keywords: Keywords) -> tuple[Keyword, str] | None:
@@ -107,8 +180,8 @@ def find_mislabelled(text: str, keywords: Keywords) -> tuple[Keyword, str] | Non
     (<Keyword.OPT_OUT: 'opt_out'>, 'stop')
     """
     plain = read_mislabelled(text)
-    if not plain.isalnum() or (len(text) == 1 and is_common(text)):
-        return None  # one character may well be meant: NO is 乏
+    if not plain.isalnum() or plain.isdigit() or (len(text) == 1 and is_common(text)):
+        return None  # one character may well be meant: NO is 乏; and 0000 is a wavy line
     found = find_keyword(plain, keywords)
     return found if found is not None and found[0] is Keyword.OPT_OUT else None
 

@@ -114,7 +114,9 @@ def make_adopters(held: Holders) -> list[Adopter]:
     doors = ("text", "queue", "kannel_accounts", "mo_routes", "webhooks.allow_targets", *RULES, *CHANNELS)
     weights = ("shares", "smpp_accounts", "kannel_accounts")
     return [
-        Adopter(("opt_out", "opt_in", "help"), lambda new: held.inbox.adopt(make_keyword_policy(new))),
+        Adopter(
+            ("opt_out", "opt_in", "help", *CHANNELS), lambda new: held.inbox.adopt(make_keyword_policy(new))
+        ),
         Adopter(doors, adopt_doors),
         Adopter((*ROUTING, *CHANNELS), lambda new: held.routing.adopt(new, held.renewal.wanted.values())),
         Adopter(("queue", "retry"), adopt_queue),

@@ -9,22 +9,23 @@ from gateway.alerts.receivers import Receiver
 from gateway.clock import Clock
 from gateway.consents.desk import ConsentDesk, Terms
 from gateway.pipeline.chores import Keeping
-from gateway.pipeline.inbound import KeywordPolicy
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.drafting import IntakeSettings
 from gateway.pipeline.intake.limits import LimitSettings
+from gateway.pipeline.replies import KeywordPolicy
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.release import Ramping
 from gateway.pipeline.sending.turns_of_age import Patience
 from gateway.policy.chain import Chain
-from gateway.policy.optout import Keywords
 from gateway.routing.prices import Prices
 from gateway.routing.retry import RetryPolicy
+from gateway.runtime.rules import find_own_numbers
 from gateway.settings.brands import brands_of
 from gateway.settings.caps import touches_s
 from gateway.settings.config import Settings
 from gateway.settings.limits import bounds_of, gather_limits
 from gateway.settings.prices import make_prices
+from gateway.settings.replies import gather_keywords
 from gateway.settings.retry import make_policy
 from gateway.settings.shares import weights_of
 from gateway.store.ports import Store
@@ -51,11 +52,14 @@ def make_intake_settings(
 def make_keyword_policy(settings: Settings) -> KeywordPolicy:
     """What the keywords are and what is said back."""
     return KeywordPolicy(
-        keywords=Keywords.of(settings.opt_out.keywords, settings.opt_in.keywords, settings.help.keywords),
+        keywords=gather_keywords(settings.opt_out, settings.opt_in, settings.help),
         opt_out_reply=settings.opt_out.reply,
         opt_in_reply=settings.opt_in.reply,
         help_reply=settings.help.reply,
         replies_per_hour=settings.opt_out.replies_per_hour,
+        near_misses=settings.opt_out.near_misses,
+        scope=settings.opt_out.scope,
+        numbers=frozenset().union(*find_own_numbers(settings).values()),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.model.msisdn import parse_address
 from gateway.policy.chain import Chain, PersonRule, TextRule
 from gateway.policy.rules.opt_out import OptOut
 from gateway.policy.rules.order import PERSON_RULES, TEXT_RULES
@@ -12,7 +13,7 @@ from gateway.settings.caps import make_frequency, make_repeats
 from gateway.settings.config import Settings
 from gateway.settings.hours import make_hours
 
-RULES = ("policy", "brands", "words", "punctuation", "class_lock", "hours", "caps", "repeats")
+RULES = ("policy", "brands", "words", "punctuation", "class_lock", "hours", "caps", "repeats", "routes")
 """The tables of the config that `make_chain` reads."""
 
 
@@ -35,10 +36,21 @@ def _text_rules(settings: Settings) -> Iterator[TextRule]:
 
 
 def _person_rules(settings: Settings) -> Iterator[PersonRule]:
-    yield OptOut()
+    # With rules of routing a message may come from anywhere, whatever group it names.
+    yield OptOut({} if settings.routes else find_own_numbers(settings))
     if settings.repeats:
         yield make_repeats(settings.repeats)
     if settings.caps:
         yield make_frequency(settings.caps)
     if settings.hours:
         yield make_hours(settings.hours, settings.numbers.region)
+
+
+def find_own_numbers(settings: Settings) -> dict[str, frozenset[str]]:
+    """Channel group -> the numbers of its channels, as inbound messages name them."""
+    found: dict[str, set[str]] = {}
+    for channel in settings.channels:
+        number = channel.own_number
+        for group in channel.groups if number else ():
+            found.setdefault(group, set()).add(parse_address(number, settings.numbers.region))
+    return {group: frozenset(numbers) for group, numbers in found.items()}

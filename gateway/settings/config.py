@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.errors import GatewayError, SettingsError
-from gateway.policy.optout import fold_word
+from gateway.policy.folding import fold_word
 from gateway.policy.rules.order import FIXED
 from gateway.settings.alerts import AlertSettings, alert_faults
 from gateway.settings.brands import BrandSettings, brand_faults
@@ -128,6 +128,11 @@ class ModemSettings(StickSettings, frozen=True, kw_only=True):
     number: Number | None = None
     groups: Groups = ("default",)
 
+    @property
+    def own_number(self) -> str:
+        """Where its messages come from, as far as the config says; empty for nothing."""
+        return self.number or ""
+
     def faults(self) -> Iterator[tuple[str, str]]:
         """A PIN that a SIM can have, beside what the stick's settings want."""
         yield from StickSettings.faults(self)
@@ -172,6 +177,11 @@ class SmppSettings(CarrierLink, frozen=True, kw_only=True):
     enquire_link_s: Duration = msgspec.field(default=30.0, name="enquire_link")
     response_timeout_s: Duration = msgspec.field(default=60.0, name="response_timeout")
     bind_timeout_s: Duration = msgspec.field(default=30.0, name="bind_timeout")
+
+    @property
+    def own_number(self) -> str:
+        """Where its messages come from; empty for nothing."""
+        return self.source_address
 
 
 ChannelSettings = ModemSettings | SmppSettings

@@ -15,7 +15,7 @@ from gateway.store.ports import Row, Tx, placeholders
 
 _COLUMNS = (
     "id, sender, recipient, channel, text, data, encoding, parts, complete, received_at, network_time, keyword,"
-    " in_reply_to, kind"
+    " in_reply_to, kind, flag"
 )
 
 
@@ -166,11 +166,12 @@ async def forget_inbound(tx: Tx, before: datetime, limit: int, *, read_to: int) 
 async def save_inbound(tx: Tx, message: InboundMessage) -> None:
     """Store a joined message."""
     await tx.execute(
-        f"INSERT INTO inbound ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO inbound ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             message.id, message.sender, message.recipient, message.channel, message.text, message.data,
             message.encoding, message.parts, int(message.complete), format_ms(message.received_at),
             format_ms(message.network_time), message.keyword, message.in_reply_to, message.kind,
+            message.flag,
         ),
     )  # fmt: skip
 
@@ -178,8 +179,16 @@ async def save_inbound(tx: Tx, message: InboundMessage) -> None:
 async def update_inbound(tx: Tx, message: InboundMessage) -> None:
     """Store what a late part changed of a message."""
     await tx.execute(
-        "UPDATE inbound SET text = ?, data = ?, encoding = ?, complete = ?, keyword = ? WHERE id = ?",
-        (message.text, message.data, message.encoding, int(message.complete), message.keyword, message.id),
+        "UPDATE inbound SET text = ?, data = ?, encoding = ?, complete = ?, keyword = ?, flag = ? WHERE id = ?",
+        (
+            message.text,
+            message.data,
+            message.encoding,
+            int(message.complete),
+            message.keyword,
+            message.flag,
+            message.id,
+        ),
     )
 
 
@@ -195,6 +204,7 @@ async def list_inbound(
     senders: Collection[str] | None = None,
     recipients: Collection[str] | None = None,
     since: datetime | None = None,
+    flag: str | None = None,
     limit: int,
     before: str | None = None,
 ) -> list[InboundMessage]:
@@ -202,12 +212,15 @@ async def list_inbound(
 
     Args:
         senders, recipients: as stored, any of them; None for all.
+        flag: only those that have it.
     """
     asked: dict[str, list[Any]] = {}
     if before is not None:
         asked["id < ?"] = [before]
     if since is not None:
         asked["received_at >= ?"] = [format_ms(since)]
+    if flag is not None:
+        asked["flag = ?"] = [flag]
     for column, wanted in (("sender", senders), ("recipient", recipients)):
         if wanted is not None:
             asked[f"{column} IN ({placeholders(wanted)})"] = list(wanted)
@@ -279,4 +292,5 @@ def _inbound(row: Row) -> InboundMessage:
         keyword=None if row[11] is None else Keyword(row[11]),
         in_reply_to=None if row[12] is None else MessageId(row[12]),
         kind=row[13],
+        flag=row[14],
     )

@@ -24,7 +24,6 @@ from gateway.model.message import (
     MessageStatus,
     Segment,
     SegmentStatus,
-    Suppression,
 )
 from gateway.model.request import UssdCode
 from gateway.policy.decision import Finding
@@ -209,6 +208,8 @@ class InboundOut(msgspec.Struct, frozen=True, kw_only=True):
         in_reply_to: the latest message sent to that number from that channel; null if the inbound message is days old.
         kind: null for a person's message. `message_waiting` switches the lamp for voicemail, fax or e-mail; `silent`
             is of type 0, which phones don't show.
+        flag: `near_opt_out`: the text sounds like no to marketing and is none of the known words; a person is to look.
+            Null for others.
     """
 
     id: str
@@ -225,6 +226,7 @@ class InboundOut(msgspec.Struct, frozen=True, kw_only=True):
     keyword: Keyword | None
     in_reply_to: str | None
     kind: str | None
+    flag: str | None
 
 
 class MessagePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,13 +243,6 @@ class InboundPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class SuppressionPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Numbers in order; ``next`` is the cursor of the following page, null on the last."""
-
-    items: Sequence[Suppression]
-    next: str | None
-
-
 class ChannelPage(msgspec.Struct, frozen=True, kw_only=True):
     """All channels, in the order of the config; ``next`` is always null."""
 
@@ -260,12 +255,6 @@ class AlarmPage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: Sequence[Alarm]
     next: str | None
-
-
-class SuppressionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why a number is put on the list."""
-
-    reason: Annotated[str, Meta(max_length=200)] | None = None
 
 
 class UssdRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -379,6 +368,7 @@ def show_inbound(inbound: InboundMessage) -> InboundOut:
         keyword=inbound.keyword,
         in_reply_to=inbound.in_reply_to,
         kind=inbound.kind,
+        flag=inbound.flag,
     )
 
 

@@ -89,7 +89,7 @@ async def test_an_opt_out_holds_however_old_it_is_and_is_answered_while_somebody
         await driver.report(replace(single("TD"), network_time=START - age))
         (message,) = await rig.inbound()
         assert message.keyword is Keyword.OPT_OUT
-        assert await rig.store.read(lambda tx: find_suppression(tx, PHONE))
+        assert await rig.store.read(lambda tx: find_suppression(tx, PHONE, "everything"))
         assert len(await answers(driver, rig)) == n_answers
 
 
@@ -98,7 +98,7 @@ async def test_an_opt_in_of_long_ago_lifts_nothing(tmp_path: Path):
     async with running(tmp_path / "s.db", driver) as rig:
         await driver.report(single("TD"))
         await driver.report(replace(single("START"), network_time=START - timedelta(days=700)))
-        assert await rig.store.read(lambda tx: find_suppression(tx, PHONE))
+        assert await rig.store.read(lambda tx: find_suppression(tx, PHONE, "everything"))
         assert len(await answers(driver, rig)) == 1
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from drivers.base import Encoding, InboundPart
 from drivers.codec.gsm7 import encode_gsm7
-from gateway.pipeline.inbound import REPLY_AGAIN
+from gateway.pipeline.replies import REPLY_AGAIN
 from tests.support.fake_driver import ScriptedDriver
-from tests.support.gateway import PHONE, Rig, running
+from tests.support.gateway import KEYWORDS, PHONE, Rig, running
 
 pytestmark = pytest.mark.integration
 
@@ -21,7 +21,7 @@ def text(words: str, sender: str = PHONE) -> InboundPart:
 
 
 def allow(rig: Rig, per_hour: int) -> None:
-    rig.inbox._policy = rig.inbox._policy._replace(replies_per_hour=per_hour)
+    rig.inbox.adopt(KEYWORDS._replace(replies_per_hour=per_hour))
 
 
 async def test_a_channel_sends_a_bounded_number_of_confirmations_and_every_opt_out_holds(tmp_path: Path):

@@ -36,7 +36,7 @@ def said(sender: str, text: str = "STOP") -> InboundPart:
 
 
 async def entries(rig: Rig) -> list[Suppression]:
-    return await rig.store.read(lambda tx: list_suppressions(tx, limit=100, after=None))
+    return await rig.store.read(lambda tx: list_suppressions(tx, limit=100, after=("", "")))
 
 
 async def is_stopped(rig: Rig, to: str) -> bool:

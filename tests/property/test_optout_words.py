@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.message import Keyword
-from gateway.policy.optout import Keywords, find_keyword, fold_word
+from gateway.policy.folding import fold_word
+from gateway.policy.optout import Keywords, find_keyword
 
 pytestmark = pytest.mark.property
 

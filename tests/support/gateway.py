@@ -25,13 +25,14 @@ from gateway.model.events import Event, MessageEvent
 from gateway.model.message import InboundMessage, Message, Segment
 from gateway.model.request import MessageRequest
 from gateway.pipeline.chores import Keeping, make_chores
-from gateway.pipeline.inbound import Inbox, KeywordPolicy
+from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.batches import Batches
 from gateway.pipeline.intake.drafting import IntakeSettings
 from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.pipeline.intake.route import Router
 from gateway.pipeline.receipts.apply import Receipts
+from gateway.pipeline.replies import KeywordPolicy
 from gateway.pipeline.retention import Retention
 from gateway.pipeline.sending.directory import Lanes
 from gateway.pipeline.sending.dispatch import Dispatcher

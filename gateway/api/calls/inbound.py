@@ -25,6 +25,7 @@ async def get_inbound_messages(call: Call) -> web.Response:
         senders=None if query.sender is None else spell_sought(query.sender, region),
         recipients=None if query.to is None else spell_sought(query.to, region),
         since=query.since,
+        flag=query.flag,
         limit=query.limit + 1,
         before=read_cursor(query.cursor),
     )

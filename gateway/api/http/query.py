@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -78,11 +78,25 @@ class InboundQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
         from: who wrote; a number that may belong to several persons finds the messages of each of them.
         to: our number that the message came to.
         since: received at this time or later.
+        flag: `near_opt_out`: only those that sound like no to marketing and are for a person to look at.
     """
 
+    flag: Literal["near_opt_out"] | None = None
     sender: Word | None = msgspec.field(default=None, name="from")
     to: Word | None = None
     since: Instant | None = None
+
+
+class ScopeQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which entry of the opt-out list, where a number has several; all of its entries where nothing is said.
+
+    Args:
+        brand: the one from marketing in the name of this brand.
+        sender: the one from marketing that comes from this number of yours.
+    """
+
+    brand: Word | None = None
+    sender: Word | None = None
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -21,5 +21,11 @@ PERSON_RULES: Final[tuple[type[PersonRule], ...]] = (OptOut, Repeats, Frequency,
 FIXED: Final[Mapping[str, bool]] = {rule.name: rule.fixed for rule in (*TEXT_RULES, *PERSON_RULES)}
 """Name -> whether no setting switches it."""
 
+
+def opt_out_of(chain: Chain) -> OptOut:
+    """The rule of opt-outs, which is in every chain."""
+    return next((rule for rule in chain.persons if isinstance(rule, OptOut)), OptOut())
+
+
 ALWAYS: Final = Chain(persons=(OptOut(),))
 """What is asked whatever the config says."""

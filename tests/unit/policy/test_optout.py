@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.model.message import Category, Keyword
-from gateway.policy.optout import Keywords, find_fault, find_keyword, find_mislabelled, fold_word, is_stopped
+from gateway.policy.folding import fold_word
+from gateway.policy.optout import Keywords, find_fault, find_keyword, find_mislabelled, is_stopped
 
 pytestmark = pytest.mark.unit
 

@@ -197,8 +197,10 @@ async def test_the_opt_out_list_pages_by_number(store: SqliteStore):
     for number in ("+8613800138003", "+8613800138001", "+8613800138002"):
         entry = Suppression(number=number, source="api", created_at=AT)
         assert await store.write(partial(save_suppression, suppression=entry))
-    first = await store.read(lambda tx: list_suppressions(tx, limit=2, after=None))
-    rest = await store.read(lambda tx: list_suppressions(tx, limit=2, after=first[-1].number))
+    first = await store.read(lambda tx: list_suppressions(tx, limit=2, after=("", "")))
+    rest = await store.read(
+        lambda tx: list_suppressions(tx, limit=2, after=(first[-1].number, first[-1].scope))
+    )
     assert [s.number[-1] for s in first + rest] == ["1", "2", "3"]
     many = [f"+86138{n:08}" for n in range(137_000, 138_500)]
     assert await store.read(lambda tx: find_suppressed(tx, many)) == {
