@@ -128,7 +128,7 @@ def make_adopters(held: Holders) -> list[Adopter]:
         Adopter(("webhooks",), lambda new: held.webhooks.adopt(new.webhooks)),
         Adopter(("consent",), lambda new: held.consents.adopt(make_consent_terms(new))),
         Adopter(
-            ("retention", "webhooks.keep", "consent.keep"),
+            ("retention", "webhooks.keep", "consent.keep", "caps", "repeats"),
             lambda new: held.retention.adopt(held.make_chores(new)),
         ),
         Adopter(("probes",), lambda new: held.probes.adopt(new.probes)),

@@ -95,6 +95,8 @@ _NOT_SENT = {MessageStatus.CANCELED, MessageStatus.EXPIRED, MessageStatus.BLOCKE
 async def _uncount(tx: Tx, changes: Sequence[Change]) -> None:
     """What ended without having gone out leaves its place to others."""
     ended = [c for c in changes if c.after.status in _NOT_SENT and c.before.status is not c.after.status]
+    if not ended:
+        return
     for recalled in (False, True):
         ids = [c.before.id for c in ended if (c.before.status is MessageStatus.SENT) is recalled]
         await drop_touches(tx, ids, recalled=recalled)
