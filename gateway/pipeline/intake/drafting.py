@@ -147,7 +147,9 @@ class Drafting:
         recipient = self._read_recipient(request.to, errors, national=wanted.national)
         brand = self._read_brand(request.brand, key, errors)
         subject = subject_of(request, recipient, brand, key, starts_at or now, make_id())
-        subject = subject._replace(expires_at=self._expires_at(request, starts_at or now))
+        subject = subject._replace(
+            expires_at=self._expires_at(request, min(starts_at or now, now + MAX_AHEAD))
+        )
         judged = planner.judge(self.settings.chain, subject)
         if judged.subject.text != request.text:
             request, plan = msgspec.structs.replace(request, text=judged.subject.text), None
