@@ -170,6 +170,9 @@ _MESSAGE: Final = {
     "delivered_at": None,
     "expires_at": "2026-12-03T09:21:52Z",
     "batch_id": None,
+    "brand": "default",
+    "template": None,
+    "policy": [],
     "events": [],
 }
 

@@ -36,7 +36,9 @@ _KINDS = {
 }
 _SIGNS = {"<=": "at most", ">=": "at least", "==": "exactly", "<": "less than", ">": "more than"}
 _COUNTED = {"str": "characters", "array": "entries", "object": "entries"}
-_QUOTED_WORDS = {repr(pattern): words for pattern, words in (PATTERN_WORDS | CONSENT_WORDS).items()}
+WORDS = PATTERN_WORDS | CONSENT_WORDS
+"""What each pattern of the API asks for, to people."""
+_QUOTED_WORDS = {repr(pattern): words for pattern, words in WORDS.items()}
 _NAMED_FIELD = re.compile(r"(?s)Object (?P<fault>missing required|contains unknown) field `(?P<name>.*)`")
 
 _CODES = (

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from gateway.api.http.body import decode_body
-from gateway.api.http.explain import escape, explain, to_pointer
+from gateway.api.http.explain import WORDS, escape, explain, to_pointer
 from gateway.api.http.problem import Malformed
 from gateway.api.http.query import MessageQuery
 from gateway.api.openapi import make_document
 from gateway.api.routes import ROUTES
 from gateway.errors import FieldError
-from gateway.model.request import END, PATTERN_WORDS, MessageRequest
+from gateway.model.request import END, MessageRequest
 
 pytestmark = pytest.mark.unit
 
@@ -144,7 +144,7 @@ def test_every_pattern_of_the_api_has_its_words():
                 collect(inner)
 
     collect(make_document(ROUTES))
-    known = {pattern.replace(END, "$") for pattern in PATTERN_WORDS}
+    known = {pattern.replace(END, "$") for pattern in WORDS}
     assert {pattern.replace(END, "$") for pattern in patterns} <= known
     assert len(patterns) >= 4
 
