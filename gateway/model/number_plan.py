@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from enum import IntEnum
-from functools import cache
+from enum import Enum, IntEnum
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import phonenumbers
@@ -23,6 +23,8 @@ _AMERICA = 1
 _AMERICAN = re.compile(r"1[2-9][0-9]{2}[2-9][0-9]{6}")
 """What North America's plan can give out, whichever area code it opens next: with a plus it is no other number."""
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+_TEXTED = {PhoneNumberType.PAGER, PhoneNumberType.PERSONAL_NUMBER, PhoneNumberType.VOIP}
+_NO_COUNTRY = "001"
 _MEXICAN_OF_OLD = re.compile(r"521([0-9]{10})")
 """Until 2019 a Mexican mobile had a 1 behind the country code; some networks still write it."""
 
@@ -196,3 +198,82 @@ def _mobiles(region: str) -> list[tuple[Collection[int], re.Pattern[str]]]:
             lengths = metadata.mobile.possible_length or metadata.general_desc.possible_length
             found.append((lengths, re.compile(form)))
     return found
+
+
+def region_of(number: str) -> str | None:
+    """The country of an E.164 number, ISO 3166; None of short codes, and of what belongs to no country.
+
+    Of a range that the plan does not know yet it is the first country with this code: +1 is the United States.
+    """
+    code = _code_of(number)
+    if code is None:
+        return None
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]
+    if len(regions) == 1:
+        return None if regions[0] == _NO_COUNTRY else str(regions[0])
+    return _shared_region(number) or str(regions[0])
+
+
+def is_premium(number: str) -> bool:
+    """Whether calling or texting an E.164 number costs more than a number of its country usually does."""
+    code = _code_of(number)
+    if code is None or (code == _CHINA and _CHINESE.fullmatch(number, 3)):
+        return False
+    form = _premium(code)
+    return form is not None and form.fullmatch(number, 1 + len(str(code))) is not None
+
+
+@lru_cache(maxsize=20_000)
+def kind_of(number: str) -> NumberKind:
+    """What an E.164 number is."""
+    if _code_of(number) == _CHINA and _CHINESE.fullmatch(number, 3):
+        return NumberKind.MOBILE
+    parsed = _parse(number, None) if number.startswith("+") else None
+    if parsed is None:
+        return NumberKind.UNKNOWN
+    kind = phonenumbers.number_type(parsed)
+    if kind in _MOBILE or kind in _TEXTED:
+        return NumberKind.MOBILE
+    return NumberKind.UNKNOWN if kind == PhoneNumberType.UNKNOWN else NumberKind.OTHER
+
+
+class NumberKind(Enum):
+    """What the plan says of a number."""
+
+    MOBILE = "mobile"
+    """A mobile, or one that may be: a pager, a number of a person, or of a line over the Internet."""
+    OTHER = "other"
+    """A fixed line, a free number or another that takes no texts."""
+    UNKNOWN = "unknown"
+    """In no range that is given out, as far as the plan knows."""
+
+
+@lru_cache(maxsize=20_000)
+def _shared_region(number: str) -> str | None:
+    """The country among those that share a code."""
+    parsed = _parse(number, None)
+    region = None if parsed is None else phonenumbers.region_code_for_number(parsed)
+    return None if region is None else str(region)
+
+
+def _code_of(number: str) -> int | None:
+    if not number.startswith("+"):
+        return None
+    if number.startswith("+86"):
+        return _CHINA
+    for n in (1, 2, 3):
+        if is_country_code(number[1 : 1 + n]):
+            return int(number[1 : 1 + n])
+    return None
+
+
+@cache
+def _premium(code: int) -> re.Pattern[str] | None:
+    """The premium numbers of all countries with a code."""
+    forms = []
+    for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]:
+        metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+        if metadata is not None and metadata.premium_rate is not None:
+            forms.append(metadata.premium_rate.national_number_pattern)
+    found = [f"(?:{form})" for form in dict.fromkeys(forms) if form]
+    return re.compile("|".join(found)) if found else None

@@ -46,6 +46,9 @@ class Need(Enum):
     TOUCHES = auto()
     CONSENTS = auto()
     ACQUAINTED = auto()
+    CARRIER = auto()
+    DEAD_NUMBER = auto()
+    NUMBER_COUNTS = auto()
 
 
 class Touch(NamedTuple):
@@ -66,6 +69,18 @@ class Touch(NamedTuple):
     text_hash: bytes | None
 
 
+class Failures(NamedTuple):
+    """Networks said that nobody has a number.
+
+    Args:
+        n: of so many messages, without one that arrived in between.
+        last_at: when they last did, or a message was last let through to try it once again.
+    """
+
+    n: int
+    last_at: datetime
+
+
 class Facts(NamedTuple):
     """What the store knows of the recipient of a message, as far as the rules that are asked need it.
 
@@ -75,6 +90,9 @@ class Facts(NamedTuple):
         claiming: it is asked right before the wire.
         consents: what holds of the number, for every brand and purpose.
         is_acquainted: there was a message to the number, or from it, before.
+        carrier: of the number, where the store knows it better than its range tells; with the source of that.
+        failures: what networks said of nobody having the number.
+        number_counts: of limits of `gateway.policy.rules.number_limits` that the number is under: how many went.
     """
 
     opt_outs: frozenset[str] = frozenset()
@@ -82,6 +100,9 @@ class Facts(NamedTuple):
     claiming: bool = False
     consents: tuple[Standing, ...] = ()
     is_acquainted: bool = False
+    carrier: tuple[str, str] | None = None
+    failures: Failures | None = None
+    number_counts: tuple[tuple[str, int], ...] = ()
 
 
 NO_FACTS: Final = Facts()
