@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from gateway.model.message import Category
-from gateway.model.number_plan import NumberKind, is_premium, kind_of, region_of
 from gateway.policy.decision import ALLOW, Decision, Refuse, Warn
 from gateway.policy.subject import Facts, Failures, Need, Subject
 
@@ -100,18 +99,20 @@ class Numbers:
             return _BLOCKED
         if not number.startswith("+"):
             return ALLOW
-        if self.countries is not None and region_of(number) not in self.countries:
+        from gateway.model import number_plan  # noqa: PLC0415 - the plan's tables take a while to load
+
+        if self.countries is not None and number_plan.region_of(number) not in self.countries:
             return _COUNTRY
-        if self.premium is not Treatment.ALLOW and is_premium(number):
+        if self.premium is not Treatment.ALLOW and number_plan.is_premium(number):
             return _treat(self.premium, _PREMIUM)
         if self.not_mobile is self.unknown is Treatment.ALLOW:
             return ALLOW
-        match kind_of(number):
-            case NumberKind.OTHER:
+        match number_plan.kind_of(number):
+            case number_plan.NumberKind.OTHER:
                 return _treat(self.not_mobile, _NOT_MOBILE)
-            case NumberKind.UNKNOWN:
+            case number_plan.NumberKind.UNKNOWN:
                 return _treat(self.unknown, _UNKNOWN)
-            case NumberKind.MOBILE:
+            case number_plan.NumberKind.MOBILE:
                 return ALLOW
 
 
