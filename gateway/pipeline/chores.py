@@ -22,6 +22,7 @@ from gateway.store.inbound import forget_inbound, forget_parts
 from gateway.store.kannel import forget_wishes
 from gateway.store.keys import forget_answers
 from gateway.store.keyword_replies import forget_replies
+from gateway.store.numbers import KEEP_FAILURES, forget_counts, forget_old_failures
 from gateway.store.old_messages import Ages, OldMessage, drop_messages, empty_texts, list_by_age
 from gateway.store.outbox_gone import KEEP_DEAD, forget_dead
 from gateway.store.poison import forget_aside
@@ -106,6 +107,8 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         Chore("sticky_channels", _by_age(timedelta(0), forget_sticky)),
         Chore("inbound_parts", _by_age(KEEP_PARTS, forget_parts)),
         Chore("smpp_submits", partial(_along, KEEP_SUBMITS, forget_submits)),
+        Chore("dead_numbers", _by_age(KEEP_FAILURES, forget_old_failures)),
+        Chore("number_counts", _by_age(timedelta(0), forget_counts)),
         Chore("cost_sums", _by_age(KEEP_SUMS, forget_sums)),
         Chore("kannel_wishes", partial(_along, KEEP_WISHES, forget_wishes)),
         Chore("holds", partial(_along, timedelta(), forget_holds)),

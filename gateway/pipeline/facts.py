@@ -7,8 +7,11 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
+from gateway.policy.rules.number_limits import NumberLimit
 from gateway.policy.subject import NO_FACTS, Facts, Need, Subject
+from gateway.store.numbers import find_counts, find_failures
 from gateway.store.ports import Tx
+from gateway.store.routes import find_carriers
 from gateway.store.suppressions import find_opt_outs
 from gateway.store.touches import NewTouch, find_touches
 
@@ -36,14 +39,20 @@ NOTHING_KNOWN: Final = Known()
 
 
 async def load_facts(
-    tx: Tx, wanted: Sequence[tuple[Subject, Collection[Need]]], _now: datetime, *, claiming: bool = False
+    tx: Tx,
+    wanted: Sequence[tuple[Subject, Collection[Need]]],
+    now: datetime,
+    *,
+    claiming: bool = False,
+    limits: Sequence[NumberLimit] = (),
 ) -> Known:
     """Look up what rules ask for.
 
     Args:
         wanted: of each message what its rules need (`gateway.policy.chain.Chain.needs`).
-        _now: the instant at which they are asked.
+        now: the instant at which they are asked.
         claiming: they are asked right before the wire.
+        limits: of `gateway.policy.rules.number_limits`, where they are among the rules.
     """
     known = Known()
     by_need: dict[Need, list[Subject]] = {}
@@ -56,6 +65,17 @@ async def load_facts(
             known.note(recipient, partial(Facts._replace, opt_outs=scopes))
     if asked := by_need.get(Need.TOUCHES):
         await _load_touches(tx, known, {subject.recipient for subject in asked}, claiming=claiming)
+    if asked := by_need.get(Need.CARRIER):
+        for recipient, carrier in (await find_carriers(tx, {one.recipient for one in asked})).items():
+            known.note(recipient, partial(Facts._replace, carrier=carrier))
+    if asked := by_need.get(Need.DEAD_NUMBER):
+        for recipient, failures in (await find_failures(tx, {one.recipient for one in asked})).items():
+            known.note(recipient, partial(Facts._replace, failures=failures))
+    if asked := by_need.get(Need.NUMBER_COUNTS):
+        for recipient, counts in (
+            await find_counts(tx, limits, [one.recipient for one in asked], now)
+        ).items():
+            known.note(recipient, partial(Facts._replace, number_counts=counts))
     return known
 
 

@@ -9,11 +9,23 @@ from gateway.policy.chain import Chain, PersonRule, TextRule
 from gateway.policy.rules.opt_out import OptOut
 from gateway.policy.rules.order import PERSON_RULES, TEXT_RULES
 from gateway.policy.rules.words import Words
+from gateway.runtime.content_rules import CONTENT, content_rules, number_rules
 from gateway.settings.caps import make_frequency, make_repeats
 from gateway.settings.config import Settings
 from gateway.settings.hours import make_hours
 
-RULES = ("policy", "brands", "words", "punctuation", "class_lock", "hours", "caps", "repeats", "routes")
+RULES = (
+    "policy",
+    "brands",
+    "words",
+    "punctuation",
+    "class_lock",
+    "hours",
+    "caps",
+    "repeats",
+    "routes",
+    *CONTENT,
+)
 """The tables of the config that `make_chain` reads."""
 
 
@@ -28,6 +40,7 @@ def make_chain(settings: Settings) -> Chain:
 
 
 def _text_rules(settings: Settings) -> Iterator[TextRule]:
+    yield from content_rules(settings)
     if settings.words:
         yield Words.of([table.word_list() for table in settings.words])
     for rule in (settings.punctuation.rule(), settings.class_lock.rule()):
@@ -44,6 +57,7 @@ def _person_rules(settings: Settings) -> Iterator[PersonRule]:
         yield make_frequency(settings.caps)
     if settings.hours:
         yield make_hours(settings.hours, settings.numbers.region)
+    yield from number_rules(settings)
 
 
 def find_own_numbers(settings: Settings) -> dict[str, frozenset[str]]:

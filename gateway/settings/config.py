@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.errors import GatewayError, SettingsError
+from gateway.model.message import DEFAULT_BRAND
 from gateway.policy.folding import fold_word
 from gateway.policy.rules.order import FIXED
 from gateway.settings.alerts import AlertSettings, alert_faults
@@ -22,6 +23,7 @@ from gateway.settings.caps import CapSettings, RepeatSettings, cap_faults
 from gateway.settings.carriers import CarrierSettings
 from gateway.settings.class_lock import ClassLockSettings, PunctuationSettings
 from gateway.settings.consent import ConsentSettings
+from gateway.settings.content import ContentSettings
 from gateway.settings.forms import (
     Duration,
     Filled,
@@ -31,7 +33,6 @@ from gateway.settings.forms import (
     Name,
     Number,
     Pace,
-    Region,
     TcpPort,
     one_of,
     short_text,
@@ -43,6 +44,12 @@ from gateway.settings.kannel import KannelAccountSettings, MoRouteSettings, kann
 from gateway.settings.kinds.carrier_link import CarrierLink
 from gateway.settings.kinds.stick import StickSettings
 from gateway.settings.limits import SenderLimits, limit_faults
+from gateway.settings.number_rules import (
+    NumberLimitSettings,
+    NumberSettings,
+    SandboxSettings,
+    number_rule_faults,
+)
 from gateway.settings.numbers import check_numbers
 from gateway.settings.policy import PolicySettings, policy_faults
 from gateway.settings.prices import PriceSettings, price_faults
@@ -55,6 +62,12 @@ from gateway.settings.retry import RetrySettings, twice_planned
 from gateway.settings.routes import RouteSettings, RoutingSettings, check_routes
 from gateway.settings.secrets import Secret
 from gateway.settings.shares import ShareSettings, twice_named
+from gateway.settings.signatures import (
+    OptOutLineSettings,
+    SignatureSettings,
+    opt_out_line_faults,
+    signature_faults,
+)
 from gateway.settings.smpp_server import SmppAccountSettings, SmppServerSettings, check_accounts
 from gateway.settings.store import StoreSettings
 from gateway.settings.text import TextSettings
@@ -101,16 +114,6 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     format: Annotated[Literal["auto", "json", "console"], Form(one_of("auto", "json", "console"))] = "auto"
     delivery: Filled = "./var/delivery.jsonl"
     mask_numbers: Flag = False
-
-
-class NumberSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``[numbers]``: how numbers are read.
-
-    Args:
-        region: ISO 3166 code of the country whose national numbers need no prefix.
-    """
-
-    region: Region = "CN"
 
 
 class ModemSettings(StickSettings, frozen=True, kw_only=True):
@@ -194,7 +197,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         http: the API.
         store: where everything durable lives.
         log: what the daemon writes down.
-        numbers: how numbers are read.
+        numbers: how numbers are read, and to which of them anything goes.
         text: how texts are encoded and cut.
         queue: how hard we try.
         modems: the SIMs, in the order of the file.
@@ -225,6 +228,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         caps: how many a number gets.
         repeats: how soon a number gets the same text again.
         consent: whose agreement marketing needs.
+        signatures: who speaks, in front of texts, in the order of the file.
+        opt_out_lines: how to opt out, at the end of texts, in the order of the file.
+        content: what texts may have in them.
+        number_limits: how many messages go to numbers that begin alike.
+        sandbox: senders that try things out.
     """
 
     http: HttpSettings = HttpSettings()
@@ -262,6 +270,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     caps: tuple[CapSettings, ...] = ()
     repeats: tuple[RepeatSettings, ...] = ()
     consent: ConsentSettings = ConsentSettings()
+    signatures: tuple[SignatureSettings, ...] = ()
+    opt_out_lines: tuple[OptOutLineSettings, ...] = ()
+    content: ContentSettings = ContentSettings()
+    number_limits: tuple[NumberLimitSettings, ...] = ()
+    sandbox: tuple[SandboxSettings, ...] = ()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:
@@ -284,6 +297,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         yield from alert_faults(self.alerts, channels, self.numbers.region)
         yield from twice_planned(self.retry)
         yield from brand_faults(self.brands)
+        brands = {DEFAULT_BRAND, *(table.name for table in self.brands)}
+        if self.signatures:
+            yield from signature_faults(self.signatures, brands, self.carriers.load().by_name)
+        yield from opt_out_line_faults(self.opt_out_lines, brands)
+        yield from number_rule_faults(self.number_limits, self.sandbox, self.numbers.region)
         if not all(FIXED.values()):
             yield from policy_faults(self.policy, FIXED)
         yield from word_faults(self.words)

@@ -11,7 +11,8 @@ import msgspec
 
 from gateway.files import why_unreadable
 from gateway.policy.rules.number_limits import NumberLimit
-from gateway.policy.rules.numbers import BlockList
+from gateway.policy.rules.numbers import BlockList, Numbers
+from gateway.policy.rules.numbers import Treatment as Kind
 from gateway.settings.forms import (
     BadValue,
     Duration,
@@ -110,6 +111,21 @@ class NumberSettings(msgspec.Struct, frozen=True, kw_only=True):
     dead_after: Annotated[int, Form(whole_number(0, 100))] = 0
     retry_after_s: Duration = msgspec.field(default=_MONTH_S, name="retry_after")
     dead_codes: Words = ()
+
+    def rule(self) -> Numbers | None:
+        """What it asks for; None where it lets all numbers be."""
+        if not self.countries and not self.blocked_file and self._kinds() == {Kind.ALLOW}:
+            return None
+        return Numbers(
+            countries=frozenset(self.countries) or None,
+            premium=Kind(self.premium),
+            not_mobile=Kind(self.not_mobile),
+            unknown=Kind(self.unknown),
+            blocked=self.blocked_file or BlockList(),
+        )
+
+    def _kinds(self) -> set[Kind]:
+        return {Kind(self.premium), Kind(self.not_mobile), Kind(self.unknown)}
 
 
 class NumberLimitSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,12 +82,16 @@ async def find_failures(tx: Tx, numbers: Collection[str]) -> dict[str, Failures]
     return found
 
 
-async def note_tries(tx: Tx, numbers: Iterable[str], now: datetime) -> None:
-    """A message to each of these is let through to try it once again: the next waits as long as after a failure."""
-    await tx.execute_many(
-        "UPDATE dead_numbers SET tried_at = ? WHERE number = ?",
-        [(format_ms(now), number) for number in sorted(numbers)],
-    )
+async def note_tries(tx: Tx, numbers: Collection[str], *, fewest: int, now: datetime) -> None:
+    """A message to each of these is let through: to those with so many failures the next waits as long as after one."""
+    wanted = sorted(numbers)
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        await tx.execute(
+            "UPDATE dead_numbers SET tried_at = ? WHERE n_failures >= ?"
+            f" AND number IN ({placeholders(chunk)})",
+            (format_ms(now), fewest, *chunk),
+        )
 
 
 async def list_dead(tx: Tx, *, fewest: int, limit: int, after: str | None) -> list[DeadNumber]:

@@ -60,6 +60,20 @@ async def find_facts(tx: Tx, recipients: Collection[str], now: datetime) -> dict
     return found
 
 
+async def find_carriers(tx: Tx, recipients: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The carriers that ``number_carriers`` has of recipients, each with the source of that."""
+    found: dict[str, tuple[str, str]] = {}
+    wanted = list(recipients)
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        rows = await tx.fetch(
+            f"SELECT number, carrier, source FROM number_carriers WHERE number IN ({placeholders(chunk)})",
+            chunk,
+        )
+        found |= {row[0]: (row[1], row[2]) for row in rows}
+    return found
+
+
 async def save_sticky(tx: Tx, rows: Sequence[Stuck]) -> None:
     """Write rows of ``sticky_channels``: the channel of the last message counts."""
     await tx.execute_many(

@@ -17,6 +17,7 @@ from gateway.pipeline.facts import load_facts
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.judge import judge_persons
 from gateway.policy.decision import ALLOW, Finding, Outcome, finding_of
+from gateway.policy.rules.number_limits import limits_in
 from gateway.store.keys import find_key_named
 from gateway.store.ports import Store, Tx
 
@@ -72,7 +73,8 @@ async def check_message(
     async def ask(tx: Tx) -> tuple[Finding, list[Finding]]:
         [said] = await judge_persons(tx, [judged], now)
         asked = judged.subject._replace(text=request.text)
-        known = await load_facts(tx, [(asked, judged.chain.needs(asked))], now)
+        needs = judged.chain.needs(asked)
+        known = await load_facts(tx, [(asked, needs)], now, limits=limits_in(judged.chain))
         each = judged.chain.explain(asked, known.of(asked.recipient), now)
         return finding_of("", ALLOW if said is None else said.verdict), each
 

@@ -24,7 +24,8 @@ from gateway.model.message import DEFAULT_BRAND, ApiKey, Category, Message, Mess
 from gateway.model.msisdn import InvalidNumber, parse_number
 from gateway.model.request import CommonFields, MessageRequest, PreviewRequest
 from gateway.pipeline.intake.drafts import Draft
-from gateway.pipeline.intake.plan import Planner, fits, preview_request
+from gateway.pipeline.intake.judge import keep_text
+from gateway.pipeline.intake.plan import Planner, fits, name_share, preview_request
 from gateway.pipeline.intake.route import Router, asked_of, names_of
 from gateway.policy.chain import Chain
 from gateway.policy.rules.order import ALWAYS
@@ -126,10 +127,12 @@ class Drafting:
         recipient = "" if request.to is None else self._read_recipient(request.to, errors)
         brand = self._read_brand(request.brand, key, errors)
         subject = subject_of(request, recipient, brand, key, now)
-        text = self.settings.chain.judge_text(subject).text
-        if text != request.text:
+        asked, text = request.text, self.settings.chain.judge_text(subject).text
+        if text != asked:
             request = msgspec.structs.replace(request, text=text)
-        preview = preview_request(request, self.settings.text, errors)
+        of_plan: list[FieldError] = []
+        preview = preview_request(request, self.settings.text, of_plan)
+        errors += name_share(of_plan, asked, text)
         if errors or preview is None:
             raise InvalidRequest(*errors)
         return preview
@@ -151,8 +154,10 @@ class Drafting:
             expires_at=self._expires_at(request, min(starts_at or now, now + MAX_AHEAD))
         )
         judged = planner.judge(self.settings.chain, subject)
-        if judged.subject.text != request.text:
-            request, plan = msgspec.structs.replace(request, text=judged.subject.text), None
+        if plan is not None:
+            judged = keep_text(judged, request.text)
+        elif judged.subject.text != request.text:
+            request = msgspec.structs.replace(request, text=judged.subject.text)
         of_plan: list[FieldError] = []
         if plan is None:
             plan = planner.plan(request, of_plan)
@@ -167,7 +172,7 @@ class Drafting:
             channels = self._router.routes.channels
             queue = choose_queue(channels, channel=request.channel, sender=request.sender)
         self._find_faults(request, queue, starts_at, now, errors)
-        errors += of_plan
+        errors += name_share(of_plan, wanted.request.text, request.text)
         if errors or plan is None or queue is None:
             raise InvalidRequest(*errors)
         message = self._message(request, wanted, judged.subject, plan, queue, starts_at)

@@ -12,6 +12,7 @@ from gateway.model.events import message_event
 from gateway.model.lifecycle import Cause, moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment
 from gateway.pipeline.intake.judge import Judged, encode_findings, judge_persons
+from gateway.pipeline.intake.numbers import note_numbers
 from gateway.pipeline.intake.route import Routed, Unsettled, settle_all
 from gateway.policy.chain import Judgement
 from gateway.policy.decision import Refuse
@@ -101,6 +102,7 @@ async def _judge(tx: Tx, drafts: Sequence[Draft]) -> Sequence[Judgement | None]:
     pairs = zip(judged, judgements, strict=True)
     touches = [one.touch(said) for one, said in pairs if one is not None and said is not None]
     await save_touches(tx, [touch for touch in touches if touch is not None])
+    await note_numbers(tx, judged, judgements, now)
     return judgements
 
 

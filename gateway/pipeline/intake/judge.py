@@ -13,7 +13,8 @@ import msgspec
 
 from gateway.pipeline.facts import Known, load_facts
 from gateway.policy.chain import Chain, Judgement, gravest
-from gateway.policy.decision import Later, Refuse
+from gateway.policy.decision import Finding, Later, Outcome, Refuse
+from gateway.policy.rules.number_limits import limits_in
 from gateway.policy.subject import Need, Subject
 from gateway.store.ports import Tx
 from gateway.store.touches import NewTouch, touch_of
@@ -63,6 +64,22 @@ def judge_text(chain: Chain, subject: Subject, memo: dict[Subject, Judgement]) -
     return Judged(chain, subject if said.text == subject.text else subject._replace(text=said.text), said)
 
 
+def keep_text(judged: Judged, text: str | None) -> Judged:
+    """The same of a message whose text goes out as it came, whatever rules would write: a warning says so."""
+    if judged.subject.text == text:
+        return judged
+    said = judged.said
+    if said is not None:
+        findings = (_not_rewritten(one) if one.outcome is Outcome.REWRITE else one for one in said.findings)
+        said = said._replace(text=text, findings=tuple(findings))
+    return judged._replace(subject=judged.subject._replace(text=text), said=said)
+
+
+def _not_rewritten(finding: Finding) -> Finding:
+    detail = "It came with a header of its sender's own, so its text stays as it came."
+    return Finding(rule=finding.rule, outcome=Outcome.WARN, code="not_rewritten", detail=detail)
+
+
 async def judge_persons(tx: Tx, judged: Sequence[Judged | None], now: datetime) -> list[Judgement | None]:
     """Ask the rules of persons in the transaction that stores the messages; None where nobody says anything.
 
@@ -73,7 +90,8 @@ async def judge_persons(tx: Tx, judged: Sequence[Judged | None], now: datetime) 
     if not any(is_open):
         return [None if one is None else one.said for one in judged]
     asked = [one for one, is_asked in zip(judged, is_open, strict=True) if one is not None and is_asked]
-    known = await load_facts(tx, [(one.subject, one.chain.needs(one.subject)) for one in asked], now)
+    wanted = [(one.subject, one.chain.needs(one.subject)) for one in asked]
+    known = await load_facts(tx, wanted, now, limits=limits_in(asked[0].chain))
     return [
         None if one is None else _judge_person(one, known, now) if is_asked else one.said
         for one, is_asked in zip(judged, is_open, strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from drivers.base import Encoding
 from drivers.codec.segment import Plan, PlannedSegment
 from drivers.codec.udh import decode_udh
@@ -95,6 +97,27 @@ def _too_long(what: str, rules: TextRules) -> FieldError:
     allowed = f"a message may have {rules.max_segments} here"
     detail = f"{what}, {allowed}; write a shorter text, or raise max_segments of [text] in the config"
     return FieldError("/text", "text_too_long", detail)
+
+
+def name_share(errors: Sequence[FieldError], came: str | None, goes: str | None) -> Sequence[FieldError]:
+    """What is wrong with a text, and how much of it the rules have added where it is too long.
+
+    Args:
+        came: the text as its sender wrote it.
+        goes: the same as it would go out.
+    """
+    if came == goes or came is None or goes is None:
+        return errors
+    added = len(goes) - len(came)
+    return [
+        error._replace(
+            detail=f"{error.detail}; {added} of its {len(goes)} characters are what the gateway adds:"
+            " the signature, and how to opt out"
+        )
+        if error.code == "text_too_long" and added > 0
+        else error
+        for error in errors
+    ]
 
 
 def preview_request(request: CommonFields, rules: TextRules, errors: list[FieldError]) -> Preview | None:

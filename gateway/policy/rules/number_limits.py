@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import ClassVar, NamedTuple
 
 from gateway.model.message import Category
+from gateway.policy.chain import Chain
 from gateway.policy.decision import ALLOW, Decision, Refuse
 from gateway.policy.subject import Facts, Need, Subject
 
@@ -68,6 +69,11 @@ class NumberLimits:
                 )
                 return Refuse("number_limit", detail)
         return ALLOW
+
+
+def limits_in(chain: Chain) -> tuple[NumberLimit, ...]:
+    """The limits of a chain of rules."""
+    return next((rule.limits for rule in chain.persons if isinstance(rule, NumberLimits)), ())
 
 
 def limits_of(number: str, limits: Sequence[NumberLimit]) -> list[NumberLimit]:

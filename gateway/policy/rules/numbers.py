@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from gateway.model.message import Category
+from gateway.policy.chain import Chain
 from gateway.policy.decision import ALLOW, Decision, Refuse, Warn
 from gateway.policy.subject import Facts, Failures, Need, Subject
 
@@ -186,3 +187,8 @@ class DeadNumbers:
     def dead_until(self, failures: Failures) -> datetime | None:
         """When a number is tried again; None for one that is not taken for dead."""
         return failures.last_at + self.retry_after if failures.n >= self.after else None
+
+
+def dead_in(chain: Chain) -> DeadNumbers | None:
+    """The rule of dead numbers, where it is in a chain."""
+    return next((rule for rule in chain.persons if isinstance(rule, DeadNumbers)), None)

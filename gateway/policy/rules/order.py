@@ -7,16 +7,42 @@ from typing import Final
 
 from gateway.policy.chain import Chain, PersonRule, TextRule
 from gateway.policy.rules.class_lock import ClassLock
+from gateway.policy.rules.content import ContactDetails, ExpiryDate, Links, SegmentLimit, TemplateRequired
 from gateway.policy.rules.frequency import Frequency
 from gateway.policy.rules.hours import HoursRule
+from gateway.policy.rules.number_limits import NumberLimits
+from gateway.policy.rules.numbers import DeadNumbers, Numbers, Sandbox
 from gateway.policy.rules.opt_out import OptOut
+from gateway.policy.rules.opt_out_line import OptOutLineAtEnd
 from gateway.policy.rules.punctuation import Punctuation
 from gateway.policy.rules.repeats import Repeats
+from gateway.policy.rules.signature import SignatureFiled, SignatureInFront
 from gateway.policy.rules.words import Words
 
-TEXT_RULES: Final[tuple[type[TextRule], ...]] = (Words, Punctuation, ClassLock)
+TEXT_RULES: Final[tuple[type[TextRule], ...]] = (
+    TemplateRequired,
+    SignatureInFront,
+    OptOutLineAtEnd,
+    Links,
+    ContactDetails,
+    ExpiryDate,
+    SegmentLimit,
+    Words,
+    Punctuation,
+    ClassLock,
+)
 """What looks at texts."""
-PERSON_RULES: Final[tuple[type[PersonRule], ...]] = (OptOut, Repeats, Frequency, HoursRule)
+PERSON_RULES: Final[tuple[type[PersonRule], ...]] = (
+    OptOut,
+    Sandbox,
+    Numbers,
+    DeadNumbers,
+    SignatureFiled,
+    Repeats,
+    Frequency,
+    HoursRule,
+    NumberLimits,
+)
 """What looks at recipients and at the time."""
 FIXED: Final[Mapping[str, bool]] = {rule.name: rule.fixed for rule in (*TEXT_RULES, *PERSON_RULES)}
 """Name -> whether no setting switches it."""
