@@ -15,6 +15,7 @@ from gateway.consents.desk import ConsentDesk
 from gateway.esme.service import EsmeService
 from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.intake.accept import Intake
+from gateway.pipeline.receipts.apply import Receipts
 from gateway.pipeline.retention import Chore, Retention
 from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.late import LateResults
@@ -62,6 +63,7 @@ class Holders:
     routing: RoutingSide
     intake: Intake
     inbox: Inbox
+    receipts: Receipts
     dispatcher: Dispatcher
     late: LateResults
     sweeper: Sweeper
@@ -111,6 +113,9 @@ def make_adopters(held: Holders) -> list[Adopter]:
         held.delivery_log.adopt(mask_numbers=new.log.mask_numbers)
         held.http.masking.on = new.log.mask_numbers
 
+    def adopt_dead_codes(new: Settings) -> None:
+        held.receipts.dead_codes = frozenset(new.numbers.dead_codes)
+
     doors = ("text", "queue", "kannel_accounts", "mo_routes", "webhooks.allow_targets", *RULES, *CHANNELS)
     weights = ("shares", "smpp_accounts", "kannel_accounts")
     return [
@@ -118,6 +123,7 @@ def make_adopters(held: Holders) -> list[Adopter]:
             ("opt_out", "opt_in", "help", *CHANNELS), lambda new: held.inbox.adopt(make_keyword_policy(new))
         ),
         Adopter(doors, adopt_doors),
+        Adopter(("numbers.dead_codes",), adopt_dead_codes),
         Adopter((*ROUTING, *CHANNELS), lambda new: held.routing.adopt(new, held.renewal.wanted.values())),
         Adopter(("queue", "retry"), adopt_queue),
         Adopter(("queue", *CHANNELS), adopt_ramping),

@@ -141,7 +141,7 @@ class Gateway:
         self.intake = Intake(store, clock, intake_settings, shares, limits, self._routing.router)
         region = settings.numbers.region
         inbox = Inbox(store, clock, self.intake, make_keyword_policy(settings), region, metrics)
-        receipts = Receipts(store, clock, metrics, region)
+        receipts = Receipts(store, clock, metrics, region, settings.numbers.dead_codes)
         late = LateResults(store, clock, policy)
         self._ussd = sessions = UssdSessions(clock)
         self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy, shares=shares)
@@ -198,6 +198,7 @@ class Gateway:
             routing=self._routing,
             intake=self.intake,
             inbox=inbox,
+            receipts=receipts,
             dispatcher=self._dispatcher,
             late=late,
             sweeper=self._sweeper,

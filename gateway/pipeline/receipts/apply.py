@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -92,9 +92,13 @@ class Receipts:
 
     Args:
         region: how national numbers of handsets are read.
+        dead_codes: codes and words that mean that nobody has the number, beside those of the standards.
     """
 
-    def __init__(self, store: Store, clock: Clock, metrics: Metrics, region: str) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, metrics: Metrics, region: str, dead_codes: Collection[str] = ()
+    ) -> None:
+        self.dead_codes = frozenset(dead_codes)
         self._store = store
         self._clock = clock
         self._metrics = metrics
@@ -135,10 +139,15 @@ class Receipts:
         for place, (whole, _) in plain.items():
             told.setdefault(whole.message.id, []).append(place)
         settled = [
-            judge_all(plain[places[0]].whole, [(plain[n].part, _early(heard[n][1], "")) for n in places], now)
+            judge_all(
+                plain[places[0]].whole,
+                [(plain[n].part, _early(heard[n][1], "")) for n in places],
+                now,
+                self.dead_codes,
+            )
             for places in told.values()
         ]
-        for places, written in zip(told.values(), await save_settled(tx, settled), strict=True):
+        for places, written in zip(told.values(), await save_settled(tx, settled, now), strict=True):
             if not written:
                 for place in places:
                     del plain[place]  # somebody changed it meanwhile: it is looked at anew
@@ -215,7 +224,7 @@ class Receipts:
             # Whoever reads its octets may know better, and match it by hand.
             self._odd[lane.name] += 1
             await self._keep(tx, lane, receipt, early, receipt.references[:1], now)
-        await settle(tx, message, segments, match.part, early, now)
+        await settle(tx, message, segments, match.part, early, now, dead_codes=self.dead_codes)
         dialect = dialect_of(receipt, match)
         if dialect is not None:
             await self._dialects.count(tx, lane.account, dialect)

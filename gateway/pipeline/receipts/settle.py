@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,12 +10,14 @@ import msgspec
 
 from drivers.base import ReceiptState
 from gateway.clock import truncate_ms
+from gateway.model.dead_numbers import says_no_such_number
 from gateway.model.events import Event, make_event, message_event
 from gateway.model.lifecycle import VERDICT_CAUSES, PartCause, decide_verdict, may, moved, part_moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
 from gateway.routing.rules import channel_queue
 from gateway.store.changes import Change, save_change, save_changes
 from gateway.store.messages import Whole
+from gateway.store.numbers import forget_failures, note_failure
 from gateway.store.ports import Tx
 from gateway.store.receipts import EarlyReceipt
 
@@ -42,6 +44,8 @@ async def settle(
     part: int,
     receipt: EarlyReceipt,
     now: datetime,
+    *,
+    dead_codes: Collection[str] = (),
 ) -> Message:
     """Write what a receipt says of one segment, and the verdict that follows for its message.
 
@@ -50,13 +54,15 @@ async def settle(
     Args:
         message: as it is in the store.
         segments: all of its segments, as stored.
+        dead_codes: see `judge`.
 
     Raises:
         StaleWrite: the message is not as it was any more. Nothing was written.
     """
-    settled = judge(message, segments, part, receipt, now)
+    settled = judge(message, segments, part, receipt, now, dead_codes)
     if settled.change is not None:
         message = await save_change(tx, settled.change)
+        await _note_numbers(tx, [settled], now)
     for event in settled.events:
         tx.record(event)
     return message
@@ -68,13 +74,15 @@ class Settled(NamedTuple):
     Args:
         change: what is to be written; None for nothing.
         events: for the timeline.
+        dead_code: what the network said, where that is that nobody has the recipient's number; empty for anything else.
     """
 
     change: Change | None = None
     events: Sequence[Event] = ()
+    dead_code: str = ""
 
 
-async def save_settled(tx: Tx, settled: Sequence[Settled]) -> list[bool]:
+async def save_settled(tx: Tx, settled: Sequence[Settled], now: datetime) -> list[bool]:
     """Write what receipts made of messages, each named once; of each, whether it was as it had been judged."""
     changes = [one.change for one in settled if one.change is not None]
     written = iter(await save_changes(tx, changes))
@@ -83,23 +91,47 @@ async def save_settled(tx: Tx, settled: Sequence[Settled]) -> list[bool]:
         if is_done:
             for event in one.events:
                 tx.record(event)
+    await _note_numbers(tx, (one for one, is_done in zip(settled, done, strict=True) if is_done), now)
     return done
 
 
-def judge_all(whole: Whole, told: Sequence[tuple[int, EarlyReceipt]], now: datetime) -> Settled:
+async def _note_numbers(tx: Tx, settled: Iterable[Settled], now: datetime) -> None:
+    """Keep of whose numbers networks say that nobody has them, and forget that where a message arrived."""
+    arrived: set[str] = set()
+    for change, _, dead_code in settled:
+        if change is None or change.after.status is change.before.status:
+            continue
+        message = change.after
+        if message.status is MessageStatus.DELIVERED:
+            arrived.add(message.recipient)
+        elif dead_code:
+            channel, number = change.parts[0][1].channel, message.recipient
+            await note_failure(tx, number, dead_code, channel=channel, message_id=message.id, now=now)
+    await forget_failures(tx, arrived)
+
+
+def judge_all(
+    whole: Whole,
+    told: Sequence[tuple[int, EarlyReceipt]],
+    now: datetime,
+    dead_codes: Collection[str] = (),
+) -> Settled:
     """What receipts make of a message, one after the other; nothing is written.
 
     Args:
         told: parts of the message, and what is said of them.
+        dead_codes: see `judge`.
     """
     if len(told) == 1:
-        return judge(whole.message, whole.segments, *told[0], now)
+        return judge(whole.message, whole.segments, *told[0], now, dead_codes)
     message, segments = whole.message, list(whole.segments)
     parts: dict[int, tuple[Segment, Segment]] = {}
     events: list[Event] = []
+    dead_code = ""
     for part, receipt in told:
-        settled = judge(message, segments, part, receipt, now)
+        settled = judge(message, segments, part, receipt, now, dead_codes)
         events += settled.events
+        dead_code = dead_code or settled.dead_code
         if settled.change is not None:
             message = settled.change.after
             for before, after in settled.change.parts:
@@ -107,13 +139,22 @@ def judge_all(whole: Whole, told: Sequence[tuple[int, EarlyReceipt]], now: datet
                 parts[after.part] = (parts.get(after.part, (before,))[0], after)
     if not parts:
         return Settled(events=events)
-    return Settled(Change(whole.message, message, list(parts.values())), events)
+    return Settled(Change(whole.message, message, list(parts.values())), events, dead_code)
 
 
 def judge(
-    message: Message, segments: Sequence[Segment], part: int, receipt: EarlyReceipt, now: datetime
+    message: Message,
+    segments: Sequence[Segment],
+    part: int,
+    receipt: EarlyReceipt,
+    now: datetime,
+    dead_codes: Collection[str] = (),
 ) -> Settled:
-    """What a receipt makes of a message; nothing is written. See `settle`."""
+    """What a receipt makes of a message; nothing is written. See `settle`.
+
+    Args:
+        dead_codes: codes and words that mean that nobody has the number, beside those of the standards.
+    """
     state = _STATES[receipt.state]
     segment = segments[part - 1]
     if state in IN_BETWEEN:
@@ -152,7 +193,10 @@ def judge(
         delivered_at=done_at if verdict is MessageStatus.DELIVERED else None,
     )
     event = message_event(ended, now, part=part, ref=segment.reference, word=receipt.word)
-    return Settled(Change(message, ended, parts), [event])
+    is_dead = verdict is MessageStatus.UNDELIVERED and says_no_such_number(
+        receipt.code, receipt.word, more=dead_codes
+    )
+    return Settled(Change(message, ended, parts), [event], (receipt.word or receipt.code) if is_dead else "")
 
 
 def _settle_one(segment: Segment, state: ReceiptState, receipt: EarlyReceipt, done_at: datetime) -> Segment:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from drivers.base import Refused, Uncertain
 from gateway.errors import StaleWrite
+from gateway.model.dead_numbers import says_no_such_number
 from gateway.model.events import Event, message_event
 from gateway.model.lifecycle import VERDICT_CAUSES, Cause, PartCause, decide_verdict, may, moved, part_moved
 from gateway.model.message import Message, MessageError, MessageStatus, Segment, SegmentStatus
@@ -16,6 +17,7 @@ from gateway.routing.retry import Decision, GiveUp, Hold, TryAgain
 from gateway.routing.rules import channel_queue
 from gateway.store.changes import Change, save_change, save_changes
 from gateway.store.messages import CHUNK, Whole, find_to_change, load_whole
+from gateway.store.numbers import note_failure
 from gateway.store.ports import Tx
 from gateway.store.receipts import find_early_named
 
@@ -301,6 +303,9 @@ async def record_refused(
     )
     state = await save_change(tx, Change(message, state, [(segment, changed)], hidden_until))
     tx.record(message_event(state, now, part=segment.part, attempt=segment.attempts))
+    if isinstance(decision, GiveUp) and says_no_such_number(fault.code):
+        where = segment.channel
+        await note_failure(tx, state.recipient, fault.code, channel=where, message_id=state.id, now=now)
     if part_cause is PartCause.LOST:
         whole = await find_to_change(tx, message.id)
         assert whole is not None  # it was written just now
