@@ -23,7 +23,10 @@ BAD = {
     "unknown key": ('[http]\nlisten_on = "1"\n', "FILE:http.listen_on: unknown key; did you mean listen?"),
     "unknown key, nothing near": (
         "[numbers]\nzzz = 1\n",
-        "FILE:numbers.zzz: unknown key; known here: region",
+        (
+            "FILE:numbers.zzz: unknown key; known here: region, countries, premium, not_mobile, unknown, blocked_file,"
+            " dead_after, retry_after, dead_codes"
+        ),
     ),
     "key in a channel": (MODEM + "baud = 9600\n", "FILE:modems[0].baud: unknown key; did you mean baudrate?"),
     "table for an array": (

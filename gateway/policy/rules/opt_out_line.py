@@ -60,6 +60,7 @@ _RANGES: Final = (
     (0x20000, 0x323AF, Script.HAN),
 )
 _MOST_LOOKED_AT: Final = 2_000
+_PLAIN: Final = re.compile("[!-~]+")
 _USUAL: Final = re.compile(
     "(?:回复?|回覆|发送?|输入)(?:td|t|r|n|q|qx|0000|0)?(?:即可)?(?:退订|退訂|拒收|取消)"
     "|(?:退订|退訂|拒收|取消订阅)请?(?:直接)?(?:回复?|回覆|发送?)(?:td|t|r|n|q|qx|0000|0|退订|拒收)"
@@ -105,7 +106,7 @@ class OptOutLineAtEnd:
 def find_script(text: str) -> Script | None:
     """The script of most letters of a text; of Japanese kana, however few. None where there are no letters."""
     counts: dict[Script, int] = {}
-    for char in text[:_MOST_LOOKED_AT]:
+    for char in _PLAIN.sub(_without_links, text[:_MOST_LOOKED_AT]):
         if char.isalpha():
             code = ord(char)
             for low, high, script in _RANGES:
@@ -114,9 +115,13 @@ def find_script(text: str) -> Script | None:
                     break
     if Script.KANA in counts:
         return Script.KANA
-    if Script.HAN in counts and 4 * counts[Script.HAN] >= sum(counts.values()):
-        return Script.HAN  # links and names take many Latin letters in few words
+    if 5 * counts.get(Script.HAN, 0) >= sum(counts.values()) > 0:
+        return Script.HAN  # a letter of it is as much as four or five others
     return max(counts, key=lambda script: counts[script], default=None)
+
+
+def _without_links(run: re.Match[str]) -> str:
+    return "" if any(sign in run[0] for sign in "./@") else run[0]
 
 
 def has_way_out(text: str, wordings: Sequence[str] = ()) -> bool:
