@@ -213,6 +213,22 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "get_messages": {"items": [_MESSAGE], "next": None},
     "cancel": _MESSAGE | {"status": "canceled"},
     "resend": _MESSAGE,
+    "get_dead_numbers": {
+        "items": [
+            {
+                "number": "+8613800138000",
+                "failures": 3,
+                "code": "MK:0001",
+                "channel": "carrier-a",
+                "message_id": "01m8p1m40d9fyrzz5a49pw2k49",
+                "first_at": "2026-11-02T09:21:52Z",
+                "last_at": "2026-11-30T09:21:52Z",
+                "tried_at": None,
+                "dead_until": "2026-12-30T09:21:52Z",
+            }
+        ],
+        "next": None,
+    },
     "get_alarms": {"items": [_OPEN_ALARM], "next": None},
     "clear_alarm": _OPEN_ALARM,
     "get_number_carrier": {

@@ -107,7 +107,7 @@ class NumberSettings(msgspec.Struct, frozen=True, kw_only=True):
     premium: Treatment = "refuse"
     not_mobile: Treatment = "allow"
     unknown: Treatment = "allow"
-    blocked_file: Annotated[BlockList, Form(_parse_blocked)] | None = None
+    blocked_file: Annotated[BlockList, Form(_parse_blocked)] = BlockList()
     dead_after: Annotated[int, Form(whole_number(0, 100))] = 0
     retry_after_s: Duration = msgspec.field(default=_MONTH_S, name="retry_after")
     dead_codes: Words = ()
@@ -121,7 +121,7 @@ class NumberSettings(msgspec.Struct, frozen=True, kw_only=True):
             premium=Kind(self.premium),
             not_mobile=Kind(self.not_mobile),
             unknown=Kind(self.unknown),
-            blocked=self.blocked_file or BlockList(),
+            blocked=self.blocked_file,
         )
 
     def _kinds(self) -> set[Kind]:

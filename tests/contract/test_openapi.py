@@ -155,6 +155,8 @@ GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
         "body": {"carrier": "unicom"},
     },
     ("GET", "/v1/carriers"): {},
+    ("GET", "/v1/numbers/dead"): {"query": {"failures": "1"}},
+    ("DELETE", "/v1/numbers/dead/{number}"): {"path_parameters": {"number": "+8613800138001"}},
     ("GET", "/v1/carriers/{number}"): {"path_parameters": {"number": "+8613800138001"}},
     ("DELETE", "/v1/carriers/{number}"): {"path_parameters": {"number": "+8613800138001"}},
     ("POST", "/v1/webhooks"): {

@@ -26,6 +26,7 @@ def uncommented(tmp_path: Path) -> str:
     )
     for name in ("tls.crt", "tls.key", "sim-1.pin", "carrier-a.password", "shop.password"):
         (tmp_path / name).write_text("1234\n")
+    (tmp_path / "blocked.txt").write_text("# nobody\n")
     (tmp_path / "ported.csv").write_text("+8613800138000,unicom\n")
     return text.replace("/etc/hongyan/", f"{tmp_path}/")
 

@@ -138,7 +138,7 @@ def read_query(request: web.Request, shape: type[Q]) -> Q:
 
 
 def _read_value(name: str, value: str) -> str | int:
-    if name in {"limit", "last", "last_event_id"}:
+    if name in {"limit", "last", "last_event_id", "failures"}:
         return int(value) if _INTEGER.fullmatch(value) else value
     # A plus sign that was not written as %2B arrives as a space: in numbers in front, in times before the zone.
     return _LOST_PLUS.sub("+", value) if name in {"to", "from", "number", "since", "until"} else value
