@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.pipeline.intake.judge import Judged
-from gateway.policy.chain import NO_RULES, Judgement
+from gateway.policy.chain import Judgement
 from gateway.policy.decision import Refuse
 from gateway.policy.rules.number_limits import limits_in
 from gateway.policy.rules.numbers import dead_in
@@ -24,7 +24,9 @@ async def note_numbers(
         judged: messages that are stored together.
         said: what all rules say of each; None for nothing.
     """
-    chain = next((one.chain for one in judged if one is not None), NO_RULES)
+    chain = next((one.chain for one in judged if one is not None), None)
+    if chain is None:
+        return
     limits, dead = limits_in(chain), dead_in(chain)
     if not limits and dead is None:
         return
