@@ -134,6 +134,8 @@ def sign_text(text: str, signature: str) -> str:
     >>> sign_text("【好店】【好店】您好【好店】", "好店")
     '【好店】您好'
     """
+    if "【" not in text:
+        return f"【{signature}】{text.lstrip(_BLANK)}"
     opening = read_opening(text)
     while opening.signature is not None and same_signature(opening.signature, signature):
         text = opening.rest

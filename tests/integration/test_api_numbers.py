@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,7 @@ from gateway.model.message import Scope
 from gateway.policy.chain import Chain
 from gateway.policy.rules.numbers import DeadNumbers
 from gateway.store.numbers import note_failure
+from gateway.store.ports import Tx
 from tests.support.api import ApiRig
 
 pytestmark = pytest.mark.integration
@@ -17,16 +19,15 @@ pytestmark = pytest.mark.integration
 NUMBERS = ("+8613800138000", "+8613900139000")
 
 
+async def fail(tx: Tx, *, number: str, message_id: str, now: datetime) -> None:
+    await note_failure(tx, number, "MK:0001", channel="sim-1", message_id=message_id, now=now)
+
+
 @pytest.fixture
 async def failed(rig: ApiRig) -> ApiRig:
     for n, number in enumerate(NUMBERS):
         for message in range(n + 1):
-            now = rig.clock.now()
-            await rig.store.write(
-                lambda tx, number=number, message=message, now=now: note_failure(
-                    tx, number, "MK:0001", channel="sim-1", message_id=str(message), now=now
-                )
-            )
+            await rig.store.write(partial(fail, number=number, message_id=str(message), now=rig.clock.now()))
     return rig
 
 

@@ -6,7 +6,6 @@ Each is a rule of its own, so that ``[[policy]]`` switches them one by one.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
@@ -16,15 +15,12 @@ from drivers.codec.segment import NOTHING, measure_room
 from drivers.errors import EncodeError
 from gateway.model.message import Category
 from gateway.policy.decision import ALLOW, Decision, Refuse, Warn
-from gateway.policy.links import count_contacts, find_links, is_listed
+from gateway.policy.links import count_contacts, find_links, fold_text, is_listed
 from gateway.policy.subject import Subject
 from gateway.policy.text import TextRules, plan_text
 
 _MARKETING: Final = frozenset({Category.MARKETING})
 _HAS_LINK: Final = re.compile("[.\u3002\uff0e\uff61\u2024]|://|：／／")
-_CONTACT: Final = re.compile(
-    "[0-9@]|微信|薇信|威信|企鹅|扣扣|wechat|weixin|whatsapp|telegram|skype", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +75,7 @@ class ContactDetails:
 
     def decide(self, subject: Subject) -> Decision:
         """See `gateway.policy.chain.TextRule`."""
-        if not subject.text or not _CONTACT.search(unicodedata.normalize("NFKC", subject.text)):
+        if not subject.text or not _CONTACT.search(fold_text(subject.text)):
             return ALLOW
         n = count_contacts(subject.text)
         if n <= self.most:
@@ -87,17 +83,25 @@ class ContactDetails:
         return Refuse("too_many_contacts", f"It names {n} contact details; {self.most} may be in it.")
 
 
-_OFFER: Final = re.compile(
-    "优惠|折扣|[0-9.]折|满[0-9]{1,6}减|立减|特价|秒杀|红包|代金券|抵扣|促销|限时|买[一1]送|免费领|大促|清仓|低至"
-    r"|[0-9]{1,3} ?% ?off|\bsale\b|\bdiscount|\bcoupon|\bvoucher|\bpromo"
+_CONTACT: Final = re.compile(
+    "[0-9]{3}|@|微信|薇信|威信|企鹅|扣扣|wechat|weixin|whatsapp|telegram|skype|wx|vx|qq|[0-9][ ()-]"
 )
+_OFFER_WORDS: Final = re.compile(
+    "优惠|折扣|满[0-9]{1,6}减|立减|特价|秒杀|红包|代金券|抵扣|促销|限时|买[一1]送|免费领|大促|清仓|低至"
+    "|sale(?![a-z])|discount|coupon|voucher|promo"
+)
+_OFFER_FIGURES: Final = re.compile("[0-9](?:折|[0-9]{0,2} ?% ?off)")
 _MONTH: Final = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-_WHEN: Final = re.compile(
-    "[0-9]{1,2}月[0-9]{1,2}|[0-9]{1,2}日|[0-9]{1,2}[./-][0-9]{1,2}(?![0-9.])|截止|截至|有效期|到期|今日|今天|今晚|明天"
-    "|本周|周[一二三四五六日末]|月底|当天|当日|[0-9]{1,3} ?(?:天|小时)内"
-    r"|\b(?:until|till|expires?|ends?|valid|today|tonight|tomorrow|by [0-9])\b"
-    rf"|\b{_MONTH}[a-z]{{0,6}} ?[0-9]|[0-9] ?{_MONTH}"
+_WHEN_WORDS: Final = re.compile(
+    "截止|截至|有效期|到期|今日|今天|今晚|明天|本周|周[一二三四五六日末]|月底|当天|当日"
+    "|until|till |expire|ends |valid|today|tonight|tomorrow"
 )
+_WHEN_FIGURES: Final = re.compile(
+    "[0-9](?:[0-9]?(?:月[0-9]|日|[./-][0-9]{1,2}(?![0-9.]))|[0-9]{0,2} ?(?:天|小时)内"
+    rf"|[a-z]{{0,2}} ?{_MONTH})|{_MONTH}[a-z]{{0,6}}[. ]{{1,2}}[0-9]"
+)
+# Two expressions each: one that begins with letters and one that begins with figures are searched for many times as
+# fast as both in one.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +119,17 @@ class ExpiryDate:
         """See `gateway.policy.chain.TextRule`."""
         if not subject.text:
             return ALLOW
-        text = unicodedata.normalize("NFKC", subject.text).casefold()
-        if not _OFFER.search(text) or _WHEN.search(text):
+        text = fold_text(subject.text)
+        if not (_OFFER_WORDS.search(text) or _OFFER_FIGURES.search(text)):
+            return ALLOW
+        if _WHEN_WORDS.search(text) or _WHEN_FIGURES.search(text):
             return ALLOW
         return Warn("no_expiry_date", "It has an offer and does not say until when that holds.")
 
 
-_UNITS_OF_ONE: Final = measure_room(Encoding.UCS2).single
-_UNITS_OF_PART: Final = 48
-"""Of the 67 in a part: what is never cut in two may leave the end of one empty."""
+_ROOM: Final = measure_room(Encoding.UCS2)
+_USED_OF_PART: Final = 48
+"""Of the 67 units in a part: what is never cut in two may leave its end empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +153,7 @@ class SegmentLimit:
     def decide(self, subject: Subject) -> Decision:
         """See `gateway.policy.chain.TextRule`."""
         text, most = subject.text, self.most[subject.category]
-        if not text or (self.text.reserve == NOTHING and 2 * len(text) <= _room(most)):
+        if not text or (self.text.reserve == NOTHING and _surely_fits(text, most)):
             return ALLOW  # so short that it fits in any encoding
         try:
             n = len(plan_text(text, "auto", self.text).segments)
@@ -160,8 +166,11 @@ class SegmentLimit:
         )
 
 
-def _room(n_segments: int) -> int:
-    return _UNITS_OF_ONE if n_segments == 1 else _UNITS_OF_PART * n_segments
+def _surely_fits(text: str, n_segments: int) -> bool:
+    n_units = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return n_units <= _ROOM.single or (
+        n_segments > 1 and n_units <= _USED_OF_PART * (n_segments - 1) + _ROOM.last
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ class Numbers:
     def decide(self, subject: Subject, facts: Facts, now: datetime) -> Decision:
         """See `gateway.policy.chain.PersonRule`."""
         number = subject.recipient
-        if number in self.blocked:
+        if self.blocked and number in self.blocked:
             return _BLOCKED
         if not number.startswith("+"):
             return ALLOW

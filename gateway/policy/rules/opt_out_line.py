@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import ClassVar, Final, NamedTuple
 
 from gateway.model.message import Category
 from gateway.policy.decision import ALLOW, Decision, Rewrite
+from gateway.policy.links import fold_text
 from gateway.policy.subject import Subject
 
 
@@ -45,20 +46,23 @@ class OptOutLine(NamedTuple):
     accepted: tuple[str, ...] = ()
 
 
-_RANGES: Final = (
-    (0x41, 0x24F, Script.LATIN),
-    (0x370, 0x3FF, Script.GREEK),
-    (0x400, 0x52F, Script.CYRILLIC),
-    (0x590, 0x5FF, Script.HEBREW),
-    (0x600, 0x77F, Script.ARABIC),
-    (0x900, 0x97F, Script.DEVANAGARI),
-    (0xE00, 0xE7F, Script.THAI),
-    (0x1E00, 0x1EFF, Script.LATIN),
-    (0x3040, 0x30FF, Script.KANA),
-    (0x3400, 0x9FFF, Script.HAN),
-    (0xAC00, 0xD7A3, Script.HANGUL),
-    (0x20000, 0x323AF, Script.HAN),
-)
+_SCRIPTS: Final = {
+    Script.LATIN: "A-Za-z\u00c0-\u024f\u1e00-\u1eff",
+    Script.GREEK: "\u0370-\u03ff",
+    Script.CYRILLIC: "\u0400-\u052f",
+    Script.HEBREW: "\u0590-\u05ff",
+    Script.ARABIC: "\u0600-\u077f",
+    Script.DEVANAGARI: "\u0900-\u097f",
+    Script.THAI: "\u0e00-\u0e7f",
+    Script.KANA: "\u3040-\u30ff",
+    Script.HAN: "\u3400-\u9fff\U00020000-\U000323af",
+    Script.HANGUL: "\uac00-\ud7a3",
+}
+_LETTERS: Final = re.compile("|".join(f"(?P<{script}>[{chars}]+)" for script, chars in _SCRIPTS.items()))
+_HAN: Final = re.compile(f"[{_SCRIPTS[Script.HAN]}]+")
+_KANA: Final = re.compile(f"[{_SCRIPTS[Script.KANA]}]")
+_FOR_HAN: Final = 5
+"""A Chinese letter is a word, as these many others are."""
 _MOST_LOOKED_AT: Final = 2_000
 _PLAIN: Final = re.compile("[!-~]+")
 _USUAL: Final = re.compile(
@@ -68,7 +72,8 @@ _USUAL: Final = re.compile(
     "|(?:stop|unsubscribe|end|quit)(?:to(?:[0-9]{3,6})?)?(?:to)?(?:optout|unsubscribe|stop|end|quit|cancel)"
     "|optout:?(?:reply|text|txt|send)"
 )
-"""Wordings that people know; of texts as `_fold` leaves them."""
+"""Wordings that people know; of texts without anything between their letters."""
+_MAY_BE_USUAL: Final = re.compile("退|拒|取|stop|unsub|opt|end|quit")
 _BETWEEN: Final = re.compile(r"[\W_]+")
 _GOES_ON: Final = re.compile(r"[A-Za-z0-9/_=&?#%+~-]")
 
@@ -105,19 +110,23 @@ class OptOutLineAtEnd:
 
 def find_script(text: str) -> Script | None:
     """The script of most letters of a text; of Japanese kana, however few. None where there are no letters."""
-    counts: dict[Script, int] = {}
-    for char in _PLAIN.sub(_without_links, text[:_MOST_LOOKED_AT]):
-        if char.isalpha():
-            code = ord(char)
-            for low, high, script in _RANGES:
-                if low <= code <= high:
-                    counts[script] = counts.get(script, 0) + 1
-                    break
+    text = text[:_MOST_LOOKED_AT]
+    n_han = len(text) - len(_HAN.sub("", text))
+    if _FOR_HAN * n_han >= len(text) > 0 and not _KANA.search(text):
+        return Script.HAN
+    return _count_scripts(text)
+
+
+def _count_scripts(text: str) -> Script | None:
+    counts: dict[str, int] = {}
+    for run in _LETTERS.finditer(_PLAIN.sub(_without_links, text)):
+        script = run.lastgroup or ""
+        counts[script] = counts.get(script, 0) + run.end() - run.start()
     if Script.KANA in counts:
         return Script.KANA
-    if 5 * counts.get(Script.HAN, 0) >= sum(counts.values()) > 0:
-        return Script.HAN  # a letter of it is as much as four or five others
-    return max(counts, key=lambda script: counts[script], default=None)
+    if _FOR_HAN * counts.get(Script.HAN, 0) >= sum(counts.values()) > 0:
+        return Script.HAN
+    return Script(max(counts, key=lambda script: counts[script])) if counts else None
 
 
 def _without_links(run: re.Match[str]) -> str:
@@ -130,8 +139,16 @@ def has_way_out(text: str, wordings: Sequence[str] = ()) -> bool:
     >>> has_way_out("新品上市 拒收请回复R"), has_way_out("Sale! Reply STOP to opt out"), has_way_out("订单已退订")
     (True, True, False)
     """
-    folded = _fold(text)
-    return _USUAL.search(folded) is not None or any(_fold(one) in folded for one in wordings if _fold(one))
+    folded = fold_text(text)
+    own = [_fold(one) for one in wordings]
+    begun = [one for one in own if one and one[0] in folded]
+    may_be_usual = _MAY_BE_USUAL.search(folded) is not None
+    if not may_be_usual and not begun:
+        return False
+    squeezed = _BETWEEN.sub("", folded)
+    if may_be_usual and _USUAL.search(squeezed):
+        return True
+    return any(one in squeezed for one in begun)
 
 
 def add_line(text: str, line: str) -> str:
@@ -144,5 +161,6 @@ def _fits(line: OptOutLine, brand: str, script: Script | None) -> bool:
     return (not line.brand or line.brand == brand) and line.script in {None, script}
 
 
-def _fold(text: str) -> str:
-    return _BETWEEN.sub("", unicodedata.normalize("NFKC", text).casefold())
+@lru_cache(maxsize=1_000)
+def _fold(wording: str) -> str:
+    return _BETWEEN.sub("", fold_text(wording))

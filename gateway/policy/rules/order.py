@@ -22,10 +22,10 @@ from gateway.policy.rules.words import Words
 TEXT_RULES: Final[tuple[type[TextRule], ...]] = (
     TemplateRequired,
     SignatureInFront,
-    OptOutLineAtEnd,
     Links,
     ContactDetails,
     ExpiryDate,
+    OptOutLineAtEnd,
     SegmentLimit,
     Words,
     Punctuation,

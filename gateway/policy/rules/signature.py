@@ -51,6 +51,8 @@ class SignatureInFront:
             if known is None:
                 return ALLOW if meant.keeps_others else _OTHER
             meant = known
+        if there == meant.text and text[0] == "【" and text.find("【", 1) < 0:
+            return ALLOW
         signed = sign_text(text, meant.text)
         if signed == text:
             return ALLOW

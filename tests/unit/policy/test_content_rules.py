@@ -65,7 +65,7 @@ def test_marketing_has_two_contact_details():
 def test_an_offer_says_until_when(text, warned):
     decision = ExpiryDate().decide(subject(text))
     assert isinstance(decision, Warn) is warned
-    assert decision == ALLOW or decision.code == "no_expiry_date"
+    assert not isinstance(decision, Warn) or decision.code == "no_expiry_date"
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_links_are_found(text, hosts):
     ],
 )
 def test_what_is_no_link(text):
-    assert find_links(text) == []
+    assert list(find_links(text)) == []
 
 
 @pytest.mark.parametrize(
