@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +11,16 @@ import typer
 from drivers.errors import EncodeError
 from gateway.cli.options import Json, example, read_text
 from gateway.cli.output import Failure, print_json, print_table
-from gateway.policy.text import DEFAULT_RULES, Preview, TextRules, preview_text
-from gateway.settings.config import load_settings
+from gateway.model.message import DEFAULT_BRAND, Category
+from gateway.policy.chain import Chain
+from gateway.policy.subject import Subject
+from gateway.policy.text import DEFAULT_RULES, Preview, preview_text
+from gateway.runtime.content_rules import ADDED, added_rules
+from gateway.settings.brands import brands_of
+from gateway.settings.config import Settings, load_settings
 
 _ENCODINGS = {"gsm7": "GSM-7", "ucs2": "UCS-2"}
+_CATEGORIES = tuple(category.value for category in Category)
 _MOST_SHOWN = 8
 
 
@@ -36,18 +43,41 @@ def preview(
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config", "-c", help="Config file, for its [text].", show_default=False, readable=False
+            "--config",
+            "-c",
+            help="Config file, for its [text] and what it adds to texts.",
+            show_default=False,
+            readable=False,
         ),
     ] = None,
+    category: Annotated[
+        str, typer.Option(help="What kind of message it is: marketing has a line to opt out, with --config.")
+    ] = Category.TRANSACTIONAL.value,
+    brand: Annotated[
+        str | None, typer.Option(help="In whose name it goes, with --config: whose signature it has.")
+    ] = None,
+    sent_by: Annotated[
+        str, typer.Option("--as", help="API key or account that sends it, by name, with --config.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Show what a text would cost, and why."""
+    """Show what a text would cost, and why.
+
+    With a config file also what its [[signatures]] and [[opt_out_lines]] add to it.
+    """
+    if category not in _CATEGORIES:
+        raise typer.BadParameter(f"write {', '.join(_CATEGORIES)}", param_hint="--category")
     if encoding not in {"auto", *_ENCODINGS}:
         raise typer.BadParameter("write auto, gsm7 or ucs2", param_hint="--encoding")
     # Octets of the command line that are no UTF-8 come as lone surrogates, which no terminal can show.
     text = read_text(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    rules = DEFAULT_RULES
+    if config is not None:
+        settings = load_settings(config, only=ADDED)
+        rules = settings.text.rules()
+        text = _write_out(text, settings, Category(category), brand, sent_by)
     try:
-        shown = preview_text(text, encoding, _load_rules(config), smart=smart)
+        shown = preview_text(text, encoding, rules, smart=smart)
     except EncodeError as error:
         raise Failure(f"it can't be sent: {error.reason}") from None
     if as_json:
@@ -56,8 +86,11 @@ def preview(
         _show(shown)
 
 
-def _load_rules(config: Path | None) -> TextRules:
-    return load_settings(config, only=("text",)).text.rules() if config else DEFAULT_RULES
+def _write_out(text: str, settings: Settings, category: Category, brand: str | None, key: str) -> str:
+    """A text as it would go out."""
+    brands = brands_of(settings.brands).get(key, [DEFAULT_BRAND])
+    subject = Subject("", category, datetime.now(UTC), text, brand or brands[0], (key,))
+    return Chain(texts=tuple(added_rules(settings))).judge_text(subject).text or text
 
 
 def _show(preview: Preview) -> None:

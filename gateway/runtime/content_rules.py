@@ -29,12 +29,21 @@ CONTENT: Final = (
 """The tables of the config that are read here; `[text]`, too."""
 
 
-def content_rules(settings: Settings) -> Iterator[TextRule]:
-    """What is added to texts, and what may be in them."""
+ADDED: Final = ("text", "brands", "signatures", "opt_out_lines", "carriers")
+"""The tables that `added_rules` and what it adds to depend on."""
+
+
+def added_rules(settings: Settings) -> Iterator[TextRule]:
+    """What is added to texts."""
     if settings.signatures:
         yield SignatureInFront(signatures=signatures_of(settings.signatures))
     if settings.opt_out_lines:
         yield OptOutLineAtEnd(lines=tuple(table.line() for table in settings.opt_out_lines))
+
+
+def content_rules(settings: Settings) -> Iterator[TextRule]:
+    """What is added to texts, and what may be in them."""
+    yield from added_rules(settings)
     yield from settings.content.rules(settings.numbers.region, settings.text.rules())
 
 

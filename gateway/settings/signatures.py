@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from gateway.model.message import Category
-from gateway.policy.rules.opt_out_line import OptOutLine, Script, has_way_out
+from gateway.policy.rules.opt_out_line import OptOutLine, Script
 from gateway.policy.signatures import ALL_CARRIERS, Filing, FilingState, Signature, find_signature_fault
 from gateway.settings.forms import BadValue, Filled, Form, Text, Words, list_of, one_of, parse_filled, show
 
@@ -168,11 +168,6 @@ def opt_out_line_faults(
     for i, table in enumerate(tables):
         if table.brand and table.brand not in brands:
             yield f"opt_out_lines[{i}].brand", f'there is no brand "{table.brand}"; write a [[brands]] table'
-
-
-def is_usual_line(table: OptOutLineSettings) -> bool:
-    """Whether people know the wording from elsewhere."""
-    return has_way_out(table.text)
 
 
 def signatures_of(tables: Iterable[SignatureSettings]) -> tuple[Signature, ...]:

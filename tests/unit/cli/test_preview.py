@@ -81,3 +81,20 @@ def test_what_cannot_be_sent_is_explained(
 
 def test_octets_that_are_no_text_are_shown_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     assert "'\ufffd' at 0" in run(capsys, "\udcff")
+
+
+def test_with_a_config_it_shows_what_is_added_to_the_text(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "hongyan.toml"
+    config.write_text(
+        '[[brands]]\nname = "acme"\nkeys = ["shop"]\n[[signatures]]\ntext = "好店"\nbrand = "acme"\n'
+        '[[opt_out_lines]]\ntext = "，回T退订"\n',
+        encoding="utf-8",
+    )
+    told = ("周末满减", "--config", str(config), "--json")
+    assert json.loads(run(capsys, *told))["text"] == "周末满减"
+    shown = json.loads(run(capsys, *told, "--as", "shop", "--category", "marketing"))
+    assert (shown["text"], shown["units"]) == ("【好店】周末满减，回T退订", 13)
+    assert json.loads(run(capsys, *told, "--brand", "acme"))["text"] == "【好店】周末满减"
+    assert main(["preview", "x", "--category", "spam"]) == 2
