@@ -22,6 +22,7 @@ from tests.bench.attacks import attacks
 from tests.bench.audit import audit
 from tests.bench.esme import esme
 from tests.bench.figures import Figure, describe_machine, show
+from tests.bench.hours import hours
 from tests.bench.http_attacks import http_attacks
 from tests.bench.kannel import peer_kannel
 from tests.bench.modem_events import modem_hung, modem_idle
@@ -48,6 +49,7 @@ BENCHES: dict[str, Bench] = {
     "codec": lambda folder, options: _codec(),
     "smpp-codec": lambda folder, options: _smpp_codec(),
     "routing": lambda folder, options: routing(),
+    "hours": lambda folder, options: hours(folder),
     "webhooks": lambda folder, options: webhooks(folder),
     "audit": lambda folder, options: audit(folder),
     "smpp-window": lambda folder, options: smpp_window(folder),
