@@ -67,7 +67,8 @@ def test_one_more_goes_where_and_when_every_stretch_has_room(limits, drawn, ahea
 @given(limits, st.lists(st.integers(0, 30), max_size=25))
 def test_however_they_come_no_stretch_is_too_full(limits, pauses):
     rule = Frequency(caps=(Cap(limits=tuple(limits), category=frozenset({Category.MARKETING})),))
-    now_ms, had = NOW_MS, ()
+    now_ms = NOW_MS
+    had: tuple[Touch, ...] = ()
     for n, pause_ms in enumerate(pauses):
         now_ms += pause_ms
         subject = Subject("+8613800138000", Category.MARKETING, instant(now_ms), "x", message_id=f"m{n}")
