@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.api.consent_examples import CONSENT_ANSWERS, CONSENT_REQUESTS
+from gateway.api.review_examples import REVIEW_ANSWERS, REVIEW_REQUESTS
 
 _ALARM: Final = {
     "status": "firing",
@@ -64,6 +65,7 @@ REQUESTS: Final[Mapping[str, Mapping[str, Any]]] = {
             ]
         },
     },
+    **REVIEW_REQUESTS,
     "preview_message": {"a text": {"text": "It’s ready", "smart": True}},
     "match_to_message": {
         "a receipt that was not understood": {
@@ -208,6 +210,7 @@ _OPEN_ALARM: Final = {
 
 ANSWERS: Final[Mapping[str, Any]] = {
     **CONSENT_ANSWERS,
+    **REVIEW_ANSWERS,
     "send_message": _MESSAGE,
     "get_message": _MESSAGE,
     "get_messages": {"items": [_MESSAGE], "next": None},

@@ -31,6 +31,7 @@ from gateway.api.consent_routes import CONSENT_ROUTES
 from gateway.api.context import CallHandler
 from gateway.api.http.query import EventQuery, InboundQuery, MessageQuery, PageQuery, ScopeQuery
 from gateway.api.number_routes import NUMBER_ROUTES
+from gateway.api.review_routes import REVIEW_ROUTES
 from gateway.api.route import EVENT_STREAM, IDEMPOTENCY, JSON, RESUME, Route
 from gateway.api.webhook_routes import WEBHOOK_ROUTES
 from gateway.model.alarm import Alarm
@@ -349,6 +350,7 @@ ROUTES: tuple[Route, ...] = (
     *AUDIT_ROUTES,
     *CONSENT_ROUTES,
     *NUMBER_ROUTES,
+    *REVIEW_ROUTES,
     _kannel(method="GET", handler=kannel.send_by_kannel),
     _kannel(method="POST", handler=kannel.post_by_kannel),
     Route(

@@ -31,6 +31,8 @@ class AlarmKind(StrEnum):
     """A probe of a channel did not arrive in time. Subject: the channel."""
     WEBHOOK = "webhook"
     """A webhook is not called any more, because nobody heard. Subject: its id."""
+    REVIEW = "review"
+    """Messages wait long for a person's decision. Subject: ``reviews``."""
     INTERNAL_ERROR = "internal_error"
     """Our own code failed on something, which was set aside. Subject: where."""
 

@@ -27,6 +27,8 @@ EVENT_TYPES: Final = {
     "message.canceled": "Somebody took it back.",
     "message.blocked": "A rule or an opt-out stopped it after it was accepted.",
     "message.uncertain": "Nobody knows whether it went out.",
+    "review.requested": "A message waits for a person's decision, because a rule asked for it.",
+    "review.decided": "A person let it go, or rejected it.",
     "inbound.received": "Somebody wrote to us.",
     "subscription.opted_out": "A number wants no marketing any more.",
     "subscription.opted_in": "A number takes that back.",

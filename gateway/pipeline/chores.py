@@ -30,6 +30,7 @@ from gateway.store.ports import Store, Tx
 from gateway.store.readers import KEPT_UNSEEN, drop_readers, lowest_place
 from gateway.store.receipts import forget_early
 from gateway.store.retention import RECEIPT_MAY_COME
+from gateway.store.reviews import forget_reviews
 from gateway.store.routes import forget_sticky
 from gateway.store.touches import forget_touches
 from gateway.store.webhook_deliveries import forget_heard
@@ -112,6 +113,7 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         Chore("cost_sums", _by_age(KEEP_SUMS, forget_sums)),
         Chore("kannel_wishes", partial(_along, KEEP_WISHES, forget_wishes)),
         Chore("holds", partial(_along, timedelta(), forget_holds)),
+        Chore("reviews", partial(_along, timedelta(), forget_reviews)),
         Chore("webhook_callbacks", partial(_along, KEEP_WISHES, forget_callbacks)),
         Chore("webhook_deliveries", _by_age(_seconds(keeping.heard or _HEARD_S), forget_heard)),
         *(chore for seconds, chore in by_setting if seconds),

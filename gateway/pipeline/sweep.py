@@ -19,7 +19,8 @@ from gateway.model.events import message_event
 from gateway.model.lifecycle import VERDICT_CAUSES, Cause, decide_verdict, moved
 from gateway.model.message import Message, MessageStatus, SegmentStatus
 from gateway.pipeline.inbound import Inbox
-from gateway.pipeline.sending.ending import EXPIRED, end_messages
+from gateway.pipeline.operator.review_watch import ALARM_AFTER_S, ReviewWatch
+from gateway.pipeline.sending.ending import EXPIRED, UNDECIDED, end_messages
 from gateway.pipeline.sending.outcomes import record_refused
 from gateway.pipeline.sending.poison import SetAside
 from gateway.routing.order import band_of, make_rank
@@ -37,6 +38,7 @@ from gateway.store.queue import (
     find_orphans,
     unhide,
 )
+from gateway.store.reviews import find_in_review
 from gateway.store.shares import set_ranks
 
 _log = logging.getLogger(__name__)
@@ -63,8 +65,12 @@ class Sweeper:
 
     Args:
         instance: this daemon's id.
+        review_alarm_s: how long a message may wait for a person before somebody is told.
         policy: what becomes of segments whose owner died.
         shares: the lines that scheduled messages join when their time comes.
+
+    Attributes:
+        reviews: looks after messages that wait long for a person.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class Sweeper:
         store: Store,
         clock: Clock,
         inbox: Inbox,
+        review_alarm_s: float = ALARM_AFTER_S,
         *,
         instance: str,
         policy: RetryPolicy,
@@ -83,6 +90,7 @@ class Sweeper:
         self._inbox = inbox
         self._instance = instance
         self._policy = policy
+        self.reviews = ReviewWatch(store, clock, review_alarm_s)
         self._set_aside = SetAside(store, clock, policy)
         self._ahead_s = math.inf
 
@@ -135,6 +143,7 @@ class Sweeper:
                         pass
                     await self._adopt_orphans()
                     await self._inbox.give_out_stale()
+                    await self.reviews.look()
             except StoreError as exc:
                 _log.warning("sweep skipped: %s", exc)
             except Exception as exc:  # noqa: BLE001 - a supervisor: what time does must go on
@@ -198,7 +207,12 @@ class Sweeper:
         """End waiting messages whose time is over; how many."""
 
         async def end(tx: Tx, message_ids: Sequence[str]) -> None:
-            await end_messages(tx, message_ids, Cause.EXPIRED, EXPIRED, self._clock)
+            undecided = await find_in_review(tx, message_ids)
+            for ids, error in (
+                ([one for one in message_ids if one not in undecided], EXPIRED),
+                (sorted(undecided), UNDECIDED),
+            ):
+                await end_messages(tx, ids, Cause.EXPIRED, error, self._clock)
 
         expired = await self._store.read(lambda tx: find_expired(tx, self._clock.now(), BATCH))
         await self._for_all(dict.fromkeys(expired), end, "expiry")

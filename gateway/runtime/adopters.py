@@ -127,6 +127,7 @@ def make_adopters(held: Holders) -> list[Adopter]:
         Adopter((*ROUTING, *CHANNELS), lambda new: held.routing.adopt(new, held.renewal.wanted.values())),
         Adopter(("queue", "retry"), adopt_queue),
         Adopter(("queue", *CHANNELS), adopt_ramping),
+        Adopter(("reviews",), lambda new: held.sweeper.reviews.adopt(new.reviews.alarm_s)),
         Adopter(weights, lambda new: held.shares.adopt(make_weights(new))),
         Adopter(("smpp_accounts",), adopt_accounts),
         Adopter(("limits", "queue"), lambda new: held.intake.limits.adopt(make_limits(new))),

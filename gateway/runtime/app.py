@@ -41,7 +41,6 @@ from gateway.pipeline.sending.late import LateResults
 from gateway.pipeline.sending.lines import Lines
 from gateway.pipeline.sending.schedule import Scheduler
 from gateway.pipeline.sending.standstill import StandstillWatch
-from gateway.pipeline.sweep import Sweeper
 from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
 from gateway.runtime.adopters import Holders, make_adopters
@@ -60,6 +59,7 @@ from gateway.runtime.policies import (
     make_ramping,
     make_receivers,
     make_retry_policy,
+    make_sweeper,
     make_weights,
 )
 from gateway.runtime.reload import ConfigFile, Reload, Running
@@ -144,7 +144,7 @@ class Gateway:
         receipts = Receipts(store, clock, metrics, region, settings.numbers.dead_codes)
         late = LateResults(store, clock, policy)
         self._ussd = sessions = UssdSessions(clock)
-        self._sweeper = Sweeper(store, clock, inbox, instance=instance, policy=policy, shares=shares)
+        self._sweeper = make_sweeper(settings, store, clock, inbox, instance, shares)
         self._leases = Leases(store, instance)
 
         async def load(lane: Lane) -> None:

@@ -9,6 +9,7 @@ from gateway.alerts.receivers import Receiver
 from gateway.clock import Clock
 from gateway.consents.desk import ConsentDesk, Terms
 from gateway.pipeline.chores import Keeping
+from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.drafting import IntakeSettings
 from gateway.pipeline.intake.limits import LimitSettings
@@ -16,9 +17,11 @@ from gateway.pipeline.replies import KeywordPolicy
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.release import Ramping
 from gateway.pipeline.sending.turns_of_age import Patience
+from gateway.pipeline.sweep import Sweeper
 from gateway.policy.chain import Chain
 from gateway.routing.prices import Prices
 from gateway.routing.retry import RetryPolicy
+from gateway.routing.shares import Shares
 from gateway.runtime.rules import find_own_numbers
 from gateway.settings.brands import brands_of
 from gateway.settings.caps import touches_s
@@ -66,6 +69,14 @@ def make_keyword_policy(settings: Settings) -> KeywordPolicy:
 def make_retry_policy(settings: Settings) -> RetryPolicy:
     """How hard we try."""
     return make_policy(settings.queue, settings.retry)
+
+
+def make_sweeper(
+    settings: Settings, store: Store, clock: Clock, inbox: Inbox, instance: str, shares: Shares
+) -> Sweeper:
+    """Who does the work of time."""
+    policy, alarm_s = make_retry_policy(settings), settings.reviews.alarm_s
+    return Sweeper(store, clock, inbox, alarm_s, instance=instance, policy=policy, shares=shares)
 
 
 def make_ramping(settings: Settings) -> Ramping:

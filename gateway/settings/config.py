@@ -59,6 +59,7 @@ from gateway.settings.reader import read_document, read_table
 from gateway.settings.replies import HelpSettings, OptInSettings, OptOutSettings
 from gateway.settings.retention import RetentionSettings, retention_faults
 from gateway.settings.retry import RetrySettings, twice_planned
+from gateway.settings.reviews import ReviewSettings
 from gateway.settings.routes import RouteSettings, RoutingSettings, check_routes
 from gateway.settings.secrets import Secret
 from gateway.settings.shares import ShareSettings, twice_named
@@ -233,6 +234,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         content: what texts may have in them.
         number_limits: how many messages go to numbers that begin alike.
         sandbox: senders that try things out.
+        reviews: messages that wait for a person.
     """
 
     http: HttpSettings = HttpSettings()
@@ -275,6 +277,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     content: ContentSettings = ContentSettings()
     number_limits: tuple[NumberLimitSettings, ...] = ()
     sandbox: tuple[SandboxSettings, ...] = ()
+    reviews: ReviewSettings = ReviewSettings()
 
     @property
     def channels(self) -> tuple[ChannelSettings, ...]:

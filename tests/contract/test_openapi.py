@@ -125,6 +125,7 @@ GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", "/v1/alarms"): {},
     ("GET", "/v1/costs"): {},
     ("GET", "/v1/audit"): {},
+    ("GET", "/v1/reviews"): {"query": {"by": "text", "rule": "words", "limit": 5}},
     ("POST", "/v1/channels/{name}/test"): {
         "path_parameters": {"name": "sim-1"},
         "body": {"to": ["13800138000"], "wait": 0},
@@ -190,6 +191,10 @@ UNTRIED = {
     ("POST", "/v1/messages/{id}/resend"),  # needs a failed message
     ("GET", "/cgi-bin/sendsms"),  # has accounts of its own: tests/integration/test_kannel.py
     ("POST", "/cgi-bin/sendsms"),
+    # These need a message that a rule holds: tests/integration/test_api_reviews.py
+    ("GET", "/v1/reviews/{id}"),
+    ("POST", "/v1/reviews/{id}/approve"),
+    ("POST", "/v1/reviews/{id}/reject"),
     ("POST", "/v1/alarms/{id}/clear"),  # needs an open alarm: tests/integration/test_api_alarms.py
     ("POST", "/v1/reload"),  # needs a config file: tests/integration/test_reload.py
     ("POST", "/v1/channels/{name}/ussd"),  # needs a stick: tests/integration/test_ussd_and_balance.py

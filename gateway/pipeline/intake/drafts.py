@@ -119,7 +119,8 @@ def _as_judged(message: Message, judgement: Judgement) -> Message:
 def _hold(message: Message, judgement: Judgement | None) -> Hold | None:
     if judgement is None or not judgement.findings or message.status is MessageStatus.BLOCKED:
         return None
-    return hold_of(message.id, judgement.findings, message.created_at)
+    alike = (message.text, message.brand, message.category)
+    return hold_of(message.id, judgement.findings, message.created_at, alike)
 
 
 async def _settle(tx: Tx, drafts: Sequence[Draft]) -> list[Draft]:

@@ -11,11 +11,12 @@ from gateway.model.message import MessageError
 from gateway.pipeline.facts import load_facts
 from gateway.pipeline.sending.ending import end_messages
 from gateway.policy.chain import Chain
-from gateway.policy.decision import Allow, Refuse
+from gateway.policy.decision import Allow, Outcome, Refuse, Review
 from gateway.policy.subject import Facts, Need, Subject, Touch
 from gateway.store.holds import Hold, hold_back, hold_of
 from gateway.store.ports import Tx
 from gateway.store.queue import Due
+from gateway.store.reviews import find_approved
 from gateway.store.subjects import find_subjects
 from gateway.store.touches import NewTouch, put_off_touches, save_gone, touch_of
 
@@ -79,25 +80,59 @@ async def _ask(
     known = await load_facts(tx, wanted, now, claiming=True)
     refused: dict[Refuse, list[str]] = {}
     holds = []
+    judge = _Judge(tx, chain, now, [subject.message_id for subject in subjects])
     for subject in subjects:
         facts = known.of(subject.recipient)
-        verdict, _, findings = chain.judge_person(subject, facts, now, again=True)
-        if isinstance(verdict, Allow):
-            _admit(chain, subject, facts, now, counted)
-        elif isinstance(verdict, Refuse):
-            refused.setdefault(verdict, []).append(subject.message_id)
-        elif (hold := hold_of(subject.message_id, findings, now)) is not None:
-            holds.append(hold)
+        said = await judge.ask(subject, facts)
+        if said is None:
+            await _admit(judge, subject, facts, counted)
+        elif isinstance(said, Refuse):
+            refused.setdefault(said, []).append(subject.message_id)
+        else:
+            holds.append(said)
     return refused, holds
 
 
-def _admit(chain: Chain, subject: Subject, facts: Facts, now: datetime, counted: Counted) -> None:
+class _Judge:
+    """Asks about the messages of one claim.
+
+    Args:
+        message_ids: of them.
+    """
+
+    def __init__(self, tx: Tx, chain: Chain, now: datetime, message_ids: Sequence[str]) -> None:
+        self._tx, self.chain, self.now = tx, chain, now
+        self._message_ids = message_ids
+        self._approved: set[str] | None = None
+
+    async def ask(self, subject: Subject, facts: Facts) -> Refuse | Hold | None:
+        """Why a message may not go; None where it may.
+
+        What a person let go is held for no person again. It may still have to wait for its time.
+        """
+        verdict, _, findings = self.chain.judge_person(subject, facts, self.now, again=True)
+        if isinstance(verdict, Allow):
+            return None
+        if isinstance(verdict, Refuse):
+            return verdict
+        if isinstance(verdict, Review) and await self._is_approved(subject.message_id):
+            findings = tuple(finding for finding in findings if finding.outcome is not Outcome.REVIEW)
+        alike = (subject.text, subject.brand, subject.category)
+        return hold_of(subject.message_id, findings, self.now, alike)
+
+    async def _is_approved(self, message_id: str) -> bool:
+        if self._approved is None:
+            self._approved = await find_approved(self._tx, self._message_ids)
+        return message_id in self._approved
+
+
+async def _admit(judge: _Judge, subject: Subject, facts: Facts, counted: Counted) -> None:
     """Let a message be claimed, or leave it for the next claim."""
-    if Need.TOUCHES not in chain.needs(subject):
+    if Need.TOUCHES not in judge.chain.needs(subject):
         return
     beside = counted.beside(subject, facts)
-    if beside is None or isinstance(chain.judge_person(subject, beside, now, again=True).verdict, Allow):
-        counted.add(subject, now)
+    if beside is None or await judge.ask(subject, beside) is None:
+        counted.add(subject, judge.now)
     else:
         counted.left.add(subject.message_id)
 

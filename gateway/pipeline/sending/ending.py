@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.clock import Clock, truncate_ms
+from gateway.model.actor import Actor
 from gateway.model.events import message_event
 from gateway.model.lifecycle import Cause, may, moved
 from gateway.model.message import MessageError
@@ -13,6 +14,9 @@ from gateway.store.messages import load_whole
 from gateway.store.ports import Tx
 
 EXPIRED = MessageError(code="expired", detail="Its time was over before a channel could take it.")
+UNDECIDED = MessageError(
+    code="expired", detail="Its time was over before a person decided on it, which a rule had asked for."
+)
 
 
 async def end_messages(
@@ -21,8 +25,14 @@ async def end_messages(
     cause: Cause,
     error: MessageError,
     clock: Clock,
+    *,
+    by: Actor | None = None,
 ) -> None:
-    """End messages without sending them; those that do not wait any more are left alone."""
+    """End messages without sending them; those that do not wait any more are left alone.
+
+    Args:
+        by: who does; None where nobody does.
+    """
     if not message_ids:
         return
     now = truncate_ms(clock.now())
@@ -32,4 +42,4 @@ async def end_messages(
             changes.append(Change(message, moved(message, cause, error=error, updated_at=now)))
     for change, written in zip(changes, await save_changes(tx, changes), strict=True):
         if written:
-            tx.record(message_event(change.after, now))
+            tx.record(message_event(change.after, now, by=by))
