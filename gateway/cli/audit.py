@@ -24,6 +24,7 @@ from gateway.cli.serve import find_config
 from gateway.cli.whoever import whoever_runs_this
 from gateway.files import why_unreadable
 from gateway.model.audit import AuditEntry, Break, ChainCheck, Details, Head, mask_subject
+from gateway.model.msisdn import read_number
 from gateway.settings.config import load_settings
 from gateway.settings.store import StoreSettings
 from gateway.store.audit import (
@@ -69,7 +70,7 @@ def list_deeds(
         str | None, typer.Option(help="Only such deeds: channel.paused, or 'channel.*'.")
     ] = None,
     subject: Annotated[
-        str | None, typer.Option(help="Only what was done to this id, name or number (+8613800138000).")
+        str | None, typer.Option(help="Only what was done to this id, name or number.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many at most.")] = 50,
     config: Config = None,
@@ -79,13 +80,16 @@ def list_deeds(
 
     With log.mask_numbers = true the table hides most digits of numbers; --json never does.
     """
+    settings = load_settings(find_config(config), only=("log", "numbers"))
+    if subject is not None and (reading := read_number(subject, settings.numbers.region)).people:
+        subject = reading.spelling
     query = AuditQuery(_instant(since, "--since"), _instant(until, "--until"), actor, action, subject)
     found = read_offline(config, lambda tx: list_audit(tx, query, limit))
     if as_json:
         for shown in show_entries(found):
             print_json(shown)
         return
-    if load_settings(find_config(config), only=("log",)).log.mask_numbers:
+    if settings.log.mask_numbers:
         found = [mask_subject(entry) for entry in found]
     columns = ("entry", "when", "who", "what", "subject", "from", "details")
     print_table(columns, [_row(entry) for entry in found])

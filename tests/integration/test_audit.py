@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pwd
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.integration
 
 ME = f"cli:{pwd.getpwuid(os.geteuid()).pw_name}"
 NUMBER = "+8613800138000"
+ROOT = Path(__file__).parents[2]
 
 
 async def trail(rig) -> list[tuple[str, str, str]]:
@@ -340,3 +342,14 @@ def test_the_table_hides_numbers_where_the_config_says_so(run, tmp_path: Path, d
     assert "+861******8000" in out
     assert NUMBER not in out
     assert NUMBER in run("audit", "list", "--json")[1]
+    for spelling in (NUMBER, "+86 138 0013 8000", "0086 138-0013-8000"):
+        assert len(run("audit", "list", "--json", "--subject", spelling)[1].splitlines()) == 1
+
+
+def test_every_action_stands_in_the_manual():
+    """Those that are written out where they are recorded."""
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "gateway").rglob("*.py"))
+    calls = re.findall(r'(?:record_audit|call\.audit)\((?:[^"()]|\([^()]*\))*"([a-z]+\.[a-z_]+)"', code)
+    manual = (ROOT / "docs" / "audit.md").read_text("utf-8")
+    assert len(set(calls)) > 12
+    assert sorted({action for action in calls if f"`{action}`" not in manual}) == []
