@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.errors import SettingsError
+from gateway.model.message import Category
 from gateway.settings.config import Settings
 from gateway.settings.forms import Listen
 from gateway.settings.hours import ends_soon
@@ -39,6 +40,7 @@ def find_doubts(settings: Settings, path: Path) -> list[SettingsError]:
         *_no_way_out(settings),
         *_unlocked(settings),
         *ends_soon(settings.hours, datetime.now(UTC)),
+        *_sleepless(settings),
         *_open_files(settings, path),
     ]
     return [SettingsError(key, reason) for key, reason in found]
@@ -124,6 +126,20 @@ def _unlocked(settings: Settings) -> Iterator[tuple[str, str]]:
                 "is off: nothing looks for advertising in messages that are no marketing, which China forbids; write "
                 '"review" or "refuse"'
             ),
+        )
+
+
+def _sleepless(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Advertising in China that would go at night, in a config that speaks of advertising."""
+    tables = (*settings.caps, *settings.routes)
+    if (
+        settings.numbers.region == "CN"
+        and any(Category.MARKETING.value in table.category for table in tables)
+        and not any(table.concerns(Category.MARKETING) for table in settings.hours)
+    ):
+        yield (
+            "hours",
+            'has no table for marketing, which goes at night, too; write one, such as windows = ["08:00-21:00"]',
         )
 
 

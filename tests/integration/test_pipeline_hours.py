@@ -96,6 +96,17 @@ async def test_what_a_channel_could_not_take_in_time_waits_for_the_next_hours(tm
         assert times == [EIGHT + timedelta(days=1)]
 
 
+async def test_what_is_scheduled_for_the_night_goes_in_the_morning(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    clock = clock_at(EIGHT.replace(hour=12))
+    async with running(tmp_path / "s.db", driver, clock=clock) as rig:
+        await put_rules(rig, hours(spread_s=0))
+        at_night = EIGHT.replace(hour=23).astimezone(UTC)
+        message = await send_as_shop(rig, category="marketing", schedule_at=at_night)
+        assert message.status == "scheduled"
+        assert await pass_time(rig, driver, 24 * 3_600, 1_200) == [EIGHT + timedelta(days=1)]
+
+
 async def test_what_is_too_much_goes_as_soon_as_it_is_not(tmp_path: Path):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:

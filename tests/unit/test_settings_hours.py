@@ -14,6 +14,7 @@ from gateway.policy.subject import NO_FACTS, Subject
 from gateway.settings.calendar import load_zones, read_holidays, shipped
 from gateway.settings.caps import parse_limit, touches_s
 from gateway.settings.config import SettingsErrors, load_settings
+from gateway.settings.doubts import find_doubts
 from gateway.settings.forms import BadValue
 from gateway.settings.hours import ends_soon, make_hours
 from tests.support.settings import write
@@ -190,6 +191,19 @@ def test_whoever_names_a_calendar_is_told_when_it_ends(tmp_path: Path):
     ((key, reason),) = ends_soon(settings.hours, datetime(2027, 12, 30, tzinfo=UTC))
     assert key == "hours[0].holidays"
     assert "knows no day off after" in reason
+
+
+def test_a_config_that_speaks_of_marketing_in_china_is_to_speak_of_its_nights(tmp_path: Path):
+    caps = '[[caps]]\nlimit = "2/7d"\ncategory = ["marketing"]\n'
+
+    def keys(toml: str) -> list[str]:
+        path = write(tmp_path, toml)
+        return [doubt.key_path for doubt in find_doubts(load_settings(path), path)]
+
+    assert "hours" in keys(caps)
+    assert "hours" not in keys(caps + DAY)
+    assert "hours" not in keys('[numbers]\nregion = "DE"\n' + caps)
+    assert "hours" not in keys("")
 
 
 def test_zones_of_numbers():
