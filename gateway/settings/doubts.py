@@ -131,10 +131,10 @@ def _unlocked(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _sleepless(settings: Settings) -> Iterator[tuple[str, str]]:
     """Advertising in China that would go at night, in a config that speaks of advertising."""
-    tables = (*settings.caps, *settings.routes)
+    named = [table.category for table in settings.caps] + [table.category for table in settings.routes]
     if (
         settings.numbers.region == "CN"
-        and any(Category.MARKETING.value in table.category for table in tables)
+        and any(Category.MARKETING.value in categories for categories in named)
         and not any(table.concerns(Category.MARKETING) for table in settings.hours)
     ):
         yield (
