@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
 
-from gateway.policy.rules.number_limits import NumberLimit
+from gateway.policy.rules.number_limits import NumberLimit, limits_of
 from gateway.policy.subject import NO_FACTS, Facts, Need, Subject
 from gateway.store.numbers import find_counts, find_failures
 from gateway.store.ports import Tx
@@ -17,9 +18,14 @@ from gateway.store.touches import NewTouch, find_touches
 
 
 class Known:
-    """What was found, by recipient."""
+    """What was found, by recipient.
+
+    Attributes:
+        number_counts: how many messages each limit of numbers has let through so far, of all recipients.
+    """
 
     def __init__(self) -> None:
+        self.number_counts: Counter[str] = Counter()
         self._facts: dict[str, Facts] = {}
 
     def of(self, recipient: str) -> Facts:
@@ -33,6 +39,10 @@ class Known:
     def count(self, new: NewTouch) -> None:
         """One more message is to go to a number."""
         self.note(new.recipient, lambda facts: facts._replace(touches=(*facts.touches, new.touch)))
+
+    def count_number(self, number: str, limits: Sequence[NumberLimit]) -> None:
+        """One more message is to go to a number, as limits of numbers count it."""
+        self.number_counts.update(limit.name for limit in limits_of(number, limits))
 
 
 NOTHING_KNOWN: Final = Known()
@@ -72,10 +82,10 @@ async def load_facts(
         for recipient, failures in (await find_failures(tx, {one.recipient for one in asked})).items():
             known.note(recipient, partial(Facts._replace, failures=failures))
     if asked := by_need.get(Need.NUMBER_COUNTS):
-        for recipient, counts in (
-            await find_counts(tx, limits, [one.recipient for one in asked], now)
-        ).items():
-            known.note(recipient, partial(Facts._replace, number_counts=counts))
+        recipients = {one.recipient for one in asked}
+        known.number_counts = await find_counts(tx, limits, recipients, now)
+        for recipient in recipients:
+            known.note(recipient, partial(Facts._replace, number_counts=known.number_counts))
     return known
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum, auto
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from gateway.model.consent import Standing
@@ -92,7 +94,8 @@ class Facts(NamedTuple):
         is_acquainted: there was a message to the number, or from it, before.
         carrier: of the number, where the store knows it better than its range tells; with the source of that.
         failures: what networks said of nobody having the number.
-        number_counts: of limits of `gateway.policy.rules.number_limits` that the number is under: how many went.
+        number_counts: how many messages each limit of `gateway.policy.rules.number_limits` has let through; by its
+            name, and for all numbers.
     """
 
     opt_outs: frozenset[str] = frozenset()
@@ -102,7 +105,7 @@ class Facts(NamedTuple):
     is_acquainted: bool = False
     carrier: tuple[str, str] | None = None
     failures: Failures | None = None
-    number_counts: tuple[tuple[str, int], ...] = ()
+    number_counts: Mapping[str, int] = MappingProxyType({})
 
 
 NO_FACTS: Final = Facts()

@@ -113,18 +113,11 @@ async def forget_old_failures(tx: Tx, before: datetime, limit: int) -> int:
 
 
 async def find_counts(
-    tx: Tx, limits: Sequence[NumberLimit], numbers: Sequence[str], now: datetime
-) -> dict[str, tuple[tuple[str, int], ...]]:
-    """Of messages that come together: how many went before each, under each limit of its number.
-
-    Args:
-        numbers: their recipients, in their order. One that several go to is taken for the last of them.
-    """
-    under = {number: found for number in dict.fromkeys(numbers) if (found := limits_of(number, limits))}
-    if not under:
-        return {}
-    concerned = list({limit.name: limit for found in under.values() for limit in found}.values())
-    before: Counter[str] = Counter()
+    tx: Tx, limits: Sequence[NumberLimit], numbers: Collection[str], now: datetime
+) -> Counter[str]:
+    """How many messages went in the window of each limit that any of these numbers is under, by its name."""
+    concerned = [limit for limit in limits if any(map(limit.meets, numbers))]
+    counts = Counter({limit.name: 0 for limit in concerned})
     for start in range(0, len(concerned), _CHUNK // 2):
         chunk = concerned[start : start + _CHUNK // 2]
         params = [one for limit in chunk for one in (limit.name, _slot(limit, now) - _SLOTS)]
@@ -132,13 +125,7 @@ async def find_counts(
         for name, n in await tx.fetch(
             f"SELECT name, SUM(n) FROM number_counts WHERE {where} GROUP BY name", params
         ):
-            before[name] = int(n)
-    counts = {}
-    for number in numbers:
-        names = [limit.name for limit in under.get(number, ())]
-        if names:
-            counts[number] = tuple((name, before[name]) for name in names)
-            before.update(names)
+            counts[name] = int(n)
     return counts
 
 

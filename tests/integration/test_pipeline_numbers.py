@@ -11,6 +11,7 @@ from drivers.base import Fault, FaultKind, Receipt, ReceiptState, Refused
 from gateway.errors import InvalidRequest
 from gateway.model.message import Category, Message, MessageStatus
 from gateway.model.request import CheckRequest, MessageRequest, PreviewRequest
+from gateway.pipeline.intake.batches import AcceptedBatch
 from gateway.pipeline.intake.check import check_message
 from gateway.policy.decision import Outcome
 from gateway.policy.rules.number_limits import NumberLimit, NumberLimits
@@ -97,9 +98,11 @@ async def test_receipts_tell_it_too_in_the_carriers_own_codes(
 async def test_so_many_messages_go_to_numbers_that_begin_alike(tmp_path: Path):
     async with running(tmp_path / "s.db", ScriptedDriver("a"), started=False) as rig:
         await put_rules(rig, NumberLimits(limits=(NumberLimit("+44", 3, 3_600),)))
-        numbers = [f"+44740012345{n}" for n in range(5)]
+        numbers = [f"+44740012345{n // 2}" for n in range(5)]
         requests = [MessageRequest(to=number, text="hi") for number in numbers]
-        await rig.batches.accept(requests, key=SHOP)
+        batch = await rig.batches.accept(requests, key=SHOP)
+        assert isinstance(batch, AcceptedBatch)
+        assert [item.status for item in batch.items] == [*["queued"] * 3, *["blocked"] * 2]
         check = CheckRequest(to="+447400123459", text="hi")
         for _ in range(3):
             said = await check_message(rig.store, rig.clock, rig.intake, check, key=SHOP)

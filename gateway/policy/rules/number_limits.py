@@ -60,9 +60,8 @@ class NumberLimits:
         """See `gateway.policy.chain.PersonRule`."""
         if not facts.number_counts:
             return ALLOW
-        counts = dict(facts.number_counts)
         for limit in limits_of(subject.recipient, self.limits):
-            if counts.get(limit.name, 0) >= limit.most:
+            if facts.number_counts.get(limit.name, 0) >= limit.most:
                 detail = (
                     f"Numbers with {limit.prefix} get {limit.most} messages in {limit.per_s} s,"
                     " and as many went already."

@@ -162,7 +162,7 @@ def test_few_answers_mean_that_nobody_has_the_number(answer, word, means):
 def test_a_limit_is_for_numbers_that_begin_alike():
     limit = NumberLimit("+44", 100, 3_600)
     rule = NumberLimits(limits=(limit, NumberLimit("+", 10, 60, beside=("+86",))))
-    assert code(rule, "+447400123456", facts=Facts(number_counts=((limit.name, 99),))) is None
-    assert code(rule, "+447400123456", facts=Facts(number_counts=((limit.name, 100),))) == "number_limit"
-    assert code(rule, "+447400123456", facts=Facts(number_counts=(("+/60", 10),))) == "number_limit"
-    assert code(rule, "+8613800138000", facts=Facts(number_counts=(("+/60", 10),))) is None
+    assert code(rule, "+447400123456", facts=Facts(number_counts={limit.name: 99})) is None
+    assert code(rule, "+447400123456", facts=Facts(number_counts={limit.name: 100})) == "number_limit"
+    assert code(rule, "+447400123456", facts=Facts(number_counts={"+/60": 10})) == "number_limit"
+    assert code(rule, "+8613800138000", facts=Facts(number_counts={"+/60": 10})) is None
