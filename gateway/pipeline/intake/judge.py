@@ -105,9 +105,9 @@ def _judge_person(one: Judged, known: Known, now: datetime) -> Judgement:
         said = Judgement(verdict, one.said.text, one.said.findings + said.findings)
     if (touch := one.touch(said)) is not None:
         known.count(touch)
-    if known.number_counts and not isinstance(said.verdict, Refuse):
-        if Need.NUMBER_COUNTS in one.chain.needs(one.subject):
-            known.count_number(one.subject.recipient, limits_in(one.chain))
+    is_counted = known.number_counts and Need.NUMBER_COUNTS in one.chain.needs(one.subject)
+    if is_counted and not isinstance(said.verdict, Refuse):
+        known.count_number(one.subject.recipient, limits_in(one.chain))
     return said
 
 
