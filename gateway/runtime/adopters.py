@@ -21,6 +21,7 @@ from gateway.pipeline.sending.dispatch import Dispatcher
 from gateway.pipeline.sending.late import LateResults
 from gateway.pipeline.sending.schedule import Scheduler
 from gateway.pipeline.sweep import Sweeper
+from gateway.policy.rules.order import opt_out_of
 from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
 from gateway.runtime.esme import make_account
@@ -87,6 +88,7 @@ def make_adopters(held: Holders) -> list[Adopter]:
 
     def adopt_doors(new: Settings) -> None:
         held.scheduler.chain = chain = make_chain(new)
+        held.dispatcher.gate.rule = opt_out_of(chain)
         lanes, check = held.renewal.wanted.values(), held.webhooks.check_callback
         accepting = make_intake_settings(new, lanes, check, chain)
         held.intake.adopt(accepting)

@@ -64,7 +64,7 @@ from gateway.runtime.policies import (
 )
 from gateway.runtime.reload import ConfigFile, Reload, Running
 from gateway.runtime.routing import RoutingSide
-from gateway.runtime.rules import make_chain
+from gateway.runtime.rules import make_chain, make_opt_out
 from gateway.runtime.stores import OpenStore, open_store
 from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.config import Settings
@@ -75,7 +75,6 @@ from gateway.timeline.delivery_log import DeliveryLog
 from gateway.timeline.failures import FailureWatch
 
 _log = logging.getLogger(__name__)
-
 _STOPPING = "stopping"
 
 
@@ -113,7 +112,9 @@ class Gateway:
             lane.release.ramping = make_ramping(settings)
         self._budgets = Budgets(store, clock)
         troubles = Troubles(policy.first_s, policy.cap_s)
-        self._dispatcher = Dispatcher(store, clock, policy, self._release, metrics, troubles, self._lanes)
+        self._dispatcher = Dispatcher(
+            store, clock, policy, self._release, metrics, troubles, self._lanes, make_opt_out(settings)
+        )
         shares = Shares(format_ms(clock.now()) or 0, make_weights(settings))
         self._lines = Lines(store, shares)
         # Who serves a way must be known before the scheduler is woken for it.

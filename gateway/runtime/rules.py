@@ -49,8 +49,7 @@ def _text_rules(settings: Settings) -> Iterator[TextRule]:
 
 
 def _person_rules(settings: Settings) -> Iterator[PersonRule]:
-    # With rules of routing a message may come from anywhere, whatever group it names.
-    yield OptOut({} if settings.routes else find_own_numbers(settings))
+    yield make_opt_out(settings)
     if settings.repeats:
         yield make_repeats(settings.repeats)
     if settings.caps:
@@ -58,6 +57,11 @@ def _person_rules(settings: Settings) -> Iterator[PersonRule]:
     if settings.hours:
         yield make_hours(settings.hours, settings.numbers.region)
     yield from number_rules(settings)
+
+
+def make_opt_out(settings: Settings) -> OptOut:
+    """The rule of opt-outs. With rules of routing a message may come from anywhere, whatever group it names."""
+    return OptOut({} if settings.routes else find_own_numbers(settings))
 
 
 def find_own_numbers(settings: Settings) -> dict[str, frozenset[str]]:

@@ -18,7 +18,7 @@ from gateway.errors import StoreUnavailable
 from gateway.model.events import Event
 from gateway.routing.costs import Spent
 from gateway.routing.load import Coming
-from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, Operation, Place, Tx
+from gateway.store.ports import CommitFigures, Item, JointOperation, OnClaimable, OnStop, Operation, Place, Tx
 
 _log = logging.getLogger(__name__)
 
@@ -141,6 +141,7 @@ class GroupedStore(ABC):
         self._last_seq = 0
         self._committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tell_claimable: list[OnClaimable] = []
+        self._tell_stops: list[OnStop] = []
         self._closing = False
         self._task: asyncio.Task[None]
 
@@ -176,6 +177,10 @@ class GroupedStore(ABC):
     def on_claimable(self, tell: OnClaimable) -> None:
         """See `gateway.store.ports.Store.on_claimable`."""
         self._tell_claimable.append(tell)
+
+    def on_stop(self, tell: OnStop) -> None:
+        """See `gateway.store.ports.Store.on_stop`."""
+        self._tell_stops.append(tell)
 
     def _begin_writing(self) -> None:
         """The engine can commit from now on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from gateway.model.events import Event
@@ -82,3 +82,7 @@ class NotingTx:
     def claimable(self, queue: str) -> None:
         """See `gateway.store.ports.Tx`."""
         self._tx.claimable(queue)
+
+    async def stop(self, recipients: Collection[str]) -> None:
+        """See `gateway.store.ports.Tx`."""
+        await self._tx.stop(recipients)

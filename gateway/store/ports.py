@@ -25,7 +25,7 @@ many costs little more than a statement for one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Sized
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -124,10 +124,20 @@ class Tx(Protocol):
         """
         ...
 
+    async def stop(self, recipients: Collection[str]) -> None:
+        """Say that this transaction stops something for some recipients that may be about to go out to them.
+
+        From now on until the commit nobody is in the middle of `Store.read_steady`, in any process; who looks without
+        that is told before the commit (`Store.on_stop`).
+        """
+        ...
+
 
 Operation = Callable[[Tx], Awaitable[T]]
 JointOperation = Callable[[Tx, Sequence[Item]], Awaitable[Sequence[T]]]
 """Does for one or many items what their callers want; the results in the order of the items."""
+OnStop = Callable[[Collection[str]], None]
+"""Told of recipients; perhaps on another thread, perhaps of some for whom nothing is committed. Must not block."""
 OnClaimable = Callable[["frozenset[str] | None"], None]
 """Told of queues; of None where the store can't say which, and any may be meant. Called on the loop; must not block."""
 
@@ -226,5 +236,24 @@ class Store(Protocol):
 
         Commits of other processes count, too; they may be noticed a second late, and without naming a queue. A word
         may get lost in a crash or with a connection: who depends on it looks by itself from time to time.
+        """
+        ...
+
+    @property
+    def hears_all_stops(self) -> bool:
+        """Whether `on_stop` is told of all that stops something: nobody else writes into the database."""
+        ...
+
+    def on_stop(self, tell: OnStop) -> None:
+        """Have ``tell`` called by `Tx.stop`: before its transaction commits, in this process."""
+        ...
+
+    async def read_steady(self, op: Operation[T], use: Callable[[T], Awaitable[None]]) -> None:
+        """Run ``op`` on all that is committed, then ``use`` with what it found; a `Tx.stop` waits until that is over.
+
+        Where `hears_all_stops` it does not wait: compare with what `on_stop` was told meanwhile.
+
+        Raises:
+            StoreError: it could not be read; ``use`` was not called.
         """
         ...

@@ -137,4 +137,5 @@ def use(rig: Rig, rule: OptOut) -> None:
     """Have the rig go by another rule of opt-outs."""
     chain = Chain(persons=(rule,))
     rig.scheduler.chain = chain
+    rig.dispatcher.gate.rule = rule
     rig.intake.adopt(rig.intake.settings._replace(chain=chain))

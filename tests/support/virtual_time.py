@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from gateway.store.ports import OnClaimable
+from gateway.store.ports import OnClaimable, OnStop
 from gateway.store.sqlite.migrate import migrate
 from gateway.store.sqlite.transaction import SqliteTx, drive
 
@@ -94,7 +94,7 @@ class MemoryStore:
         self._tell: list[OnClaimable] = []
         migrate(self.db)
 
-    is_exclusive = stays_exclusive = True
+    is_exclusive = stays_exclusive = hears_all_stops = True
 
     async def write(self, op: Callable[[Any], Awaitable[Any]], **_line: Any) -> Any:
         """See `gateway.store.ports.Store.write`."""
@@ -130,6 +130,15 @@ class MemoryStore:
     def on_claimable(self, tell: OnClaimable) -> None:
         """See `gateway.store.ports.Store.on_claimable`."""
         self._tell.append(tell)
+
+    def on_stop(self, tell: OnStop) -> None:
+        """Nobody opts out."""
+
+    async def read_steady(
+        self, op: Callable[[Any], Awaitable[Any]], use: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        """See `gateway.store.ports.Store.read_steady`."""
+        await use(await self.read(op))
 
 
 def run_virtually(clock: PassingClock, early_s: float, late_s: float, main: Awaitable[Any]) -> None:

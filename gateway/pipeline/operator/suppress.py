@@ -129,6 +129,7 @@ async def record_opt_out(
         created_at=wanted.created_at,
         readings=reading.readings,
     )
+    await tx.stop(reading.spellings)
     before = await find_suppression(tx, wanted.number, wanted.scope)
     if await save_suppression(tx, wanted):
         kind, at = "subscription.opted_out", wanted.created_at

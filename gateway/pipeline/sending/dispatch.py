@@ -26,17 +26,17 @@ from gateway.clock import Clock, truncate_ms
 from gateway.errors import StaleWrite, StoreError
 from gateway.model.lifecycle import PartCause, part_moved
 from gateway.model.message import Message, MessageError, Segment, SegmentStatus
+from gateway.pipeline.sending.gate import Gate
 from gateway.pipeline.sending.lane import Lane
 from gateway.pipeline.sending.outcomes import ROWS_OF_ONE, Taken, record_all_accepted, record_refused
 from gateway.pipeline.sending.poison import raise_internal
 from gateway.pipeline.sending.schedule import Claim
 from gateway.pipeline.sending.segment import outbound_segment
-from gateway.policy.optout import is_stopped
+from gateway.policy.rules.opt_out import EVERYBODY, OptOut
 from gateway.routing.retry import Decision, RetryPolicy, TryAgain, decide_retry, decide_setback, jitter_of
 from gateway.routing.troubles import Number, Troubles
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import AT_ONCE, disown, let_recipient_go
-from gateway.store.suppressions import find_suppressed
 from gateway.telemetry.metrics import Metrics, labeled
 
 _log = PacedLog(__name__, most=100)
@@ -77,6 +77,7 @@ class Dispatcher:
         release: called when a lane has finished a message.
         troubles: the numbers whose messages fail.
         lanes: every channel, asked again each time: who else may take what one has refused.
+        rule: see `Gate`.
     """
 
     def __init__(
@@ -88,7 +89,9 @@ class Dispatcher:
         metrics: Metrics,
         troubles: Troubles,
         lanes: Collection[Lane] = (),
+        rule: OptOut = EVERYBODY,
     ) -> None:
+        self.gate = Gate(store, clock, rule)
         self._lanes = lanes
         self._store = store
         self._clock = clock
@@ -133,11 +136,11 @@ class Dispatcher:
 
     async def _deliver(self, claim: Claim) -> None:
         message, segments, lane = claim
-        is_released = False
+        is_released, ticket = False, self.gate.ticket
         try:
             on_wire: Segment | None = next(s for s in segments if s.status is SegmentStatus.SENDING)
             while on_wire is not None:
-                outcome = await self._submit(lane, message, on_wire)
+                outcome = await self._submit(lane, message, on_wire, ticket)
                 if isinstance(outcome.result, Accepted) and _is_last(on_wire, segments):
                     # The lane is free: its next claim joins the commit of this outcome, behind it.
                     is_released = True
@@ -167,8 +170,8 @@ class Dispatcher:
 
         await self._patiently(lambda: self._store.write(leave))
 
-    async def _submit(self, lane: Lane, message: Message, segment: Segment) -> _Outcome:
-        if not await self._wait_turn(lane, message):
+    async def _submit(self, lane: Lane, message: Message, segment: Segment, ticket: int) -> _Outcome:
+        if not await self._wait_turn(lane, message, ticket):
             return self._too_late()
         submitted_at = truncate_ms(self._clock.now())
         if segment.part == 1 and message.expires_at is not None and message.expires_at <= submitted_at:
@@ -190,7 +193,8 @@ class Dispatcher:
         now = truncate_ms(self._clock.now())
         return _Outcome(_TOO_LATE, now, now)
 
-    async def _wait_turn(self, lane: Lane, message: Message) -> bool:
+    async def _wait_turn(self, lane: Lane, message: Message, ticket: int) -> bool:
+        """Whether its turn has come and it may go; if not, the next claim ends it. Nothing is awaited after this."""
         must_wait = lane.has_on_wire
         self._waiting.add(lane)
         try:
@@ -198,16 +202,10 @@ class Dispatcher:
                 return False
         finally:
             self._waiting.discard(lane)
-        return not must_wait or await self._may_still_go(message)
-
-    async def _may_still_go(self, message: Message) -> bool:
-        """Whether a message is still as it was claimed; if not, the next claim ends it."""
-        if message.expires_at is not None and message.expires_at <= self._clock.now():
+        if must_wait and message.expires_at is not None and message.expires_at <= self._clock.now():
             return False
-        if not is_stopped(message.category, suppressed=True):
-            return True
         try:
-            return not await self._store.read(lambda tx: find_suppressed(tx, {message.recipient}))
+            return await self.gate.lets_pass(message, ticket)
         except StoreError:
             return False
 

@@ -53,3 +53,7 @@ class OptOut:
         if numbers is None:
             return any(is_sender_scope(scope) for scope in scopes)
         return any(sender_scope(number) in scopes for number in numbers)
+
+
+EVERYBODY: Final = OptOut()
+"""Where nothing is known of numbers of ours: an opt-out from one holds for all."""

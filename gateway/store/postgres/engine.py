@@ -7,7 +7,7 @@ the connections come back by themselves.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from gateway.ids import make_id
@@ -22,6 +22,7 @@ from gateway.store.postgres.migrate import migrate
 from gateway.store.postgres.notices import Notice
 from gateway.store.postgres.readers import Readers
 from gateway.store.postgres.session import Session
+from gateway.store.postgres.steady import SteadyReader
 from gateway.store.postgres.transaction import PostgresTx
 from gateway.store.postgres.writer import GroupWriter
 from gateway.store.target import Target
@@ -47,6 +48,7 @@ class PostgresStore(GroupedStore):
         self._exclusive = exclusive
         self._groups = GroupWriter(target, name, exclusive=exclusive)
         self._readers = Readers(target)
+        self._steady = SteadyReader(target)
         self._listener = Listener(target, name, self._hear)
         self._listening: asyncio.Task[None]
 
@@ -100,6 +102,7 @@ class PostgresStore(GroupedStore):
         self._listening.cancel()
         await asyncio.wait([self._listening])
         await self._readers.close()
+        await self._steady.close()
         await self._groups.close()
         self._release_readers()
 
@@ -117,6 +120,16 @@ class PostgresStore(GroupedStore):
         """See `gateway.store.ports.Store.read`."""
         self._check_open()
         return await self._readers.run(op)
+
+    @property
+    def hears_all_stops(self) -> bool:
+        """See `gateway.store.ports.Store.hears_all_stops`: other gateways may share the database."""
+        return False
+
+    async def read_steady(self, op: Operation[T], use: Callable[[T], Awaitable[None]]) -> None:
+        """See `gateway.store.ports.Store.read_steady`."""
+        self._check_open()
+        await self._steady.run(op, use)
 
     def adopt_prices(self, prices: Prices) -> None:
         """Charge by this price list what is handed to channels from the next transaction on."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 
 from gateway.model.events import Event
 from gateway.model.message import Message
@@ -14,6 +14,10 @@ from gateway.store.ports import Row, placeholders
 from gateway.store.postgres.session import Session
 
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
+STOPS: Final = 0x686F6E69
+"""Advisory lock: shared by those who look at what is stopped, and taken alone by who stops something."""
+_STOP: Final = f"SELECT pg_advisory_xact_lock({STOPS})"
 
 
 class PostgresTx:
@@ -93,6 +97,10 @@ class PostgresTx:
     def claimable(self, queue: str) -> None:
         """Tell it after the commit."""
         self.queues.append(queue)
+
+    async def stop(self, _recipients: Collection[str]) -> None:
+        """Wait for those who look at what is stopped, and keep others from it until the commit."""
+        await self._session.run(_STOP)
 
 
 def _without_nul(params: Sequence[Any]) -> Sequence[Any]:

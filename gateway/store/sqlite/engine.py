@@ -12,7 +12,7 @@ import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -120,7 +120,7 @@ class SqliteStore(GroupedStore):
         db = connect(self._path)
         try:
             bring_up_to_date(db, self._path, alone=self._lock_file is not None, on_progress=tell)
-            self._groups = GroupWriter(db, self._condition)
+            self._groups = GroupWriter(db, self._condition, self._tell_stops)
             self._last_seq = drive(last_seq(SqliteTx(db)))
             db.execute(f"PRAGMA busy_timeout = {int(WRITE_PATIENCE_S * 1_000)}")
         except BaseException:
@@ -163,6 +163,15 @@ class SqliteStore(GroupedStore):
         """See `gateway.store.ports.Store.read`."""
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, op)
+
+    @property
+    def hears_all_stops(self) -> bool:
+        """See `gateway.store.ports.Store.hears_all_stops`: a second gateway can't run on the file."""
+        return True
+
+    async def read_steady(self, op: Operation[T], use: Callable[[T], Awaitable[None]]) -> None:
+        """See `gateway.store.ports.Store.read_steady`: it waits for its turn behind what is being committed."""
+        await use(await self.write(op))
 
     def adopt_prices(self, prices: Prices) -> None:
         """Charge by this price list what is handed to channels from the next transaction on."""

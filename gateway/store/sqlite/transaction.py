@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any, Final, TypeVar
@@ -14,7 +14,7 @@ from gateway.model.message import Message
 from gateway.routing.costs import Charge
 from gateway.routing.load import Coming, coming
 from gateway.routing.prices import NO_PRICES, Prices
-from gateway.store.ports import Row, placeholders
+from gateway.store.ports import OnStop, Row, placeholders
 
 T = TypeVar("T")
 
@@ -40,11 +40,14 @@ class SqliteTx:
         for_update, skip_locked: nothing: a transaction that writes is the only one from its beginning on.
     """
 
-    __slots__ = ("_db", "charges", "coming", "events", "prices", "queues")
+    __slots__ = ("_db", "_tell_stops", "charges", "coming", "events", "prices", "queues")
     for_update = skip_locked = ""
 
-    def __init__(self, db: sqlite3.Connection, prices: Prices = NO_PRICES) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, prices: Prices = NO_PRICES, tell_stops: Sequence[OnStop] = ()
+    ) -> None:
         self._db = db
+        self._tell_stops = tell_stops
         self.prices = prices
         self.charges: list[Charge] = []
         self.coming: list[Coming] = []
@@ -104,6 +107,11 @@ class SqliteTx:
     def claimable(self, queue: str) -> None:
         """Tell it after the commit."""
         self.queues.append(queue)
+
+    async def stop(self, recipients: Collection[str]) -> None:
+        """Tell it at once."""
+        for tell in self._tell_stops:
+            tell(recipients)
 
 
 def drive(coroutine: Awaitable[T]) -> T:

@@ -11,7 +11,7 @@ from gateway.routing.prices import NO_PRICES
 from gateway.store.costs import save_charges
 from gateway.store.events import append_events, last_seq
 from gateway.store.groups import Committed, Ended, Waiting, by_operation
-from gateway.store.ports import CommitFigures
+from gateway.store.ports import CommitFigures, OnStop
 from gateway.store.sqlite.errors import Condition
 from gateway.store.sqlite.transaction import SqliteTx, drive
 
@@ -26,13 +26,17 @@ class GroupWriter:
     Args:
         db: the one connection that writes; used on the caller's thread only.
         condition: told of errors.
+        tell_stops: see `gateway.store.ports.Store.on_stop`; called on the caller's thread.
 
     Attributes:
         prices: the price list of the next transactions.
     """
 
-    def __init__(self, db: sqlite3.Connection, condition: Condition) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, condition: Condition, tell_stops: Sequence[OnStop] = ()
+    ) -> None:
         self._db = db
+        self._tell_stops = tell_stops
         self._condition = condition
         self._version = self._data_version()
         self.prices = NO_PRICES
@@ -72,7 +76,7 @@ class GroupWriter:
 
     def _run_group(self, group: list[Waiting], *, guarded: bool) -> Committed:
         db = self._db
-        tx = SqliteTx(db, self.prices)
+        tx = SqliteTx(db, self.prices, self._tell_stops)
         ended: list[Ended] = []
         try:
             db.execute("BEGIN IMMEDIATE")

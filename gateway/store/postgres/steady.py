@@ -1,0 +1,69 @@
+"""A connection that looks at what is committed and keeps it so for a moment: who stops something waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from gateway.store.ports import Operation
+from gateway.store.postgres.errors import explain_open, translate
+from gateway.store.postgres.session import Session, connect
+from gateway.store.postgres.transaction import STOPS, PostgresTx
+from gateway.store.target import Target
+
+T = TypeVar("T")
+
+ANSWER_S: Final = 10.0
+"""How long a look may take; what waits for it goes back to the queue then."""
+_BEGIN: Final = (
+    f"BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY; SELECT pg_advisory_xact_lock_shared({STOPS})"
+)
+
+
+class SteadyReader:
+    """One connection, opened when it is needed first; one look at a time.
+
+    READ COMMITTED: the look sees what was committed before it had the lock.
+
+    Args:
+        target: the database.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._turn = asyncio.Lock()
+        self._session: Session | None = None
+
+    async def run(self, op: Operation[T], use: Callable[[T], Awaitable[None]]) -> None:
+        """See `gateway.store.ports.Store.read_steady`.
+
+        Raises:
+            StoreUnavailable: the server can't be reached, or it says no.
+        """
+        async with self._turn:
+            session = await self._open()
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    await session.run(_BEGIN)
+                    await use(await op(PostgresTx(session)))
+                    await session.run("COMMIT")
+            except BaseException as exc:
+                session.cut()
+                if isinstance(exc, Exception):
+                    raise translate(exc, self._target.shown) from exc
+                raise
+
+    async def _open(self) -> Session:
+        if self._session is None or not self._session.is_open:
+            try:
+                self._session = await connect(self._target)
+            except Exception as exc:
+                raise explain_open(exc, self._target.shown) from exc
+        return self._session
+
+    async def close(self) -> None:
+        """Close it, once it is not at work."""
+        async with self._turn:
+            if self._session is not None:
+                await self._session.close()
