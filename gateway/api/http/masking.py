@@ -16,8 +16,23 @@ from gateway.api.http.body import encode
 from gateway.model.message import ApiKey, Scope
 from gateway.telemetry.redact import mask_number
 
-NUMBERS: Final = frozenset({"to", "from", "number", "numbers", "readings", "subject", "recipient"})
+NUMBERS: Final = frozenset(
+    {
+        "about",
+        "from",
+        "number",
+        "numbers",
+        "readings",
+        "recipient",
+        "sender",
+        "spelling",
+        "subject",
+        "to",
+    }
+)
 """Names under which answers have numbers: as a text, or as a list of them."""
+_RAW: Final = "octets"
+"""What came over the wire, in hex: there is a number in it, somewhere."""
 _NUMBER: Final = re.compile(r"\+?\d{5,20}")
 _JSON: Final = "application/json"
 _decode = msgspec.json.Decoder().decode
@@ -41,8 +56,7 @@ class Masking:
         """Hide the numbers of an answer in JSON that was not sent yet."""
         if isinstance(response, web.Response) and response.content_type == _JSON and response.body:
             body = response.body
-            assert isinstance(body, bytes)
-            response.body = mask_json(body)
+            response.body = mask_json(body) if isinstance(body, bytes) else b""
 
 
 def mask_json(octets: bytes) -> bytes:
@@ -62,5 +76,7 @@ def _mask(value: Any, name: str = "") -> Any:
             return [_mask(one, name) for one in value]
         case str() if name in NUMBERS and _NUMBER.fullmatch(value):
             return mask_number(value)
+        case str() if name == _RAW:
+            return ""
         case _:
             return value
