@@ -59,6 +59,7 @@ class Folding:
 
     def __init__(self, further: Mapping[str, str] | None = None) -> None:
         self._table = _Table({**_LOOK_ALIKES, **(further or {})})
+        self._last = ("", "")
 
     def fold(self, text: str) -> str:
         """A text in the form that is compared.
@@ -66,11 +67,16 @@ class Folding:
         >>> Folding().fold("【最\u200b佳】 ＦＲＥＥ")
         '最佳free'
         """
+        # Several rules look at one text, one after the other.
+        last, folded = self._last
+        if last == text:
+            return folded
         folded = text.translate(self._table)
         for _ in range(_ROUNDS):
             if unicodedata.is_normalized("NFC", folded):
                 break
             folded = unicodedata.normalize("NFC", folded).translate(self._table)
+        self._last = (text, folded)
         return folded
 
     def fold_text(self, text: str) -> tuple[str, list[int]]:

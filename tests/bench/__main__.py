@@ -28,6 +28,7 @@ from tests.bench.kannel import peer_kannel
 from tests.bench.modem_events import modem_hung, modem_idle
 from tests.bench.modems import modem_memory, modems
 from tests.bench.outage import outage
+from tests.bench.policy import policy
 from tests.bench.routing import routing
 from tests.bench.smpp import memory, smpp_batch, smpp_single
 from tests.bench.smpp_window import smpp_window
@@ -50,6 +51,7 @@ BENCHES: dict[str, Bench] = {
     "smpp-codec": lambda folder, options: _smpp_codec(),
     "routing": lambda folder, options: routing(),
     "hours": lambda folder, options: hours(folder),
+    "policy": lambda folder, options: policy(folder),
     "webhooks": lambda folder, options: webhooks(folder),
     "audit": lambda folder, options: audit(folder),
     "smpp-window": lambda folder, options: smpp_window(folder),

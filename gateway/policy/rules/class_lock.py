@@ -20,11 +20,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from gateway.model.message import Category
 from gateway.policy.decision import ALLOW, Decision, Refuse, Review
 from gateway.policy.lexicon import Finder, Lexicon, compile_lexicons
+from gateway.policy.links import find_links
+from gateway.policy.normal import fold
 from gateway.policy.subject import Subject
 
 CODE: Final = "advertising"
@@ -36,37 +38,53 @@ THRESHOLD: Final = 3
 LOCKED: Final = (Category.TRANSACTIONAL, Category.OTP, Category.EMERGENCY)
 """What is no marketing."""
 
+
+class _Sign(NamedTuple):
+    """Something that a text may have.
+
+    Args:
+        chars: without any of these, or their wide forms, the pattern finds nothing,
+        words: or without any of these in the folded text; so it need not be tried.
+    """
+
+    name: str
+    points: int
+    chars: str
+    words: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
 _SIGNS: Final = (
-    (
+    _Sign(
         "a discount",
         2,
+        "折满滿减減降省%％﹪",
+        (),
         re.compile(
-            r"(?:\d(?:\.\d)?|[一二三四五六七八九])\s?折"
-            r"|满\s?\d+\s?元?[,，]?\s?(?:立?减|返|送|赠)\s?\d*"
-            r"|(?:立减|直降|立省|最高减|省)\s?[¥$]?\s?\d+"
-            r"|\d{1,2}\s?%\s?(?:off|rabatt|discount|de descuento|de réduction)|(?:save|up to)\s?\d{1,2}\s?%"
+            r"(?:[0-9](?:\.[0-9])?|[一二三四五六七八九])\s?折"
+            r"|[满滿]\s?[0-9]+\s?元?[,，]?\s?(?:立?[减減]|返|送|[赠贈])"
+            r"|(?:立[减減]|直降|立省|最高[减減省])\s?[¥$]?\s?[0-9]"
+            r"|[0-9]{1,2}\s?%\s?(?:off|rabatt|discount|de descuento|de réduction)|(?:save|up to)\s?[0-9]{1,2}\s?%"
         ),
     ),
-    (
+    _Sign(
         "a line to opt out",
         2,
+        "回拒",
+        ("stop", "unsubscribe", "toopt"),
         re.compile(
-            r"(?:回复?|拒收请?回?复?)\s?[\"“”'']?(?:td|t|r|n|qx|0000)[\"“”'']?(?:退订|退訂|拒收|取消)?(?![a-z0-9])"
-            r"|(?:reply|text|send)\s+[\"“”'']?stop\b|to (?:unsubscribe|opt[ -]out)"
+            r"(?:回[复覆復]?|拒收请?回?复?)\s?[\"“”']?(?:td|t|r|n|qx|0000)[\"“”']?(?:退订|退訂|拒收|取消)?(?![a-z0-9])"
+            r"|(?:reply|text|send)\s+[\"“”']?stop\b|to (?:unsubscribe|opt[ -]out)"
         ),
     ),
-    (
+    _Sign(
         "a price",
         1,
+        "¥$€£元块￥＄￡﹩",
+        ("rmb", "cny", "usd", "eur", "gbp"),
         re.compile(
-            r"[¥$€£]\s?\d|\d\s?(?:元|块钱|[¥€£])|\b(?:rmb|cny|usd|eur|gbp)\s?\d|\d\s?(?:rmb|cny|usd|eur|gbp)\b"
-        ),
-    ),
-    (
-        "a link",
-        1,
-        re.compile(
-            r"https?:/|\bwww\.|[a-z0-9]\.(?:com|cn|net|org|top|xyz|shop|vip|cc|io|co|me|ly|app|link)(?![a-z0-9-])"
+            r"[¥$€£]\s?[0-9]|[0-9]\s?(?:元|块钱|[¥€£])"
+            r"|\b(?:rmb|cny|usd|eur|gbp)\s?[0-9]|[0-9]\s?(?:rmb|cny|usd|eur|gbp)\b"
         ),
     ),
 )
@@ -131,10 +149,16 @@ class ClassLock:
 
     def _signs(self, text: str) -> Iterator[tuple[str, int]]:
         words = {(hit.kind, hit.word) for hit in self.finder.find(text)}
-        for kind, (each, most) in _MOST.items():
+        for kind, (each, most) in _MOST.items() if words else ():
             if n := sum(one == kind for one, _ in words):
                 yield f"{kind} words", min(n * each, most)
-        narrow = unicodedata.normalize("NFKC", text).casefold()
-        for sign, points, pattern in _SIGNS:
-            if pattern.search(narrow):
-                yield sign, points
+        folded, narrow = fold(text), ""
+        has, has_folded = text.__contains__, folded.__contains__
+        for sign in _SIGNS:
+            if not any(map(has, sign.chars)) and not any(map(has_folded, sign.words)):
+                continue
+            narrow = narrow or unicodedata.normalize("NFKC", text).lower()
+            if sign.pattern.search(narrow):
+                yield sign.name, sign.points
+        if (has(".") or has("．")) and find_links(text):
+            yield "a link", 1
