@@ -22,6 +22,7 @@
         ├── StoreFull
         ├── Overloaded: Backlogged(retry_after_s)
         ├── StaleWrite
+        ├── StoreLocked
         └── MigrationError
 
 No error carries a message text, a secret or a full number.
@@ -197,6 +198,12 @@ class StoreUnavailable(StoreError):
     """The store is closed or its medium fails."""
 
     code = "store_unavailable"
+
+
+class StoreLocked(StoreError):
+    """The store is encrypted and can't be opened with what was given, or is not and a key was."""
+
+    code = "store_locked"
 
 
 class StoreFull(StoreError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli import db_keys
 from gateway.cli.db_server import check_server, migrate_server, refuse_backup
 from gateway.cli.options import Config, example, make_app
 from gateway.cli.output import Failure
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     group.command("migrate", epilog=example("hongyan db migrate"))(migrate)
     group.command("check", epilog=example("hongyan db check"))(check)
     group.command("backup", epilog=example("hongyan db backup /backup/hongyan.db"))(backup)
+    db_keys.register(group)
     app.add_typer(group, name="db")
 
 

@@ -1,4 +1,4 @@
-"""What the store keeps, for how long, who has still to read it, what is due to go: a part of `hongyan db check`."""
+"""A part of `hongyan db check`: whether the store is encrypted, what it keeps, who has still to read it, what goes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from gateway.settings.config import load_settings
 from gateway.store.ports import Tx
 from gateway.store.readers import load_readers
 from gateway.store.retention import find_backlog
+from gateway.store.sealing.opening import describe_encryption
 
 _KINDS = ("texts", "messages", "events", "inbound", "receipts", "audit")
 
 
 async def show_kept(tx: Tx, config: Path | None) -> None:
-    """Print a line for each kind of record, and for each reader of the timeline.
+    """Print whether it is encrypted, and a line for each kind of record, and for each reader of the timeline.
 
     Args:
         tx: reads the store.
         config: of which ``[retention]`` is read.
     """
+    print(f"numbers and texts: {await describe_encryption(tx)}")
     settings = load_settings(find_config(config), only=("retention",)).retention
     keep = {kind: timedelta(seconds=getattr(settings, kind)) for kind in _KINDS}
     found = await find_backlog(tx, keep, datetime.now(UTC))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.errors import StoreUnavailable
 from gateway.files import why_unreadable
-from gateway.settings.store import StoreSettings, store_folder, store_path, store_target
+from gateway.settings.store import StoreSettings, operator_key, store_folder, store_path, store_target
 from gateway.store.migration import Progress
 from gateway.store.ports import CommitFigures
+from gateway.store.sealing.terms import Unlocking
 from gateway.store.sqlite.engine import SqliteStore
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ async def open_store(
     exclusive: bool = False,
     on_commit: Callable[[CommitFigures], None] | None = None,
     on_migration: Callable[[Progress], None] | None = None,
+    rekeying: bool = False,
 ) -> OpenStore:
     """Open the store, made and migrated if need be.
 
@@ -33,22 +35,27 @@ async def open_store(
         exclusive: be the one daemon of this store.
         on_commit: told of each group commit.
         on_migration: told of each step by which an older store is migrated; not on the loop's thread.
+        rekeying: to put its rows under another key, or to go on with that.
 
     Raises:
         StoreError: see ``open`` of `gateway.store.sqlite.engine.SqliteStore` and
             `gateway.store.postgres.engine.PostgresStore`.
     """
-    target = store_target(store)
+    target, unlocking = store_target(store), Unlocking(operator_key(store), rekeying)
     if target is None:
         return await SqliteStore.open(
-            store_path(store), exclusive=exclusive, on_commit=on_commit, on_migration=on_migration
+            store_path(store),
+            exclusive=exclusive,
+            on_commit=on_commit,
+            on_migration=on_migration,
+            unlocking=unlocking,
         )
     from gateway.store.postgres.engine import PostgresStore  # noqa: PLC0415 - who uses SQLite never loads its driver
 
     if exclusive:
         _make_folder(store)
     return await PostgresStore.open(
-        target, exclusive=exclusive, on_commit=on_commit, on_migration=on_migration
+        target, exclusive=exclusive, on_commit=on_commit, on_migration=on_migration, unlocking=unlocking
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from gateway.settings.forms import Filled
 from gateway.settings.secrets import Secret
 from gateway.settings.store_url import StoreUrl
+from gateway.store.sealing.operator_key import OperatorKey
 from gateway.store.target import Target, has_password, is_postgres
 
 _SQLITE: Final = "sqlite:///"
@@ -28,14 +29,21 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
             ``postgresql://USER@HOST:PORT/DATABASE``.
         password: of the user of a PostgreSQL server.
         folder: for PostgreSQL, of the few files that stand beside an SQLite store: refused PINs, SIMs seen, traces.
+        encryption_key: of the operator, with which an encrypted store is opened; see docs/encryption.md.
     """
 
     url: StoreUrl = "sqlite:///./var/hongyan.db"
     password: Secret | None = None
     folder: Filled | None = None
+    encryption_key: Secret | None = None
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """What belongs to the other engine, and two passwords."""
+        """What belongs to the other engine, two passwords, and a key that is none."""
+        if self.encryption_key is not None:
+            try:
+                OperatorKey.parse(self.encryption_key.reveal())
+            except ValueError as error:
+                yield "encryption_key", str(error)
         if not is_postgres(self.url):
             for key, value in (("password", self.password), ("folder", self.folder)):
                 if value is not None:
@@ -54,6 +62,11 @@ def store_target(store: StoreSettings) -> Target | None:
     if not is_postgres(store.url):
         return None
     return Target(store.url, None if store.password is None else store.password.reveal())
+
+
+def operator_key(store: StoreSettings) -> OperatorKey | None:
+    """The key that opens an encrypted store."""
+    return None if store.encryption_key is None else OperatorKey.parse(store.encryption_key.reveal())
 
 
 def show_store(store: StoreSettings) -> str:

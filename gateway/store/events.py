@@ -67,7 +67,7 @@ async def save_groups(tx: Tx, events: Sequence[Event], first_seq: int) -> None:
     for start in range(0, len(events), GROUP):
         group, seq = events[start : start + GROUP], first_seq + start
         groups.append((seq, len(group), format_ms(group[-1].at), FORM, pack_lines(write_lines(group, seq))))
-        subjects |= {(subject_key(subject), seq) for subject in {event.subject for event in group}}
+        subjects |= {(subject_key(tx.veil(subject)), seq) for subject in {event.subject for event in group}}
     await tx.insert("INSERT INTO event_groups (seq, n, at, form, lines)", groups)
     await tx.insert("INSERT INTO event_subjects (subject, seq)", sorted(subjects))
 
@@ -77,7 +77,7 @@ async def load_timeline(tx: Tx, subject: str) -> list[Event]:
     rows = await tx.fetch(
         "SELECT g.form, g.lines FROM event_subjects AS s JOIN event_groups AS g ON g.seq = s.seq"
         " WHERE s.subject = ? ORDER BY s.seq DESC LIMIT ?",
-        (subject_key(subject), MOST_OF_SUBJECT),
+        (subject_key(tx.veil(subject)), MOST_OF_SUBJECT),
     )
     found: list[Event] = []
     for form, lines in rows:
@@ -142,7 +142,7 @@ async def forget_events(tx: Tx, before: datetime, limit: int, *, read_to: int) -
     for seq, n, at, form, lines in rows:
         if at >= (format_ms(before) or 0) or seq + n - 1 > read_to:
             break
-        keys = {subject_key(event.subject) for event in read_lines(unpack_lines(lines, form))}
+        keys = {subject_key(tx.veil(event.subject)) for event in read_lines(unpack_lines(lines, form))}
         await tx.execute_many(
             "DELETE FROM event_subjects WHERE subject = ? AND seq = ?", [(key, seq) for key in sorted(keys)]
         )
@@ -155,7 +155,7 @@ async def find_unread(tx: Tx, subjects: Sequence[str], read_to: int) -> set[str]
     """Those of which somebody has still to read an event behind ``read_to``, or one of the same commit."""
     keys: dict[int, list[str]] = {}
     for subject in subjects:
-        keys.setdefault(subject_key(subject), []).append(subject)
+        keys.setdefault(subject_key(tx.veil(subject)), []).append(subject)
     rows = await tx.fetch(
         "SELECT DISTINCT s.subject FROM event_subjects AS s JOIN event_groups AS g ON g.seq = s.seq"
         f" WHERE s.subject IN ({placeholders(keys)}) AND g.seq + g.n - 1 > ?",

@@ -79,6 +79,10 @@ class NotingTx:
         self.events.append(event)
         self._tx.record(event)
 
+    def veil(self, subject: str) -> str:
+        """See `gateway.store.ports.Tx`."""
+        return self._tx.veil(subject)
+
     def claimable(self, queue: str) -> None:
         """See `gateway.store.ports.Tx`."""
         self._tx.claimable(queue)

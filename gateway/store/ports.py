@@ -116,6 +116,10 @@ class Tx(Protocol):
         """
         ...
 
+    def veil(self, subject: str) -> str:
+        """What an index calls a subject from which it makes a hash: itself, but a number in an encrypted store."""
+        ...
+
     def claimable(self, queue: str) -> None:
         """Say that this transaction leaves a message on a queue that may be claimed at once.
 

@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from gateway.store.sealing.operator_key import OperatorKey
+
 Store = Literal["sqlite", "postgres"]
 
 
@@ -27,6 +29,7 @@ class Options:
     finished: int
     queued: int
     folder: Path
+    encrypted: bool = False
     cluster: Any = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -40,6 +43,8 @@ class Options:
         """A fresh folder, and the URL of an empty database if it is not to be a file in that folder."""
         folder = self.folder / f"place-{next(self._numbers)}"
         folder.mkdir()
+        if self.encrypted:
+            (folder / "store.key").write_text(OperatorKey.make().write())
         try:
             if self.cluster is None:
                 yield folder, None
@@ -75,6 +80,7 @@ def parse_options(names: Collection[str], arguments: Sequence[str]) -> Options:
     parser.add_argument("--finished", type=int, default=1_000_000, help="for stored")
     parser.add_argument("--queued", type=int, default=100_000, help="for stored, besides")
     parser.add_argument("--folder", type=Path, default=Path("var/bench"), help="on the disk to be measured")
+    parser.add_argument("--encrypted", action="store_true", help="the store is encrypted")
     found = parser.parse_args(arguments)
     if unknown := [name for name in found.names if name not in names]:
         parser.error(f"{unknown[0]} is not one of {', '.join(names)}")

@@ -18,6 +18,7 @@ from tests.support.scripted_modem import ScriptedModem
 from tests.support.stores import databases_for_files
 
 ON_BOTH_ENGINES = {
+    "test_encrypted_store",
     "test_api_messages",
     "test_pipeline_batches",
     "test_pipeline_inbound",

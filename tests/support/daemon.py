@@ -18,6 +18,8 @@ import aiohttp
 from gateway.clock import SystemClock
 from gateway.runtime.first_start import make_first_key
 from gateway.runtime.stores import opened_store
+from gateway.settings.secrets import Secret
+from gateway.settings.store import StoreSettings
 
 START_S = 60.0
 STOP_S = 30.0
@@ -28,7 +30,7 @@ class Daemon:
     """One daemon on one folder; may be started again after it ended.
 
     Args:
-        folder: of its config, store and logs.
+        folder: of its config, store and logs; the store is encrypted where there is a ``store.key``.
         channels: TOML of its modems and binds.
         extra: more TOML.
         store_url: None for a file in the folder.
@@ -44,10 +46,13 @@ class Daemon:
         self.delivery = folder / "delivery.jsonl"
         self.database = folder / "hongyan.db"
         self.store_url = store_url or f"sqlite:///{self.database}"
+        key = folder / "store.key"
+        self._key = Secret(key.read_text()) if key.exists() else None
         place = f'folder = "{folder}"\n' if store_url and not store_url.startswith("sqlite:") else ""
         self.config.write_text(
             f'[http]\nlisten = "127.0.0.1:{self.port}"\n[store]\nurl = "{self.store_url}"\n{place}'
-            f'[log]\nformat = "json"\nlevel = "info"\ndelivery = "{self.delivery}"\n{extra}\n{channels}\n',
+            + (f'encryption_key_file = "{key}"\n' if self._key else "")
+            + f'[log]\nformat = "json"\nlevel = "info"\ndelivery = "{self.delivery}"\n{extra}\n{channels}\n',
             encoding="utf-8",
         )
         self.process: asyncio.subprocess.Process | None = None
@@ -80,7 +85,8 @@ class Daemon:
     async def make_key(self) -> None:
         """Make the key that the requests here bear, unless there is one."""
         if not self._secret:
-            async with opened_store(self.store_url) as store:
+            settings = StoreSettings(url=self.store_url, encryption_key=self._key)
+            async with opened_store(settings) as store:
                 self._secret = await make_first_key(store, SystemClock()) or ""
         if self._http is None:
             self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._secret}"})

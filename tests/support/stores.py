@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from gateway.settings.store import StoreSettings
 from gateway.store.postgres.engine import PostgresStore
+from gateway.store.sealing.operator_key import OperatorKey
+from gateway.store.sealing.terms import Unlocking
 from gateway.store.sqlite.engine import SqliteStore
 from gateway.store.target import Target
 from tests.support.postgres import Cluster
@@ -97,7 +100,16 @@ def databases_for_files(cluster: Cluster) -> Iterator[None]:
 
 
 async def open_at(path: Path, *, exclusive: bool = False) -> OpenStore:
-    """A store in a file, or in the database that stands for it."""
+    """A store in a file, or in the database that stands for it; encrypted where there is a ``store.key`` beside it."""
+    key = path.with_name("store.key")
+    unlocking = Unlocking(OperatorKey.parse(key.read_text()) if key.exists() else None)
     if _in_use is None:
-        return await SqliteStore.open(path, exclusive=exclusive)
-    return await PostgresStore.open(await _in_use.target(path), exclusive=exclusive)
+        return await SqliteStore.open(path, exclusive=exclusive, unlocking=unlocking)
+    return await PostgresStore.open(await _in_use.target(path), exclusive=exclusive, unlocking=unlocking)
+
+
+async def settings_at(path: Path) -> StoreSettings:
+    """The same store as ``[store]`` of a config names it."""
+    if _in_use is None:
+        return StoreSettings(url=f"sqlite:///{path}")
+    return StoreSettings(url=(await _in_use.target(path)).url, folder=str(path.parent))

@@ -12,6 +12,7 @@ import pytest
 from gateway.settings.config import Settings, load_settings
 from gateway.settings.kinds.sim import SimSettings
 from gateway.settings.reader import known_keys, table_kind
+from gateway.store.sealing.operator_key import OperatorKey
 from tests.support.settings import write
 
 pytestmark = pytest.mark.unit
@@ -27,6 +28,7 @@ def uncommented(tmp_path: Path) -> str:
     for name in ("tls.crt", "tls.key", "sim-1.pin", "carrier-a.password", "shop.password"):
         (tmp_path / name).write_text("1234\n")
     (tmp_path / "blocked.txt").write_text("# nobody\n")
+    (tmp_path / "store.key").write_text(OperatorKey.make().write())
     (tmp_path / "ported.csv").write_text("+8613800138000,unicom\n")
     return text.replace("/etc/hongyan/", f"{tmp_path}/")
 

@@ -23,8 +23,11 @@ from gateway.store.postgres.notices import Notice
 from gateway.store.postgres.readers import Readers
 from gateway.store.postgres.session import Session
 from gateway.store.postgres.steady import SteadyReader
+from gateway.store.postgres.tables import list_tables
 from gateway.store.postgres.transaction import PostgresTx
 from gateway.store.postgres.writer import GroupWriter
+from gateway.store.sealing.opening import find_dress
+from gateway.store.sealing.terms import NO_KEY, Dress, Unlocking
 from gateway.store.target import Target
 
 T = TypeVar("T")
@@ -38,6 +41,8 @@ class PostgresStore(GroupedStore):
         exclusive: be its one daemon.
         on_commit: told of each group commit, for metrics.
     """
+
+    list_tables = staticmethod(list_tables)
 
     def __init__(
         self, target: Target, *, exclusive: bool, on_commit: Callable[[CommitFigures], None] | None = None
@@ -60,6 +65,7 @@ class PostgresStore(GroupedStore):
         exclusive: bool = False,
         on_commit: Callable[[CommitFigures], None] | None = None,
         on_migration: Callable[[Progress], None] | None = None,
+        unlocking: Unlocking = NO_KEY,
     ) -> PostgresStore:
         """Open the database, migrated if need be.
 
@@ -68,8 +74,10 @@ class PostgresStore(GroupedStore):
             exclusive: be the one daemon of this store.
             on_commit: told of each group commit.
             on_migration: told of each step by which an older store is migrated.
+            unlocking: with what an encrypted store is opened.
 
         Raises:
+            StoreLocked: it is encrypted, and not with this key.
             StoreBusy: ``exclusive``, and another daemon runs on this store.
             StoreUnavailable: it can't be reached, or is none for us.
             MigrationError: its schema does not fit this program, or the role may not make it.
@@ -78,6 +86,8 @@ class PostgresStore(GroupedStore):
         session = await store._groups.open()
         try:
             await store._prepare(session, on_migration, exclusive=exclusive)
+            dress = await store._find_dress(session, unlocking)
+            store._groups.dress = store._readers.dress = store._steady.dress = dress
         except Exception as exc:
             session.cut()
             raise explain_open(exc, target.shown) from exc
@@ -92,6 +102,15 @@ class PostgresStore(GroupedStore):
         if exclusive:
             await session.execute("DELETE FROM store_marks WHERE made_at < now() - interval '1 day'")
         self._last_seq = await last_seq(PostgresTx(session))
+
+    async def _find_dress(self, session: Session, unlocking: Unlocking) -> Dress | None:
+        if unlocking.key is None:
+            return await find_dress(PostgresTx(session), unlocking, list_tables)
+        # A new store may get its first key: who opens it at the same moment waits.
+        await session.run("BEGIN; LOCK TABLE store_keys IN EXCLUSIVE MODE")
+        dress = await find_dress(PostgresTx(session), unlocking, list_tables)
+        await session.run("COMMIT")
+        return dress
 
     async def close(self) -> None:
         """Commit what waits, then close. Cancel: may leave connections open until the process ends."""

@@ -9,6 +9,7 @@ from gateway.store.ports import Operation
 from gateway.store.postgres.errors import explain_open, is_lost, translate
 from gateway.store.postgres.session import Session, connect
 from gateway.store.postgres.transaction import PostgresTx
+from gateway.store.sealing.terms import Dress
 from gateway.store.target import Target
 
 T = TypeVar("T")
@@ -24,10 +25,14 @@ class Readers:
 
     Args:
         target: the database.
+
+    Attributes:
+        dress: for the transactions that operations get, of an encrypted store.
     """
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self.dress: Dress | None = None
         self._free = asyncio.Semaphore(READERS)
         self._idle: list[Session] = []
 
@@ -59,7 +64,8 @@ class Readers:
             async with asyncio.timeout(ANSWER_S):
                 await session.run(_BEGIN)
                 try:
-                    return await op(PostgresTx(session))
+                    tx = PostgresTx(session)
+                    return await op(tx if self.dress is None else self.dress(tx))
                 finally:
                     await session.run("ROLLBACK")
         except BaseException as exc:

@@ -10,6 +10,7 @@ from gateway.store.ports import Operation
 from gateway.store.postgres.errors import explain_open, translate
 from gateway.store.postgres.session import Session, connect
 from gateway.store.postgres.transaction import STOPS, PostgresTx
+from gateway.store.sealing.terms import Dress
 from gateway.store.target import Target
 
 T = TypeVar("T")
@@ -28,10 +29,14 @@ class SteadyReader:
 
     Args:
         target: the database.
+
+    Attributes:
+        dress: for the transactions that operations get, of an encrypted store.
     """
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self.dress: Dress | None = None
         self._turn = asyncio.Lock()
         self._session: Session | None = None
 
@@ -46,7 +51,8 @@ class SteadyReader:
             try:
                 async with asyncio.timeout(ANSWER_S):
                     await session.run(_BEGIN)
-                    await use(await op(PostgresTx(session)))
+                    tx = PostgresTx(session)
+                    await use(await op(tx if self.dress is None else self.dress(tx)))
                     await session.run("COMMIT")
             except BaseException as exc:
                 session.cut()

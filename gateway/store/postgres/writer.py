@@ -22,11 +22,12 @@ from gateway.routing.prices import NO_PRICES
 from gateway.store.costs import save_charges
 from gateway.store.events import append_events
 from gateway.store.groups import Committed, Ended, Waiting, by_operation
-from gateway.store.ports import CommitFigures
+from gateway.store.ports import CommitFigures, Tx
 from gateway.store.postgres.errors import explain_open, is_conflict, is_held, is_lost, translate
 from gateway.store.postgres.notices import CHANNEL, write_notice
 from gateway.store.postgres.session import Session, connect
 from gateway.store.postgres.transaction import PostgresTx
+from gateway.store.sealing.terms import Dress
 from gateway.store.target import Target
 
 PATIENCE_S = 5.0
@@ -69,6 +70,7 @@ class GroupWriter:
 
     Attributes:
         prices: the price list of the next transactions.
+        dress: for the transactions that operations get, of an encrypted store.
     """
 
     def __init__(self, target: Target, store: str, *, exclusive: bool) -> None:
@@ -79,6 +81,7 @@ class GroupWriter:
         self._n = 0
         self.closing = False
         self.prices = NO_PRICES
+        self.dress: Dress | None = None
 
     async def open(self) -> Session:
         """The connection, opened if need be.
@@ -178,17 +181,18 @@ class GroupWriter:
 
     async def _run_group(self, session: Session, group: list[Waiting], *, guarded: bool) -> Committed:
         tx = PostgresTx(session, careful=guarded, prices=self.prices)
+        dressed = tx if self.dress is None else self.dress(tx)
         ended: list[Ended] = []
         async with asyncio.timeout(ANSWER_S):
             await session.run(_BEGIN)
             if guarded:
-                ended = [await self._run_guarded(session, tx, waiting) for waiting in group]
+                ended = [await self._run_guarded(session, tx, dressed, waiting) for waiting in group]
             else:
                 for together in by_operation(group):
-                    ended += await _run_together(tx, together)
-            spent = await save_charges(tx, tx.charges) if tx.charges else {}
+                    ended += await _run_together(dressed, together)
+            spent = await save_charges(dressed, tx.charges) if tx.charges else {}
             # The last statements before the commit: their numbers are in the order of commits.
-            last = await append_events(tx, tx.events) if tx.events else 0
+            last = await append_events(dressed, tx.events) if tx.events else 0
             committed = Committed(ended, last, tx.events, frozenset(tx.queues), spent, tx.coming)
             await self._mark(session, committed)
         try:
@@ -235,12 +239,12 @@ class GroupWriter:
             else:
                 return bool(rows) and rows[0][0] == self._n
 
-    async def _run_guarded(self, session: Session, tx: PostgresTx, waiting: Waiting) -> Ended:
+    async def _run_guarded(self, session: Session, tx: PostgresTx, dressed: Tx, waiting: Waiting) -> Ended:
         noted: tuple[list[Any], ...] = (tx.events, tx.queues, tx.charges, tx.coming)
         before = [len(one) for one in noted]
         await session.run("SAVEPOINT op")
         try:
-            (ended,) = await _run_together(tx, [waiting])
+            (ended,) = await _run_together(dressed, [waiting])
         except Exception as exc:
             if is_lost(exc) or is_conflict(exc) or not session.is_open:
                 raise
@@ -252,6 +256,6 @@ class GroupWriter:
         return ended
 
 
-async def _run_together(tx: PostgresTx, together: Sequence[Waiting]) -> list[Ended]:
+async def _run_together(tx: Tx, together: Sequence[Waiting]) -> list[Ended]:
     results = await together[0].op(tx, [waiting.item for waiting in together])
     return [Ended(w.done, result, None) for w, result in zip(together, results, strict=True)]

@@ -24,9 +24,12 @@ from gateway.store.events import last_seq
 from gateway.store.groups import NEWEST_ROWS, Committed, GroupedStore, Waiting
 from gateway.store.migration import Progress
 from gateway.store.ports import CommitFigures, Operation, Tx
+from gateway.store.sealing.opening import find_dress
+from gateway.store.sealing.terms import NO_KEY, Dress, Unlocking
 from gateway.store.sqlite.errors import Condition, translate
 from gateway.store.sqlite.file import connect, explain_open, lock, make_file
 from gateway.store.sqlite.migrate import bring_up_to_date
+from gateway.store.sqlite.tables import list_tables
 from gateway.store.sqlite.transaction import SqliteTx, drive
 from gateway.store.sqlite.writer import GroupWriter
 
@@ -47,11 +50,21 @@ class SqliteStore(GroupedStore):
     Args:
         path: the database file.
         on_commit: told of each group commit, for metrics.
+        unlocking: with what an encrypted store is opened.
     """
 
-    def __init__(self, path: Path, on_commit: Callable[[CommitFigures], None] | None = None) -> None:
+    list_tables = staticmethod(list_tables)
+
+    def __init__(
+        self,
+        path: Path,
+        on_commit: Callable[[CommitFigures], None] | None = None,
+        unlocking: Unlocking = NO_KEY,
+    ) -> None:
         super().__init__(on_commit)
         self._path = path
+        self._unlocking = unlocking
+        self._dress: Dress | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._idle_readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
@@ -69,6 +82,7 @@ class SqliteStore(GroupedStore):
         exclusive: bool = False,
         on_commit: Callable[[CommitFigures], None] | None = None,
         on_migration: Callable[[Progress], None] | None = None,
+        unlocking: Unlocking = NO_KEY,
     ) -> SqliteStore:
         """Open the file, made and migrated if need be.
 
@@ -77,8 +91,10 @@ class SqliteStore(GroupedStore):
             exclusive: be the one daemon of this store.
             on_commit: told of each group commit.
             on_migration: told of each step by which an older store is migrated, on the writer's thread.
+            unlocking: with what an encrypted store is opened.
 
         Raises:
+            StoreLocked: it is encrypted, and not with this key.
             StoreBusy: ``exclusive`` or to be migrated, and another daemon runs on this store.
             StoreFull: there is no room for the little that opening needs.
             StoreUnavailable: the file can't be opened or is not a database.
@@ -86,7 +102,7 @@ class SqliteStore(GroupedStore):
 
         Cancel: a migration ends after the piece it is at, and goes on there when the store is opened again.
         """
-        store = cls(path, on_commit)
+        store = cls(path, on_commit, unlocking)
         loop = asyncio.get_running_loop()
         try:
             make_file(path)
@@ -120,13 +136,26 @@ class SqliteStore(GroupedStore):
         db = connect(self._path)
         try:
             bring_up_to_date(db, self._path, alone=self._lock_file is not None, on_progress=tell)
-            self._groups = GroupWriter(db, self._condition, self._tell_stops)
+            self._dress = self._find_dress(db)
+            self._groups = GroupWriter(db, self._condition, self._tell_stops, self._dress)
             self._last_seq = drive(last_seq(SqliteTx(db)))
             db.execute(f"PRAGMA busy_timeout = {int(WRITE_PATIENCE_S * 1_000)}")
         except BaseException:
             db.close()
             raise
         return db
+
+    def _find_dress(self, db: sqlite3.Connection) -> Dress | None:
+        if self._unlocking.key is None:
+            return drive(find_dress(SqliteTx(db), self._unlocking, list_tables))
+        db.execute("BEGIN IMMEDIATE")  # a new store may get its first key
+        try:
+            dress = drive(find_dress(SqliteTx(db), self._unlocking, list_tables))
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        return dress
 
     async def close(self) -> None:
         """Commit what waits, then close. Cancel: may leave the files open until the process ends."""
@@ -216,7 +245,8 @@ class SqliteStore(GroupedStore):
         try:
             db.execute("BEGIN")
             try:
-                return drive(op(SqliteTx(db)))
+                tx = SqliteTx(db)
+                return drive(op(tx if self._dress is None else self._dress(tx)))
             finally:
                 db.execute("ROLLBACK")
         except sqlite3.Error as exc:

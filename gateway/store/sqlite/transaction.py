@@ -104,6 +104,10 @@ class SqliteTx:
         """Append to the timeline when the group commits."""
         self.events.append(event)
 
+    def veil(self, subject: str) -> str:
+        """Itself."""
+        return subject
+
     def claimable(self, queue: str) -> None:
         """Tell it after the commit."""
         self.queues.append(queue)

@@ -11,7 +11,8 @@ from gateway.routing.prices import NO_PRICES
 from gateway.store.costs import save_charges
 from gateway.store.events import append_events, last_seq
 from gateway.store.groups import Committed, Ended, Waiting, by_operation
-from gateway.store.ports import CommitFigures, OnStop
+from gateway.store.ports import CommitFigures, OnStop, Tx
+from gateway.store.sealing.terms import Dress
 from gateway.store.sqlite.errors import Condition
 from gateway.store.sqlite.transaction import SqliteTx, drive
 
@@ -27,16 +28,22 @@ class GroupWriter:
         db: the one connection that writes; used on the caller's thread only.
         condition: told of errors.
         tell_stops: see `gateway.store.ports.Store.on_stop`; called on the caller's thread.
+        dress: for the transactions that operations get, of an encrypted store.
 
     Attributes:
         prices: the price list of the next transactions.
     """
 
     def __init__(
-        self, db: sqlite3.Connection, condition: Condition, tell_stops: Sequence[OnStop] = ()
+        self,
+        db: sqlite3.Connection,
+        condition: Condition,
+        tell_stops: Sequence[OnStop] = (),
+        dress: Dress | None = None,
     ) -> None:
         self._db = db
         self._tell_stops = tell_stops
+        self._dress = dress
         self._condition = condition
         self._version = self._data_version()
         self.prices = NO_PRICES
@@ -77,6 +84,7 @@ class GroupWriter:
     def _run_group(self, group: list[Waiting], *, guarded: bool) -> Committed:
         db = self._db
         tx = SqliteTx(db, self.prices, self._tell_stops)
+        dressed = tx if self._dress is None else self._dress(tx)
         ended: list[Ended] = []
         try:
             db.execute("BEGIN IMMEDIATE")
@@ -84,13 +92,13 @@ class GroupWriter:
             raise _NotBegun from exc
         try:
             if guarded:
-                ended = [self._run_guarded(tx, waiting) for waiting in group]
+                ended = [self._run_guarded(tx, dressed, waiting) for waiting in group]
             else:
                 for together in by_operation(group):
-                    ended += _run_together(tx, together)
-            spent = drive(save_charges(tx, tx.charges)) if tx.charges else {}
+                    ended += _run_together(dressed, together)
+            spent = drive(save_charges(dressed, tx.charges)) if tx.charges else {}
             # The last statements before the commit: their numbers are in the order of commits.
-            last = drive(append_events(tx, tx.events)) if tx.events else 0
+            last = drive(append_events(dressed, tx.events)) if tx.events else 0
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:  # SQLite itself rolls back on some errors, a full disk among them
@@ -98,12 +106,12 @@ class GroupWriter:
             raise
         return Committed(ended, last, tx.events, frozenset(tx.queues), spent, tx.coming)
 
-    def _run_guarded(self, tx: SqliteTx, waiting: Waiting) -> Ended:
+    def _run_guarded(self, tx: SqliteTx, dressed: Tx, waiting: Waiting) -> Ended:
         noted: tuple[list[Any], ...] = (tx.events, tx.queues, tx.charges, tx.coming)
         before = [len(one) for one in noted]
         self._db.execute("SAVEPOINT op")
         try:
-            (ended,) = _run_together(tx, [waiting])
+            (ended,) = _run_together(dressed, [waiting])
         except Exception as exc:
             if not self._db.in_transaction:
                 raise
@@ -116,6 +124,6 @@ class GroupWriter:
         return ended
 
 
-def _run_together(tx: SqliteTx, together: Sequence[Waiting]) -> list[Ended]:
+def _run_together(tx: Tx, together: Sequence[Waiting]) -> list[Ended]:
     results = drive(together[0].op(tx, [waiting.item for waiting in together]))
     return [Ended(w.done, result, None) for w, result in zip(together, results, strict=True)]
