@@ -85,3 +85,8 @@ def test_texts_ids_and_what_is_no_number_stay_as_they_are():
         mask_json(b'{"items":[{"readings":["+8613800138000"]}]}')
         == b'{"items":[{"readings":["+861******8000"]}]}'
     )
+
+
+def test_what_came_over_the_wire_is_left_out_and_counts_stay():
+    assert mask_json(b'{"octets":"2b38","n":{"octets":8}}') == b'{"octets":"","n":{"octets":8}}'
+    assert mask_json(b'{"about":"+8613800138000"}') == b'{"about":"+861******8000"}'
