@@ -24,7 +24,6 @@ from gateway.cli.serve import find_config
 from gateway.cli.whoever import whoever_runs_this
 from gateway.files import why_unreadable
 from gateway.model.audit import AuditEntry, Break, ChainCheck, Details, Head, mask_subject
-from gateway.model.msisdn import read_number
 from gateway.settings.config import load_settings
 from gateway.settings.store import StoreSettings
 from gateway.store.audit import (
@@ -80,6 +79,8 @@ def list_deeds(
 
     With log.mask_numbers = true the table hides most digits of numbers; --json never does.
     """
+    from gateway.model.msisdn import read_number  # noqa: PLC0415 - the numbering plans take a while to load
+
     settings = load_settings(find_config(config), only=("log", "numbers"))
     if subject is not None and (reading := read_number(subject, settings.numbers.region)).people:
         subject = reading.spelling
