@@ -116,6 +116,29 @@ async def test_a_doubtful_number_is_listed_for_everybody_whose_it_may_be(rig):
         assert (await rig.send(number, category="marketing"))["status"] == "queued"
 
 
+async def test_a_number_may_have_an_entry_for_each_scope(rig):
+    path = "/v1/suppressions/13800138000"
+    for body, scope in (
+        ({"brand": "shop"}, "brand:shop"),
+        ({"sender": "106900001"}, "sender:106900001"),
+        ({}, "everything"),
+    ):
+        status, entry = await rig.call("PUT", path, json=body)
+        assert (status, entry["scope"]) == (201, scope)
+    status, problem = await rig.call("PUT", path, json={"brand": "shop", "sender": "106900001"})
+    assert (status, problem["errors"][0]["code"]) == (422, "two_scopes")
+    found, cursor = [], ""
+    while cursor is not None:
+        _, page = await rig.call("GET", f"/v1/suppressions?limit=1{cursor and '&cursor=' + cursor}")
+        found += [one["scope"] for one in page["items"]]
+        cursor = page["next"]
+    assert found == ["brand:shop", "everything", "sender:106900001"]
+    assert (await rig.call("DELETE", f"{path}?brand=shop")) == (204, None)
+    assert (await rig.call("GET", f"{path}?brand=shop"))[0] == 404
+    assert (await rig.call("DELETE", path)) == (204, None)
+    assert (await rig.call("GET", path))[0] == 404
+
+
 async def test_what_wrote_to_us_by_name_can_be_looked_for_and_taken_off(rig):
     assert (await rig.call("GET", "/v1/suppressions/HONGYAN"))[0] == 404
     assert (await rig.call("DELETE", "/v1/suppressions/HONGYAN"))[0] == 404
