@@ -11,6 +11,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -31,6 +32,10 @@ Some ten milliseconds: who comes to the door waits for two such commits at most,
 """
 MAX_DOOR_ROWS: Final = 300
 """The same for those at the door, besides."""
+BUSY: Final = 4
+"""Operations of one commit, from which on more are about to come."""
+GATHER_S: Final = 0.004
+"""How long those have to come before the next commit: a large one costs hardly more than a small one."""
 NEWEST_ROWS: Final = (
     "SELECT * FROM messages ORDER BY id DESC LIMIT 1",
     "SELECT * FROM segments ORDER BY message_id DESC LIMIT 1",
@@ -62,6 +67,13 @@ class Line:
         """One more."""
         self._waiting[place].append(waiting)
 
+    @property
+    def is_long(self) -> bool:
+        """Whether the next commit is large as it is; while pieces come there are always enough."""
+        if self._waiting[Place.PIECE]:
+            return True
+        return any(_has_rows(waiting, MAX_ROWS) for waiting in self._waiting.values())
+
     def take_group(self) -> list[Waiting]:
         """Take what is committed next: those at the door, and some of the work or of what comes in pieces, in turn."""
         group = _take(self._waiting[Place.DOOR], MAX_DOOR_ROWS)
@@ -70,6 +82,11 @@ class Line:
         group += _take(self._waiting[self._turn], MAX_ROWS)
         self._turn, self._following = self._following, self._turn
         return group
+
+
+def _has_rows(waiting: Iterable[Waiting], most: int) -> bool:
+    """Whether so many rows or more wait; it looks at no more of them than that."""
+    return any(n >= most for n in accumulate(one.n_rows for one in waiting))
 
 
 def _take(waiting: deque[Waiting], most_rows: int) -> list[Waiting]:
@@ -198,6 +215,7 @@ class GroupedStore(ABC):
             self._committed.set_result(None)
 
     async def _write_groups(self) -> None:
+        n_before = 0
         while True:
             if not self._waiting:
                 if self._closing:
@@ -205,7 +223,11 @@ class GroupedStore(ABC):
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            committed, figures = await self._commit(self._waiting.take_group())
+            if n_before >= BUSY and not self._closing and not self._waiting.is_long:
+                await asyncio.sleep(GATHER_S)
+            group = self._waiting.take_group()
+            n_before = len(group)
+            committed, figures = await self._commit(group)
             if self._on_commit is not None:
                 _call(self._on_commit, figures)
             self._advance(committed.last_seq)

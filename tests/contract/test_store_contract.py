@@ -12,6 +12,7 @@ import pytest
 
 from gateway.errors import Conflict, StoreBusy, StoreError, StoreUnavailable
 from gateway.model.events import make_event
+from gateway.store import groups
 from gateway.store.events import last_seq
 from gateway.store.groups import MAX_ROWS
 from gateway.store.ports import CommitFigures, Store, Tx
@@ -106,6 +107,25 @@ async def test_a_commit_has_a_bounded_number_of_rows(database: Database):
     sizes = [figures.n_operations for figures in commits]
     assert sizes in ([2, 1, 1, 2], [1, 2, 1, 2])
     assert [event.subject for figures in commits for event in figures.events] == [f"w{n}" for n in range(6)]
+
+
+async def test_what_comes_right_behind_a_busy_commit_shares_the_next_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(groups, "GATHER_S", 0.3)  # on a crowded machine, too
+    commits: list[CommitFigures] = []
+    store = await database.open(on_commit=commits.append)
+    await asyncio.gather(*(store.write(put(f"busy {n}")) for n in range(2 * groups.BUSY)))
+    first = asyncio.create_task(store.write(put("first")))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await asyncio.gather(first, store.write(put("second")))
+    assert commits[-1].n_operations == 2
+    alone = asyncio.create_task(store.write(put("alone")))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await asyncio.gather(alone, store.write(put("behind")))
+    assert commits[-1].n_operations == 1
 
 
 async def test_one_that_fails_does_not_hurt_the_others(store: OpenStore):

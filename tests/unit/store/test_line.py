@@ -47,6 +47,18 @@ def test_who_comes_to_the_door_goes_with_the_next_commit(filled: Filled):
         assert next(filled.commits())[0] == f"code {n}"
 
 
+def test_a_line_is_long_once_a_commit_is_full_or_a_piece_waits(filled: Filled):
+    filled.add(Place.WORK, "work 0", n_rows=MAX_ROWS - 1)
+    filled.add(Place.DOOR, "code 0", n_rows=MAX_ROWS - 1)
+    assert not filled.line.is_long
+    filled.add(Place.WORK, "work 1")
+    assert filled.line.is_long
+    list(filled.commits())
+    assert not filled.line.is_long
+    filled.add(Place.PIECE, "piece 0")
+    assert filled.line.is_long
+
+
 def test_work_and_pieces_take_turns_beside_a_crowded_door(filled: Filled):
     filled.add(Place.WORK, "work 0", "work 1", n_rows=MAX_ROWS)
     filled.add(Place.PIECE, "piece 0", "piece 1", n_rows=2 * MAX_ROWS)
