@@ -46,9 +46,9 @@ from gateway.telemetry.metrics import Metrics, labeled
 
 _CLOCK_MARGIN = timedelta(seconds=1)
 _MOST_ODD = 1_000
+"""Receipts of one channel that were not understood and are kept though their segment is known, of one run."""
 _ROWS = 3
 """What a receipt writes: its segment, its message, an event."""
-"""Receipts of one channel that were not understood and are kept though their segment is known, of one run."""
 
 
 class _Heard(NamedTuple):

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 from drivers.base import (
     Accepted,
     Fault,
     FaultKind,
+    OutboundSegment,
     Refused,
     SubmitResult,
     Uncertain,
@@ -177,7 +178,7 @@ class Dispatcher:
         if segment.part == 1 and message.expires_at is not None and message.expires_at <= submitted_at:
             return self._too_late()  # its claim took so long to commit; the next one ends it
         started = self._clock.monotonic()
-        outbound, result = None, cast(SubmitResult, None)
+        outbound: OutboundSegment | None = None
         try:
             outbound = outbound_segment(message, segment, submitted_at)
             result = await lane.submit(outbound)
