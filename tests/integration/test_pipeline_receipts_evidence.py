@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from drivers.base import Encoding, InboundPart, Receipt, ReceiptState
 from gateway.store.receipts import KeptReceipt, list_kept

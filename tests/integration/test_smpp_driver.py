@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from drivers.base import Accepted, ChannelInfo, ChannelUp, FaultKind, Refused, Uncertain
 from drivers.carrier_options import write_options

@@ -5,10 +5,12 @@ Spec: SMPP 3.4 4.6.1, 4.7.1, 5.2.12, 5.3.2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from drivers.base import MOST_OCTETS, Concat, Encoding, InboundPart, Receipt, ReceiptState
 from drivers.codec.udh import decode_udh
@@ -94,7 +96,7 @@ def _make_receipt(
     body: Delivery, content: bytes, text: DeliveryReceipt, rules: ReceiptRules, otherwise: InboundPart | None
 ) -> Receipt:
     if not text.stat:
-        text = replace(text, stat=_bare_word(content, text))
+        text = msgspec.structs.replace(text, stat=_bare_word(content, text))
     given = given_references(text, body.tlvs)
     spellings = spell_references(given, rules.receipt_id) or dict.fromkeys(given, Dialect.AS_IS)
     state = state_of(text, body.tlvs, rules.states)

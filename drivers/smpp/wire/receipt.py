@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
+
+import msgspec
 
 from drivers.smpp.wire.constants import MessageState, Tag
 from drivers.smpp.wire.fields import Tlv, find_int_tlv
@@ -99,8 +100,7 @@ _DAY: Final = re.compile(r"\d{2,4}[-/.]\d\d[-/.]\d{2,4}|\d{6}|\d{8}")
 _NOT_DIGITS: Final = re.compile(r"[-/:.T ]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryReceipt:
+class DeliveryReceipt(msgspec.Struct, frozen=True, kw_only=True):
     """What a receipt says; None or empty for what it leaves out.
 
     Args:
@@ -281,16 +281,16 @@ def _first_date(value: str) -> str:
 
 def _read_values(match: re.Match[str]) -> DeliveryReceipt:
     stat = match["stat"]
-    found = DeliveryReceipt(
-        message_id=match["id"],
-        submit_date=match["submit"],
-        done_date=match["done"],
+    fields = match.groupdict()
+    return DeliveryReceipt(
+        message_id=fields["id"],
+        submitted=fields.get("sub", ""),
+        delivered=fields.get("dlvrd", ""),
+        submit_date=fields["submit"],
+        done_date=fields["done"],
         stat=_STAT_BY_COMMA_STATUS.get(int(stat), stat) if stat.isdecimal() else stat,
-        err=match["err"],
+        err=fields["err"],
     )
-    if "sub" not in match.groupdict():
-        return found
-    return replace(found, submitted=match["sub"], delivered=match["dlvrd"])
 
 
 def format_receipt(receipt: DeliveryReceipt) -> bytes:

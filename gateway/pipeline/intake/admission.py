@@ -7,7 +7,7 @@ the gateway itself writes (results, receipts, inbound messages) never does: it i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from gateway.errors import Overloaded
@@ -35,15 +35,13 @@ class Room:
         self._most_octets = most_octets
         self._n_octets = 0
 
-    @contextmanager
-    def hold(self, drafts: Sequence[Draft]) -> Iterator[None]:
+    def hold(self, drafts: Sequence[Draft]) -> AbstractContextManager[None]:
         """Have room for these until they are stored.
 
         Raises:
             Overloaded: there is none now.
         """
-        with self.hold_octets(sum(map(weigh, drafts))):
-            yield
+        return self.hold_octets(sum(map(weigh, drafts)))
 
     @contextmanager
     def hold_octets(self, n_octets: int) -> Iterator[None]:
