@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.clock import truncate_ms
 from gateway.model.events import Event
 
 FORM: Final = 1
@@ -57,14 +58,17 @@ def write_lines(events: Sequence[Event], first_seq: int) -> bytes:
 
 
 def _write_line(event: Event, seq: int) -> bytes:
-    subject, data, kind, at = _encode(event.subject), event.data, event.type, event.at
-    if below_ms := at.microsecond % 1000:
-        at = at.replace(microsecond=at.microsecond - below_ms)
+    subject, data, kind, at = _encode(event.subject), event.data, event.type, _write_instant(event.at)
     if kind.startswith("message.") and data.startswith(b'{"id":') and data.startswith(subject, _ID_AT):
-        return b'{"seq":%d,"at":%b,"type":"%b",%b\n' % (seq, _encode(at), kind.encode(), data[1:])
+        return b'{"seq":%d,"at":%b,"type":"%b",%b\n' % (seq, at, kind.encode(), data[1:])
     return b'{"seq":%d,"at":%b,"type":"%b","subject":%b,"data":%b}\n' % (
-        seq, _encode(at), kind.encode(), subject, data,
+        seq, at, kind.encode(), subject, data,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)  # events of one commit have few
+def _write_instant(at: datetime) -> bytes:
+    return _encode(truncate_ms(at))
 
 
 def read_lines(lines: bytes, subject: str | None = None) -> list[Event]:

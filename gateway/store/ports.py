@@ -26,7 +26,7 @@ many costs little more than a statement for one.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Sized
-from enum import Enum, auto
+from enum import IntEnum, auto
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -146,7 +146,7 @@ OnClaimable = Callable[["frozenset[str] | None"], None]
 """Told of queues; of None where the store can't say which, and any may be meant. Called on the loop; must not block."""
 
 
-class Place(Enum):
+class Place(IntEnum):
     """Where an operation waits for the writer.
 
     Attributes:
