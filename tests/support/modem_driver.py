@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
+
 from drivers.base import Encoding, InboundPart, OutboundSegment, SegmentId
 from drivers.codec.address import encode_sca
 from drivers.codec.tpdu import SmsDeliver, SmsStatusReport, encode_deliver, encode_status_report
@@ -34,7 +36,7 @@ def segment(**changes) -> OutboundSegment:
     plain = OutboundSegment(
         segment_id=SegmentId("s-1"), recipient="+8613800138000", encoding=Encoding.GSM7, payload=b"hello"
     )
-    return replace(plain, **changes)
+    return msgspec.structs.replace(plain, **changes)
 
 
 def deliver_pdu(text: str = "hi", sender: str = "+8613900139000", udh: bytes = b"") -> str:
