@@ -23,7 +23,7 @@ def perhaps(
 ) -> Receipt:
     """A report, or a person's text."""
     part = InboundPart(sender=to, recipient=OURS, encoding=Encoding.GSM7, payload=text.encode())
-    return replace(receipt(*references, to=to), otherwise=part, octets=text.encode(), **fields)  # type: ignore[arg-type]
+    return replace(receipt(*references, to=to), otherwise=part, octets=text.encode(), **fields)
 
 
 async def kept(rig: Rig) -> list[KeptReceipt]:
