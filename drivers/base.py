@@ -1,7 +1,6 @@
 """The driver contract: what every channel implementation promises, and the values that cross it.
 
-A driver's unit is one segment. The gateway plans and joins; a driver carries. What is made for every message is a
-msgspec struct: a frozen dataclass takes ten times as long.
+A driver's unit is one segment. The gateway plans and joins; a driver carries.
 """
 
 from __future__ import annotations
@@ -239,7 +238,8 @@ class ReceiptState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
     """A delivery report for one segment.
 
     Args:
@@ -274,22 +274,9 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     whole: bool = False
     word: str = ""
     understood: bool = True
-    octets: bytes = b""
-    otherwise: InboundPart | None = None
+    octets: bytes = field(default=b"", compare=False, repr=False)
+    otherwise: InboundPart | None = field(default=None, repr=False)
     network: str = ""
-
-    def __eq__(self, other: object) -> bool:
-        """Whether they say the same, in whatever octets."""
-        return isinstance(other, Receipt) and self._said() == other._said()
-
-    def __hash__(self) -> int:
-        return hash(self._said())
-
-    def __repr__(self) -> str:
-        return f"Receipt(references={self.references!r}, state={self.state!r}, code={self.code!r})"
-
-    def _said(self) -> tuple[object, ...]:
-        return msgspec.structs.astuple(msgspec.structs.replace(self, octets=b""))
 
 
 MOST_OCTETS: Final = 512

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections import Counter
 from collections.abc import Coroutine, Iterator
 
 from gateway.alerts.door import AlertDoor
@@ -254,14 +253,11 @@ class Gateway:
             limits.note(figures)
             metrics.commit_operations.observe(figures.n_operations)
             metrics.commit_seconds.observe(figures.seconds)
-            statuses: Counter[tuple[str, str]] = Counter()
             for event in figures.events:
                 if (reached := reached_status(event)) is not None:
-                    statuses[reached] += 1
+                    labeled(metrics.messages, *reached).inc()
                 else:
                     tell_alarm(event, metrics)
-            for reached, n in statuses.items():
-                labeled(metrics.messages, *reached).inc(n)
             for place, spent in figures.spent.items():
                 labeled(metrics.cost_micros, *place).inc(spent.micros)
                 labeled(metrics.cost_segments, *place).inc(spent.segments)

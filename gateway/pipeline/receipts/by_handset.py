@@ -5,10 +5,9 @@ What two segments fit settles neither: a message that is settled by another one'
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime, timedelta
 from typing import NamedTuple
-
-import msgspec
 
 from drivers.base import Receipt
 from gateway.model.msisdn import read_number
@@ -54,7 +53,7 @@ async def turn_round(tx: Tx, lane: Reporter, receipt: Receipt, region: str) -> F
     source, other = receipt.recipient, receipt.other
     if source is None or other is None or _is_number_of(lane, other):
         return Faced(receipt)
-    turned = msgspec.structs.replace(receipt, recipient=other, other=source)
+    turned = dataclasses.replace(receipt, recipient=other, other=source)
     if _is_number_of(lane, source):
         return Faced(turned)
     if not await was_sent_to(tx, _spell(source, region)) and await was_sent_to(tx, _spell(other, region)):
