@@ -42,6 +42,7 @@ _PERSON = "+8613900139000"
 _CODE = "Your code is {n}. It is valid for 5 minutes."
 _CHINESE = "【鸿雁】您好,您的包裹 {n} 已到达,请凭取件码 {code} 领取。"
 _LONG = "【鸿雁】" + "江湖夜雨十年灯,桃李春风一杯酒。" * 11
+_AGREED = "我同意接收鸿雁的优惠短信,可随时回复TD退订。"
 _OFFER = "【鸿雁】新品上市,全场八折。回TD退订"
 
 
@@ -113,11 +114,13 @@ async def _go_through(world: _World, n_messages: int) -> list[Check]:
     bulk = await _send_bulk(world, n_messages)
     long = await _send(world, to=_PERSON, text=_LONG)
     await _settled(world, [*bulk, long])
+    unasked = await _send(world, to=_PERSON, text=_OFFER, category="marketing")
+    await _agree(world)
     offer = await _send(world, to=_PERSON, text=_OFFER, category="marketing")
     await _settled(world, [offer])
     await _until(world, lambda: any("退订" in t and t != _OFFER for t in person.inbox))
     refused = await _send(world, to=_PERSON, text=_OFFER, category="marketing")
-    return await _check(world, [*bulk, long, offer], refused, person)
+    return await _check(world, [*bulk, long, offer], [unasked, refused], person)
 
 
 @asynccontextmanager
@@ -217,9 +220,20 @@ async def _send(world: _World, **message: object) -> str:
     return str((await _post(world, "/v1/messages", message))["id"])
 
 
-async def _post(world: _World, path: str, body: object) -> Any:
+async def _agree(world: _World) -> None:
+    """The simulated person agrees to offers; the record says that there is no more to it."""
+    consent = {
+        "number": _PERSON,
+        "source": "form",
+        "wording": _AGREED,
+        "evidence": {"form": "hongyan demo", "note": "a simulated person of a simulated network"},
+    }
+    await _post(world, "/v1/consents", consent, status=200)
+
+
+async def _post(world: _World, path: str, body: object, status: int = 202) -> Any:
     async with world.http.post(world.base + path, json=body) as answer:
-        if answer.status != 202:
+        if answer.status != status:
             raise Failure(f"the daemon answered {answer.status} to POST {path}: {await answer.text()}")
         return await answer.json()
 
@@ -266,15 +280,15 @@ async def _watch(world: _World) -> None:
         polling.cancel()
 
 
-async def _check(world: _World, sent: list[str], refused: str, person: Handset) -> list[Check]:
+async def _check(world: _World, sent: list[str], refused: list[str], person: Handset) -> list[Check]:
     """Compare what the gateway says with what the network and the handsets saw."""
     async with asyncio.timeout(STEP_S):
         messages = [await _get(world, f"/v1/messages/{message_id}") for message_id in sent]
         confirmation = next(
             m for m in (await _get(world, f"/v1/messages?to=%2B{_PERSON[1:]}"))["items"] if m["id"] > sent[-1]
-            and m["id"] != refused
+            and m["id"] not in refused
         )  # fmt: skip
-        last = await _get(world, f"/v1/messages/{refused}")
+        first, last = [await _get(world, f"/v1/messages/{message_id}") for message_id in refused]
     everything = [*messages, confirmation]
     statuses = Counter(m["status"] for m in messages)
     n_segments = sum(len(m["segments"]) for m in everything)
@@ -283,7 +297,7 @@ async def _check(world: _World, sent: list[str], refused: str, person: Handset) 
     few = len(sent) < _ENOUGH * n_channels
     at_network = [m for m in world.network.accepted if m.via != "handset"]
     twice = [key for key, n in Counter((m.recipient, m.payload, m.udh) for m in at_network).items() if n > 1]
-    logged = await _logged(world, refused)
+    logged = await _logged(world, refused[-1])
     suppressed = (await _get(world, "/v1/suppressions"))["items"]
     inbound = (await _get(world, "/v1/inbound"))["items"]
     return [
@@ -297,9 +311,11 @@ async def _check(world: _World, sent: list[str], refused: str, person: Handset) 
               f"{len(messages[-2]['segments'])} segments, {len(_LONG)} characters"),
         Check("TD put the number on the opt-out list", [s["number"] for s in suppressed] == [_PERSON],
               f"{len(suppressed)} on the list, keyword {inbound[0]['keyword']}"),
-        Check("the next marketing message was refused", last["status"] == "blocked",
+        Check("marketing without consent was refused", (first["error"] or {}).get("code") == "no_consent",
+              f"{first['status']}: {(first['error'] or {}).get('code')}"),
+        Check("the next marketing message was refused", (last["error"] or {}).get("code") == "opted_out",
               f"{last['status']}: {(last['error'] or {}).get('code')}"),
-        Check("delivery log: a line for every end", logged["delivered"] >= len(sent) and logged["blocked"] == 1,
+        Check("delivery log: a line for every end", logged["delivered"] >= len(sent) and logged["blocked"] == 2,
               f"{sum(logged.values())} lines, {logged['delivered']} delivered, {logged['blocked']} blocked"),
     ]  # fmt: skip
 

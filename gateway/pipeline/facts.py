@@ -8,8 +8,11 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
+from gateway.model.consent import Standing
 from gateway.policy.rules.number_limits import NumberLimit, limits_of
 from gateway.policy.subject import NO_FACTS, Facts, Need, Subject
+from gateway.store.acquaintance import find_acquainted
+from gateway.store.consents import find_standings
 from gateway.store.numbers import find_counts, find_failures
 from gateway.store.ports import Tx
 from gateway.store.routes import find_carriers
@@ -73,6 +76,12 @@ async def load_facts(
         found = await find_opt_outs(tx, {subject.recipient for subject in asked})
         for recipient, scopes in found.items():
             known.note(recipient, partial(Facts._replace, opt_outs=scopes))
+    if asked := by_need.get(Need.CONSENTS):
+        for recipient, held in (await find_standings(tx, {subject.recipient for subject in asked})).items():
+            known.note(recipient, partial(_with_consents, held=held))
+    if asked := by_need.get(Need.ACQUAINTED):
+        for recipient in await find_acquainted(tx, {subject.recipient for subject in asked}):
+            known.note(recipient, lambda facts: facts._replace(is_acquainted=True))
     if asked := by_need.get(Need.TOUCHES):
         await _load_touches(tx, known, {subject.recipient for subject in asked}, claiming=claiming)
     if asked := by_need.get(Need.CARRIER):
@@ -87,6 +96,10 @@ async def load_facts(
         for recipient in recipients:
             known.note(recipient, partial(Facts._replace, number_counts=known.number_counts))
     return known
+
+
+def _with_consents(facts: Facts, held: tuple[Standing, ...]) -> Facts:
+    return facts._replace(consents=held)
 
 
 async def _load_touches(tx: Tx, known: Known, recipients: Collection[str], *, claiming: bool) -> None:

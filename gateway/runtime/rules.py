@@ -24,6 +24,7 @@ RULES = (
     "caps",
     "repeats",
     "routes",
+    "consent",
     *CONTENT,
 )
 """The tables of the config that `make_chain` reads."""
@@ -50,6 +51,7 @@ def _text_rules(settings: Settings) -> Iterator[TextRule]:
 
 def _person_rules(settings: Settings) -> Iterator[PersonRule]:
     yield make_opt_out(settings)
+    yield from settings.consent.rules(settings.numbers.region)
     if settings.repeats:
         yield make_repeats(settings.repeats)
     if settings.caps:

@@ -189,6 +189,10 @@ async def _is_up(daemon: Daemon, name: str) -> bool:
 async def test_who_says_td_is_told_once_and_gets_no_marketing_any_more(world: World, daemon: Daemon) -> None:
     handset = world.network.add_handset(PHONE)
     number = world.smscs[0].number_of("hongyan")
+    unasked = await _send(daemon, "sale?", category="marketing")
+    await daemon.wait_status([unasked], {"blocked"}, DEADLINE_S)
+    assert (await daemon.message(unasked))["error"]["code"] == "no_consent"
+    await daemon.give_consent(PHONE)
     first = await _send(daemon, "sale!", category="marketing")
     await daemon.wait_status([first], {"delivered"}, DEADLINE_S)
     accepted_before = await _send(
@@ -216,6 +220,11 @@ async def test_who_says_td_is_told_once_and_gets_no_marketing_any_more(world: Wo
 
     status, _ = await daemon.request("DELETE", f"/v1/suppressions/{PHONE}")
     assert status == 204
+    # What they said holds, though somebody took them off the list.
+    still = await _send(daemon, "welcome?", category="marketing")
+    await daemon.wait_status([still], {"blocked"}, DEADLINE_S)
+    assert (await daemon.message(still))["error"]["code"] == "consent_withdrawn"
+    await daemon.give_consent(PHONE)
     again = await _send(daemon, "welcome back", category="marketing")
     await daemon.wait_status([again], {"delivered"}, DEADLINE_S)
 

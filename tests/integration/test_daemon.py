@@ -293,6 +293,8 @@ async def test_a_first_start_without_config_runs_on_simulated_channels(tmp_path)
 
 async def _reply(folder: Path, http: aiohttp.ClientSession) -> None:
     """A simulated phone says STOP to what it got, as the greeting shows; beside the store nothing else is needed."""
+    async with http.post("/v1/consents", json={"number": "+8613900139777", "source": "form"}) as answer:
+        assert answer.status == 200
     body = {"to": "+8613900139777", "text": "sale", "category": "marketing"}
     async with http.post("/v1/messages", json=body) as answer:
         message_id = (await answer.json())["id"]

@@ -132,6 +132,12 @@ class Daemon:
     async def post(self, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
         return await self.request("POST", path, json=body, headers=headers)
 
+    async def give_consent(self, *numbers: str) -> None:
+        """Record that these numbers agreed to marketing."""
+        consents = [{"number": number, "source": "form"} for number in numbers]
+        status, done = await self.post("/v1/consents", {"consents": consents})
+        assert (status, done["rejected"]) == (200, []), done
+
     async def request(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         assert self._http is not None
         async with self._http.request(method, self.base + path, **options) as answer:

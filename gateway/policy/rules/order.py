@@ -7,7 +7,9 @@ from typing import Final
 
 from gateway.policy.chain import Chain, PersonRule, TextRule
 from gateway.policy.rules.class_lock import ClassLock
+from gateway.policy.rules.consent import Consent
 from gateway.policy.rules.content import ContactDetails, ExpiryDate, Links, SegmentLimit, TemplateRequired
+from gateway.policy.rules.first_message import FirstMessage
 from gateway.policy.rules.frequency import Frequency
 from gateway.policy.rules.hours import HoursRule
 from gateway.policy.rules.number_limits import NumberLimits
@@ -37,6 +39,8 @@ PERSON_RULES: Final[tuple[type[PersonRule], ...]] = (
     Sandbox,
     Numbers,
     DeadNumbers,
+    Consent,
+    FirstMessage,
     SignatureFiled,
     Repeats,
     Frequency,
