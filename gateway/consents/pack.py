@@ -80,26 +80,32 @@ class _File:
 
 
 class _Table:
-    """Rows with a number in front, as JSON or CSV, one line each; ``name`` says which by its end."""
+    """Rows with a number in front, as JSON or CSV, one line each.
+
+    Args:
+        columns: of CSV; none for JSON.
+    """
 
     def __init__(self, folder: Path, name: str, columns: Sequence[str] = ()) -> None:
         self.file, self.lines = _File(folder, name), _File(folder, name + LINES)
         self._columns = columns
         if columns:
-            self._write(_as_csv(["row", *columns]))
+            self._write([_as_csv(["row", *columns])])
 
-    def add(self, values: Mapping[str, Any]) -> None:
-        self.file.n_rows += 1
-        n = self.file.n_rows
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        first = self.file.n_rows + 1
+        self.file.n_rows += len(rows)
         if self._columns:
-            self._write(_as_csv([n, *(values[column] for column in self._columns)]))
+            columns = self._columns
+            self._write([_as_csv([n, *[row[c] for c in columns]]) for n, row in enumerate(rows, first)])
         else:
-            self._write(_encode({"row": n, **values}))
+            self._write([_encode({"row": n, **row}) for n, row in enumerate(rows, first)])
 
-    def _write(self, line: bytes) -> None:
-        self.file.write(line + b"\n")
-        self.lines.write(hash_line(line).encode() + b"\n")
-        self.lines.n_rows += 1
+    def _write(self, lines: Sequence[bytes]) -> None:
+        if lines:
+            self.file.write(b"\n".join(lines) + b"\n")
+            self.lines.write("\n".join(map(hash_line, lines)).encode() + b"\n")
+            self.lines.n_rows += len(lines)
 
 
 class Pack:
@@ -137,21 +143,17 @@ class Pack:
 
     def add_records(self, records: Sequence[Mapping[str, Any]], history: Sequence[Mapping[str, Any]]) -> None:
         """Add a page."""
-        for record in records:
-            self._as_csv.add(record)
-            self._records.add(record)
-        for event in history:
-            self._history.add(event)
+        self._as_csv.add(records)
+        self._records.add(records)
+        self._history.add(history)
 
     def add_wordings(self, wordings: Mapping[str, str]) -> None:
         """Add texts by their hashes."""
-        for known_by, text in sorted(wordings.items()):
-            self._wordings.add({"sha256": known_by, "text": text})
+        self._wordings.add([{"sha256": one, "text": text} for one, text in sorted(wordings.items())])
 
     def add_files(self, files: Sequence[Mapping[str, Any]]) -> None:
         """Add notes of imported files."""
-        for file in files:
-            self._files.add(file)
+        self._files.add(files)
 
     def seal(self, to: Path, key: ProofKey, made_at: datetime, what: Mapping[str, Any]) -> None:
         """Sign it and put it together.
@@ -181,9 +183,7 @@ class Pack:
 
 
 def _as_csv(values: Sequence[object]) -> bytes:
-    """One line: no value of ours needs a second."""
+    """One line, whatever the values hold."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(
-        [" ".join(value.splitlines()) if isinstance(value, str) else value for value in values]
-    )
-    return out.getvalue().encode("utf-8", "replace")
+    csv.writer(out, lineterminator="").writerow(values)
+    return " ".join(out.getvalue().splitlines()).encode("utf-8", "replace")

@@ -189,8 +189,10 @@ def _add_page(
 ) -> Counter[str]:
     """Write one page down; its sums."""
     by_key: dict[tuple[str, str, str], list[Consent]] = {}
+    told: dict[str, dict[str, Any]] = {}
     for event in history:
         by_key.setdefault(event.key, []).append(event)
+        told[event.id] = _event(event)
     sums: Counter[str] = Counter()
     records = []
     for subject in page:
@@ -201,8 +203,8 @@ def _add_page(
             covered = "not needed"
         sums["records"] += 1
         sums[covered.replace(" ", "_")] += 1
-        records.append(_record(subject, purpose, held, covered, reason))
-    pack.add_records(records, [_event(event) for event in history if event.number in new])
+        records.append(_record(subject, purpose, None if held is None else told[held.id], covered, reason))
+    pack.add_records(records, [told[event.id] for event in history if event.number in new])
     return sums
 
 
@@ -222,10 +224,13 @@ def _find_reason(held: Consent | None, at: datetime) -> str:
 
 
 def _record(
-    subject: _Subject, purpose: str, held: Consent | None, covered: str, reason: str
+    subject: _Subject, purpose: str, held: dict[str, Any] | None, covered: str, reason: str
 ) -> dict[str, object]:
     message = subject.message
     record: dict[str, object] = dict.fromkeys(COLUMNS, "")
+    if held is not None:
+        record |= held
+        record["evidence"] = _encode(held["evidence"]).decode()
     record |= {
         "number": subject.number,
         "brand": subject.brand,
@@ -239,10 +244,6 @@ def _record(
             "category": message.category.value,
             "message_at": subject.at.isoformat(),
         }
-    if held is not None:
-        event = _event(held)
-        del event["number"], event["brand"], event["purpose"]
-        record |= event | {"evidence": _encode(held.evidence).decode()}
     return record
 
 

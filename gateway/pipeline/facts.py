@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
 
-from gateway.model.consent import Standing
 from gateway.policy.rules.number_limits import NumberLimit, limits_of
 from gateway.policy.subject import NO_FACTS, Facts, Need, Subject
 from gateway.store.acquaintance import find_acquainted
@@ -76,12 +75,7 @@ async def load_facts(
         found = await find_opt_outs(tx, {subject.recipient for subject in asked})
         for recipient, scopes in found.items():
             known.note(recipient, partial(Facts._replace, opt_outs=scopes))
-    if asked := by_need.get(Need.CONSENTS):
-        for recipient, held in (await find_standings(tx, {subject.recipient for subject in asked})).items():
-            known.note(recipient, partial(_with_consents, held=held))
-    if asked := by_need.get(Need.ACQUAINTED):
-        for recipient in await find_acquainted(tx, {subject.recipient for subject in asked}):
-            known.note(recipient, lambda facts: facts._replace(is_acquainted=True))
+    await _load_consents(tx, known, by_need)
     if asked := by_need.get(Need.TOUCHES):
         await _load_touches(tx, known, {subject.recipient for subject in asked}, claiming=claiming)
     if asked := by_need.get(Need.CARRIER):
@@ -98,8 +92,13 @@ async def load_facts(
     return known
 
 
-def _with_consents(facts: Facts, held: tuple[Standing, ...]) -> Facts:
-    return facts._replace(consents=held)
+async def _load_consents(tx: Tx, known: Known, by_need: Mapping[Need, Sequence[Subject]]) -> None:
+    if asked := by_need.get(Need.CONSENTS):
+        for recipient, held in (await find_standings(tx, {one.recipient for one in asked})).items():
+            known.note(recipient, partial(Facts._replace, consents=held))
+    if asked := by_need.get(Need.ACQUAINTED):
+        for recipient in await find_acquainted(tx, {one.recipient for one in asked}):
+            known.note(recipient, partial(Facts._replace, is_acquainted=True))
 
 
 async def _load_touches(tx: Tx, known: Known, recipients: Collection[str], *, claiming: bool) -> None:

@@ -20,6 +20,7 @@ from tests.bench import ground_floor
 from tests.bench.attackers import ATTACKERS
 from tests.bench.attacks import attacks
 from tests.bench.audit import audit
+from tests.bench.consents import consents
 from tests.bench.esme import esme
 from tests.bench.figures import Figure, describe_machine, show
 from tests.bench.hours import hours
@@ -49,6 +50,7 @@ BENCHES: dict[str, Bench] = {
     "modem-memory": lambda folder, options: modem_memory(folder),
     "codec": lambda folder, options: _codec(),
     "smpp-codec": lambda folder, options: _smpp_codec(),
+    "consents": consents,
     "routing": lambda folder, options: routing(),
     "hours": lambda folder, options: hours(folder),
     "policy": lambda folder, options: policy(folder),
@@ -92,6 +94,7 @@ def main() -> None:
         help=f"of {', '.join(BENCHES)}; all without; or ground-floor",
     )
     parser.add_argument("--folder", type=Path, default=Path("var/bench"), help="on the disk to be measured")
+    parser.add_argument("--consents", type=int, default=1_000_000, help="in the store, for consents")
     parser.add_argument(
         "--messages", type=int, default=10_000, help="for smpp-single, smpp-batch, peer-kannel"
     )
