@@ -51,6 +51,28 @@ CONSENT_REQUESTS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 CONSENT_ANSWERS: Final[Mapping[str, Any]] = {
+    "get_subject": {
+        "number": "+8613800138000",
+        "made_at": "2026-11-30T09:21:52Z",
+        "messages": [],
+        "inbound": [],
+        "suppressions": [],
+        "consents": [_CONSENT],
+        "truncated": False,
+    },
+    "erase_data": {
+        "messages": 3,
+        "inbound": 1,
+        "events": 12,
+        "other": 2,
+        "kept": [
+            {
+                "what": "consents",
+                "count": 2,
+                "why": "it proves what was sent by it, and that it was taken back",
+            }
+        ],
+    },
     "record_consents": {
         "dry_run": False,
         "recorded": 1,

@@ -1,15 +1,16 @@
-"""The calls on consents: a part of the table of `gateway.api.routes`."""
+"""The calls on consents and on a person's data: a part of the table of `gateway.api.routes`."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Final
 
-from gateway.api.calls import consents
+from gateway.api.calls import consents, subjects
 from gateway.api.http.query import PageQuery
 from gateway.api.route import IDEMPOTENCY, Route
 from gateway.model.message import Scope
 from gateway.views import consents as shapes
+from gateway.views.subjects import ErasedOut, SubjectOut
 
 _read = partial(Route, method="GET", group="consents", scope=Scope.READ)
 _manage = partial(Route, group="consents", scope=Scope.MANAGE)
@@ -52,5 +53,21 @@ CONSENT_ROUTES: Final[tuple[Route, ...]] = (
         handler=consents.get_consent_history,
         query=PageQuery,
         answers={200: shapes.ConsentHistory},
+    ),
+    Route(
+        method="GET",
+        path="/v1/subjects/{number}",
+        handler=subjects.get_subject,
+        group="subjects",
+        scope=Scope.ADMIN,
+        answers={200: SubjectOut},
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/subjects/{number}",
+        handler=subjects.erase_data,
+        group="subjects",
+        scope=Scope.ADMIN,
+        answers={200: ErasedOut},
     ),
 )

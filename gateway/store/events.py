@@ -23,6 +23,8 @@ from gateway.model.lines import (
 )
 from gateway.store.ports import Row, Tx, placeholders
 
+ERASED = "subject.erased"
+"""The type of an event that was emptied because the person asked for it."""
 GROUP = 100
 """Events of one row at most: what is read to show a single one."""
 MOST_OF_SUBJECT = 500
@@ -162,6 +164,41 @@ async def find_unread(tx: Tx, subjects: Sequence[str], read_to: int) -> set[str]
         (*keys, read_to),
     )
     return {subject for row in rows for subject in keys[row[0]]}
+
+
+async def erase_events(tx: Tx, subjects: Sequence[str], read_to: int) -> tuple[int, int]:
+    """Empty what all who follow the timeline have read of some subjects: their numbers stay, and that is all.
+
+    Returns:
+        How many events were emptied, and how many stay because somebody has still to read them.
+    """
+    keys = [subject_key(subject) for subject in subjects]
+    wanted, n_emptied, n_unread = set(subjects), 0, 0
+    for start in range(0, len(keys), GROUP):
+        chunk = keys[start : start + GROUP]
+        rows = await tx.fetch(
+            "SELECT seq, n, form, lines FROM event_groups WHERE seq IN"
+            f" (SELECT seq FROM event_subjects WHERE subject IN ({placeholders(chunk)}))",
+            chunk,
+        )
+        for seq, _, form, lines in rows:
+            events = read_lines(unpack_lines(lines, form))
+            meant = [event for event in events if event.subject in wanted]
+            n_unread += sum(event.seq > read_to for event in meant)
+            gone = {event.seq for event in meant if event.seq <= read_to}
+            if not gone:
+                continue
+            n_emptied += len(gone)
+            kept = [_emptied(event) if event.seq in gone else event for event in events]
+            await tx.execute(
+                "UPDATE event_groups SET form = ?, lines = ? WHERE seq = ?",
+                (FORM, pack_lines(write_lines(kept, seq)), seq),
+            )
+    return n_emptied, n_unread
+
+
+def _emptied(event: Event) -> Event:
+    return Event(seq=event.seq, type=ERASED, at=event.at, subject="", data=b"{}")
 
 
 async def count_old_events(tx: Tx, before: datetime, read_to: int) -> tuple[datetime | None, int]:

@@ -141,6 +141,8 @@ GOOD_CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/alerts/alertmanager"): {"body": {"alerts": [{"status": "firing", "labels": {"a": "b"}}]}},
     ("POST", "/v1/alerts/grafana"): {"body": {"alerts": [{"status": "firing", "values": {"B": 1.5}}]}},
     ("POST", "/v1/consents"): {"body": {"number": "13800138000", "evidence": {"reference": "7"}}},
+    ("GET", "/v1/subjects/{number}"): {"path_parameters": {"number": "+8613800138007"}},
+    ("DELETE", "/v1/subjects/{number}"): {"path_parameters": {"number": "+8613800138007"}},
     ("GET", "/v1/consents"): {"query": {"number": "13800138000", "state": "given", "limit": 5}},
     ("GET", "/v1/consents/{number}"): {"path_parameters": {"number": "+8613800138000"}},
     ("GET", "/v1/consents/key"): {},

@@ -19,6 +19,7 @@ import pytest
 from gateway.cli.client import Api
 from gateway.cli.main import main
 from gateway.cli.output import Failure
+from gateway.model.message import Scope
 from tests.support.api import ApiRig, open_api
 
 pytestmark = pytest.mark.integration
@@ -40,10 +41,14 @@ async def api(tmp_path: Path) -> AsyncIterator[ApiRig]:
 
 
 async def cli(api: ApiRig, *words: str) -> Done:
+    return await run(api, "consent", *words)
+
+
+async def run(api: ApiRig, *words: str) -> Done:
     out, err = io.StringIO(), io.StringIO()
     env = {"HONGYAN_URL": str(api.client.make_url("/")), "HONGYAN_KEY": api.secret}
     with mock.patch.dict(os.environ, env), redirect_stdout(out), redirect_stderr(err):
-        code = await asyncio.to_thread(main, ["consent", *words])
+        code = await asyncio.to_thread(main, list(words))
     return Done(code, out.getvalue(), err.getvalue())
 
 
@@ -213,3 +218,19 @@ async def test_wrong_words_are_told(api, tmp_path):
     assert (await cli(api, "verify", str(tmp_path / "none.zip"))).code == 1
     assert (await cli(api, "verify", str(tmp_path / "none.zip"), "--public-key", "x")).code == 2
     assert (await cli(api, "add", "12")).code == 1
+
+
+async def test_a_person_gets_their_data_and_has_it_erased(api, tmp_path):
+    await cli(api, "add", ONE)
+    await api.send(ONE, "hello")
+    await api.call("PUT", f"/v1/suppressions/{ONE}")
+    out = tmp_path / "person.json"
+    done = await run(api, "subject", "export", ONE, "--out", str(out))
+    assert (done.code, "1 messages, 0 inbound, 1 suppressions, 2 consents" in done.err) == (0, True)
+    assert json.loads(out.read_text())["messages"][0]["text"] == "hello"
+    erased = await run(api, "subject", "erase", ONE, "--yes")
+    assert erased.code == 0
+    assert "kept: 1 open messages: they are on their way" in erased.out
+    assert "kept: 2 consents: " in erased.out
+    reader = await api.make_key(Scope.MANAGE, Scope.READ, name="reader")
+    assert (await api.call("GET", f"/v1/subjects/{ONE}", secret=reader))[0] == 403
