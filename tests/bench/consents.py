@@ -68,6 +68,7 @@ async def consents(folder: Path, options: argparse.Namespace) -> list[Figure]:
         started = time.perf_counter()
         await _fill(store, n_all)
         per_s = n_all / (time.perf_counter() - started)
+        size_mb = sum(file.stat().st_size for file in place.iterdir()) / 1e6
         numbers = [number_of(n) for n in random.Random(4711).sample(range(n_all), min(N_PROVED, n_all))]
         asked_us = await _time_standings(store, numbers)
         prover = Prover(store, SystemClock(), "CN")
@@ -86,6 +87,7 @@ async def consents(folder: Path, options: argparse.Namespace) -> list[Figure]:
     many = f"{len(numbers):,} of {n_all:,}"
     return [
         Figure(BENCH, f"recorded, {n_all:,} in calls of {_IN_CALL}", per_s, "consents/s"),
+        Figure(BENCH, "the store takes, on the disk", size_mb, "MB"),
         Figure(BENCH, "looked up for the rule, in batches of 500", asked_us, "us/number"),
         Figure(BENCH, f"proof of {many} numbers", proved_s, "s"),
         Figure(BENCH, "CPU of it", proved_cpu_s, "s"),
