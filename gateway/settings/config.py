@@ -305,8 +305,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             yield from signature_faults(self.signatures, brands, self.carriers.load().by_name)
         yield from opt_out_line_faults(self.opt_out_lines, brands)
         yield from number_rule_faults(self.number_limits, self.sandbox, self.numbers.region)
-        if not all(FIXED.values()):
-            yield from policy_faults(self.policy, FIXED)
+        yield from policy_faults(self.policy, FIXED)
         yield from word_faults(self.words)
         yield from hours_faults(self.hours, self.numbers.region)
         yield from cap_faults(self.caps, self.repeats)

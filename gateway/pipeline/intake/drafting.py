@@ -149,10 +149,8 @@ class Drafting:
         starts_at = request.schedule_at if request.schedule_at and request.schedule_at > now else None
         recipient = self._read_recipient(request.to, errors, national=wanted.national)
         brand = self._read_brand(request.brand, key, errors)
-        subject = subject_of(request, recipient, brand, key, starts_at or now, make_id())
-        subject = subject._replace(
-            expires_at=self._expires_at(request, min(starts_at or now, now + MAX_AHEAD))
-        )
+        expires_at = self._expires_at(request, min(starts_at or now, now + MAX_AHEAD))
+        subject = subject_of(request, recipient, brand, key, starts_at or now, make_id(), expires_at)
         judged = planner.judge(self.settings.chain, subject)
         if plan is not None:
             judged = keep_text(judged, request.text)
@@ -277,7 +275,13 @@ class Drafting:
 
 
 def subject_of(
-    request: CommonFields, recipient: str, brand: str, key: ApiKey | None, at: datetime, message_id: str = ""
+    request: CommonFields,
+    recipient: str,
+    brand: str,
+    key: ApiKey | None,
+    at: datetime,
+    message_id: str = "",
+    expires_at: datetime | None = None,
 ) -> Subject:
     """A request as rules see it.
 
@@ -294,6 +298,7 @@ def subject_of(
         request.template,
         request.sender,
         message_id,
+        expires_at,
     )
 
 
