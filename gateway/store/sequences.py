@@ -82,11 +82,12 @@ async def _leave(tx: Tx, sequence: str | None, recipient: str, message_id: str) 
         await tx.execute("DELETE FROM sequences WHERE sequence = ? AND recipient = ?", place)
         return
     # Ids may be out of order: what left may have been held itself, and another one that goes is still there.
+    # One further back that waits for a person does not go: it lets those before it pass.
     freed = await tx.fetch(
         "UPDATE messages SET hidden_until = NULL WHERE id = ? AND status = 'queued' AND hidden_until = ?"
         " AND NOT EXISTS (SELECT 1 FROM (SELECT message_id FROM sequence_messages WHERE sequence = ? AND recipient = ?"
         " ORDER BY message_id LIMIT ?) AS first JOIN messages AS m ON m.id = first.message_id"
-        " WHERE m.hidden_until IS DISTINCT FROM ?) RETURNING queue",
+        " WHERE m.hidden_until IS NULL OR m.hidden_until < ?) RETURNING queue",
         (rows[0][0], HELD_MS, *place, _OUT_OF_ORDER, HELD_MS),
     )
     for (queue,) in freed:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from drivers.base import FaultKind
 from gateway.errors import Conflict
 from gateway.model.actor import Actor, ActorKind
 from gateway.model.alarm import AlarmKind
@@ -16,10 +17,12 @@ from gateway.pipeline.operator.reviews import Verdict, decide_review
 from gateway.policy.decision import ALLOW, Later, Review
 from gateway.store.alarms import find_subjects
 from gateway.store.reviews import Alike, Decision
-from tests.support.fake_driver import ScriptedDriver
+from tests.support.fake_driver import ScriptedDriver, refused
 from tests.support.gateway import START, Rig, running
 from tests.support.optouts import opt_out
+from tests.support.people import OPERATOR
 from tests.support.policy import Says, Writes, put_rules, send_as_shop
+from tests.support.product import resend_message
 
 pytestmark = pytest.mark.integration
 
@@ -99,6 +102,48 @@ async def test_a_message_whose_time_ends_in_review_expires_and_says_so(tmp_path:
         expired = await rig.until_status(message, "expired")
         assert expired.error is not None
         assert "before a person decided" in expired.error.detail
+
+
+async def test_what_expired_undecided_waits_for_a_person_again_when_it_is_sent_again(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await put_rules(rig, texts=[Writes(lambda _s: LOOK)])
+        message = await send_as_shop(rig, valid_for=60)
+        await rig.advance(61)
+        await rig.until_status(message, "expired")
+        await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
+        await rig.settled()
+        assert driver.submitted == [], "sending again is no decision on the text"
+        assert await decide(rig, message) == 1
+        await rig.until_status(message, "sent")
+
+
+async def test_what_was_let_go_once_goes_at_once_when_it_is_sent_again(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    driver.script.append(refused(FaultKind.PERMANENT))
+    async with running(tmp_path / "s.db", driver) as rig:
+        await put_rules(rig, texts=[Writes(lambda _s: LOOK)])
+        message = await send_as_shop(rig)
+        await decide(rig, message)
+        await rig.until_status(message, "failed")
+        await resend_message(rig.store, rig.clock, message.id, by=OPERATOR)
+        await rig.until_status(message, "sent")
+
+
+async def test_one_of_a_sequence_in_review_does_not_stop_those_before_it(tmp_path: Path):
+    driver = ScriptedDriver("a", capacity=4)
+    async with running(tmp_path / "s.db", driver) as rig:
+        await put_rules(rig, texts=[Writes(lambda s: LOOK if s.text == "c" else ALLOW)])
+        driver.hold()
+        _, second, third, _ = [await send_as_shop(rig, text=text, sequence="order") for text in "abcd"]
+        await driver.until_submitted(1)
+        driver.release()
+        await rig.until_status(second, "sent")
+        await rig.settled()
+        assert [segment.payload for segment in driver.submitted] == [b"a", b"b"]
+        await decide(rig, third)
+        await driver.until_submitted(4)
+        assert [segment.payload for segment in driver.submitted] == [b"a", b"b", b"c", b"d"]
 
 
 async def test_messages_that_wait_long_are_an_alarm_until_none_does(tmp_path: Path):

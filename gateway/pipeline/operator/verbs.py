@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from gateway.clock import Clock, truncate_ms
+import msgspec
+
+from gateway.clock import Clock, parse_ms, truncate_ms
 from gateway.errors import Conflict, NotFound
 from gateway.model.actor import Actor
 from gateway.model.events import make_event, message_event
 from gateway.model.lifecycle import CANCELABLE, RESENDABLE, Cause, PartCause, moved, part_moved
 from gateway.model.message import Category, Message, SegmentStatus
+from gateway.policy.decision import Finding, Outcome
 from gateway.routing.channel import Pause
 from gateway.routing.rules import channel_queue
 from gateway.store.audit import record_audit
 from gateway.store.changes import Change, save_change
+from gateway.store.holds import Hold, drop_holds, hold_of, save_holds
 from gateway.store.messages import Whole, find_to_change
 from gateway.store.ports import Store, Tx
 from gateway.store.queue import save_paused
+from gateway.store.reviews import find_approved
+
+_decode_findings = msgspec.json.Decoder(list[Finding]).decode
 
 
 async def cancel_message(store: Store, clock: Clock, message_id: str, *, by: Actor) -> Message:
@@ -54,7 +61,8 @@ async def send_again(
     """Send a message again, by an operator's decision: segments that did not arrive, or that nobody knows of.
 
     It is a part of another operation. This is the one way out of a final state, and the one way in which an uncertain
-    segment goes out twice.
+    segment goes out twice. A text on which a person was to decide, and did not before its time was over, waits for that
+    again.
 
     Args:
         by: who decided so.
@@ -89,10 +97,23 @@ async def send_again(
         updated_at=now,
         expires_at=now + time,
     )
-    await save_change(tx, Change(message, queued, again))
+    hold = await _undecided(tx, message, now)
+    hidden_until = None if hold is None else parse_ms(hold.hidden_until_ms)
+    await save_change(tx, Change(message, queued, again, hidden_until))
     tx.record(message_event(queued, now, by=by))
+    if hold is not None:
+        await drop_holds(tx, [message_id])
+        await save_holds(tx, [hold])
     await record_audit(tx, by, "message.resent", message_id, {"was": message.status.value}, at=now)
     return queued
+
+
+async def _undecided(tx: Tx, message: Message, now: datetime) -> Hold | None:
+    """Why a person must still look at a message: rules of texts are asked once, when it comes in."""
+    if not message.policy or await find_approved(tx, [message.id]):
+        return None
+    reviews = [one for one in _decode_findings(message.policy) if one.outcome is Outcome.REVIEW]
+    return hold_of(message.id, reviews, now, (message.text, message.brand, message.category))
 
 
 async def pause_channel(tx: Tx, clock: Clock, name: str, pause: Pause, *, by: Actor) -> None:
