@@ -137,12 +137,15 @@ class _Tally:
 
     def show(self, *, dry_run: bool, as_json: bool) -> None:
         """Print the sums."""
-        words = ("new", "changed", "older", "unchanged", "bad")
+        words = ("new", "changed", "older", "unchanged", "said_no", "bad")
         counts = {word: self._counts[word] for word in words}
         if as_json:
             print_json({"dry_run": dry_run, **counts})
         else:
-            print(", ".join(f"{n} {word}" for word, n in counts.items()) + self._note(dry_run=dry_run))
+            print(
+                ", ".join(f"{n} {word.replace('_', ' ')}" for word, n in counts.items())
+                + self._note(dry_run=dry_run)
+            )
         for line in self._lines():
             say(line)
 

@@ -18,17 +18,17 @@ from gateway.model.actor import Actor
 from gateway.model.audit import Details
 from gateway.model.consent import (
     MARKETING,
+    NO,
     Consent,
     ConsentFile,
     ConsentState,
     Evidence,
-    Verdict,
     hash_wording,
 )
 from gateway.model.msisdn import Reading, read_number
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.drafts import Draft, save_drafts
-from gateway.pipeline.operator.consents import NO, numbers_of
+from gateway.pipeline.operator.consents import numbers_of
 from gateway.store.audit import record_audit
 from gateway.store.consents import Brought, Recorded, load_holding, record_consents, save_file
 from gateway.store.ports import Store, Tx
@@ -289,4 +289,4 @@ def _of(consent: Consent, number: str, reading: Reading) -> Consent:
 
 
 def _is_recorded(result: Recorded) -> bool:
-    return result.verdict is not Verdict.UNCHANGED
+    return result.verdict.is_recorded

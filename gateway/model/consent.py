@@ -31,6 +31,10 @@ class ConsentState(StrEnum):
     """Was asked, and has not answered."""
 
 
+NO: Final = frozenset({ConsentState.REFUSED, ConsentState.WITHDRAWN})
+"""What is said in doubt of all that may be meant, and what nothing without a time undoes."""
+
+
 class Standing(NamedTuple):
     """What holds of a number for one brand and purpose, as far as a rule asks."""
 
@@ -119,6 +123,13 @@ class Verdict(StrEnum):
     """It is in the history, and something later holds."""
     UNCHANGED = "unchanged"
     """It is on record already."""
+    SAID_NO = "said_no"
+    """It is not recorded: the person said no, and a line of a file without a time does not show that they agreed later."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """It is in the history by being brought."""
+        return self not in {Verdict.UNCHANGED, Verdict.SAID_NO}
 
 
 class ConsentFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -11,6 +11,7 @@ import msgspec
 from gateway.clock import format_ms, parse_instant, parse_ms
 from gateway.ids import make_id
 from gateway.model.consent import (
+    NO,
     Consent,
     ConsentFile,
     ConsentState,
@@ -68,14 +69,15 @@ async def record_consents(
 ) -> list[Recorded]:
     """Add events to the history, and let what holds follow from them.
 
-    A line of a file is recorded once, however often its file is brought. What is on record already, word for word, is
+    A line of a file is recorded once, however often its file is brought. One without a time takes no no back: nobody can
+    tell which of the two was said later. What is on record already, word for word, is
     not repeated, nor is a question to somebody who has agreed.
 
     Args:
         wordings: the texts that the consents name by their hash, as far as they may be new.
         dry_run: say what would become of them, and record nothing.
     """
-    lines = await _find_lines(tx, [one.consent for one in brought])
+    lines = await _find_lines(tx, [one.consent for one in brought], lock=not dry_run)
     holding = await _load_holding(tx, {one.consent.key for one in brought}, lock=not dry_run)
     results, events, changed = [], [], {}
     for one in brought:
@@ -84,8 +86,10 @@ async def record_consents(
         before = holding.get(consent.key)
         result = Recorded(Verdict.UNCHANGED, known) if known else _judge(one, before)
         results.append(result)
-        if result.verdict is Verdict.UNCHANGED:
+        if not result.verdict.is_recorded:
             continue
+        if consent.file is not None:
+            lines[_line(consent)] = result.consent
         events.append(result.consent)
         if result.verdict is not Verdict.OLDER:
             holding[consent.key] = changed[consent.key] = result.consent
@@ -107,6 +111,8 @@ def _judge(brought: Brought, before: Consent | None) -> Recorded:
         _is_good(before, consent.at) or _is_asked(before, consent.at)
     ):
         return Recorded(Verdict.UNCHANGED, before)
+    if consent.file is not None and not brought.dated and before.state in NO and consent.state not in NO:
+        return Recorded(Verdict.SAID_NO, before)
     if not brought.dated and consent.at <= before.at:
         # What is said now comes after all that was said, whatever the clocks of those who wrote it down.
         consent = msgspec.structs.replace(consent, at=before.at + _MILLISECOND)
@@ -264,9 +270,11 @@ def _line(consent: Consent) -> Line:
     return consent.file, consent.row, consent.number
 
 
-async def _find_lines(tx: Tx, consents: Sequence[Consent]) -> Mapping[Line, Consent]:
+async def _find_lines(tx: Tx, consents: Sequence[Consent], *, lock: bool) -> dict[Line, Consent]:
     found: dict[Line, Consent] = {}
-    for file in {consent.file for consent in consents if consent.file is not None}:
+    for file in sorted({consent.file for consent in consents if consent.file is not None}):
+        if lock and tx.for_update:  # who imports the same file elsewhere waits, and finds these lines then
+            await tx.fetch(f"SELECT 1 FROM consent_files WHERE sha256 = ?{tx.for_update}", (file,))
         lines = [consent.row for consent in consents if consent.file == file and consent.row is not None]
         for start in range(0, len(lines), AT_ONCE):
             chunk = lines[start : start + AT_ONCE]

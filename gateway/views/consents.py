@@ -112,7 +112,8 @@ class ConsentResultOut(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         index: its place in the request, from 0.
-        verdict: `new`, `changed`, `older` (in the history, and something later holds), `unchanged` (on record already).
+        verdict: `new`, `changed`, `older` (in the history, and something later holds), `unchanged` (on record already),
+            `said_no` (not recorded: the person said no, and a line without a time does not show that this came later).
         state: as it was recorded.
         number: that it was recorded for.
     """

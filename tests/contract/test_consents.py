@@ -19,8 +19,10 @@ from gateway.store.consents import (
     load_history,
     load_holding,
     load_wordings,
+    record_consents,
     save_file,
 )
+from gateway.store.ports import Tx
 from tests.support.consents import AT, MAY, brought, record
 from tests.support.stores import Database, OpenStore
 
@@ -68,6 +70,44 @@ async def test_what_is_said_now_holds_though_a_clock_was_ahead(store):
     (result,) = await record(store, brought(ONE, "withdrawn", 0, dated=False))
     assert result.verdict == "changed"
     assert await states(store, ONE) == ["withdrawn"]
+
+
+@pytest.mark.parametrize("no", ["withdrawn", "refused"])
+async def test_a_line_of_a_list_without_a_time_takes_no_no_back(store, no):
+    await record(store, brought(ONE, no, 5))
+    (kept,) = await record(store, brought(ONE, "given", 9, dated=False, file="ab" * 32, row=2))
+    assert (kept.verdict, kept.consent.state) == ("said_no", no)
+    assert await states(store, ONE) == [no]
+    assert len(await history(store, ONE)) == 1
+    (dated,) = await record(store, brought(ONE, "given", 9, file="ab" * 32, row=2))
+    assert dated.verdict == "changed"
+    (again,) = await record(store, brought(ONE, "withdrawn", 9, dated=False, file="ab" * 32, row=3))
+    assert again.verdict == "changed"
+
+
+async def test_a_line_that_is_brought_twice_at_once_is_recorded_once(store):
+    line = brought(ONE, file="ab" * 32, row=2)
+    results = await record(store, line, line)
+    assert [result.verdict for result in results] == ["new", "unchanged"]
+    assert len(await history(store, ONE)) == 1
+
+
+async def test_two_gateways_import_the_same_file(database: Database):
+    stores = await database.open(), await database.open()
+    note = ConsentFile(sha256="ab" * 32, name="may.csv", statement="true", created_at=AT, by="key:a")
+    lines = [brought(f"+86138{n:08d}", dated=False, file=note.sha256, row=n + 2) for n in range(60)]
+
+    async def bring(store: OpenStore, start: int) -> int:
+        async def piece(tx: Tx) -> int:
+            await save_file(tx, note)
+            results = await record_consents(tx, lines[start : start + 20])
+            return sum(result.verdict.is_recorded for result in results)
+
+        return await store.write(piece)
+
+    n_recorded = await asyncio.gather(*(bring(store, start) for start in (0, 20, 40) for store in stores))
+    assert sum(n_recorded) == 60
+    assert len(await history(stores[0], *(line.consent.number for line in lines))) == 60
 
 
 async def test_nothing_is_recorded_twice(store):

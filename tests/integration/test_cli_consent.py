@@ -83,10 +83,13 @@ async def test_a_file_of_a_chinese_spreadsheet_is_imported_row_by_row(api, tmp_p
     file.write_bytes(CHINESE.replace("\n", "\r\n").encode(encoding))
     words = ("import", str(file), "--statement", STATEMENT, "--bad", str(bad))
     dry = await cli(api, *words, "--dry-run")
-    assert (dry.code, dry.out) == (0, "1 new, 0 changed, 0 older, 0 unchanged, 2 bad; nothing was recorded\n")
+    assert (dry.code, dry.out) == (
+        0,
+        "1 new, 0 changed, 0 older, 0 unchanged, 0 said no, 2 bad; nothing was recorded\n",
+    )
     assert await states(api) == {}
     done = await cli(api, *words)
-    assert (done.code, done.out) == (0, "1 new, 0 changed, 0 older, 0 unchanged, 2 bad\n")
+    assert (done.code, done.out) == (0, "1 new, 0 changed, 0 older, 0 unchanged, 0 said no, 2 bad\n")
     assert "columns that are not read: 城市" in done.err
     assert "line 3: " in done.err
     assert await states(api) == {ONE: "given"}
@@ -94,7 +97,7 @@ async def test_a_file_of_a_chinese_spreadsheet_is_imported_row_by_row(api, tmp_p
     assert [row[-2] for row in rows[1:]] == ["3", "4"]
     assert rows[1][0] == "12"
     again = await cli(api, *words)
-    assert again.out.startswith("0 new, 0 changed, 0 older, 1 unchanged, 2 bad")
+    assert again.out.startswith("0 new, 0 changed, 0 older, 1 unchanged, 0 said no, 2 bad")
     _, history = await api.call("GET", f"/v1/consents/{ONE}")
     assert (history["items"][0]["wording"], history["items"][0]["line"]) == ("每周优惠", 2)
 
@@ -109,6 +112,7 @@ async def test_a_file_without_a_head_and_one_without_numbers(api, tmp_path):
         "changed": 0,
         "older": 0,
         "unchanged": 0,
+        "said_no": 0,
         "bad": 0,
     }
     other.write_text("name;city\nAnn;Oslo\n")
@@ -148,7 +152,7 @@ async def test_a_large_file_goes_on_after_it_broke_off(api, tmp_path):
         broken = await cli(api, "import", str(file), "--statement", STATEMENT)
     assert (broken.code, "1000 rows were done" in broken.err) == (1, True)
     done = await cli(api, "import", str(file), "--statement", STATEMENT)
-    assert done.out == "1500 new, 0 changed, 0 older, 1000 unchanged, 0 bad\n"
+    assert done.out == "1500 new, 0 changed, 0 older, 1000 unchanged, 0 said no, 0 bad\n"
 
 
 def rewrite(pack: Path, to: Path, change: Callable[[dict[str, bytes]], None]) -> Path:

@@ -14,11 +14,11 @@ import msgspec
 from gateway.model.actor import Actor
 from gateway.model.consent import (
     MARKETING,
+    NO,
     NO_EVIDENCE,
     Consent,
     ConsentState,
     Evidence,
-    Verdict,
     hash_wording,
 )
 from gateway.model.message import DEFAULT_BRAND
@@ -26,8 +26,6 @@ from gateway.model.msisdn import Reading
 from gateway.store.consents import Brought, Recorded, load_holding, record_consents
 from gateway.store.ports import Tx
 
-NO = frozenset({ConsentState.REFUSED, ConsentState.WITHDRAWN})
-"""What is said in doubt of all that may be meant."""
 _OPEN = frozenset({ConsentState.PENDING, *NO})
 """What an opt-in word changes."""
 
@@ -216,4 +214,4 @@ def _name(by: Actor | None) -> str | None:
 
 
 def _n_recorded(results: Iterable[Recorded]) -> int:
-    return sum(one.verdict is not Verdict.UNCHANGED for one in results)
+    return sum(one.verdict.is_recorded for one in results)
