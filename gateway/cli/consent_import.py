@@ -76,8 +76,6 @@ def import_file(
                 raise Failure(
                     f"{failure}\n{tally.n} rows were done; import the file again to go on"
                 ) from None
-            except UnicodeDecodeError as error:
-                raise Failure(f"{file} is neither UTF-8 nor GBK ({error.reason})") from None
     tally.show(dry_run=dry_run, as_json=as_json)
 
 

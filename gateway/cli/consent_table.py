@@ -98,7 +98,7 @@ class Table(NamedTuple):
             common: what holds for rows that say nothing else.
         """
         with self.path.open(encoding=self.encoding, newline="") as file:
-            reader = csv.reader(file, delimiter=self.delimiter)
+            reader = csv.reader(file, delimiter=self.delimiter, strict=True)
             begin = 1
             while True:
                 try:
@@ -106,7 +106,7 @@ class Table(NamedTuple):
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    yield Row(begin, (), None, str(error))
+                    yield Row(begin, (), None, _name_fault(error, begin, reader.line_num))
                     begin = reader.line_num + 1
                     continue
                 line, begin = begin, reader.line_num + 1
@@ -124,8 +124,12 @@ def open_table(path: Path) -> Table:
     csv.field_size_limit(_MOST_CELL_CHARS)
     try:
         digest, encoding = _look(path)
+        if encoding != "utf-8-sig":
+            _read_through(path, encoding)
         with path.open(encoding=encoding, newline="") as file:
             first = file.readline(_MOST_CELL_CHARS)
+    except UnicodeDecodeError as error:
+        raise _wrong_encoding(path, error) from None
     except OSError as error:
         raise Failure(f"cannot read {path}: {error.strerror}") from None
     delimiter = max(",;\t", key=first.count)
@@ -139,6 +143,25 @@ def open_table(path: Path) -> Table:
             path, digest, encoding, delimiter, named, ["number", *[None] * (len(head) - 1)], has_head=False
         )
     raise Failure(f'{path} has no column of numbers; call it "number", "phone" or 手机号 in the first line')
+
+
+def _read_through(path: Path, encoding: str) -> None:
+    """Find out before the first row is sent whether the last one is text, too."""
+    with path.open(encoding=encoding, newline="") as file:
+        while file.read(_PIECE):
+            pass
+
+
+def _wrong_encoding(path: Path, error: UnicodeDecodeError) -> Failure:
+    """Without the octets, which are people's numbers."""
+    return Failure(f"{path} is neither UTF-8, UTF-16 nor GBK ({error.reason}); save it as UTF-8")
+
+
+def _name_fault(error: csv.Error, first: int, last: int) -> str:
+    """Why rows can't be told from one another, and which lines are lost by it: a quote that is not closed takes all."""
+    if last <= first:
+        return f"this is no row of a CSV file: {error}"
+    return f"lines {first} to {last} are not read, a quote is not closed or stands in a cell: {error}"
 
 
 def _look(path: Path) -> tuple[str, str]:

@@ -124,7 +124,7 @@ class Verdict(StrEnum):
     UNCHANGED = "unchanged"
     """It is on record already."""
     SAID_NO = "said_no"
-    """It is not recorded: the person said no, and a line of a file without a time does not show that they agreed later."""
+    """Not recorded: the person said no, and a line of a file without a time does not show that they agreed later."""
 
     @property
     def is_recorded(self) -> bool:

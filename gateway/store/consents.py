@@ -69,15 +69,15 @@ async def record_consents(
 ) -> list[Recorded]:
     """Add events to the history, and let what holds follow from them.
 
-    A line of a file is recorded once, however often its file is brought. One without a time takes no no back: nobody can
-    tell which of the two was said later. What is on record already, word for word, is
-    not repeated, nor is a question to somebody who has agreed.
+    A line of a file is recorded once, however often its file is brought. One without a time takes no no back: nobody
+    can tell which of the two was said later. What is on record already, word for word, is not repeated, nor is a
+    question to somebody who has agreed.
 
     Args:
         wordings: the texts that the consents name by their hash, as far as they may be new.
         dry_run: say what would become of them, and record nothing.
     """
-    lines = await _find_lines(tx, [one.consent for one in brought], lock=not dry_run)
+    lines = await _find_lines(tx, [one.consent for one in brought])
     holding = await _load_holding(tx, {one.consent.key for one in brought}, lock=not dry_run)
     results, events, changed = [], [], {}
     for one in brought:
@@ -270,11 +270,9 @@ def _line(consent: Consent) -> Line:
     return consent.file, consent.row, consent.number
 
 
-async def _find_lines(tx: Tx, consents: Sequence[Consent], *, lock: bool) -> dict[Line, Consent]:
+async def _find_lines(tx: Tx, consents: Sequence[Consent]) -> dict[Line, Consent]:
     found: dict[Line, Consent] = {}
-    for file in sorted({consent.file for consent in consents if consent.file is not None}):
-        if lock and tx.for_update:  # who imports the same file elsewhere waits, and finds these lines then
-            await tx.fetch(f"SELECT 1 FROM consent_files WHERE sha256 = ?{tx.for_update}", (file,))
+    for file in {consent.file for consent in consents if consent.file is not None}:
         lines = [consent.row for consent in consents if consent.file == file and consent.row is not None]
         for start in range(0, len(lines), AT_ONCE):
             chunk = lines[start : start + AT_ONCE]

@@ -96,6 +96,7 @@ async def test_two_gateways_import_the_same_file(database: Database):
     stores = await database.open(), await database.open()
     note = ConsentFile(sha256="ab" * 32, name="may.csv", statement="true", created_at=AT, by="key:a")
     lines = [brought(f"+86138{n:08d}", dated=False, file=note.sha256, row=n + 2) for n in range(60)]
+    await stores[0].write(lambda tx: save_file(tx, note))
 
     async def bring(store: OpenStore, start: int) -> int:
         async def piece(tx: Tx) -> int:

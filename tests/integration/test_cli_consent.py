@@ -120,6 +120,34 @@ async def test_a_file_without_a_head_and_one_without_numbers(api, tmp_path):
     assert (wrong.code, "has no column of numbers" in wrong.err) == (1, True)
 
 
+async def test_a_quote_that_is_not_closed_swallows_no_row_unseen(api, tmp_path):
+    file = tmp_path / "open.csv"
+    head = f'number,state,note\n{ONE},given,"he said "yes""\n'
+    file.write_text(f'{head}{TWO},given,"abc\n{ONE},withdrawn,x\n+8613900139001,withdrawn,x\n')
+    done = await cli(api, "import", str(file), "--statement", STATEMENT)
+    assert done.out == "0 new, 0 changed, 0 older, 0 unchanged, 0 said no, 2 bad\n"
+    assert "line 2: this is no row of a CSV file" in done.err
+    assert "line 3: lines 3 to 5 are not read, a quote is not closed" in done.err
+    assert await states(api) == {}
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"number,note\n" + b"+8613800138000,ok\n" * 9_000 + b"+8613800138000,\xff\xff\xff\n",
+        b"number,\xff\xff\n1\n",
+        b"\xff\xfe" + "number\n1\n".encode("utf-16-le") + b"a",
+    ],
+)
+async def test_a_file_that_is_no_text_is_refused_before_its_first_row(api, tmp_path, octets):
+    file = tmp_path / "spoilt.csv"
+    file.write_bytes(octets)
+    done = await cli(api, "import", str(file), "--statement", STATEMENT)
+    assert (done.code, done.err.count("\n"), "save it as UTF-8" in done.err) == (1, 1, True)
+    assert "138000" not in done.err
+    assert await states(api) == {}
+
+
 async def test_what_was_exported_can_be_imported(api, tmp_path):
     await cli(api, "add", ONE, "--wording", "Offers,\nonce a week", "--form", "https://shop.example")
     await cli(api, "add", TWO, "--state", "refused", "--brand", "shop")
