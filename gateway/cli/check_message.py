@@ -75,8 +75,13 @@ def describe(checked: dict[str, Any]) -> Iterator[str]:
     if checked["text"] is not None:
         yield f"text     {checked['text']}"
     for said in checked["rules"]:
-        yield f"{_WORDS[said['outcome']]:<9}{said['rule']}{_why(said)}"
+        yield describe_rule(said)
     yield f"=> {_WORDS[checked['outcome']]}{_why(checked)}"
+
+
+def describe_rule(said: dict[str, Any]) -> str:
+    """What one rule says, in one line."""
+    return f"{_WORDS[said['outcome']]:<9}{said['rule']}{_why(said)}"
 
 
 def _why(said: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ ALIASES: Final[Mapping[str, str]] = {
         "purpose": "purpose 用途",
         "source": "source channel 来源 渠道",
         "at": "at time date said_at consented_at 时间 日期 同意时间",
-        "wording": "wording text 文字 条款 内容",
+        "wording": "wording text 文字 条款 内容 同意内容 告知内容",
         "reference": "reference order id 编号 订单号",
         "form": "form url page 页面 表单",
         "document": "document file 文件",

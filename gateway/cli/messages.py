@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.cli.check_message import describe_rule
 from gateway.cli.client import Api, need_channel, path_of
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, read_past
 from gateway.cli.output import align, describe_error, local_time, paint, print_json, print_table
@@ -81,6 +82,8 @@ def show(message_id: MessageId, url: Url = DEFAULT_URL, key: Key = "", as_json: 
         "text",
         "data",
         "category",
+        "brand",
+        "template",
         "sender",
         "channel",
         "sequence",
@@ -98,6 +101,10 @@ def show(message_id: MessageId, url: Url = DEFAULT_URL, key: Key = "", as_json: 
     print("segments:")
     for line in align([_segment_cells(segment) for segment in message["segments"]]):
         print(f"  {line}")
+    if message["policy"]:
+        print("rules:")
+        for said in message["policy"]:
+            print(f"  {describe_rule(said)}")
     if message.get("waiting_for"):
         print("waiting for:")
         for line in align([_reason_cells(reason) for reason in message["waiting_for"]]):

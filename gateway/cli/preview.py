@@ -67,6 +67,9 @@ def preview(
     """
     if category not in _CATEGORIES:
         raise typer.BadParameter(f"write {', '.join(_CATEGORIES)}", param_hint="--category")
+    if config is None and (brand or sent_by or category != Category.TRANSACTIONAL):
+        said = "what is added to a text stands in the config; name it with --config"
+        raise typer.BadParameter(said, param_hint="--brand, --as, --category")
     if encoding not in {"auto", *_ENCODINGS}:
         raise typer.BadParameter("write auto, gsm7 or ucs2", param_hint="--encoding")
     # Octets of the command line that are no UTF-8 come as lone surrogates, which no terminal can show.

@@ -31,6 +31,8 @@ def send(
     category: Annotated[
         str | None, typer.Option(help="What kind of message: transactional, otp, marketing or emergency.")
     ] = None,
+    brand: Annotated[str | None, typer.Option(help="In whose name it goes.")] = None,
+    template: Annotated[str | None, typer.Option(help="Name of the template that it was made from.")] = None,
     sender: Annotated[str | None, typer.Option(help="Channel group to send from.")] = None,
     channel: Annotated[str | None, typer.Option(help="The one channel to send from.")] = None,
     priority: Annotated[
@@ -88,6 +90,8 @@ def send(
         "to": to,
         "text": None if text is None else read_text(text),
         "category": category,
+        "brand": brand,
+        "template": template,
         "sender": sender,
         "channel": channel,
         "priority": priority,

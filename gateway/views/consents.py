@@ -21,13 +21,16 @@ MOST_PROVED = 200_000
 Instant = Annotated[datetime, Meta(tz=True)]
 _NAME = f"^[A-Za-z0-9._-]{{1,64}}{END}"
 _SHA256 = f"^[0-9a-f]{{64}}{END}"
+_SOURCE = f"^[\\w.-]{{1,64}}{END}"
 _Name = Annotated[str, Meta(pattern=_NAME)]
+_Source = Annotated[str, Meta(pattern=_SOURCE)]
 _Note = Annotated[str, Meta(max_length=500)]
 _Number = Annotated[str, Meta(max_length=64)]
 _Line = Annotated[int, Meta(ge=1, le=100_000_000)]
 _Wording = Annotated[str, Meta(min_length=1, max_length=4_000)]
 PATTERN_WORDS = {
     _NAME: "write up to 64 letters, digits, dots, dashes and underscores",
+    _SOURCE: "write up to 64 letters of any script, digits, dots, dashes and underscores",
     _SHA256: "write the SHA-256 of the file, 64 hex digits in lower case",
 }
 """What each pattern asks for, to people."""
@@ -72,7 +75,7 @@ class ConsentRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     state: ConsentState = ConsentState.GIVEN
     brand: _Name = DEFAULT_BRAND
     purpose: _Name | None = None
-    source: _Name | None = None
+    source: _Source | None = None
     at: Instant | None = None
     wording: _Wording | None = None
     evidence: EvidenceRequest = EvidenceRequest()

@@ -120,8 +120,10 @@ async def test_the_same_idempotency_key_sends_once(cli: Cli) -> None:
 
 
 async def test_a_message_of_a_sequence_shows_it_and_who_sent_it(cli: Cli) -> None:
-    sent = json.loads((await cli("send", "13900139000", "x", "--sequence", "order-7", "--json")).out)
+    words = ("--sequence", "order-7", "--template", "order-sent", "--brand", "default")
+    sent = json.loads((await cli("send", "13900139000", "x", *words, "--json")).out)
     shown = (await cli("show", sent["id"])).out
+    assert "  brand: default\n  template: order-sent\n" in shown
     assert "  sequence: order-7\n" in shown
     assert "by key:" in shown.partition("timeline:")[2]
 
@@ -250,6 +252,8 @@ async def test_the_suppression_list(cli: Cli) -> None:
     assert (entry["number"], entry["reason"]) == ("+8613900139000", "by phone")
     blocked = await cli("send", "13900139000", "sale!", "--category", "marketing", "--wait")
     assert (blocked.code, "blocked" in blocked.out) == (1, True)
+    shown = (await cli("show", blocked.out.split()[0])).out
+    assert "rules:\n  refuses  opt_out: opted_out: " in shown
     assert (await cli("suppress", "remove", "+8613900139000")).code == 0
     gone = await cli("suppress", "remove", "13900139000")
     assert (gone.code, "not on the list" in gone.err) == (1, True)

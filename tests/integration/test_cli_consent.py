@@ -72,7 +72,7 @@ async def test_one_is_added_shown_and_withdrawn(api):
 
 
 CHINESE = (
-    "手机号,同意时间,来源,条款,城市\n13800138000,2026年5月1日,paper,每周优惠,北京\n"
+    "手机号,同意时间,来源,同意内容,城市\n13800138000,2026年5月1日,线下门店,每周优惠,北京\n"
     f"12,2026-05-01,,,\n{TWO},gestern,,,\n"
 )
 
@@ -99,7 +99,8 @@ async def test_a_file_of_a_chinese_spreadsheet_is_imported_row_by_row(api, tmp_p
     again = await cli(api, *words)
     assert again.out.startswith("0 new, 0 changed, 0 older, 1 unchanged, 0 said no, 2 bad")
     _, history = await api.call("GET", f"/v1/consents/{ONE}")
-    assert (history["items"][0]["wording"], history["items"][0]["line"]) == ("每周优惠", 2)
+    first = history["items"][0]
+    assert (first["source"], first["wording"], first["line"]) == ("线下门店", "每周优惠", 2)
 
 
 async def test_a_file_without_a_head_and_one_without_numbers(api, tmp_path):

@@ -37,6 +37,13 @@ def test_smart_shows_what_it_replaced(capsys: pytest.CaptureFixture[str]) -> Non
     assert "replaced: '“' by '\"', '”' by '\"'" in out
 
 
+def test_a_brand_without_a_config_is_a_question_that_nobody_can_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["preview", "hello", "--brand", "acme"]) == 2
+    assert "--config" in capsys.readouterr().err
+
+
 def test_it_shows_where_a_text_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
     lines = run(capsys, "鸿" * 67 + "雁" * 4).splitlines()
     assert [line.split() for line in lines[2:4]] == [["1", "67", repr("鸿" * 67)], ["2", "4", repr("雁" * 4)]]
