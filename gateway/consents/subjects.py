@@ -19,7 +19,15 @@ from gateway.store.events import erase_events
 from gateway.store.inbound import list_inbound
 from gateway.store.messages import MessageFilter, list_whole
 from gateway.store.old_messages import Ages, drop_messages
-from gateway.store.personal import Held, count_open_to, delete_inbound, delete_small, find_held
+from gateway.store.personal import (
+    Held,
+    count_open_to,
+    count_touches,
+    delete_inbound,
+    delete_small,
+    drop_dead_calls,
+    find_held,
+)
 from gateway.store.ports import Store, Tx
 from gateway.store.readers import lowest_place
 from gateway.store.suppressions import find_covering
@@ -76,6 +84,7 @@ class _Gone(NamedTuple):
     inbound: int = 0
     events: int = 0
     unread: int = 0
+    calls: int = 0
 
     def plus(self, other: _Gone) -> _Gone:
         return _Gone(*(one + more for one, more in zip(self, other, strict=True)))
@@ -96,7 +105,7 @@ async def erase_subject(store: Store, clock: Clock, reading: Reading, by: Actor)
 
     async def rest(tx: Tx) -> ErasedOut:
         n_events, unread = await erase_events(tx, numbers, await lowest_place(tx))
-        n_other = await delete_small(tx, numbers)
+        n_other = gone.calls + await delete_small(tx, numbers)
         for number in numbers:
             n_other += await erase_audit_subject(tx, number)
         kept = await _find_kept(tx, numbers, gone.unread + unread)
@@ -112,7 +121,8 @@ async def _erase_some(tx: Tx, held: Held, now: datetime) -> _Gone:
     read_to = await lowest_place(tx)
     n_events, unread = await erase_events(tx, [*held.messages, *held.inbound], read_to)
     n_messages = await drop_messages(tx, held.messages, _any_age(now, read_to)) if held.messages else 0
-    return _Gone(n_messages, await delete_inbound(tx, held.inbound), n_events, unread)
+    n_calls = await drop_dead_calls(tx, [*held.messages, *held.inbound])
+    return _Gone(n_messages, await delete_inbound(tx, held.inbound), n_events, unread, n_calls)
 
 
 def _any_age(now: datetime, read_to: int) -> Ages:
@@ -141,6 +151,11 @@ async def _find_kept(tx: Tx, numbers: list[str], n_unread: int) -> list[KeptOut]
             "messages",
             len(held.messages),
             "who follows the timeline has still to read of them; erase again later",
+        ),
+        (
+            "touches",
+            await count_touches(tx, numbers),
+            "they count for the limits of how often the person is written to, and go when they count no more",
         ),
         ("events", n_unread, "who follows the timeline has still to read them; erase again later"),
     )

@@ -172,8 +172,8 @@ async def erase_events(tx: Tx, subjects: Sequence[str], read_to: int) -> tuple[i
     Returns:
         How many events were emptied, and how many stay because somebody has still to read them.
     """
-    keys = [subject_key(subject) for subject in subjects]
-    wanted, n_emptied, n_unread = set(subjects), 0, 0
+    known_as = {subject: subject_key(tx.veil(subject)) for subject in subjects}
+    keys, n_emptied, n_unread = [*known_as.values()], 0, 0
     for start in range(0, len(keys), GROUP):
         chunk = keys[start : start + GROUP]
         rows = await tx.fetch(
@@ -183,7 +183,7 @@ async def erase_events(tx: Tx, subjects: Sequence[str], read_to: int) -> tuple[i
         )
         for seq, _, form, lines in rows:
             events = read_lines(unpack_lines(lines, form))
-            meant = [event for event in events if event.subject in wanted]
+            meant = [event for event in events if event.subject in known_as]
             n_unread += sum(event.seq > read_to for event in meant)
             gone = {event.seq for event in meant if event.seq <= read_to}
             if not gone:
@@ -193,6 +193,12 @@ async def erase_events(tx: Tx, subjects: Sequence[str], read_to: int) -> tuple[i
             await tx.execute(
                 "UPDATE event_groups SET form = ?, lines = ? WHERE seq = ?",
                 (FORM, pack_lines(write_lines(kept, seq)), seq),
+            )
+            # What they are looked up by tells a number to whoever tries all numbers.
+            left = {event.subject for event in kept}
+            no_more = sorted({known_as[event.subject] for event in meant if event.subject not in left})
+            await tx.execute_many(
+                "DELETE FROM event_subjects WHERE subject = ? AND seq = ?", [(key, seq) for key in no_more]
             )
     return n_emptied, n_unread
 

@@ -17,6 +17,7 @@ _SMALL: Final = (
     ("concat_refs", "recipient"),
     ("sticky_channels", "recipient"),
     ("number_carriers", "number"),
+    ("dead_numbers", "number"),
     ("keyword_replies", "number"),
 )
 """Tables of which whole rows go, and the column with the number."""
@@ -64,6 +65,27 @@ async def delete_inbound(tx: Tx, inbound_ids: Sequence[str]) -> int:
     marks = placeholders(inbound_ids)
     await tx.execute(f"DELETE FROM inbound_parts WHERE inbound_id IN ({marks})", tuple(inbound_ids))
     return await tx.execute(f"DELETE FROM inbound WHERE id IN ({marks})", tuple(inbound_ids))
+
+
+async def count_touches(tx: Tx, numbers: Sequence[str]) -> int:
+    """How often some spellings of a number were written to, as far as a limit counts it."""
+    ((n,),) = await tx.fetch(
+        f"SELECT count(*) FROM touches WHERE recipient IN ({placeholders(numbers)})", tuple(numbers)
+    )
+    return int(n)
+
+
+async def drop_dead_calls(tx: Tx, ids: Sequence[str]) -> int:
+    """Forget calls about messages or inbound messages that were given up; how many. What is still owed stays."""
+    n = 0
+    for door, owner in await tx.fetch("SELECT DISTINCT door, owner FROM outbox WHERE dead_at IS NOT NULL"):
+        subjects = [*ids, *(f"{owner} {one}" for one in ids)]
+        n += await tx.execute(
+            "DELETE FROM outbox WHERE door = ? AND owner = ? AND dead_at IS NOT NULL"
+            f" AND subject IN ({placeholders(subjects)})",
+            (door, owner, *subjects),
+        )
+    return n
 
 
 async def delete_small(tx: Tx, numbers: Sequence[str]) -> int:

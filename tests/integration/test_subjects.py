@@ -12,12 +12,22 @@ import pytest
 from drivers.base import Encoding, InboundPart
 from drivers.codec.gsm7 import encode_gsm7
 from gateway.consents.subjects import erase_subject, export_subject
+from gateway.ids import make_id
 from gateway.model.consent import ConsentState
+from gateway.model.lines import subject_key
+from gateway.model.message import Category
 from gateway.model.msisdn import read_number
 from gateway.pipeline.operator.consents import record_consent
+from gateway.policy.subject import Subject
 from gateway.store.audit import AuditQuery, list_audit
-from gateway.store.events import load_events_before
+from gateway.store.events import load_events_before, load_timeline
 from gateway.store.messages import find_message
+from gateway.store.numbers import find_failures, note_failure
+from gateway.store.outbox import Lane, Owed, save_owed
+from gateway.store.outbox_gone import bury_some, list_dead
+from gateway.store.ports import Row, Tx
+from gateway.store.sealing.operator_key import OperatorKey
+from gateway.store.touches import save_touches, touch_of
 from tests.support.consents import MAY
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE, Rig, running
@@ -29,9 +39,11 @@ READING = read_number(PHONE, "CN")
 SECRET = "my secret is 4711"
 
 
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+@pytest.fixture(params=["in clear", "encrypted"])
+async def rig(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     """A number that got two messages, wrote two, agreed and opted out; and somebody else's message."""
+    if request.param == "encrypted":
+        (tmp_path / "store.key").write_text(OperatorKey.make().write())
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
         at = rig.clock.now()
@@ -95,3 +107,37 @@ async def test_what_is_on_its_way_stays_and_is_named(tmp_path: Path):
         await rig.start()
         await rig.until_status(message, "sent")
         assert (await erase_subject(rig.store, rig.clock, READING, OPERATOR)).messages == 1
+
+
+async def test_what_was_learned_of_a_number_and_calls_that_were_given_up_go(rig: Rig):
+    store, at = rig.store, rig.clock.now()
+    message_id = (await export_subject(store, rig.clock, READING, OPERATOR)).messages[0].id
+
+    async def learn(tx: Tx) -> None:
+        await note_failure(tx, PHONE, "unknown", channel="a", message_id=message_id, now=at)
+        for subject in (message_id, f"wh-1 {message_id}"):
+            lane = Lane("door", "wh-1", "a.example")
+            await save_owed(tx, [Owed(make_id(), lane, subject, SECRET.encode(), at, at)])
+        await bury_some(tx, Lane("door", "wh-1", "a.example"), "given up", at)
+        counted = Subject(PHONE, Category.MARKETING, at, SECRET, message_id=message_id)
+        await save_touches(tx, [touch_of(counted, at, is_out=True)])
+
+    await store.write(learn)
+    done = await erase_subject(store, rig.clock, READING, OPERATOR)
+    assert await store.read(lambda tx: find_failures(tx, [PHONE])) == {}
+    assert await store.read(lambda tx: list_dead(tx, "door", limit=9)) == []
+    assert {one.what: one.count for one in done.kept}["touches"] == 1
+
+
+async def test_the_timeline_does_not_know_the_number_any_more(rig: Rig):
+    told = await rig.store.read(lambda tx: load_timeline(tx, PHONE))
+    assert told, "the opt-out is an event of the number"
+    await erase_subject(rig.store, rig.clock, READING, OPERATOR)
+    events = await rig.store.read(lambda tx: load_events_before(tx, 1_000, 1_000))
+    assert not any(PHONE in event.subject + event.data.decode() for event in events)
+
+    async def found(tx: Tx) -> list[Row]:
+        keys = [subject_key(tx.veil(PHONE)), subject_key(PHONE)]
+        return await tx.fetch("SELECT seq FROM event_subjects WHERE subject IN (?, ?)", keys)
+
+    assert await rig.store.read(found) == []
