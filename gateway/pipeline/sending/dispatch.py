@@ -56,6 +56,16 @@ _TOO_LATE = Refused(
     )
 )
 """Of a message that waited for its turn: no driver has seen it."""
+_UNSURE = Refused(
+    fault=Fault(
+        kind=FaultKind.CHANNEL,
+        code="opt_outs_unknown",
+        detail="Nobody could look at the opt-out list; it waits until somebody can.",
+    )
+)
+"""Of marketing: no driver has seen it."""
+_UNSURE_S = 60.0
+"""How long it waits. Not less: it may be very much, and each time is written."""
 
 
 class _Outcome(NamedTuple):
@@ -172,11 +182,11 @@ class Dispatcher:
         await self._patiently(lambda: self._store.write(leave))
 
     async def _submit(self, lane: Lane, message: Message, segment: Segment, ticket: int) -> _Outcome:
-        if not await self._wait_turn(lane, message, ticket):
-            return self._too_late()
+        if (hindered := await self._wait_turn(lane, message, ticket)) is not None:
+            return self._unseen(hindered)
         submitted_at = truncate_ms(self._clock.now())
         if segment.part == 1 and message.expires_at is not None and message.expires_at <= submitted_at:
-            return self._too_late()  # its claim took so long to commit; the next one ends it
+            return self._unseen(_TOO_LATE)  # its claim took so long to commit; the next one ends it
         started = self._clock.monotonic()
         outbound: OutboundSegment | None = None
         try:
@@ -190,25 +200,25 @@ class Dispatcher:
         labeled(self._metrics.submit_seconds, lane.name).observe(self._clock.monotonic() - started)
         return _Outcome(result, submitted_at, truncate_ms(self._clock.now()))
 
-    def _too_late(self) -> _Outcome:
+    def _unseen(self, result: Refused) -> _Outcome:
         now = truncate_ms(self._clock.now())
-        return _Outcome(_TOO_LATE, now, now)
+        return _Outcome(result, now, now)
 
-    async def _wait_turn(self, lane: Lane, message: Message, ticket: int) -> bool:
-        """Whether its turn has come and it may go; if not, the next claim ends it. Nothing is awaited after this."""
+    async def _wait_turn(self, lane: Lane, message: Message, ticket: int) -> Refused | None:
+        """None when its turn has come and it may go; if not, a later claim ends it. Nothing is awaited after this."""
         must_wait = lane.has_on_wire
         self._waiting.add(lane)
         try:
             if not await lane.wait_turn() or self._stopping:
-                return False
+                return _TOO_LATE
         finally:
             self._waiting.discard(lane)
         if must_wait and message.expires_at is not None and message.expires_at <= self._clock.now():
-            return False
+            return _TOO_LATE
         try:
-            return await self.gate.lets_pass(message, ticket)
+            return None if await self.gate.lets_pass(message, ticket) else _TOO_LATE
         except StoreError:
-            return False
+            return _UNSURE
 
     async def _let_go(self, number: Number) -> None:
         """Whoever waits for the number may go: all, some hundred at a time."""
@@ -266,6 +276,8 @@ class Dispatcher:
     def _decide(self, claim: Claim, segment: Segment, result: Refused | Uncertain) -> Decision:
         """What is to be done; a channel that is not to have the message again for now knows that then."""
         message, _, lane = claim
+        if result is _UNSURE:
+            return TryAgain(after_s=_UNSURE_S, counted=False)
         decision = decide_retry(
             self._policy,
             result,

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
+from drivers.broken import where_broke
 from drivers.paced_log import PacedLog
 from gateway.clock import Clock
 from gateway.errors import StoreError
@@ -118,8 +119,10 @@ class Gate:
 
             try:
                 await self._store.read_steady(op, use)
-            except StoreError as exc:
-                _log.warning("nobody could look at the opt-out list: %s", exc)
+            except Exception as exc:  # noqa: BLE001 - they would wait for ever, and their channel with them
+                known = isinstance(exc, StoreError)
+                error = exc if known else StoreError(f"hongyan itself failed: {where_broke(exc)}")
+                _log.warning("nobody could look at the opt-out list: %s", error)
                 for look in looks:
                     if not look.scopes.done():
-                        look.scopes.set_exception(exc)
+                        look.scopes.set_exception(error)
