@@ -115,12 +115,16 @@ def find_keyword(text: str, keywords: Keywords) -> tuple[Keyword, str] | None:
     if len(text) > _MAX_CHARS:
         return None
     word, frame = bare(fold_word(text)), keywords.frame
+    if not (word in keywords.opt_out or word in keywords.opt_in or word in keywords.help):
+        word = _once(word)
     for form in _without(word, frame.leads):
+        if (
+            form in keywords.opt_in and form not in keywords.opt_out
+        ):  # 取消退订 takes one back, and ends like one
+            return Keyword.OPT_IN, form
         for said in _without(form, frame.tails, behind=True):
             if said in keywords.opt_out:
                 return Keyword.OPT_OUT, said
-        if form in keywords.opt_in:
-            return Keyword.OPT_IN, form
         if form in keywords.help:
             return Keyword.HELP, form
     for form in _without(word, frame.leads | frame.polite_leads):
@@ -128,6 +132,16 @@ def find_keyword(text: str, keywords: Keywords) -> tuple[Keyword, str] | None:
             if len(said) > 1 and said in keywords.opt_out:
                 return Keyword.OPT_OUT, said
     return None
+
+
+def _once(word: str) -> str:
+    """A word of more than one letter that is said again and again, as once.
+
+    >>> _once("stopstopstop"), _once("tt")
+    ('stop', 'tt')
+    """
+    size = (word + word).find(word, 1)
+    return word[:size] if size > 1 else word
 
 
 def _without(word: str, around: frozenset[str], *, behind: bool = False) -> Iterator[str]:
