@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from drivers.base import FaultKind
 from gateway.errors import StoreUnavailable
 from gateway.store.ports import Operation
 from tests.support.fake_driver import ScriptedDriver
