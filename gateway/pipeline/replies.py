@@ -26,6 +26,7 @@ from gateway.policy.optout import (
     find_near,
     read_mislabelled,
 )
+from gateway.policy.rules.numbers import may_be_written_to
 from gateway.policy.rules.order import opt_out_of
 from gateway.store.keyword_replies import count_replies, save_reply, was_replied
 from gateway.store.messages import find_latest_sent, find_message
@@ -133,6 +134,13 @@ class Replies:
         if recipient is None and message.in_reply_to is not None:
             replied = await find_latest_sent(tx, reading.people, message.channel)
             recipient = replied.recipient if replied else None
+        if not may_be_written_to(
+            self._intake.settings.chain, recipient or message.sender, message.received_at
+        ):
+            _log.info(
+                "no answer to a keyword on %s: [numbers] lets nothing go to its sender", message.channel
+            )
+            return
         for channel in (message.channel, None):
             try:
                 draft = self._intake.draft_own(recipient or message.sender, text, channel=channel)

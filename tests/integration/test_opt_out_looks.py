@@ -47,7 +47,7 @@ class Blind:
 async def test_marketing_waits_while_nobody_can_look(tmp_path: Path, error: Exception):
     driver = ScriptedDriver("a")
     async with running(tmp_path / "s.db", driver) as rig:
-        blind = rig.dispatcher.gate._store = Blind(rig.store, error)  # type: ignore[assignment]
+        blind = rig.dispatcher.gate._store = Blind(rig.store, error)
         sent = await rig.send(text="promo", category="marketing")
         await rig.until(lambda: blind.n_looks > 0)
         for _ in range(200):

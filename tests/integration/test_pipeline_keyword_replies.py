@@ -10,6 +10,9 @@ import pytest
 from drivers.base import Encoding, InboundPart
 from drivers.codec.gsm7 import encode_gsm7
 from gateway.pipeline.replies import REPLY_AGAIN
+from gateway.policy.chain import Chain
+from gateway.policy.rules.numbers import BlockList, Numbers
+from gateway.policy.rules.opt_out import OptOut
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import KEYWORDS, PHONE, Rig, running
 
@@ -58,6 +61,23 @@ async def test_a_number_gets_one_confirmation_of_a_kind_a_day(tmp_path: Path):
         await driver.report(text("HELP"))
         await rig.settled()
         assert len([m for m in driver.submitted if b"hongyan" in msgspec.json.encode(str(m.payload))]) == 2
+
+
+@pytest.mark.parametrize("sender", ["+819012345678", "+8613700137000", "+1900555" + "0123"])
+async def test_a_forged_sender_makes_us_pay_for_no_number_that_nothing_may_go_to(tmp_path: Path, sender: str):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        blocked = BlockList(prefixes=frozenset({"+86137"}))
+        rule = Numbers(countries=frozenset({"CN", "US"}), blocked=blocked)
+        rig.intake.adopt(rig.intake.settings._replace(chain=Chain(persons=(OptOut(), rule))))
+        for words in ("TD", "HELP"):
+            await driver.report(text(words, sender))
+        await rig.settled()
+        assert driver.recipients() == []
+        assert (await rig.send(sender, category="marketing")).status == "blocked"
+        await driver.report(text("TD"))
+        await rig.settled()
+        assert driver.recipients() == [PHONE]
 
 
 async def test_what_is_too_old_to_matter_is_forgotten(tmp_path: Path):

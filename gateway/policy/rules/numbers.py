@@ -194,6 +194,13 @@ class DeadNumbers:
         return failures.last_at + self.retry_after if failures.n >= self.after else None
 
 
+def may_be_written_to(chain: Chain, number: str, now: datetime) -> bool:
+    """Whether a message of the gateway's own may go to a number: who forges a sender picks which number we pay for."""
+    subject = Subject(number, Category.TRANSACTIONAL, now, None)
+    rules = (rule for rule in chain.persons if isinstance(rule, Numbers))
+    return not any(isinstance(rule.decide(subject, Facts(), now), Refuse) for rule in rules)
+
+
 def dead_in(chain: Chain) -> DeadNumbers | None:
     """The rule of dead numbers, where it is in a chain."""
     return next((rule for rule in chain.persons if isinstance(rule, DeadNumbers)), None)
