@@ -29,9 +29,10 @@ from gateway.model.message import Message, MessageStatus, SegmentStatus, concat_
 from gateway.model.request import MessageRequest
 from gateway.pipeline.intake.accept import Intake
 from gateway.pipeline.intake.admission import DEED_OCTETS
+from gateway.pipeline.intake.replacing import judge_and_replace
 from gateway.pipeline.operator.recall import TakeBack, cancel_or_recall
 from gateway.store.audit import record_audit
-from gateway.store.esme import EsmeSubmit, find_told, find_waiting_between, replace_message
+from gateway.store.esme import EsmeSubmit, find_told, find_waiting_between
 from gateway.store.messages import find_message, find_to_change, take_concat_ref
 from gateway.store.ports import Store, Tx
 
@@ -135,7 +136,9 @@ class Requests:
         if fresh.n_segments > 1 and (fresh.concat_ref is None or concat_width(fresh.concat_ref) != bits):
             reference = await take_concat_ref(tx, fresh.recipient, bits)
             fresh = msgspec.structs.replace(fresh, concat_ref=reference)
-        await replace_message(tx, message, fresh, draft.segments)
+        refused = await judge_and_replace(tx, message, fresh, draft.segments, draft.judged, now)
+        if refused is not None:
+            raise Refusal(CommandStatus.RREPLACEFAIL, refused.code)
         tx.record(message_event(fresh, now, by=draft.by))
         by = draft.by._replace(origin="smpp")
         await record_audit(tx, by, "message.replaced", fresh.id, {"n_segments": fresh.n_segments}, at=now)

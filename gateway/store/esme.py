@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -192,10 +192,16 @@ async def drop_parts(tx: Tx, parts: Iterable[EsmePart]) -> None:
     await tx.execute_many("DELETE FROM esme_parts WHERE told_id = ?", [(part.told_id,) for part in parts])
 
 
-async def replace_message(tx: Tx, before: Message, message: Message, segments: Sequence[Segment]) -> None:
-    """Put a message in the place of the one with its id, which waits and of which no segment was ever tried."""
+async def replace_message(
+    tx: Tx, before: Message, message: Message, segments: Sequence[Segment], hidden: Mapping[str, int]
+) -> None:
+    """Put a message in the place of the one with its id, which waits and of which no segment was ever tried.
+
+    Args:
+        hidden: until when it may not be claimed, where a rule says so; see `save_messages`.
+    """
     await delete_message(tx, before)
-    await save_messages(tx, [(message, segments)])
+    await save_messages(tx, [(message, segments)], hidden=hidden)
 
 
 def _submit(row: Row) -> EsmeSubmit:

@@ -207,7 +207,7 @@ async def save_decisions(
     """Keep what was decided on messages, which wait for nobody any more."""
     ids = [hold.message_id for hold in holds]
     await drop_holds(tx, ids)
-    await _drop_decisions(tx, ids)  # it may have been sent again, and held again
+    await drop_decisions(tx, ids)  # it may have been sent again, and held again
     told = (by, reason, format_ms(at))
     rows = [(hold.message_id, decision.value, hold.rule, hold.code, *told) for hold in holds]
     await tx.insert(f"INSERT INTO reviews ({_DECIDED})", rows)
@@ -259,11 +259,12 @@ async def forget_reviews(tx: Tx, _before: datetime, after: str, limit: int) -> t
         (after, limit),
     )
     over = [row[0] for row in rows if row[1] is None]
-    await _drop_decisions(tx, over)
+    await drop_decisions(tx, over)
     return len(over), rows[-1][0] if len(rows) == limit else None
 
 
-async def _drop_decisions(tx: Tx, message_ids: Sequence[str]) -> None:
+async def drop_decisions(tx: Tx, message_ids: Sequence[str]) -> None:
+    """Nobody has decided on these any more."""
     for start in range(0, len(message_ids), CHUNK):
         chunk = message_ids[start : start + CHUNK]
         await tx.execute(f"DELETE FROM reviews WHERE message_id IN ({placeholders(chunk)})", chunk)
