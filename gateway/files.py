@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
+import stat
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
+from typing import BinaryIO
 
 
 def decode_text(octets: bytes) -> str:
@@ -22,6 +25,24 @@ def decode_text(octets: bytes) -> str:
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
         raise ValueError(f"is not UTF-8 in line {line}; save it as UTF-8") from None
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file to read. A pipe or a device is refused at once: it may have no end, or nobody who writes to it.
+
+    Raises:
+        OSError: it can't be read, or is no plain file.
+        ValueError: there can be no such path.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError(errno.EINVAL, "it is no plain file; name one")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def why_unreadable(path: Path, error: OSError | ValueError) -> str:

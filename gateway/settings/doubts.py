@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.errors import SettingsError
-from gateway.model.message import Category
+from gateway.model.message import DEFAULT_BRAND, Category
 from gateway.settings.config import Settings
 from gateway.settings.forms import Listen
 from gateway.settings.hours import ends_soon
@@ -39,6 +39,7 @@ def find_doubts(settings: Settings, path: Path) -> list[SettingsError]:
         *_open_database(settings),
         *_no_way_out(settings),
         *_unlocked(settings),
+        *_no_such_brand(settings),
         *ends_soon(settings.hours, datetime.now(UTC)),
         *_sleepless(settings),
         *_open_files(settings, path),
@@ -127,6 +128,26 @@ def _unlocked(settings: Settings) -> Iterator[tuple[str, str]]:
                 '"review" or "refuse"'
             ),
         )
+
+
+def _no_such_brand(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Rules for a brand that there is not: no message ever meets them."""
+    known = {DEFAULT_BRAND, *(table.name for table in settings.brands)}
+    tables = {
+        "policy": settings.policy,
+        "hours": settings.hours,
+        "caps": settings.caps,
+        "repeats": settings.repeats,
+        "words": settings.words,
+    }
+    for name, rows in tables.items():
+        for i, row in enumerate(rows):
+            for brand in row.brand:
+                if brand not in known:
+                    yield (
+                        f"{name}[{i}].brand",
+                        f'there is no brand "{brand}", so no message meets it; write a [[brands]] table, or mend it',
+                    )
 
 
 def _sleepless(settings: Settings) -> Iterator[tuple[str, str]]:

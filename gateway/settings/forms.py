@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from gateway.files import why_unreadable
+from gateway.files import open_plain, why_unreadable
 from gateway.routing.periods import ActiveHours
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -246,7 +246,7 @@ def parse_file(value: object) -> Path:
     """A file that is there and readable."""
     path = Path(parse_filled(value))
     try:
-        path.open("rb").close()
+        open_plain(path).close()
     except (OSError, ValueError) as error:
         raise BadValue(f"cannot read {path}: {why_unreadable(path, error)}") from None
     return path

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from gateway.files import why_unreadable
+from gateway.files import decode_text, open_plain, why_unreadable
 from gateway.policy.rules.number_limits import NumberLimit
 from gateway.policy.rules.numbers import BlockList, Numbers
 from gateway.policy.rules.numbers import Treatment as Kind
@@ -48,13 +48,16 @@ def read_block_list(path: Path) -> BlockList:
     """
     numbers, prefixes = set(), set()
     try:
-        if path.stat().st_size > _MOST_OCTETS:
-            raise BadValue(f"{path} has more than {_MOST_OCTETS} octets; write fewer numbers")
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        with open_plain(path) as file:
+            octets = file.read(_MOST_OCTETS + 1)
     except (OSError, ValueError) as error:
-        if isinstance(error, BadValue):
-            raise
         raise BadValue(f"cannot read {path}: {why_unreadable(path, error)}") from None
+    if len(octets) > _MOST_OCTETS:
+        raise BadValue(f"{path} has more than {_MOST_OCTETS} octets; write fewer numbers")
+    try:
+        lines = decode_text(octets).splitlines()
+    except ValueError as error:
+        raise BadValue(f"{path} {error}") from None
     for n, line in enumerate(lines, 1):
         entry = line.partition("#")[0].strip()
         if not entry:

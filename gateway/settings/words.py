@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from gateway.files import decode_text, why_unreadable
+from gateway.files import decode_text, open_plain, why_unreadable
 from gateway.model.message import Category
 from gateway.policy.lexicon import EXCEPTION, Lexicon, compile_lexicons, find_fault
 from gateway.policy.rules.words import Level, WordList
@@ -50,7 +50,7 @@ def read_word_file(path: Path, sections: Collection[str]) -> WordFile:
         BadValue: it can't be read or has faults; the first with its line.
     """
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             octets = file.read(MAX_OCTETS + 1)
         text = decode_text(octets[:MAX_OCTETS])
     except (OSError, ValueError) as error:

@@ -133,3 +133,12 @@ def test_what_keeps_a_server_from_listening_is_told_with_its_cure(host, filename
         socket.create_server((host, 1))
     caught.value.filename = filename
     assert words in _explain(caught.value, Settings())
+
+
+def test_a_rule_for_a_brand_that_there_is_not_is_warned_of(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = GOOD + '[[brands]]\nname = "acme"\n[[hours]]\nwindows = ["08:00-20:00"]\nbrand = ["acne"]\n'
+    [told] = warnings(folder, text, capsys)
+    assert told.startswith('hours[0].brand: warning: there is no brand "acne"')
+    assert warnings(folder, text.replace("acne", "acme"), capsys) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,24 @@ def test_shipped_lists_have_no_faults() -> None:
     assert {path.stem for path in files} == {"cn-absolute-terms", "promotion"}
     for path in files:
         assert read_word_file(path, (*LEVELS, "strong", "weak")).words
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[[words]]\nfile = "{}"\n',
+        '[numbers]\nblocked_file = "{}"\n',
+        '[[hours]]\nwindows = ["08:00-20:00"]\nholidays = ["{}"]\n',
+    ],
+)
+def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path: Path, table: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        [fault] = faults(tmp_path, table.format(path))
+        assert "it is no plain file; name one" in fault
+
+
+def test_a_block_list_that_is_no_text_says_so(tmp_path: Path) -> None:
+    (tmp_path / "blocked").write_bytes(b"+8613800138000\n\xff\xfe\n")
+    [fault] = faults(tmp_path, f'[numbers]\nblocked_file = "{tmp_path / "blocked"}"\n')
+    assert "is not UTF-8 in line 2; save it as UTF-8" in fault
