@@ -130,6 +130,9 @@ def explain_wait(waiting: Waiting, standings: Iterable[Standing], now: datetime)
             f"A person must look at it: {waiting.held[1] if waiting.held else 'a rule asks for it'}"
         )
         return [Reason(code="review", detail=detail)]
+    if waiting.status is MessageStatus.SCHEDULED and waiting.held is not None:
+        code, detail = waiting.held  # its own time is over before the end of that
+        return [Reason(code=code, detail=detail, until=waiting.hidden_until)]
     if waiting.status is MessageStatus.SCHEDULED:
         detail = "It is scheduled for later."
         return [Reason(code="scheduled", detail=detail, until=waiting.hidden_until)]

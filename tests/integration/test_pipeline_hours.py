@@ -23,6 +23,7 @@ from gateway.policy.zones import Zones
 from gateway.settings.caps import parse_limit
 from gateway.store.holds import find_holds
 from gateway.store.touches import find_touches
+from gateway.views.messages import load_message_view
 from tests.support.fake_driver import ScriptedDriver
 from tests.support.gateway import PHONE, ManualClock, Rig, running
 from tests.support.policy import SHOP, put_rules, send_as_shop
@@ -170,3 +171,18 @@ async def test_what_counts_no_more_is_deleted(tmp_path: Path):
         rig.clock.advance(401)
         await rig.retention.round()
         assert not await rig.store.read(lambda tx: find_touches(tx, [PHONE]))
+
+
+async def test_what_is_scheduled_for_the_night_says_that_it_waits_for_the_morning(tmp_path: Path):
+    async with running(
+        tmp_path / "s.db", ScriptedDriver("a"), clock=clock_at(EIGHT - timedelta(hours=9))
+    ) as rig:
+        await put_rules(rig, hours(spread_s=0.0))
+        at = (EIGHT - timedelta(hours=8)).isoformat()
+        message = await send_as_shop(rig, category="marketing", schedule_at=at)
+        for _ in range(2):  # before that time, and behind it
+            standings, now = rig.channels.standings(), rig.clock.now()
+            shown = await rig.store.read(lambda tx: load_message_view(tx, message.id, standings, now))  # noqa: B023
+            assert shown is not None
+            assert [(r.code, r.until) for r in shown.waiting_for] == [("outside_hours", EIGHT)]
+            await rig.advance(2 * 3_600)

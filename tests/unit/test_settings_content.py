@@ -104,7 +104,7 @@ def test_filings_have_days_and_states(tmp_path: Path) -> None:
 
 def test_only_rules_that_are_configured_are_asked(tmp_path: Path) -> None:
     assert [rule.name for rule in make_chain(Settings()).texts] == []
-    assert [rule.name for rule in make_chain(Settings()).persons] == ["opt_out", "numbers"]
+    assert [rule.name for rule in make_chain(Settings()).persons] == ["opt_out", "numbers", "consent"]
     text = (
         SIGNED
         + 'filings = [{carrier = "*", state = "draft"}]\n[[opt_out_lines]]\ntext = "，回T退订"\n'
@@ -117,7 +117,7 @@ def test_only_rules_that_are_configured_are_asked(tmp_path: Path) -> None:
         *("template", "signature", "links", "contact_details", "expiry_date", "opt_out_line", "segment_limit")
     ]
     assert [rule.name for rule in chain.persons] == [
-        *("opt_out", "sandbox", "numbers", "dead_numbers", "signature_filed", "number_limits")
+        *("opt_out", "sandbox", "numbers", "dead_numbers", "consent", "signature_filed", "number_limits")
     ]
     nothing = load_settings(write(tmp_path, '[numbers]\npremium = "allow"\n'))
     assert not any(isinstance(rule, Numbers) for rule in make_chain(nothing).persons)
