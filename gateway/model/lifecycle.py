@@ -42,7 +42,7 @@ class Cause(StrEnum):
     FORGOTTEN_IN_PART = "the network has forgotten some of its parts"
     EXPIRED = "its time is over"
     BROKE = "the gateway itself fails on it"
-    BLOCKED = "its recipient opted out"
+    BLOCKED = "a rule or a person refuses it"
     RESENT = "an operator sends it again"
 
 

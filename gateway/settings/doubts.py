@@ -133,21 +133,20 @@ def _unlocked(settings: Settings) -> Iterator[tuple[str, str]]:
 def _no_such_brand(settings: Settings) -> Iterator[tuple[str, str]]:
     """Rules for a brand that there is not: no message ever meets them."""
     known = {DEFAULT_BRAND, *(table.name for table in settings.brands)}
-    tables = {
-        "policy": settings.policy,
-        "hours": settings.hours,
-        "caps": settings.caps,
-        "repeats": settings.repeats,
-        "words": settings.words,
-    }
-    for name, rows in tables.items():
-        for i, row in enumerate(rows):
-            for brand in row.brand:
-                if brand not in known:
-                    yield (
-                        f"{name}[{i}].brand",
-                        f'there is no brand "{brand}", so no message meets it; write a [[brands]] table, or mend it',
-                    )
+    named = [
+        *(("policy", i, one.brand) for i, one in enumerate(settings.policy)),
+        *(("hours", i, one.brand) for i, one in enumerate(settings.hours)),
+        *(("caps", i, one.brand) for i, one in enumerate(settings.caps)),
+        *(("repeats", i, one.brand) for i, one in enumerate(settings.repeats)),
+        *(("words", i, one.brand) for i, one in enumerate(settings.words)),
+    ]
+    for table, i, brands in named:
+        for brand in brands:
+            if brand not in known:
+                yield (
+                    f"{table}[{i}].brand",
+                    f'there is no brand "{brand}", so no message meets it; write a [[brands]] table, or mend it',
+                )
 
 
 def _sleepless(settings: Settings) -> Iterator[tuple[str, str]]:

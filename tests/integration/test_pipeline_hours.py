@@ -184,5 +184,6 @@ async def test_what_is_scheduled_for_the_night_says_that_it_waits_for_the_mornin
             standings, now = rig.channels.standings(), rig.clock.now()
             shown = await rig.store.read(lambda tx: load_message_view(tx, message.id, standings, now))  # noqa: B023
             assert shown is not None
+            assert shown.waiting_for
             assert [(r.code, r.until) for r in shown.waiting_for] == [("outside_hours", EIGHT)]
             await rig.advance(2 * 3_600)
