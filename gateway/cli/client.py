@@ -20,7 +20,7 @@ import msgspec
 import typer
 
 from gateway.cli.command_line import cover
-from gateway.cli.output import Failure
+from gateway.cli.output import Failure, open_private
 
 TIMEOUT_S = 30.0
 STREAM_TIMEOUT_S = 60.0
@@ -233,7 +233,7 @@ class Api:
 
 def _create(to: Path) -> IO[bytes]:
     try:
-        return to.open("wb")
+        return open_private(to, "wb")
     except OSError as error:
         raise Failure(f"cannot write {to}: {error.strerror}") from None
 

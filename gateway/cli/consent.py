@@ -16,7 +16,8 @@ from gateway.cli import consent_import, consent_proof
 from gateway.cli.client import Api, path_of
 from gateway.cli.consent_table import COLUMNS, EVIDENCE
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, make_app, read_instant
-from gateway.cli.output import Failure, local_time, print_json, print_table, say
+from gateway.cli.output import Failure, local_time, open_private, print_json, print_table, say
+from gateway.views.sheets import as_cell
 
 _EVERYTHING = 100_000_000
 Number = Annotated[str, typer.Argument(help="The person's number.")]
@@ -143,7 +144,7 @@ def export(
         writer.writerow(columns)
         for one in Api(url, key).list("/consents", _EVERYTHING, brand=brand, state=state):
             flat = one | {name: one["evidence"].get(name) for name in EVIDENCE}
-            writer.writerow(["" if flat[column] is None else flat[column] for column in columns])
+            writer.writerow(["" if flat[column] is None else as_cell(flat[column]) for column in columns])
             n += 1
     say(f"{n} consents")
 
@@ -154,7 +155,7 @@ def _opened(out: Path | None) -> Iterator[IO[str]]:
         yield sys.stdout
         return
     try:
-        file = out.open("w", encoding="utf-8", newline="")
+        file = open_private(out, "w", encoding="utf-8", newline="")
     except OSError as error:
         raise Failure(f"cannot write {out}: {error.strerror}") from None
     with file:

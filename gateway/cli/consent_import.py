@@ -15,7 +15,7 @@ import typer
 from gateway.cli.client import Api, ApiRefusal
 from gateway.cli.consent_table import Row, Table, open_table
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example
-from gateway.cli.output import Failure, print_json, say
+from gateway.cli.output import Failure, open_private, print_json, say
 
 _AT_ONCE: Final = 1_000
 _MOST_SHOWN: Final = 20
@@ -111,7 +111,7 @@ class _Tally:
         self._writer = None
         if bad is not None:
             try:
-                file = stack.enter_context(bad.open("w", encoding="utf-8-sig", newline=""))
+                file = stack.enter_context(open_private(bad, "w", encoding="utf-8-sig", newline=""))
             except OSError as error:
                 raise Failure(f"cannot write {bad}: {error.strerror}") from None
             self._writer = csv.writer(file)

@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.client import Api
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example
-from gateway.cli.output import Failure, print_json, say
+from gateway.cli.output import Failure, plain, print_json, say
 
 _TIMEOUT_S: Final = 600.0
 _MOST_NUMBERS: Final = 200_000
@@ -86,12 +86,12 @@ def verify(
         print_json(report._asdict())
     else:
         for fault in report.faults:
-            print(fault)
+            print(plain(fault))
     if report.faults:
         raise Failure(f"{file} is not good: {len(report.faults)} faults")
     if not as_json:
         counted = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in report.sums.items())
-        print(f"{file}  good, made {report.made_at}: {counted}")
+        print(plain(f"{file}  good, made {report.made_at}: {counted}"))
         print(f"signed by {report.fingerprint}")
         if not report.is_pinned:
             say("the key is the archive's own; compare it with the sender's, or name it by --public-key")

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from shutil import get_terminal_size
-from typing import Any
+from typing import IO, Any
 from unicodedata import east_asian_width
 
 import msgspec
@@ -35,10 +36,16 @@ _COLOURS = {
 
 
 _PAINT = re.compile(r"\x1b\[\d+m")
+_CONTROL = re.compile(r"\x1b(?!\[\d{1,2}m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
 class Failure(Exception):
     """The command could not do it: one sentence that says what to do; exit 1."""
+
+
+def open_private(path: Path, mode: str, **options: Any) -> IO[Any]:
+    """Open a file to be written that holds what is told of people: a new one is readable for its owner alone."""
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600), **options)
 
 
 def say(text: str) -> None:
@@ -127,7 +134,12 @@ def describe_error(error: Mapping[str, Any] | None) -> str:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None else plain(str(value))
+
+
+def plain(text: str) -> str:
+    """A text without what a terminal would obey: anybody may have written it. Colours of ours stay."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _width(text: str) -> int:

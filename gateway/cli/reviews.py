@@ -8,7 +8,7 @@ import typer
 
 from gateway.cli.client import Api, path_of
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, make_app
-from gateway.cli.output import local_time, print_json, print_table
+from gateway.cli.output import local_time, plain, print_json, print_table
 
 _BY = ("message", "text", "batch")
 _SHOWN_CHARS = 60
@@ -129,7 +129,7 @@ def _decided(answer: Any, *, as_json: bool) -> None:
 def _print(review: Any) -> None:
     print(f"{review['id']}  {review['state']}  to {review['to']}")
     print(f"category {review['category']}, brand {review['brand']}, {review['messages']} with this text")
-    print(f"text: {review['text'] if review['text'] is not None else '(binary)'}")
+    print(plain(f"text: {review['text'] if review['text'] is not None else '(binary)'}"))
     for finding in review["policy"]:
         print(
             f"{finding['rule']}: {finding['outcome']} {finding.get('code', '')}: {finding.get('detail', '')}"

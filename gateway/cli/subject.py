@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.client import Api, path_of
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, make_app
-from gateway.cli.output import Failure, print_json, say
+from gateway.cli.output import Failure, open_private, print_json, say
 
 _TIMEOUT_S: Final = 300.0
 Number = Annotated[str, typer.Argument(help="The person's number.")]
@@ -40,7 +40,8 @@ def export(
         print_json(found)
         return
     try:
-        out.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+        with open_private(out, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
     except OSError as error:
         raise Failure(f"cannot write {out}: {error.strerror}") from None
     kinds = ("messages", "inbound", "suppressions", "consents")

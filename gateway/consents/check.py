@@ -23,6 +23,11 @@ _MOST_HEAD_OCTETS: Final = 1 << 20
 """Of the manifest, and of the signature."""
 _MOST_OCTETS: Final = 8 << 30
 """Of one file: what claims to be more is not unpacked."""
+_MOST_RATIO: Final = 200
+"""Of a large file's octets to those in the archive."""
+_SMALL_OCTETS: Final = 16 << 20
+_MOST_ADDED: Final = 100_000
+"""Lines more than there should be that are looked at."""
 _MOST_LINE_OCTETS: Final = 1 << 20
 _MOST_HASHES_OCTETS: Final = 256 << 20
 """Of a file with the hashes of lines: it is read as a whole."""
@@ -91,6 +96,11 @@ def _check(archive: zipfile.ZipFile, public: bytes | None) -> Report:
     names = Counter(member.filename for member in archive.infolist())
     if len(names) > _MOST_FILES:
         raise _NoProof("the archive holds far more files than a proof")
+    for member in archive.infolist():
+        if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise _NoProof("the archive is packed in another way than a proof")
+        if member.file_size > max(_SMALL_OCTETS, _MOST_RATIO * member.compress_size):
+            raise _NoProof("the archive holds a file that unpacks to far more than any proof does")
     octets = _read_head(archive, names, MANIFEST)
     manifest = _read_manifest(octets)
     named = read_public(manifest.public_key)
@@ -173,12 +183,12 @@ def _name_lines(archive: zipfile.ZipFile, name: str, n_rows: int) -> Iterator[st
     with archive.open(name + LINES) as member:
         expected = member.read().split(b"\n")[:-1]
     head = len(expected) - n_rows  # 1 for a table with names of columns, else 0
-    if head not in {0, 1} or any(len(one) != HASH_DIGITS for one in expected):
+    if n_rows < 0 or head not in {0, 1} or any(len(one) != HASH_DIGITS for one in expected):
         yield f"{name}: was changed"
         return
     wrong: dict[str, list[str]] = {"was changed": [], "was added": [], "is missing": []}
     seen = bytearray(n_rows + 1)
-    for place, line in enumerate(_lines(archive, name)):
+    for place, line in enumerate(_lines(archive, name, n_rows + _MOST_ADDED)):
         if head and place == 0:
             if hash_line(line).encode() != expected[0]:
                 yield f"{name}: the names of its columns were changed"
@@ -200,7 +210,8 @@ def _name_lines(archive: zipfile.ZipFile, name: str, n_rows: int) -> Iterator[st
             yield f"{name}: {len(rows) - _MOST_NAMED} more: {what}"
 
 
-def _lines(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+def _lines(archive: zipfile.ZipFile, name: str, most: int) -> Iterator[bytes]:
     with archive.open(name) as member:
-        while line := member.readline(_MOST_LINE_OCTETS):
+        while most and (line := member.readline(_MOST_LINE_OCTETS)):
+            most -= 1
             yield line.removesuffix(b"\n")

@@ -22,6 +22,7 @@ import msgspec
 
 from gateway.consents.signing import show_public, sign
 from gateway.store.consent_keys import ProofKey
+from gateway.views.sheets import as_cell
 
 FORMAT: Final = "hongyan-consent-proof/1"
 MANIFEST: Final = "manifest.json"
@@ -185,5 +186,5 @@ class Pack:
 def _as_csv(values: Sequence[object]) -> bytes:
     """One line, whatever the values hold."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(values)
+    csv.writer(out, lineterminator="").writerow([as_cell(value) for value in values])
     return " ".join(out.getvalue().splitlines()).encode("utf-8", "replace")

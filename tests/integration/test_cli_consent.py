@@ -10,6 +10,7 @@ import os
 import zipfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import redirect_stderr, redirect_stdout
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -244,6 +245,65 @@ async def test_a_proof_is_made_and_checked_and_every_change_is_named(api, tmp_pa
     assert (strange.code, "another key" in strange.out) == (1, True)
     (tmp_path / "d.zip").write_bytes(pack.read_bytes()[:2_000])
     assert (await cli(api, "verify", str(tmp_path / "d.zip"))).code == 1
+
+
+async def test_a_hostile_archive_neither_fills_the_memory_nor_speaks_to_the_terminal(api, tmp_path):
+    await cli(api, "add", ONE)
+    numbers, pack = tmp_path / "numbers.txt", tmp_path / "proof.zip"
+    numbers.write_text(f"{ONE}\n=HYPERLINK(1)\n")
+    await cli(api, "proof", "--numbers", str(numbers), "--out", str(pack))
+
+    def speak(files: dict[str, bytes]) -> None:
+        files["\x1b[2J\x1b]0;good\x07"] = b"!"
+
+    spoken = await cli(api, "verify", str(rewrite(pack, tmp_path / "a.zip", speak)))
+    assert (spoken.code, "was added" in spoken.out, "\x1b" in spoken.out) == (1, True, False)
+
+    def misnumber(files: dict[str, bytes]) -> None:
+        manifest = json.loads(files["manifest.json"])
+        manifest["files"]["records.csv"]["rows"] = -1
+        manifest["files"]["records.csv.lines"]["sha256"] = sha256(b"").hexdigest()
+        files |= {
+            "records.csv": b"1,\n",
+            "records.csv.lines": b"",
+            "manifest.json": json.dumps(manifest).encode(),
+        }
+
+    wrong = await cli(api, "verify", str(rewrite(pack, tmp_path / "b.zip", misnumber)))
+    assert (wrong.code, "records.csv: was changed" in wrong.out) == (1, True)
+    bomb = tmp_path / "c.zip"
+    with zipfile.ZipFile(pack) as archive, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as to:
+        for name in archive.namelist():
+            with to.open(name, "w", force_zip64=True) as member:
+                if name != "records.csv":
+                    member.write(archive.read(name))
+                for _ in range(40 if name == "records.csv" else 0):
+                    member.write(b"\n" * (1 << 20))
+    large = await cli(api, "verify", str(bomb))
+    assert (large.code, "far more than any proof" in large.out) == (1, True)
+
+
+async def test_what_is_written_for_spreadsheets_holds_no_formula_and_is_for_its_owner(api, tmp_path):
+    trap = '=HYPERLINK("http://evil.example")'
+    await cli(api, "add", ONE, "--note", trap, "--wording", "@SUM(1)", "--reference", "-2+3")
+    out, pack, person = tmp_path / "out.csv", tmp_path / "proof.zip", tmp_path / "person.json"
+    numbers = tmp_path / "numbers.txt"
+    numbers.write_text(f"{ONE}\n=HYPERLINK(1)\n")
+    await cli(api, "export", "--out", str(out))
+    await cli(api, "proof", "--numbers", str(numbers), "--out", str(pack))
+    await run(api, "subject", "export", ONE, "--out", str(person))
+    with zipfile.ZipFile(pack) as archive:
+        tables = [out.read_text(), archive.read("records.csv").decode()]
+    cells = [cell for table in tables for row in csv.reader(table.splitlines()) for cell in row]
+    assert [cell for cell in cells if cell[:1] in set("=+-@") and cell != ONE] == []
+    assert {f"'{trap}", "'@SUM(1)", "'-2+3", "'=HYPERLINK(1)", ONE} <= set(cells)
+    assert [oct(one.stat().st_mode & 0o777) for one in (out, pack, person)] == ["0o600"] * 3
+    folder = tmp_path / "other"
+    folder.mkdir()
+    async with open_api(folder) as other:
+        await cli(other, "import", str(out), "--statement", "from the old gateway")
+        _, page = await other.call("GET", f"/v1/consents/{ONE}")
+        assert (page["items"][0]["evidence"]["note"], page["items"][0]["wording"]) == (trap, "@SUM(1)")
 
 
 async def test_wrong_words_are_told(api, tmp_path):

@@ -15,7 +15,7 @@ from gateway.model.msisdn import read_number
 from gateway.pipeline.operator.consents import record_consent
 from gateway.policy.rules.consent import Consent
 from gateway.policy.rules.first_message import FirstMessage
-from gateway.store.consents import load_history
+from gateway.store.consents import load_history, load_holding
 from gateway.views.consents import ConsentRequest
 from tests.support.consents import make_desk
 from tests.support.fake_driver import ScriptedDriver
@@ -144,3 +144,26 @@ async def test_who_is_asked_agrees_by_an_opt_in_word(tmp_path: Path):
         (reply,) = await rig.inbound()
         assert answered.evidence.inbound == reply.id
         await rig.until_status(await sale(rig), "sent")
+
+
+async def standing(rig: Rig) -> dict[str, str]:
+    held = await rig.store.read(lambda tx: load_holding(tx, [PHONE]))
+    return {one.purpose: one.state.value for one in held}
+
+
+async def test_a_purpose_of_ones_own_is_agreed_to_and_taken_back_by_words(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await put_rules(rig, Consent(purpose="offers"))
+        desk = make_desk(rig.store, rig.clock, rig.intake)
+        asked = ConsentRequest(number=PHONE, brand="acme", purpose="offers", ask=True)
+        refused = ConsentRequest(number=PHONE, brand="acme", purpose="profiling", state=ConsentState.REFUSED)
+        prepared = await desk.prepare([asked, refused], None, OPERATOR)
+        await rig.store.write(prepared.record)
+        await rig.until(lambda: len(driver.submitted) == 1)
+        await from_phone(driver, "START")
+        await rig.until_status(await sale(rig), "sent")
+        await from_phone(driver, "TD")
+        assert await standing(rig) == {"offers": "withdrawn", "profiling": "refused"}
+        await from_phone(driver, "START")
+        assert await standing(rig) == {"offers": "given", "profiling": "refused"}

@@ -91,7 +91,7 @@ async def withdraw_consents(
     evidence: Evidence = NO_EVIDENCE,
     brands: Iterable[str] | None = None,
 ) -> int:
-    """What an opt-out says of consents: all that the number gave or was asked for is withdrawn.
+    """What an opt-out says of consents: all that the number gave or was asked for is withdrawn, for whatever purpose.
 
     A number of which nothing is on record gets a withdrawal for the default brand, or for those that are named.
 
@@ -102,25 +102,23 @@ async def withdraw_consents(
         How many events were recorded.
     """
     wanted = None if brands is None else set(brands)
-    held = [
-        one
-        for one in await load_holding(tx, reading.readings)
-        if one.purpose == MARKETING and (wanted is None or one.brand in wanted)
-    ]
-    keys = {(one.number, one.brand) for one in held}
+    held = [one for one in await load_holding(tx, reading.readings) if wanted is None or one.brand in wanted]
+    keys = {one.key for one in held}
     named = wanted if wanted is not None else {DEFAULT_BRAND}
-    heard_of = {number for number, _ in keys}
+    heard_of = {(one.number, one.brand) for one in held}
+    numbers = {one.number for one in held}
     keys |= {
-        (number, brand)
+        (number, brand, MARKETING)
         for number in reading.readings
         for brand in named
-        if wanted is not None or number not in heard_of
+        if number not in numbers or (wanted is not None and (number, brand) not in heard_of)
     }
     events = [
         Brought(
             Consent(
                 number=number,
                 brand=brand,
+                purpose=purpose,
                 state=ConsentState.WITHDRAWN,
                 source=source,
                 at=at,
@@ -129,7 +127,7 @@ async def withdraw_consents(
                 by=_name(by),
             )
         )
-        for number, brand in sorted(keys)
+        for number, brand, purpose in sorted(keys)
     ]
     no = {one.key for one in held if one.state in NO}
     fresh = [one for one in events if one.consent.key not in no]
@@ -161,12 +159,8 @@ async def restore_consents(
     if person is None:
         return 0
     wanted = None if brands is None else set(brands)
-    held = [
-        one
-        for one in await load_holding(tx, [person])
-        if one.purpose == MARKETING and (wanted is None or one.brand in wanted)
-    ]
-    events = [_given(one, source, at, evidence) for one in held if one.state in _OPEN]
+    held = [one for one in await load_holding(tx, [person]) if wanted is None or one.brand in wanted]
+    events = [_given(one, source, at, evidence) for one in held if _is_for_a_word(one)]
     if not held and opted_out:
         for brand in sorted(wanted or {DEFAULT_BRAND}):
             blank = Consent(
@@ -179,6 +173,15 @@ async def restore_consents(
             )
             events.append(_given(blank, source, at, evidence))
     return _n_recorded(await record_consents(tx, [Brought(event) for event in events]))
+
+
+def _is_for_a_word(held: Consent) -> bool:
+    """Whether an opt-in word changes it; beside marketing, only what a message asked or a word took back."""
+    if held.purpose == MARKETING:
+        return held.state in _OPEN
+    if held.state is ConsentState.PENDING:
+        return held.evidence.asked_by is not None
+    return held.state is ConsentState.WITHDRAWN and held.evidence.keyword is not None
 
 
 def _given(before: Consent, source: str, at: datetime, evidence: Evidence) -> Consent:

@@ -205,3 +205,10 @@ def test_what_is_no_time_is_told_what_may_be_written() -> None:
     ):
         read_past("yesterday", "--since")
     assert read_past(None, "--since") is None
+
+
+def test_what_somebody_wrote_does_not_speak_to_the_terminal(capsys):
+    print_table(["text"], [["a\x1b]0;owned\x07\x1b[2J\x9b31m\rb"], ["\x1b[31mred\x1b[0m"]])
+    out = capsys.readouterr().out
+    assert not {"\x07", "\x9b", "\r"} & set(out)
+    assert "\x1b" not in out.replace("\x1b[31mred\x1b[0m", "")
