@@ -41,11 +41,15 @@ _STOP: Final = re.compile("(?<=[a-z0-9])\u3002(?=[a-z0-9])")
 _UNSEEN: Final = re.compile(
     "[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]"
 )
+_WIDE_MARKS: Final = tuple(zip("，：！？；（）", ",:!?;()", strict=True))
+"""Those of Chinese texts. Nothing before or behind a mark changes what NFKC makes of it, nor the other way round."""
 _PORT: Final = re.compile(r":[0-9]{0,5}\Z")
 _LONGEST_NAME: Final = 253
 
 _MAIL: Final = re.compile(r"[a-z0-9._%+\-]{1,64}\Z")
 _PHONE: Final = re.compile(r"(?<![0-9])\+?[0-9](?:[ ()\-]{0,2}[0-9]){4,15}(?![0-9])")
+_FIVE_DIGITS: Final = re.compile(r"[0-9](?:[ ()\-]{0,2}[0-9]){4}")
+"""What every number has; found several times as fast."""
 _PHONE_FORMS: Final = re.compile(
     r"(?:0{0,2}86)?1[3-9][0-9]{9}|[48]00[0-9]{7}|0[1-9][0-9]{8,10}|9[56][0-9]{3,4}|100[0-9]{2,3}|1[0-9]{10}"
 )
@@ -59,8 +63,17 @@ _ACCOUNT: Final = re.compile(
 @lru_cache(maxsize=16)
 def fold_text(text: str) -> str:
     """A text in the form in which links are looked for: narrow, in small letters, without what nobody sees."""
-    folded = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).lower()
+    if text.isascii():
+        return text.lower()
+    folded = narrow_text(_UNSEEN.sub("", text)).lower()
     return _STOP.sub(".", folded) if "\u3002" in folded else folded
+
+
+def narrow_text(text: str) -> str:
+    """A text in NFKC, which takes a tenth of the time where what is wide are the usual marks alone."""
+    for wide, narrow in _WIDE_MARKS:
+        text = text.replace(wide, narrow)
+    return unicodedata.normalize("NFKC", text)
 
 
 def find_links(text: str) -> Sequence[Link]:
@@ -121,13 +134,17 @@ def count_contacts(text: str) -> int:
     found |= {("mail", one) for one in _find_mails(folded)}
     at = 0
     for link in [*_find_links(folded), Link("", len(folded), len(folded))]:
-        for match in _PHONE.finditer(folded, at, link.start):
+        for match in _find_phones(folded, at, link.start):
             digits = "".join(char for char in match[0] if char.isdecimal())
             is_number = match[0].startswith("+") or _PHONE_FORMS.fullmatch(digits)
             if is_number and digits not in accounts:
                 found.add(("phone", digits.removeprefix("0086").removeprefix("86")))
         at = link.end
     return len(found)
+
+
+def _find_phones(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    return _PHONE.finditer(text, start, end) if _FIVE_DIGITS.search(text, start, end) else iter(())
 
 
 def _find_mails(text: str) -> Iterator[str]:
@@ -171,10 +188,8 @@ def _read_netloc(text: str, start: int, netloc: str) -> tuple[str, int]:
 def _without_scheme(text: str, start: int, end: int) -> list[Link]:
     links: list[Link] = []
     taken = start
-    for run in _RUN.finditer(text, start, end):
-        if "." not in run[0]:
-            continue
-        for link in _hosts_of(run[0], run.start(), text):
+    for at, run in _dotted_runs(text, start, end):
+        for link in _hosts_of(run, at, text):
             if link.start < taken:
                 continue
             taken = link.end
@@ -183,6 +198,18 @@ def _without_scheme(text: str, start: int, end: int) -> list[Link]:
             if link.start == 0 or text[link.start - 1] != "@":
                 links.append(Link(read_host(link.host), link.start, taken))
     return links
+
+
+def _dotted_runs(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
+    """Letters, digits, dots and dashes that follow each other, where a dot is among them; each with its place."""
+    dot = text.find(".", start, end)
+    while dot >= 0:
+        before = _RUN.match(text[start:dot][::-1])
+        at = dot if before is None else dot - before.end()
+        run = _RUN.match(text, at, end)
+        start = end if run is None else run.end()  # there is one: the dot
+        yield at, text[at:start]
+        dot = text.find(".", start, end)
 
 
 def _end_of_path(text: str, start: int) -> int:

@@ -17,7 +17,6 @@ A receipt with an amount and a link (2) passes, one that also names a coupon (4)
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, NamedTuple
@@ -25,7 +24,7 @@ from typing import ClassVar, Final, NamedTuple
 from gateway.model.message import Category
 from gateway.policy.decision import ALLOW, Decision, Refuse, Review
 from gateway.policy.lexicon import Finder, Lexicon, compile_lexicons
-from gateway.policy.links import find_links
+from gateway.policy.links import find_links, narrow_text
 from gateway.policy.normal import fold
 from gateway.policy.subject import Subject
 
@@ -157,7 +156,7 @@ class ClassLock:
         for sign in _SIGNS:
             if not any(map(has, sign.chars)) and not any(map(has_folded, sign.words)):
                 continue
-            narrow = narrow or unicodedata.normalize("NFKC", text).lower()
+            narrow = narrow or narrow_text(text).lower()
             if sign.pattern.search(narrow):
                 yield sign.name, sign.points
         if (has(".") or has("．")) and find_links(text):

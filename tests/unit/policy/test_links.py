@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.links import count_contacts, find_links, fold_text, is_listed, read_host
+from gateway.policy.links import (
+    _PHONE,
+    _dotted_runs,
+    _find_phones,
+    count_contacts,
+    find_links,
+    fold_text,
+    is_listed,
+    narrow_text,
+    read_host,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -158,3 +170,27 @@ def test_any_text_can_be_read(text):
         assert link.host
         end = link.end
     assert count_contacts(text) >= 0
+
+
+_MARKS = st.text(
+    st.sampled_from("，：！？；（）。．１a1é\u0301が\u3099ｶﾞ①ﬁ한\u1100\u1161 \u200b"), max_size=30
+)
+
+
+@given(_MARKS)
+def test_a_narrow_text_is_what_nfkc_makes_of_it(text):
+    assert narrow_text(text) == unicodedata.normalize("NFKC", text)
+
+
+@given(st.text(st.sampled_from("a1-_.。见 /@é"), max_size=40), st.integers(0, 10), st.integers(20, 40))
+def test_runs_with_a_dot_are_all_found(text, start, end):
+    every = re.compile(r"[\w.\-]+").finditer(text, start, end)
+
+    assert list(_dotted_runs(text, start, end)) == [(run.start(), run[0]) for run in every if "." in run[0]]
+
+
+@given(st.text(st.sampled_from("0123456789+ ()-a"), max_size=40), st.integers(0, 10), st.integers(20, 40))
+def test_telephone_numbers_are_all_found(text, start, end):
+    assert [m.span() for m in _find_phones(text, start, end)] == [
+        m.span() for m in _PHONE.finditer(text, start, end)
+    ]
