@@ -199,7 +199,7 @@ class Chain:
         for rule, action in self._asked(subject).texts:
             decision = _switched(rule.decide(subject), action)
             if isinstance(decision, Rewrite):
-                subject = subject._replace(text=decision.text)
+                subject = subject.with_text(decision.text)
             findings.append(finding_of(rule.name, decision))
         for person, action in self._asked(subject).persons:
             decision = _switched(person.decide(subject, facts, now), action)

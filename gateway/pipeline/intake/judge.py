@@ -57,11 +57,11 @@ def judge_text(chain: Chain, subject: Subject, memo: dict[Subject, Judgement]) -
     """
     if not chain.texts:
         return Judged(chain, subject)
-    alike = subject._replace(recipient="", message_id="", expires_at=None)
+    alike = subject.of_anybody()
     said = memo.get(alike)
     if said is None:
         said = memo[alike] = chain.judge_text(alike)
-    return Judged(chain, subject if said.text == subject.text else subject._replace(text=said.text), said)
+    return Judged(chain, subject if said.text == subject.text else subject.with_text(said.text), said)
 
 
 def keep_text(judged: Judged, text: str | None) -> Judged:
@@ -72,7 +72,7 @@ def keep_text(judged: Judged, text: str | None) -> Judged:
     if said is not None:
         findings = (_not_rewritten(one) if one.outcome is Outcome.REWRITE else one for one in said.findings)
         said = said._replace(text=text, findings=tuple(findings))
-    return judged._replace(subject=judged.subject._replace(text=text), said=said)
+    return judged._replace(subject=judged.subject.with_text(text), said=said)
 
 
 def _not_rewritten(finding: Finding) -> Finding:

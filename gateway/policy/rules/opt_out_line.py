@@ -99,8 +99,7 @@ class OptOutLineAtEnd:
         text = subject.text
         if not text:
             return ALLOW
-        script = find_script(text)
-        line = next((one for one in self.lines if _fits(one, subject.brand, script)), None)
+        line = _choose(self.lines, subject.brand, text)
         if line is None or has_way_out(text, (line.text, *line.accepted)):
             return ALLOW
         return Rewrite(
@@ -157,8 +156,20 @@ def add_line(text: str, line: str) -> str:
     return f"{text} {line}" if _GOES_ON.fullmatch(text[-1:]) and line[:1].isalnum() else text + line
 
 
-def _fits(line: OptOutLine, brand: str, script: Script | None) -> bool:
-    return (not line.brand or line.brand == brand) and line.script in {None, script}
+def _choose(lines: Sequence[OptOutLine], brand: str, text: str) -> OptOutLine | None:
+    """The first that fits; the letters of a text are looked at where that depends on them alone."""
+    script: Script | None = None
+    is_read = False
+    for line in lines:
+        if line.brand and line.brand != brand:
+            continue
+        if line.script is None:
+            return line
+        if not is_read:
+            script, is_read = find_script(text), True
+        if line.script is script:
+            return line
+    return None
 
 
 @lru_cache(maxsize=1_000)
