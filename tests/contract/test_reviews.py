@@ -40,6 +40,7 @@ from gateway.store.reviews import (
 from gateway.store.sequences import HELD_MS, join_sequence
 from gateway.store.usage import find_hidden
 from tests.support.gateway import START, ManualClock
+from tests.support.product import resend_message
 from tests.support.stores import OpenStore
 
 pytestmark = pytest.mark.contract
@@ -269,3 +270,28 @@ async def test_a_pause_is_no_review(store: OpenStore):
     assert await listed(store) == []
     assert await store.read(find_oldest) is None
     assert await kinds(store, message) == []
+
+
+async def test_one_further_back_in_a_sequence_lets_those_before_it_go(store: OpenStore):
+    going = [make_message("a", sequence="t"), make_message("b", sequence="t")]
+
+    async def op(tx: Tx) -> None:
+        await save_messages(tx, going)
+        for message, _ in going:
+            await join_sequence(tx, message)
+
+    await store.write(op)
+    await put(store, "最佳", sequence="t")
+    (first, _), (second, _) = going
+    assert await hidden(store, second) is not None
+    await store.write(lambda tx: end_messages(tx, [first.id], Cause.EXPIRED, UNDECIDED, CLOCK))
+    assert await hidden(store, second) is None
+
+
+async def test_what_expired_undecided_and_is_sent_again_is_in_review_again(store: OpenStore):
+    [message] = await put(store, "最佳", policy=msgspec.json.encode([FINDING]))
+    await store.write(lambda tx: end_messages(tx, [message.id], Cause.EXPIRED, UNDECIDED, CLOCK))
+    await resend_message(store, CLOCK, message.id, by=ANN)
+    assert await store.read(lambda tx: find_in_review(tx, [message.id])) == {message.id}
+    assert await store.write(deciding(message, Decision.APPROVED)) == 1
+    assert await hidden(store, message) is None
