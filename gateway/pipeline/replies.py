@@ -11,7 +11,7 @@ from drivers.paced_log import PacedLog
 from gateway.clock import Clock
 from gateway.errors import InvalidRequest
 from gateway.model.consent import Evidence
-from gateway.model.message import NEAR_OPT_OUT, InboundMessage, Keyword, Suppression
+from gateway.model.message import NEAR_OPT_OUT, Category, InboundMessage, Keyword, Suppression
 from gateway.model.msisdn import Reading
 from gateway.model.opt_out import EVERYTHING, brand_scope, sender_scope
 from gateway.pipeline.intake.accept import Intake
@@ -154,10 +154,15 @@ class Replies:
             "no answer to a keyword on %s: its sender can't receive, or no channel sends", message.channel
         )
 
-    async def _scope(self, tx: Tx, message: InboundMessage) -> str:
-        """What a keyword is about; everything where that can't be told."""
+    async def _scope(self, tx: Tx, message: InboundMessage, reading: Reading) -> str:
+        """What a keyword is about; everything where that can't be told.
+
+        It is the brand of the latest marketing, where there was some: a code of another brand, or an answer of ours to
+        a keyword, may have come in between.
+        """
         if self.policy.scope == "brand" and message.in_reply_to is not None:
-            answered = await find_message(tx, message.in_reply_to)
+            sold = await find_latest_sent(tx, reading.spellings, message.channel, Category.MARKETING)
+            answered = await find_message(tx, message.in_reply_to if sold is None else sold.id)
             return EVERYTHING if answered is None else brand_scope(answered.brand)
         if self.policy.scope == "sender" and message.recipient in self.policy.numbers:
             return sender_scope(message.recipient)
@@ -178,7 +183,7 @@ class Replies:
         )  # the message may be gone long before the consent
         match keyword:
             case Keyword.OPT_OUT:
-                scope = await self._scope(tx, message)
+                scope = await self._scope(tx, message, reading)
                 if await is_opted_out(tx, reading, scope):
                     return ""
                 suppression = Suppression(
@@ -197,7 +202,7 @@ class Replies:
             case Keyword.OPT_IN if is_old(message.network_time, message.received_at):
                 return ""  # they may have opted out since
             case Keyword.OPT_IN:
-                scope = await self._scope(tx, message)
+                scope = await self._scope(tx, message, reading)
                 changed = await record_opt_in(
                     tx,
                     self._clock,

@@ -17,9 +17,9 @@ import msgspec
 
 from gateway.clock import format_ms
 from gateway.ids import MessageId, first_id, read_time
-from gateway.model.message import Message, MessageStatus, Segment
+from gateway.model.message import Category, Message, MessageStatus, Segment
 from gateway.routing.load import WAITING
-from gateway.routing.order import make_rank
+from gateway.routing.order import CLASSES, make_rank
 from gateway.store.ports import Row, Tx, placeholders
 from gateway.store.rows import (
     MESSAGE_COLUMNS,
@@ -271,15 +271,19 @@ class Sent(NamedTuple):
     recipient: str
 
 
-async def find_latest_sent(tx: Tx, recipients: Collection[str], channel: str) -> Sent | None:
-    """The latest message to one of ``recipients`` that went out by ``channel``: what a reply answers."""
+async def find_latest_sent(
+    tx: Tx, recipients: Collection[str], channel: str, category: Category | None = None
+) -> Sent | None:
+    """The latest message to one of ``recipients`` that went out by ``channel``: what a reply answers.
+
+    Args:
+        category: that it must have; None for any.
+    """
     found: list[Sent] = []
+    sql = "SELECT id, recipient FROM messages WHERE recipient = ? AND channel = ? AND sent_at IS NOT NULL"
+    sql, more = (sql, ()) if category is None else (f"{sql} AND class = ?", (CLASSES.index(category),))
     for recipient in recipients:
-        rows = await tx.fetch(
-            "SELECT id, recipient FROM messages WHERE recipient = ? AND channel = ? AND sent_at IS NOT NULL"
-            " ORDER BY id DESC LIMIT 1",
-            (recipient, channel),
-        )
+        rows = await tx.fetch(f"{sql} ORDER BY id DESC LIMIT 1", (recipient, channel, *more))
         found += [Sent(MessageId(row[0]), row[1]) for row in rows]
     return max(found, default=None)
 

@@ -8,8 +8,12 @@ import pytest
 
 from drivers.base import Encoding, InboundPart
 from drivers.codec.gsm7 import encode_gsm7
+from gateway.ids import KeyId
+from gateway.model.message import ApiKey, Category, Message, Scope
 from gateway.model.msisdn import read_number
 from gateway.model.opt_out import brand_scope, sender_scope
+from gateway.model.request import MessageRequest
+from gateway.pipeline.intake.drafts import AcceptedMessage
 from gateway.pipeline.operator.suppress import opt_in, opt_out
 from gateway.pipeline.sending import waiting_for
 from gateway.policy.chain import Chain
@@ -17,17 +21,25 @@ from gateway.policy.optout import Keywords
 from gateway.policy.rules.opt_out import OptOut
 from gateway.store.suppressions import list_suppressions
 from tests.support.fake_driver import ScriptedDriver
-from tests.support.gateway import KEYWORDS, PHONE, Rig, ScriptedChannel, running
+from tests.support.gateway import KEYWORDS, PHONE, START, Rig, ScriptedChannel, running
 from tests.support.people import OPERATOR
 
 pytestmark = pytest.mark.integration
 
 OURS, OTHER = "+8613700000001", "+8613700000002"
+SHOP = ApiKey(id=KeyId("k1"), name="shop", scopes=frozenset({Scope.SEND}), created_at=START)
 NUMBERS = OptOut({"shop": frozenset({OURS}), "club": frozenset({OTHER})})
 
 
 def said(words: str, to: str | None = None) -> InboundPart:
     return InboundPart(sender=PHONE, recipient=to, encoding=Encoding.GSM7, payload=encode_gsm7(words))
+
+
+async def send_of(brand: str, rig: Rig, category: Category) -> Message:
+    request = MessageRequest(to=PHONE, text="hello", category=category, brand=brand)
+    accepted = await rig.intake.accept(request, key=SHOP)
+    assert isinstance(accepted, AcceptedMessage)
+    return accepted.message
 
 
 async def scopes(rig: Rig) -> list[str]:
@@ -93,6 +105,23 @@ async def test_a_reply_is_about_the_brand_of_what_it_answers(tmp_path: Path):
         await opt_in(rig.store, rig.clock, read_number(PHONE, "CN"), by=OPERATOR, source="api")
         await driver.report(said("STOP"))
         assert await scopes(rig) == ["brand:default"]
+        await driver.report(said("START"))
+        assert await scopes(rig) == []
+
+
+async def test_a_keyword_is_about_the_brand_that_advertised_whatever_came_in_between(tmp_path: Path):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        rig.intake.adopt(rig.intake.settings._replace(brands={SHOP.id: ("north", "south")}))
+        rig.inbox.adopt(KEYWORDS._replace(scope="brand"))
+        await rig.until_status(await send_of("north", rig, Category.MARKETING), "sent")
+        await rig.until_status(await send_of("south", rig, Category.OTP), "sent")
+        await driver.report(said("HELP"))
+        await rig.settled()  # our answer is the last that the person got, and of no brand of theirs
+        await driver.report(said("STOP"))
+        assert await scopes(rig) == ["brand:north"]
+        await rig.settled()
+        assert (await send_of("north", rig, Category.MARKETING)).status == "blocked"
         await driver.report(said("START"))
         assert await scopes(rig) == []
 

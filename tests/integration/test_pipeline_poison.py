@@ -162,7 +162,7 @@ async def test_one_whose_time_can_not_come_does_not_hold_up_the_schedule(tmp_pat
         poison, _ = await send_all(rig, schedule_at=(START + timedelta(hours=1)).isoformat())
         whole = message_event
         monkeypatch.setattr(
-            sweep, "message_event", breaking(whole, lambda message, *_: message.recipient == POISON)
+            sweep, "message_event", breaking(whole, lambda message, *_, **__: message.recipient == POISON)
         )
         await rig.advance(3_601.0)
         await driver.until_submitted(99)
@@ -176,7 +176,7 @@ async def test_one_that_can_not_expire_does_not_keep_others_from_it(tmp_path: Pa
         poison, others = await send_all(rig, valid_for=60)
         whole = message_event
         monkeypatch.setattr(
-            ending, "message_event", breaking(whole, lambda message, *_: message.recipient == POISON)
+            ending, "message_event", breaking(whole, lambda message, *_, **__: message.recipient == POISON)
         )
         await rig.advance(61.0)
         await rig.advance(6.0)
