@@ -22,6 +22,8 @@ _MAX_NEAR_CHARS = 320
 _MOST_LINES = 5
 _MOST_FORMS = 20
 _FIRST_CJK = "\u2e80"
+_AROUND = " \t\r\n.,!?\"'"
+"""What people and their handsets put around a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +195,7 @@ def find_mislabelled(text: str, keywords: Keywords) -> tuple[Keyword, str] | Non
     >>> find_mislabelled("協佐", Keywords.of(["STOP"], []))
     (<Keyword.OPT_OUT: 'opt_out'>, 'stop')
     """
-    plain = read_mislabelled(text)
+    plain = read_mislabelled(text).strip(_AROUND)
     if not plain.isalnum() or plain.isdigit() or (len(text) == 1 and is_common(text)):
         return None  # one character may well be meant: NO is 乏; and 0000 is a wavy line
     found = find_keyword(plain, keywords)

@@ -103,7 +103,8 @@ def _channels(smscs: dict[str, SimulatedSmsc], port: Path) -> str:
 def _extra(port: int) -> str:
     # 0.1.0 knew of no consents: who has none on record says so, as the list of changes tells before an upgrade.
     return (
-        f'[consent]\nrequired = false\n[webhooks]\nallow_targets = ["{APPLICATION.split(":")[0]}"]\n[[smpp_server]]\nlisten = "127.0.0.1:{port}"\n'
+        "[consent]\nrequired = false\n"
+        f'[webhooks]\nallow_targets = ["{APPLICATION.split(":")[0]}"]\n[[smpp_server]]\nlisten = "127.0.0.1:{port}"\n'
         f'[[smpp_accounts]]\nsystem_id = "app"\npassword_hash = "{HASH}"\ngroups = ["default", "later"]\n'
         'inbound = ["good"]\n[[kannel_accounts]]\nusername = "shop"\npassword = "pw"\n'
     )

@@ -135,6 +135,8 @@ def test_a_word_that_no_text_can_be_has_one(word: str):
     [
         ("協佐", "stop"),
         ("呄", "td"),
+        ("呄\u0d0a", "td"),  # with a line feed behind it
+        ("協佐⸊", "stop"),  # with a full stop, too
         ("乏", None),
         ("退订", None),
         ("你好", None),
