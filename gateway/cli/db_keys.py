@@ -16,6 +16,7 @@ import typer
 from gateway.cli.options import Config, example
 from gateway.cli.output import Failure
 from gateway.cli.serve import read_store
+from gateway.cli.whoever import whoever_runs_this
 from gateway.files import decode_text, why_unreadable
 from gateway.settings.store import StoreSettings, operator_key, show_store, store_path, store_target
 from gateway.store.sealing.operator_key import OperatorKey
@@ -65,7 +66,7 @@ def encrypt(config: Config = None) -> None:
     store, key = _store_and_key(config)
     from gateway.runtime.rekeying import encrypt as work  # noqa: PLC0415 - the store takes a while to load
 
-    n_rows = _run(lambda on_step: work(store, key, on_step))
+    n_rows = _run(lambda on_step: work(store, key, on_step, whoever_runs_this()))
     print(f"{show_store(store)}: encrypted; {n_rows} rows, key {key.fingerprint}")
 
 
@@ -84,7 +85,7 @@ def rotate_key(
     new = _read_key(new_key_file)
     from gateway.runtime.rekeying import rotate  # noqa: PLC0415
 
-    n_rows = _run(lambda on_step: rotate(store, key, new, on_step))
+    n_rows = _run(lambda on_step: rotate(store, key, new, on_step, whoever_runs_this()))
     print(
         f"{show_store(store)}: under the key {new.fingerprint} now; {n_rows} rows. Write it into the config:"
         f' encryption_key_file = "{new_key_file}"'
@@ -100,7 +101,7 @@ def decrypt(config: Config = None) -> None:
     store, key = _store_and_key(config)
     from gateway.runtime.rekeying import decrypt as work  # noqa: PLC0415
 
-    n_rows = _run(lambda on_step: work(store, key, on_step))
+    n_rows = _run(lambda on_step: work(store, key, on_step, whoever_runs_this()))
     print(f"{show_store(store)}: in clear; {n_rows} rows. Take store.encryption_key_file out of the config")
 
 

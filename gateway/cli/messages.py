@@ -9,7 +9,7 @@ import typer
 from gateway.cli.check_message import describe_rule
 from gateway.cli.client import Api, need_channel, path_of
 from gateway.cli.options import DEFAULT_URL, Json, Key, Url, example, read_past
-from gateway.cli.output import align, describe_error, local_time, paint, print_json, print_table
+from gateway.cli.output import align, describe_error, local_time, paint, plain, print_json, print_table
 from gateway.cli.send import describe
 from gateway.cli.tail import name_actor
 
@@ -94,7 +94,7 @@ def show(message_id: MessageId, url: Url = DEFAULT_URL, key: Key = "", as_json: 
     ):
         if message[name]:
             value = message[name]
-            print(f"  {name}: {', '.join(value) if isinstance(value, list) else value}")
+            print(plain(f"  {name}: {', '.join(value) if isinstance(value, list) else value}"))
     for name in ("created_at", "schedule_at", "sent_at", "delivered_at", "expires_at"):
         if message[name]:
             print(f"  {name}: {local_time(message[name])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -101,6 +102,16 @@ def test_a_store_is_encrypted_gets_another_key_and_goes_back(place: Place) -> No
     place.key("")
     assert place.do("keys", "show", "shop", "--webhook-secret") == shown
     assert secret_row(database) == clear
+    assert place.do("audit", "verify").startswith("whole")
+    deeds = [
+        json.loads(line) for line in place.do("audit", "list", "--action", "store.*", "--json").splitlines()
+    ]
+    assert [deed["action"] for deed in reversed(deeds)] == [
+        "store.encrypting",
+        "store.rotating",
+        "store.decrypting",
+    ]
+    assert all(deed["actor"].startswith("cli:") for deed in deeds)
 
 
 def test_a_new_store_is_encrypted_from_its_first_row_on(place: Place) -> None:

@@ -36,6 +36,9 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA temp_store = MEMORY")
+        db.execute(
+            "PRAGMA secure_delete = ON"
+        )  # as Debian's is anyway; others leave what was erased in the file
         db.execute("PRAGMA cache_size = -32768")
     except BaseException:
         db.close()
