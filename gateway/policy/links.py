@@ -189,15 +189,26 @@ def _without_scheme(text: str, start: int, end: int) -> list[Link]:
     links: list[Link] = []
     taken = start
     for at, run in _dotted_runs(text, start, end):
-        for link in _hosts_of(run, at, text):
-            if link.start < taken:
+        behind = at + len(run)
+        for host, host_start, host_end in _read_hosts(run, text[behind : behind + 1]):
+            if at + host_start < taken:
                 continue
-            taken = link.end
+            link_start, taken = at + host_start, at + host_end
             if text[taken : taken + 1] and text[taken] in _PATH_BEGINS:
                 taken = min(_end_of_path(text, taken), end)
-            if link.start == 0 or text[link.start - 1] != "@":
-                links.append(Link(read_host(link.host), link.start, taken))
+            if link_start == 0 or text[link_start - 1] != "@":
+                links.append(Link(host, link_start, taken))
     return links
+
+
+@lru_cache(maxsize=256)  # most texts of a campaign differ in names, not in what stands in front of the link
+def _read_hosts(run: str, behind: str) -> Sequence[Link]:
+    """The hosts in a run, by their place in it.
+
+    Args:
+        behind: the character that follows the run in its text.
+    """
+    return tuple(Link(read_host(link.host), link.start, link.end) for link in _hosts_of(run, 0, run + behind))
 
 
 def _dotted_runs(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:

@@ -54,6 +54,9 @@ class Subject(NamedTuple):
 class Need(Enum):
     """What the store must be asked for before a rule can decide. Each has a field of `Facts`."""
 
+    __hash__ = object.__hash__
+    """An enumeration's own is written in Python, and sets of needs are asked many times for each message."""
+
     OPT_OUTS = auto()
     TOUCHES = auto()
     CONSENTS = auto()

@@ -194,3 +194,9 @@ def test_telephone_numbers_are_all_found(text, start, end):
     assert [m.span() for m in _find_phones(text, start, end)] == [
         m.span() for m in _PHONE.finditer(text, start, end)
     ]
+
+
+def test_what_follows_an_address_counts_each_time():
+    assert [link.host for link in find_links("见10.0.0.1/a")] == ["10.0.0.1"]
+    assert not find_links("见10.0.0.1 a")
+    assert [link.start for link in find_links("再见：见10.0.0.1/a")] == [4]
