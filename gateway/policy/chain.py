@@ -58,11 +58,14 @@ class PersonRule(Rule, Protocol):
 
     Attributes:
         needs: what `decide` looks for in the facts.
-        again: it is asked right before the wire, too: its answer may be another one by then.
     """
 
     needs: ClassVar[frozenset[Need]]
-    again: ClassVar[bool]
+
+    @property
+    def again(self) -> bool:
+        """Whether it is asked right before the wire, too: its answer may be another one by then."""
+        ...
 
     def decide(self, subject: Subject, facts: Facts, now: datetime) -> Decision:
         """What it says of a message.

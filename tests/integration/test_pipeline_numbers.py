@@ -13,15 +13,16 @@ from gateway.model.message import Category, Message, MessageStatus
 from gateway.model.request import CheckRequest, MessageRequest, PreviewRequest
 from gateway.pipeline.intake.batches import AcceptedBatch
 from gateway.pipeline.intake.check import check_message
+from gateway.policy.chain import Chain
 from gateway.policy.decision import Outcome
 from gateway.policy.rules.number_limits import NumberLimit, NumberLimits
-from gateway.policy.rules.numbers import DeadNumbers, Numbers, Sandbox
+from gateway.policy.rules.numbers import BlockList, DeadNumbers, Numbers, Sandbox
 from gateway.policy.rules.opt_out_line import OptOutLine, OptOutLineAtEnd
 from gateway.policy.rules.signature import SignatureInFront
 from gateway.policy.signatures import Signature
 from gateway.store.numbers import find_failures
 from tests.support.fake_driver import ScriptedDriver
-from tests.support.gateway import PHONE, Rig, running
+from tests.support.gateway import PHONE, START, Rig, running
 from tests.support.policy import SHOP, put_rules, send_as_shop
 
 pytestmark = pytest.mark.integration
@@ -171,3 +172,19 @@ async def test_a_text_with_a_header_of_its_senders_own_stays_as_it_came(tmp_path
         assert draft.judged is not None
         assert draft.judged.said is not None
         assert [finding.code for finding in draft.judged.said.findings] == ["not_rewritten"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [Numbers(blocked=BlockList(frozenset({PHONE}))), Numbers(countries=frozenset({"US"}))],
+    ids=["number", "country"],
+)
+async def test_a_list_that_changed_stops_what_waits_already(tmp_path: Path, rule: Numbers):
+    driver = ScriptedDriver("a")
+    async with running(tmp_path / "s.db", driver) as rig:
+        await put_rules(rig, Numbers(blocked=BlockList(frozenset({"+8613900139000"}))))
+        waiting = await send_as_shop(rig, schedule_at=(START + timedelta(hours=1)).isoformat())
+        rig.scheduler.chain = Chain(persons=[rule])
+        await rig.advance(3_601)
+        await rig.until_status(waiting, "blocked")
+        assert driver.submitted == []

@@ -90,7 +90,11 @@ class Numbers:
     name: ClassVar[str] = "numbers"
     fixed: ClassVar[bool] = False
     needs: ClassVar[frozenset[Need]] = frozenset()
-    again: ClassVar[bool] = False
+
+    @property
+    def again(self) -> bool:
+        """Where countries or numbers are listed: whoever changes a list means what waits already, too."""
+        return self.countries is not None or bool(self.blocked)
 
     def concerns(self, category: Category) -> bool:
         """All."""
