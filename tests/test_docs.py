@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from gateway.cli.main import app
 from gateway.errors import GatewayError, MigrationError, RequestError, SettingsError, StaleWrite, StoreLocked
 from gateway.model.message import MessageStatus
 from gateway.model.request import MessageRequest
+from gateway.policy.rules.order import FIXED
 from gateway.routing.channel import ChannelState
 from gateway.settings.config import Settings, load_settings
 from gateway.settings.reader import known_keys, table_kind
@@ -251,6 +253,32 @@ def test_error_codes_are_those_of_the_manual() -> None:
     codes |= {("417", RequestError.code), ("500", GatewayError.code)}
     documented = {(row[0], code) for row in _table(API, "Errors") for code in _INLINE.findall(row[1])}
     assert documented == codes
+
+
+def _codes_of_rules() -> Iterator[str]:
+    """Words that stand in front of a sentence or a name of one, in a decision, and constants that are such words."""
+    for path in (ROOT / "gateway/policy/rules").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            said = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
+            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "").isupper():
+                said = [node.value, ast.JoinedStr()]
+            match said:
+                case [
+                    ast.Constant(value=str(code)),
+                    ast.JoinedStr() | ast.Name() | ast.Constant(value=str()),
+                    *_,
+                ]:
+                    yield code
+
+
+def test_every_rule_and_what_it_says_stands_in_the_manual() -> None:
+    rows = _table(TEXTS["docs/compliance.md"], "Codes")
+    documented = {code for row in rows for code in _INLINE.findall(row[0])}
+    said = {code for code in _codes_of_rules() if re.fullmatch("[a-z]+(_[a-z]+)+|advertising", code)}
+    assert len(said) > 25
+    assert said - documented == set()
+    assert {code for code in documented if f'"{code}"' not in SOURCE} == set()
+    assert set(FIXED) - {name for row in rows for name in _INLINE.findall(row[1])} == set()
 
 
 def test_headers_in_examples_can_be_sent() -> None:
