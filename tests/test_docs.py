@@ -256,19 +256,19 @@ def test_error_codes_are_those_of_the_manual() -> None:
 
 
 def _codes_of_rules() -> Iterator[str]:
-    """Words that stand in front of a sentence or a name of one, in a decision, and constants that are such words."""
+    """Words that stand in front of something in a decision, and constants that are words."""
     for path in (ROOT / "gateway/policy/rules").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            said = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
-            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "").isupper():
-                said = [node.value, ast.JoinedStr()]
-            match said:
-                case [
-                    ast.Constant(value=str(code)),
-                    ast.JoinedStr() | ast.Name() | ast.Constant(value=str()),
-                    *_,
-                ]:
-                    yield code
+            said: list[ast.expr] = []
+            if isinstance(node, ast.Call) and len(node.args) > 1:
+                said = node.args[:1]
+            elif isinstance(node, ast.Tuple) and len(node.elts) > 1:
+                said = node.elts[:1]
+            elif isinstance(node, ast.AnnAssign) and node.value is not None and "Final" in ast.dump(node):
+                said = [node.value]
+            for word in said:
+                if isinstance(word, ast.Constant) and isinstance(word.value, str):
+                    yield word.value
 
 
 def test_every_rule_and_what_it_says_stands_in_the_manual() -> None:

@@ -40,7 +40,9 @@ def import_file(
     bad: Annotated[
         Path | None, typer.Option(help="Write the rows that are not taken here, each with the reason.")
     ] = None,
-    brand: Annotated[str | None, typer.Option(help="Of rows that name none.")] = None,
+    brand: Annotated[
+        str | None, typer.Option(help="Of rows that name none; a message of another brand is not covered.")
+    ] = None,
     purpose: Annotated[str | None, typer.Option(help="Of rows that name none.")] = None,
     source: Annotated[str | None, typer.Option(help="Of rows that name none.")] = None,
     wording: Annotated[str | None, typer.Option(help="Of rows that have none.")] = None,

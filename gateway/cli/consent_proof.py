@@ -13,6 +13,8 @@ from gateway.cli.output import Failure, plain, print_json, say
 
 _TIMEOUT_S: Final = 600.0
 _MOST_NUMBERS: Final = 200_000
+_COUNTED: Final = {"yes": "covered", "no": "not covered", "not_needed": "that need none"}
+"""What a proof's sums are called; the others as they are."""
 
 
 def register(group: typer.Typer) -> None:
@@ -88,9 +90,11 @@ def verify(
         for fault in report.faults:
             print(plain(fault))
     if report.faults:
-        raise Failure(f"{file} is not good: {len(report.faults)} faults")
+        raise Failure(
+            f"{file} is not good: {len(report.faults)} fault{'s' if len(report.faults) > 1 else ''}"
+        )
     if not as_json:
-        counted = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in report.sums.items())
+        counted = ", ".join(f"{n} {_COUNTED.get(what, what)}" for what, n in report.sums.items())
         print(plain(f"{file}  good, made {report.made_at}: {counted}"))
         print(f"signed by {report.fingerprint}")
         if not report.is_pinned:

@@ -46,12 +46,17 @@ _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 
 class Terms(NamedTuple):
-    """What `[consent]` says of consents that are brought; see `gateway.settings.consent`."""
+    """What the config says of consents that are brought; see `gateway.settings.consent`.
+
+    Args:
+        brands: to which somebody can agree; empty for any.
+    """
 
     purpose: str = MARKETING
     double_opt_in: bool = False
     question: str = ""
     valid_for: timedelta | None = None
+    brands: frozenset[str] = frozenset()
 
 
 class Rejected(NamedTuple):
@@ -190,6 +195,8 @@ class ConsentDesk:
         reading = read_number(request.number, self._region)
         if not reading.people:
             raise _Fault(Rejected("invalid_number", reading.fault))
+        if self.terms.brands and request.brand not in self.terms.brands and request.state not in NO:
+            raise _Fault(Rejected("unknown_brand", "no [[brands]] table has this name"))
         at = _read_time(request, now)
         state, asks = request.state, False
         if state is ConsentState.GIVEN or state is ConsentState.PENDING:

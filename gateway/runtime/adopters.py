@@ -135,7 +135,7 @@ def make_adopters(held: Holders) -> list[Adopter]:
         Adopter(("limits", "queue"), lambda new: held.intake.limits.adopt(make_limits(new))),
         Adopter(("prices", *CHANNELS), lambda new: held.store.adopt_prices(make_price_list(new))),
         Adopter(("webhooks",), lambda new: held.webhooks.adopt(new.webhooks)),
-        Adopter(("consent",), lambda new: held.consents.adopt(make_consent_terms(new))),
+        Adopter(("consent", "brands"), lambda new: held.consents.adopt(make_consent_terms(new))),
         Adopter(
             ("retention", "webhooks.keep", "consent.keep", "caps", "repeats"),
             lambda new: held.retention.adopt(held.make_chores(new)),

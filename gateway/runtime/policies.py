@@ -8,6 +8,7 @@ from datetime import timedelta
 from gateway.alerts.receivers import Receiver
 from gateway.clock import Clock
 from gateway.consents.desk import ConsentDesk, Terms
+from gateway.model.message import DEFAULT_BRAND
 from gateway.pipeline.chores import Keeping
 from gateway.pipeline.inbound import Inbox
 from gateway.pipeline.intake.accept import Intake
@@ -128,7 +129,14 @@ def make_consent_terms(settings: Settings) -> Terms:
     """What is asked of consents that are brought."""
     consent = settings.consent
     valid_for = timedelta(seconds=consent.valid_for_s) if consent.valid_for_s else None
-    return Terms(consent.purpose, consent.double_opt_in, consent.question, valid_for)
+    brands = frozenset(brand.name for brand in settings.brands)
+    return Terms(
+        consent.purpose,
+        consent.double_opt_in,
+        consent.question,
+        valid_for,
+        brands | {DEFAULT_BRAND} if brands else brands,
+    )
 
 
 def make_consent_desk(settings: Settings, store: Store, clock: Clock, intake: Intake) -> ConsentDesk:

@@ -15,6 +15,8 @@ from gateway.model.msisdn import read_number
 from gateway.pipeline.operator.consents import record_consent
 from gateway.policy.rules.consent import Consent
 from gateway.policy.rules.first_message import FirstMessage
+from gateway.runtime.policies import make_consent_terms
+from gateway.settings.config import load_settings
 from gateway.store.consents import load_history, load_holding
 from gateway.views.consents import ConsentRequest
 from tests.support.consents import make_desk
@@ -167,3 +169,25 @@ async def test_a_purpose_of_ones_own_is_agreed_to_and_taken_back_by_words(tmp_pa
         assert await standing(rig) == {"offers": "withdrawn", "profiling": "refused"}
         await from_phone(driver, "START")
         assert await standing(rig) == {"offers": "given", "profiling": "refused"}
+
+
+async def test_nobody_agrees_to_a_brand_that_the_config_does_not_have(tmp_path: Path):
+    config = tmp_path / "hongyan.toml"
+    config.write_text('[[brands]]\nname = "acme"\n')
+    async with running(tmp_path / "s.db", ScriptedDriver("a")) as rig:
+        desk = make_desk(rig.store, rig.clock, rig.intake)
+        desk.adopt(make_consent_terms(load_settings(config)))
+        wanted = [
+            ConsentRequest(number=PHONE, brand="acme"),
+            ConsentRequest(number=PHONE),
+            ConsentRequest(number=PHONE, brand="acne"),
+            ConsentRequest(number=PHONE, brand="acne", state=ConsentState.WITHDRAWN),
+        ]
+        prepared = await desk.prepare(wanted, None, OPERATOR)
+        assert [(one.index, one.code) for one in prepared.rejected] == [(2, "unknown_brand")]
+        await rig.store.write(prepared.record)
+        assert {(one.brand, one.state) for one in await history(rig)} == {
+            ("acme", ConsentState.GIVEN),
+            ("default", ConsentState.GIVEN),
+            ("acne", ConsentState.WITHDRAWN),
+        }
