@@ -14,7 +14,7 @@ from gateway.cli.output import local_time, print_json
 
 _WORDS = {
     "allow": "may go",
-    "warn": "may go",
+    "warn": "warns",
     "rewrite": "rewrites",
     "later": "later",
     "review": "review",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from gateway.model.message import Category
 from gateway.policy.chain import Chain
 from gateway.policy.decision import ALLOW, Decision, Refuse
 from gateway.policy.subject import Facts, Need, Subject
+
+_TIMES: Final[Mapping[int, str]] = {1: "s", 60: "min", 3600: "h", 86400: "day"}
 
 
 class NumberLimit(NamedTuple):
@@ -62,10 +64,8 @@ class NumberLimits:
             return ALLOW
         for limit in limits_of(subject.recipient, self.limits):
             if facts.number_counts.get(limit.name, 0) >= limit.most:
-                detail = (
-                    f"Numbers with {limit.prefix} get {limit.most} messages in {limit.per_s} s,"
-                    " and as many went already."
-                )
+                time = _TIMES.get(limit.per_s, f"{limit.per_s} s")
+                detail = f"As many messages as [[number_limits]] allows went to {limit.prefix}: {limit.most}/{time}."
                 return Refuse("number_limit", detail)
         return ALLOW
 
