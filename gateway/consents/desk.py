@@ -6,7 +6,7 @@ A consent that is to be confirmed is kept as pending, and the person is asked by
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import msgspec
@@ -43,6 +43,11 @@ from gateway.views.consents import (
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 """What is said to have been said later than that from now was not said yet."""
+
+
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9998, 12, 31, tzinfo=UTC)
+"""What is outside can't be told in every zone, and could not be read back."""
 
 
 class Terms(NamedTuple):
@@ -280,6 +285,9 @@ async def _find_no(tx: Tx, numbers: set[str]) -> set[tuple[str, str]]:
 
 
 def _read_time(request: ConsentRequest, now: datetime) -> datetime:
+    for one in (request.at, request.expires_at):
+        if one is not None and not _FIRST <= one <= _LAST:
+            raise _Fault(Rejected("out_of_range", "write a time between 1970 and 9998"))
     at = truncate_ms(request.at) if request.at is not None else now
     if at > now + _CLOCKS_DIFFER:
         raise _Fault(Rejected("in_the_future", "write when the person said so; that is over"))

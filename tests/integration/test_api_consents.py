@@ -103,6 +103,23 @@ async def test_a_single_bad_one_is_refused(api):
     assert (status, problem["errors"][0]["pointer"]) == (422, "/brand")
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"expires_at": "9999-12-31T23:59:59-12:00"},
+        {"expires_at": "9999-12-31T23:59:59Z"},
+        {"at": "0001-01-01T00:00:00+14:00"},
+        {"at": "0001-01-01T00:00:00Z"},
+    ],
+)
+async def test_a_time_that_could_not_be_read_back_is_refused(api, times):
+    bad, good = {"number": ONE, **times}, {"number": TWO}
+    status, answer = await api.call("POST", "/v1/consents", json={"consents": [bad, good]})
+    assert (status, [one["code"] for one in answer["rejected"]]) == (200, ["out_of_range"])
+    assert (await api.call("GET", "/v1/consents"))[0] == 200
+    assert await holds(api) == [(TWO, "default", "given")]
+
+
 async def test_a_line_of_a_file_counts_once(api):
     file = {"sha256": "ab" * 32, "name": "may.csv", "statement": "from our shop in May"}
     body = {"file": file, "consents": [{"number": ONE, "line": 2}, {"number": TWO, "line": 3}]}
