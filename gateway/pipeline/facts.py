@@ -26,13 +26,15 @@ class Known:
         number_counts: how many messages each limit of numbers has let through so far, of all recipients.
     """
 
-    def __init__(self) -> None:
-        self.number_counts: Counter[str] = Counter()
+    def __init__(self, number_counts: Counter[str] | None = None) -> None:
+        self.number_counts: Counter[str] = Counter() if number_counts is None else number_counts
+        # The counts are the same ones for everybody, and count on.
+        self._nothing = NO_FACTS if number_counts is None else Facts(number_counts=number_counts)
         self._facts: dict[str, Facts] = {}
 
     def of(self, recipient: str) -> Facts:
         """What is known of one."""
-        return self._facts.get(recipient, NO_FACTS)
+        return self._facts.get(recipient, self._nothing)
 
     def note(self, recipient: str, change: Callable[[Facts], Facts]) -> None:
         """One thing more is known of one."""
@@ -40,7 +42,8 @@ class Known:
 
     def count(self, new: NewTouch) -> None:
         """One more message is to go to a number."""
-        self.note(new.recipient, lambda facts: facts._replace(touches=(*facts.touches, new.touch)))
+        facts = self.of(new.recipient)
+        self._facts[new.recipient] = facts._replace(touches=(*facts.touches, new.touch))
 
     def count_number(self, number: str, limits: Sequence[NumberLimit]) -> None:
         """One more message is to go to a number, as limits of numbers count it."""
@@ -66,11 +69,13 @@ async def load_facts(
         claiming: they are asked right before the wire.
         limits: of `gateway.policy.rules.number_limits`, where they are among the rules.
     """
-    known = Known()
     by_need: dict[Need, list[Subject]] = {}
     for subject, needs in wanted:
         for need in needs:
             by_need.setdefault(need, []).append(subject)
+    known = Known()
+    if asked := by_need.get(Need.NUMBER_COUNTS):
+        known = Known(await find_counts(tx, limits, {subject.recipient for subject in asked}, now))
     if asked := by_need.get(Need.OPT_OUTS):
         found = await find_opt_outs(tx, {subject.recipient for subject in asked})
         for recipient, scopes in found.items():
@@ -84,11 +89,6 @@ async def load_facts(
     if asked := by_need.get(Need.DEAD_NUMBER):
         for recipient, failures in (await find_failures(tx, {one.recipient for one in asked})).items():
             known.note(recipient, partial(Facts._replace, failures=failures))
-    if asked := by_need.get(Need.NUMBER_COUNTS):
-        recipients = {one.recipient for one in asked}
-        known.number_counts = await find_counts(tx, limits, recipients, now)
-        for recipient in recipients:
-            known.note(recipient, partial(Facts._replace, number_counts=known.number_counts))
     return known
 
 
