@@ -48,7 +48,7 @@ class _Sign(NamedTuple):
 
     name: str
     points: int
-    chars: str
+    chars: re.Pattern[str]
     words: tuple[str, ...]
     pattern: re.Pattern[str]
 
@@ -57,7 +57,7 @@ _SIGNS: Final = (
     _Sign(
         "a discount",
         2,
-        "折满滿减減降省%％﹪",
+        re.compile("[折满滿减減降省%％﹪]"),
         (),
         re.compile(
             r"(?:[0-9](?:\.[0-9])?|[一二三四五六七八九])\s?折"
@@ -69,7 +69,7 @@ _SIGNS: Final = (
     _Sign(
         "a line to opt out",
         2,
-        "回拒",
+        re.compile("[回拒]"),
         ("stop", "unsubscribe", "toopt"),
         re.compile(
             r"(?:回[复覆復]?|拒收请?回?复?)\s?[\"“”']?(?:td|t|r|n|qx|0000)[\"“”']?(?:退订|退訂|拒收|取消)?(?![a-z0-9])"
@@ -79,7 +79,7 @@ _SIGNS: Final = (
     _Sign(
         "a price",
         1,
-        "¥$€£元块￥＄￡﹩",
+        re.compile("[¥$€£元块￥＄￡﹩]"),
         ("rmb", "cny", "usd", "eur", "gbp"),
         re.compile(
             r"[¥$€£]\s?[0-9]|[0-9]\s?(?:元|块钱|[¥€£])"
@@ -152,12 +152,12 @@ class ClassLock:
             if n := sum(one == kind for one, _ in words):
                 yield f"{kind} words", min(n * each, most)
         folded, narrow = fold(text), ""
-        has, has_folded = text.__contains__, folded.__contains__
+        has_folded = folded.__contains__
         for sign in _SIGNS:
-            if not any(map(has, sign.chars)) and not any(map(has_folded, sign.words)):
+            if not sign.chars.search(text) and not any(map(has_folded, sign.words)):
                 continue
             narrow = narrow or narrow_text(text).lower()
             if sign.pattern.search(narrow):
                 yield sign.name, sign.points
-        if (has(".") or has("．")) and find_links(text):
+        if ("." in text or "．" in text) and find_links(text):
             yield "a link", 1
