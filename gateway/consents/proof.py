@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
@@ -27,11 +28,13 @@ from gateway.model.actor import Actor
 from gateway.model.consent import MARKETING, Consent, ConsentState
 from gateway.model.message import DEFAULT_BRAND, Category, Message
 from gateway.model.msisdn import read_number
+from gateway.model.opt_out import EVERYTHING, brand_scope
 from gateway.store.audit import record_audit
 from gateway.store.consent_keys import ProofKey, find_proof_key, keep_proof_key
 from gateway.store.consents import AT_ONCE, load_files, load_history, load_wordings
 from gateway.store.messages import MessageFilter, list_whole
 from gateway.store.ports import Store, Tx
+from gateway.store.suppressions import find_opt_outs
 
 MOST_RECORDS: Final = 500_000
 """In one proof."""
@@ -72,6 +75,7 @@ class _Subject(NamedTuple):
     at: datetime
     message: Message | None = None
     fault: str = ""
+    opted_out: bool = False
 
 
 class Prover:
@@ -153,7 +157,8 @@ class Prover:
     async def _pages(self, wanted: Wanted, now: datetime) -> AsyncIterator[list[_Subject]]:
         if wanted.batch is None and wanted.tag is None:
             for some in _chunks(wanted.numbers):
-                yield await asyncio.to_thread(self._read_numbers, some, wanted.brand, now)
+                read = await asyncio.to_thread(self._read_numbers, some, wanted.brand, now)
+                yield await self._store.read(partial(_mark_opted_out, page=read))
             return
         query = MessageFilter(batch=wanted.batch, tag=wanted.tag)
         before = None
@@ -184,6 +189,17 @@ class Prover:
         return found
 
 
+async def _mark_opted_out(tx: Tx, page: Sequence[_Subject]) -> list[_Subject]:
+    """Whoever is on the opt-out list is covered by nothing now, whatever consent was brought later."""
+    scopes = await find_opt_outs(tx, {subject.number for subject in page if not subject.fault})
+    return [
+        subject._replace(opted_out=True)
+        if not {EVERYTHING, brand_scope(subject.brand)}.isdisjoint(scopes.get(subject.number, ()))
+        else subject
+        for subject in page
+    ]
+
+
 def _add_page(
     pack: Pack, page: Sequence[_Subject], history: Sequence[Consent], new: set[str], purpose: str
 ) -> Counter[str]:
@@ -197,7 +213,7 @@ def _add_page(
     records = []
     for subject in page:
         held = _last_before(by_key.get((subject.number, subject.brand, purpose), ()), subject.at)
-        reason = subject.fault or _find_reason(held, subject.at)
+        reason = subject.fault or ("opted_out" if subject.opted_out else _find_reason(held, subject.at))
         covered = "yes" if not reason else "no"
         if reason and subject.message is not None and subject.message.category is not Category.MARKETING:
             covered = "not needed"

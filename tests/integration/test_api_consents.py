@@ -186,6 +186,16 @@ def read_table(pack: Path, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in archive.read(name).splitlines()]
 
 
+async def test_nobody_on_the_opt_out_list_is_covered_by_a_list_that_is_brought_later(api, tmp_path):
+    await api.call("PUT", f"/v1/suppressions/{ONE}")
+    for number in (ONE, TWO):
+        await record(api, number=number, brand="shop", at="2026-01-01T00:00:00Z")
+    pack = await prove(api, tmp_path, "POST", json={"numbers": [ONE, TWO], "brand": "shop"})
+    told = [(row["covered"], row["reason"], row["state"]) for row in read_table(pack, "records.jsonl")]
+    assert told == [("no", "opted_out", "given"), ("yes", "", "given")]
+    assert {row["number"] for row in read_table(pack, "history.jsonl")} == {ONE, TWO}
+
+
 async def test_a_proof_of_numbers_says_who_is_covered(api, tmp_path):
     await record(api, wording="Yes please", at="2026-01-01T00:00:00Z")
     await record(api, number=TWO, state="refused")
