@@ -40,6 +40,7 @@ def find_doubts(settings: Settings, path: Path) -> list[SettingsError]:
         *_no_way_out(settings),
         *_unlocked(settings),
         *_no_such_brand(settings),
+        *_unsigned(settings),
         *ends_soon(settings.hours, datetime.now(UTC)),
         *_sleepless(settings),
         *_open_files(settings, path),
@@ -147,6 +148,22 @@ def _no_such_brand(settings: Settings) -> Iterator[tuple[str, str]]:
                     f"{table}[{i}].brand",
                     f'there is no brand "{brand}", so no message meets it; write a [[brands]] table, or mend it',
                 )
+
+
+def _unsigned(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What the gateway itself writes, without the signature that all else has."""
+    if not settings.signatures:
+        return
+    own = {
+        "opt_out.reply": settings.opt_out.reply,
+        "opt_in.reply": settings.opt_in.reply,
+        "help.reply": settings.help.reply,
+        "consent.question": settings.consent.question,
+    }
+    for key, text in own.items():
+        if text and "【" not in text:
+            signature = settings.signatures[0].text
+            yield key, f"has no signature, and is not given one; write 【{signature}】 in front"
 
 
 def _sleepless(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from gateway.access.passwords import hash_password
 from gateway.cli.main import main
 from gateway.cli.serve import _explain
 from gateway.settings.config import Settings, load_settings
+from gateway.settings.doubts import find_doubts
 
 pytestmark = pytest.mark.unit
 
@@ -142,3 +143,16 @@ def test_a_rule_for_a_brand_that_there_is_not_is_warned_of(
     [told] = warnings(folder, text, capsys)
     assert told.startswith('hours[0].brand: warning: there is no brand "acne"')
     assert warnings(folder, text.replace("acne", "acme"), capsys) == []
+
+
+def test_what_the_gateway_writes_itself_needs_a_signature_too(tmp_path: Path) -> None:
+    config = tmp_path / "hongyan.toml"
+    config.write_text(
+        '[[signatures]]\ntext = "好店"\n[opt_out]\nreply = "【好店】您已退订"\n[opt_in]\nreply = "已恢复"\n'
+        '[consent]\nquestion = ""\n',
+        encoding="utf-8",
+    )
+    told = {str(doubt) for doubt in find_doubts(load_settings(config), config)}
+    assert [line for line in told if "signature" in line] == [
+        "opt_in.reply: has no signature, and is not given one; write 【好店】 in front"
+    ]
