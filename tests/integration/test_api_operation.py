@@ -116,6 +116,15 @@ async def test_a_doubtful_number_is_listed_for_everybody_whose_it_may_be(rig):
         assert (await rig.send(number, category="marketing"))["status"] == "queued"
 
 
+async def test_an_opt_out_from_a_brand_that_is_misspelled_is_not_taken_for_one(rig):
+    path = "/v1/suppressions/13800138000"
+    rig.consents.adopt(rig.consents.terms._replace(brands=frozenset({"default", "shop"})))
+    status, answer = await rig.call("PUT", path, json={"brand": "shpo"})
+    assert (status, answer["errors"][0]["code"]) == (422, "unknown_brand")
+    assert (await rig.call("GET", path))[0] == 404
+    assert (await rig.call("PUT", path, json={"brand": "shop"}))[0] == 201
+
+
 async def test_a_number_may_have_an_entry_for_each_scope(rig):
     path = "/v1/suppressions/13800138000"
     for body, scope in (

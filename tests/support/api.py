@@ -19,6 +19,7 @@ from gateway.api.http.connections import Limits
 from gateway.api.http.masking import Masking
 from gateway.api.server import build_app, make_runner
 from gateway.clock import SystemClock
+from gateway.consents.desk import ConsentDesk
 from gateway.errors import NotFound
 from gateway.ids import KeyId, make_id
 from gateway.model.actor import Actor
@@ -134,6 +135,7 @@ class ApiRig:
     clock: SettableClock
     intake: Intake
     alerts: AlertDoor
+    consents: ConsentDesk
     secret: str = ""
     reason: list[str] = field(default_factory=list)
 
@@ -207,7 +209,7 @@ async def open_api(
     server = _Server(build_app(context, heartbeat_s=heartbeat_s, limits=limits))
     try:
         async with TestClient(server) as client:
-            rig = ApiRig(client, store, clock, intake, alerts, reason=reason)
+            rig = ApiRig(client, store, clock, intake, alerts, context.consents, reason=reason)
             rig.secret = await rig.make_key(Scope.ADMIN, name="admin")
             yield rig
     finally:

@@ -54,6 +54,10 @@ async def put_suppression(call: Call) -> web.Response:
     wanted = decode_body(_request, body) if body.strip() else SuppressionRequest()
     context = call.context
     scope = _scope_of(wanted.brand, wanted.sender, context.region) or EVERYTHING
+    brands = context.consents.terms.brands
+    if wanted.brand is not None and brands and wanted.brand not in brands:
+        detail = "no [[brands]] table has this name, so it would stop nothing"
+        raise InvalidRequest(FieldError("/brand", "unknown_brand", detail))
     with context.intake.room.hold_octets(DEED_OCTETS + len(body)):
         entry, is_new = await opt_out(
             context.store,
