@@ -202,7 +202,8 @@ async def list_whole(tx: Tx, query: MessageFilter, *, limit: int, before: str | 
         "m.created_at <= ?": format_ms(query.until),
         # Ids grow with time: what is too old or too new is not even read.
         "m.id >= ?": query.since and first_id(format_ms(query.since) or 0),
-        "m.id <= ?": query.until and first_id(format_ms(query.until + _CLOCK_WENT_BACK) or 0),
+        "m.id <= ?": query.until
+        and first_id((format_ms(query.until) or 0) + _CLOCK_WENT_BACK // timedelta(milliseconds=1)),
     }
     asked: dict[str, list[Any]] = {clause: [value] for clause, value in clauses.items() if value is not None}
     if query.to is not None:

@@ -356,3 +356,10 @@ async def test_a_list_says_what_each_message_waits_for(rig):
     assert 'hongyan_waiting_messages{kind="channel_down"} 1.0' in figures
     assert 'hongyan_waiting_messages{kind="schedule"} 1.0' in figures
     assert 'hongyan_waiting_messages{kind="order"} 0.0' in figures
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59Z"])
+async def test_until_the_end_of_time_is_no_error(rig, until):
+    await rig.send("+8613800138000", "hello")
+    status, page = await rig.call("GET", "/v1/messages", params={"until": until})
+    assert (status, len(page["items"])) == (200, 1)
