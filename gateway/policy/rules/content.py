@@ -102,9 +102,10 @@ _WHEN_WORDS: Final = re.compile(
 )
 _WHEN_FIGURES: Final = re.compile(
     "[0-9](?:[0-9]?(?:月[0-9]|日|[./-][0-9]{1,2}(?![0-9.]))|[0-9]{0,2} ?(?:天|小时)内"
-    rf"|[a-z]{{0,2}} ?{_MONTH})|{_MONTH}[a-z]{{0,6}}[. ]{{1,2}}[0-9]"
+    rf"|[a-z]{{0,2}} ?{_MONTH})"
 )
-# Two expressions each: one that begins with letters and one that begins with figures are searched for many times as
+_WHEN_MONTHS: Final = re.compile(rf"{_MONTH}[a-z]{{0,6}}[. ]{{1,2}}[0-9]")
+# Expressions of their own: one that begins with letters and one that begins with figures are searched for many times as
 # fast as both in one.
 
 
@@ -126,7 +127,7 @@ class ExpiryDate:
         text = fold_text(subject.text)
         if not (_OFFER_WORDS.search(text) or _OFFER_FIGURES.search(text)):
             return ALLOW
-        if _WHEN_WORDS.search(text) or _WHEN_FIGURES.search(text):
+        if any(when.search(text) for when in (_WHEN_WORDS, _WHEN_FIGURES, _WHEN_MONTHS)):
             return ALLOW
         return Warn("no_expiry_date", "It has an offer and does not say until when that holds.")
 
