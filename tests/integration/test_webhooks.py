@@ -113,7 +113,8 @@ async def test_several_events_in_one_call(hooks: WebhookRig, app: Application):
     bodies = [verified(call, hooks.secrets[webhook_id]) for call in app.calls]
     items = [item for body in bodies for item in body["data"]]
     assert {body["type"] for body in bodies} == {"batch"}
-    assert max(len(body["data"]) for body in bodies) == 100
+    # Two calls are under way when the last event comes, with at most 100 each: the others go together.
+    assert 50 <= max(len(body["data"]) for body in bodies) <= 100
     assert len(bodies) < 25
     assert {item["data"]["id"] for item in items} == {message.id for message in messages}
     assert len({item["id"] for item in items}) == len(items) == 250

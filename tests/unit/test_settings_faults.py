@@ -43,15 +43,15 @@ BAD = {
         'FILE:http.listen: "::1:8080" is not an address; write host and port: "127.0.0.1:8080"',
     ),
     "certificate that is not there": (
-        '[http]\ntls_cert = "/nowhere/x"\ntls_key = "/dev/null"\n',
+        '[http]\ntls_cert = "/nowhere/x"\ntls_key = "/etc/passwd"\n',
         ("FILE:http.tls_cert: cannot read /nowhere/x: No such file or directory; correct the path"),
     ),
     "certificate without key": (
-        '[http]\ntls_cert = "/dev/null"\n',
+        '[http]\ntls_cert = "/etc/passwd"\n',
         "FILE:http.tls_key: is missing; write the private key that belongs to tls_cert",
     ),
     "key without certificate": (
-        '[http]\ntls_key = "/dev/null"\n',
+        '[http]\ntls_key = "/etc/passwd"\n',
         "FILE:http.tls_cert: is missing; write the certificate that belongs to tls_key",
     ),
     "store": (

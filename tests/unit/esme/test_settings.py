@@ -58,7 +58,7 @@ BAD = {
         "smpp_accounts[0].binds: is empty; write one or more of transceiver, transmitter, receiver",
     ),
     "a certificate alone": (
-        SERVER + 'tls_cert = "/dev/null"\n' + ACCOUNT,
+        SERVER + 'tls_cert = "/etc/passwd"\n' + ACCOUNT,
         "smpp_server[0].tls_key: is missing; write the private key that belongs to tls_cert",
     ),
 }
@@ -74,7 +74,7 @@ def test_a_bad_setting_is_named_with_what_to_write(case: str, tmp_path: Path):
 
 
 def test_a_certificate_that_can_not_serve_is_named(tmp_path: Path):
-    path = write(tmp_path, SERVER + 'tls_cert = "/dev/null"\ntls_key = "/dev/null"\n' + ACCOUNT)
+    path = write(tmp_path, SERVER + 'tls_cert = "/etc/passwd"\ntls_key = "/etc/passwd"\n' + ACCOUNT)
     with pytest.raises(SettingsErrors, match=r"smpp_server\[0\]\.tls_cert: cannot be used"):
         check_tls(load_settings(path), path)
 
