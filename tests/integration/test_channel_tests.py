@@ -148,6 +148,7 @@ async def test_a_probe_that_does_not_arrive_raises_an_alarm_and_the_next_good_on
         rig.clock.advance(60)
         await probes.look()
         await until(lambda: len(driver.submitted) == 2)
+        await rig.settled()  # the network's answer is on disk, and with it the reference
         (reference,) = [s.reference for s in await rig.segments(await newest(rig)) if s.reference]
         await driver.report(
             Receipt(references=(reference,), recipient=PHONE, state=ReceiptState.DELIVERED, agreed=True)
