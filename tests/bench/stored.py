@@ -141,7 +141,7 @@ async def _post(daemon: Daemon, n: int) -> str:
 
 async def _original(daemon: Daemon, message_id: str) -> Original:
     message = await daemon.message(message_id)
-    return Original(message["id"], message["to"], message["segments"][0].get("reference") or "")
+    return Original(message["id"], message["to"], message["segments"][0]["ref"] or "")
 
 
 async def memory(options: Options) -> list[Row]:
