@@ -5,21 +5,14 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
+from gateway.policy.hanzi import SIMPLIFIED
+
 _VARIANTS: Final = frozenset(map(chr, range(0xFE00, 0xFE10)))
 """Variation selectors: phones put one after many a symbol, and they are seen as marks of the letter before."""
 _SHORTEST_BARE: Final = 3
 """Letters of a word that may stand without its accents: ``ť`` is not T."""
-_SIMPLER: Final = str.maketrans(
-    "訂複復覆發請別訊資擾騷繼續關閉閱幫絕廣謝這個嗎麼們簡號碼對為會過給兩説說誰還來讓閒註冊銷記錄鐘時間後實買賣貴東話電煩滾馬爾無種類樣條與從車機開"
-    "業務賬帳戶戸滿領獎",
-    "订复复复发请别讯资扰骚继续关闭阅帮绝广谢这个吗么们简号码对为会过给两说说谁还来让闲注册销记录钟时间后实买卖贵东话电烦滚马尔无种类样条与从车机开"
-    "业务账账户户满领奖",
-)
-"""Traditional characters of the words in ``config/words/replies`` and of what stands around them.
-
-A table, not a library: OpenCC's dictionaries convert prose, take tens of megabytes and a second to load, and would be
-asked about texts of a few characters.
-"""
+_SIMPLER: Final = str.maketrans({**SIMPLIFIED, "覆": "复", "帳": "账", "戸": "户"})
+"""Traditional characters; a few that people write for one another in such words are the same, too."""
 
 _VOICED: Final = "\u3099\u309a"
 """Marks of Japanese syllables: without them they are others."""

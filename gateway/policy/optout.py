@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from drivers.codec.ucs2 import is_common
-from gateway.model.message import Category, Keyword
+from gateway.model.message import Keyword
 from gateway.policy.folding import bare, fold_phrase, fold_word
 
 MAX_REPLIES_PER_HOUR = 200
@@ -206,8 +206,3 @@ def read_mislabelled(text: str) -> str:
     """A text of UCS-2 as if its octets were ASCII; empty if they can't be."""
     octets = text.encode("utf-16-be", "replace")
     return octets.decode("ascii") if octets.isascii() else ""
-
-
-def is_stopped(category: Category, *, suppressed: bool) -> bool:
-    """Whether the opt-out list forbids a message (INTERFACE section 5)."""
-    return suppressed and category is Category.MARKETING

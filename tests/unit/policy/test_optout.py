@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from gateway.model.message import Category, Keyword
+from gateway.model.opt_out import EVERYTHING
+from gateway.policy.decision import ALLOW, Refuse
 from gateway.policy.folding import fold_word
-from gateway.policy.optout import Keywords, find_fault, find_keyword, find_mislabelled, is_stopped
+from gateway.policy.optout import Keywords, find_fault, find_keyword, find_mislabelled
+from gateway.policy.rules.order import ALWAYS
+from gateway.policy.subject import Facts, Subject
 
 pytestmark = pytest.mark.unit
+
+AT = datetime(2026, 3, 14, 9, 26, tzinfo=UTC)
 
 WORDS = Keywords.of(["TD", "T", "退订", "STOP", "NO"], ["START", "YES"], ["HELP"])
 
@@ -103,8 +111,10 @@ def test_a_configured_word_of_punctuation_only_matches_nothing():
 
 @pytest.mark.parametrize("category", Category)
 def test_only_marketing_is_stopped(category: Category):
-    assert is_stopped(category, suppressed=True) is (category is Category.MARKETING)
-    assert not is_stopped(category, suppressed=False)
+    subject = Subject("+8613800138000", category, AT, "hello")
+    stopped = ALWAYS.judge_person(subject, Facts(opt_outs=frozenset({EVERYTHING})), AT).verdict
+    assert isinstance(stopped, Refuse) is (category is Category.MARKETING)
+    assert ALWAYS.judge_person(subject, Facts(), AT).verdict == ALLOW
 
 
 def test_folding_keeps_letters_and_digits():
