@@ -11,11 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.errors import SettingsError
 from gateway.policy.opening import Holidays
 from gateway.policy.zones import Zones
 from gateway.settings.forms import BadValue, parse_file, parse_filled, show
-from gateway.settings.reader import read_document
+from gateway.settings.reader import read_data_file
 from gateway.settings.times import parse_zone
 
 MOST_DAYS: Final = 2_000
@@ -73,18 +72,11 @@ def read_holidays(path: Path) -> Holidays:
     Raises:
         BadValue: it is none; the first fault.
     """
-    document = _read(path)
+    document = read_data_file(path)
     try:
         return _holidays(document)
     except BadValue as error:
         raise BadValue(f"{path}: {error}") from None
-
-
-def _read(path: Path) -> dict[str, object]:
-    try:
-        return read_document(path)
-    except SettingsError as error:
-        raise BadValue(f"{path} {error.reason}") from None
 
 
 def _holidays(document: Mapping[str, Any]) -> Holidays:
@@ -149,7 +141,7 @@ def _areas() -> Mapping[str, tuple[tzinfo, ...]]:
         raise BadValue(
             f"cannot find {_ZONES}, which tells the time zones of numbers; install the gateway anew"
         )
-    document: Mapping[str, Any] = _read(path)
+    document: Mapping[str, Any] = read_data_file(path)
     zones: dict[str, tzinfo] = {}
     found = {}
     for area in document["areas"]:

@@ -11,11 +11,10 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from gateway.errors import SettingsError
 from gateway.files import why_unreadable
 from gateway.routing.routes.carriers import MOST_PORTED, Carrier, CarrierRange, Carriers, Ported
 from gateway.settings.forms import BadValue, Flag, Form, parse_file, show
-from gateway.settings.reader import read_document
+from gateway.settings.reader import read_data_file
 
 KINDS: Final = ("mobile", "virtual", "iot", "satellite")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -56,10 +55,7 @@ def read_carrier_file(path: Path) -> CarrierFile:
     Raises:
         BadValue: it is none; the first fault.
     """
-    try:
-        document = read_document(path)
-    except SettingsError as error:
-        raise BadValue(f"{path} {error.reason}") from None
+    document = read_data_file(path)
     try:
         return _read(document)
     except (BadValue, TypeError, AttributeError) as error:

@@ -50,6 +50,18 @@ def read_document(path: Path) -> dict[str, object]:
     raise SettingsError("", reason)
 
 
+def read_data_file(path: Path) -> dict[str, object]:
+    """`read_document` of a file that a setting names.
+
+    Raises:
+        BadValue: it can't be read, or is no TOML; names the file.
+    """
+    try:
+        return read_document(path)
+    except SettingsError as error:
+        raise BadValue(f"{path} {error.reason}") from None
+
+
 def read_table(kind: type[S], value: object, path: str, faults: list[SettingsError]) -> S | None:
     """Read one table.
 

@@ -11,11 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.errors import SettingsError
 from gateway.policy.folding import bare, fold_word
 from gateway.policy.optout import Frame, Keywords, find_fault, fold_all
 from gateway.settings.forms import BadValue, parse_file, show
-from gateway.settings.reader import read_document
+from gateway.settings.reader import read_data_file
 
 _LISTS: Final = ("opt_out", "opt_in", "help", "leads", "polite_leads", "tails", "polite_tails", "near")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
@@ -50,10 +49,7 @@ def read_word_file(path: Path) -> WordFile:
     Raises:
         BadValue: it is none; the first fault.
     """
-    try:
-        document = read_document(path)
-    except SettingsError as error:
-        raise BadValue(f"{path} {error.reason}") from None
+    document = read_data_file(path)
     if unknown := sorted(document.keys() - {"language", *_LISTS}):
         raise BadValue(f"{path}: {unknown[0]} is unknown; write language and lists of {', '.join(_LISTS)}")
     language = document.get("language")
