@@ -6,8 +6,8 @@ import asyncio
 from typing import Final, TypeVar
 
 from gateway.store.ports import Operation
-from gateway.store.postgres.errors import explain_open, is_lost, translate
-from gateway.store.postgres.session import Session, connect
+from gateway.store.postgres.errors import is_lost, translate
+from gateway.store.postgres.session import Session, open_session
 from gateway.store.postgres.transaction import PostgresTx
 from gateway.store.sealing.terms import Dress
 from gateway.store.target import Target
@@ -50,10 +50,7 @@ class Readers:
                     if not is_lost(exc) or isinstance(exc, TimeoutError):
                         raise translate(exc, self._target.shown) from exc
                     self._drop_idle()  # what ended this one has ended the others, too
-            try:
-                session = await connect(self._target)
-            except Exception as exc:
-                raise explain_open(exc, self._target.shown) from exc
+            session = await open_session(self._target)
             try:
                 return await self._run(session, op)
             except Exception as exc:

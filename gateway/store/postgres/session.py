@@ -14,6 +14,7 @@ import asyncpg
 
 from gateway.errors import StoreUnavailable
 from gateway.store.ports import Row
+from gateway.store.postgres.errors import explain_open
 from gateway.store.postgres.portable import translate
 from gateway.store.target import Target
 
@@ -143,6 +144,18 @@ async def connect(target: Target) -> Session:
         db.terminate()
         raise
     return Session(db)
+
+
+async def open_session(target: Target) -> Session:
+    """The same.
+
+    Raises:
+        StoreError: it can't be had; says why, and what mends it.
+    """
+    try:
+        return await connect(target)
+    except Exception as exc:
+        raise explain_open(exc, target.shown) from exc
 
 
 def _check_server(db: Any, target: Target) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from gateway.store.ports import Operation
-from gateway.store.postgres.errors import explain_open, translate
-from gateway.store.postgres.session import Session, connect
+from gateway.store.postgres.errors import translate
+from gateway.store.postgres.session import Session, open_session
 from gateway.store.postgres.transaction import STOPS, PostgresTx
 from gateway.store.sealing.terms import Dress
 from gateway.store.target import Target
@@ -62,10 +62,7 @@ class SteadyReader:
 
     async def _open(self) -> Session:
         if self._session is None or not self._session.is_open:
-            try:
-                self._session = await connect(self._target)
-            except Exception as exc:
-                raise explain_open(exc, self._target.shown) from exc
+            self._session = await open_session(self._target)
         return self._session
 
     async def close(self) -> None:

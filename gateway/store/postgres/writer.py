@@ -23,9 +23,9 @@ from gateway.store.costs import save_charges
 from gateway.store.events import append_events
 from gateway.store.groups import Committed, Ended, Waiting, by_operation
 from gateway.store.ports import CommitFigures, Tx
-from gateway.store.postgres.errors import explain_open, is_conflict, is_held, is_lost, translate
+from gateway.store.postgres.errors import is_conflict, is_held, is_lost, translate
 from gateway.store.postgres.notices import CHANNEL, write_notice
-from gateway.store.postgres.session import Session, connect
+from gateway.store.postgres.session import Session, open_session
 from gateway.store.postgres.transaction import PostgresTx
 from gateway.store.sealing.terms import Dress
 from gateway.store.target import Target
@@ -92,10 +92,7 @@ class GroupWriter:
         if self._session is not None and self._session.is_open:
             return self._session
         self._session = None
-        try:
-            session = await connect(self._target)
-        except Exception as exc:
-            raise explain_open(exc, self._target.shown) from exc
+        session = await open_session(self._target)
         try:
             if self._exclusive:
                 await self._be_the_only_one(session)
