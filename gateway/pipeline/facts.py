@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from typing import Final
+from typing import Any
 
 from gateway.policy.rules.number_limits import NumberLimit, limits_of
 from gateway.policy.subject import NO_FACTS, Facts, Need, Subject
@@ -36,21 +35,17 @@ class Known:
         """What is known of one."""
         return self._facts.get(recipient, self._nothing)
 
-    def note(self, recipient: str, change: Callable[[Facts], Facts]) -> None:
-        """One thing more is known of one."""
-        self._facts[recipient] = change(self.of(recipient))
+    def note(self, recipient: str, **found: Any) -> None:
+        """Fields of `Facts` that are known of one."""
+        self._facts[recipient] = self.of(recipient)._replace(**found)
 
     def count(self, new: NewTouch) -> None:
         """One more message is to go to a number."""
-        facts = self.of(new.recipient)
-        self._facts[new.recipient] = facts._replace(touches=(*facts.touches, new.touch))
+        self.note(new.recipient, touches=(*self.of(new.recipient).touches, new.touch))
 
     def count_number(self, number: str, limits: Sequence[NumberLimit]) -> None:
         """One more message is to go to a number, as limits of numbers count it."""
         self.number_counts.update(limit.name for limit in limits_of(number, limits))
-
-
-NOTHING_KNOWN: Final = Known()
 
 
 async def load_facts(
@@ -79,31 +74,29 @@ async def load_facts(
     if asked := by_need.get(Need.OPT_OUTS):
         found = await find_opt_outs(tx, {subject.recipient for subject in asked})
         for recipient, scopes in found.items():
-            known.note(recipient, partial(Facts._replace, opt_outs=scopes))
+            known.note(recipient, opt_outs=scopes)
     await _load_consents(tx, known, by_need)
     if asked := by_need.get(Need.TOUCHES):
         await _load_touches(tx, known, {subject.recipient for subject in asked}, claiming=claiming)
     if asked := by_need.get(Need.CARRIER):
         for recipient, carrier in (await find_carriers(tx, {one.recipient for one in asked})).items():
-            known.note(recipient, partial(Facts._replace, carrier=carrier))
+            known.note(recipient, carrier=carrier)
     if asked := by_need.get(Need.DEAD_NUMBER):
         for recipient, failures in (await find_failures(tx, {one.recipient for one in asked})).items():
-            known.note(recipient, partial(Facts._replace, failures=failures))
+            known.note(recipient, failures=failures)
     return known
 
 
 async def _load_consents(tx: Tx, known: Known, by_need: Mapping[Need, Sequence[Subject]]) -> None:
     if asked := by_need.get(Need.CONSENTS):
         for recipient, held in (await find_standings(tx, {one.recipient for one in asked})).items():
-            known.note(recipient, partial(Facts._replace, consents=held))
+            known.note(recipient, consents=held)
     if asked := by_need.get(Need.ACQUAINTED):
         for recipient in await find_acquainted(tx, {one.recipient for one in asked}):
-            known.note(recipient, partial(Facts._replace, is_acquainted=True))
+            known.note(recipient, is_acquainted=True)
 
 
 async def _load_touches(tx: Tx, known: Known, recipients: Collection[str], *, claiming: bool) -> None:
     found = await find_touches(tx, recipients, only_out=claiming)
     for recipient in recipients if claiming else found:
-        facts = known.of(recipient)
-        facts = facts._replace(touches=found.get(recipient, ()), claiming=claiming)
-        known.note(recipient, lambda _, facts=facts: facts)  # type: ignore[misc]
+        known.note(recipient, touches=found.get(recipient, ()), claiming=claiming)

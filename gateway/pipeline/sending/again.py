@@ -58,11 +58,11 @@ async def judge_again(tx: Tx, chain: Chain, due: Collection[Due], clock: Clock, 
     Args:
         counted: of this claim; those that it leaves for the next one are among the ids, too.
     """
-    in_order = sorted(due, key=lambda one: (one.candidate.rank, one.message_id))
-    asked = [one.message_id for one in in_order if chain.asks_again(one.category)]
+    asked = [one for one in due if chain.asks_again(one.category)]
     if not asked:
         return set()
-    subjects = await find_subjects(tx, asked)
+    in_order = sorted(asked, key=lambda one: (one.candidate.rank, one.message_id))
+    subjects = await find_subjects(tx, [one.message_id for one in in_order])
     refused, holds = await _ask(tx, chain, subjects, clock, counted)
     for verdict, ids in refused.items():
         await end_messages(tx, ids, Cause.BLOCKED, error_of(verdict), clock)
