@@ -13,11 +13,11 @@ import msgspec
 import pytest
 import typer
 
-from gateway.api.http import problem
 from gateway.api.openapi import make_document
 from gateway.api.routes import ROUTES
 from gateway.cli.main import app
 from gateway.errors import GatewayError, MigrationError, RequestError, SettingsError, StaleWrite, StoreLocked
+from gateway.http import problem
 from gateway.model.message import MessageStatus
 from gateway.model.request import MessageRequest
 from gateway.policy.rules.order import FIXED

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from gateway.api.context import Call
-from gateway.api.http.body import answer, encode
 from gateway.errors import FieldError, InvalidRequest, RequestError
+from gateway.http.body import answer, encode
+from gateway.http.product import Call
 from gateway.model.events import message_event
 from gateway.model.request import IDEMPOTENCY_KEY_FORM, IDEMPOTENCY_KEY_PATTERN
 from gateway.pipeline.intake.accept import Idempotency, once_of

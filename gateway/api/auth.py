@@ -10,8 +10,8 @@ from functools import partial
 
 from aiohttp import hdrs, web
 
-from gateway.api.http.problem import Forbidden, Unauthorized
 from gateway.clock import Clock
+from gateway.http.problem import Forbidden, Unauthorized
 from gateway.model.message import ApiKey, Scope
 from gateway.store.keys import find_key, hash_secret
 from gateway.store.ports import Store

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from gateway.api.examples import ANSWERS, REQUESTS
-from gateway.api.http.problem import CONTENT_TYPE as PROBLEM_TYPE
-from gateway.api.http.problem import Problem
 from gateway.api.route import JSON, Route
+from gateway.http.problem import CONTENT_TYPE as PROBLEM_TYPE
+from gateway.http.problem import Problem
 
 Schema = dict[str, Any]
 """A JSON Schema or OpenAPI object."""

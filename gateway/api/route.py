@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.api.context import CallHandler
-from gateway.api.http.query import NoQuery
+from gateway.http.product import CallHandler
+from gateway.http.query import NoQuery
 from gateway.model.message import Scope
 
 JSON = "application/json"

@@ -28,12 +28,12 @@ from gateway.api.calls import (
     system,
 )
 from gateway.api.consent_routes import CONSENT_ROUTES
-from gateway.api.context import CallHandler
-from gateway.api.http.query import EventQuery, InboundQuery, MessageQuery, PageQuery, ScopeQuery
 from gateway.api.number_routes import NUMBER_ROUTES
 from gateway.api.review_routes import REVIEW_ROUTES
 from gateway.api.route import EVENT_STREAM, IDEMPOTENCY, JSON, RESUME, Route
 from gateway.api.webhook_routes import WEBHOOK_ROUTES
+from gateway.http.product import CallHandler
+from gateway.http.query import EventQuery, InboundQuery, MessageQuery, PageQuery, ScopeQuery
 from gateway.model.alarm import Alarm
 from gateway.model.channel_test import ChannelTest, ChannelTestRequest
 from gateway.model.message import Scope, Suppression

@@ -13,17 +13,17 @@ from aiohttp.typedefs import Handler, Middleware
 from gateway.api.auth import KeyRing
 from gateway.api.calls.events import HEARTBEAT_S, STREAMS, Streams
 from gateway.api.calls.system import BACKLOG, DOCUMENT, HEALTH, PAGE, SCRAPING, StoreHealth, watch
-from gateway.api.context import ApiContext, Call
 from gateway.api.docs import render_page
-from gateway.api.http.answers import hold_answers
-from gateway.api.http.bodies import BODIES, HELD, Bodies, Held
-from gateway.api.http.body import BATCH_MAX_OCTETS, defer_continue, encode
-from gateway.api.http.connections import GUARD, Connection, Guard, Limits, Runner
-from gateway.api.http.problem import supervise
-from gateway.api.http.query import NoQuery, read_query
 from gateway.api.openapi import make_document
 from gateway.api.route import Route
 from gateway.api.routes import ROUTES
+from gateway.http.answers import hold_answers
+from gateway.http.bodies import BODIES, HELD, Bodies, Held
+from gateway.http.body import BATCH_MAX_OCTETS, defer_continue, encode
+from gateway.http.connections import GUARD, Connection, Guard, Limits, Runner
+from gateway.http.problem import supervise
+from gateway.http.product import Call, Product
+from gateway.http.query import NoQuery, read_query
 from gateway.telemetry.metrics import Metrics, labeled
 
 KEEPALIVE_S = 75.0
@@ -41,7 +41,7 @@ LINGER_S = 2.0
 
 
 def build_app(
-    context: ApiContext, *, heartbeat_s: float = HEARTBEAT_S, limits: Limits | None = None
+    context: Product, *, heartbeat_s: float = HEARTBEAT_S, limits: Limits | None = None
 ) -> web.Application:
     """The whole API, ready to be served; no request is taken yet.
 
@@ -95,7 +95,7 @@ class _OursOnly(logging.Filter):
         return not (record.exc_info and isinstance(record.exc_info[1], _PEERS_DOING))
 
 
-_log = logging.getLogger("gateway.api.http")
+_log = logging.getLogger("gateway.http")
 _log.addFilter(_OursOnly())
 
 
@@ -110,12 +110,12 @@ def make_runner(app: web.Application, *, shutdown_timeout_s: float = 10.0) -> we
         max_headers=MAX_HEADERS,
         read_bufsize=READ_OCTETS,
         lingering_time=LINGER_S,
-        auto_decompress=False,  # It would be done for strangers, and on the loop: see `gateway.api.http.inflate`.
+        auto_decompress=False,  # It would be done for strangers, and on the loop: see `gateway.http.inflate`.
         shutdown_timeout=shutdown_timeout_s,
     )
 
 
-def _register(app: web.Application, route: Route, context: ApiContext, keys: KeyRing) -> None:
+def _register(app: web.Application, route: Route, context: Product, keys: KeyRing) -> None:
     handler = _endpoint(route, context, keys)
     resource = app.router.add_resource(route.path)
     resource.add_route(route.method, handler, expect_handler=defer_continue)
@@ -123,7 +123,7 @@ def _register(app: web.Application, route: Route, context: ApiContext, keys: Key
         resource.add_route(hdrs.METH_HEAD, handler)
 
 
-def _endpoint(route: Route, context: ApiContext, keys: KeyRing) -> Handler:
+def _endpoint(route: Route, context: Product, keys: KeyRing) -> Handler:
     """The aiohttp handler of one route: the key first, so that strangers cost us no reading."""
     serve, scope = route.handler, route.scope
     if scope is None:

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Final
 
 from gateway.api.calls import webhooks
-from gateway.api.http.query import PageQuery
 from gateway.api.route import IDEMPOTENCY, Route
+from gateway.http.query import PageQuery
 from gateway.model.message import Scope
 from gateway.views import webhooks as shapes
 

@@ -8,7 +8,6 @@ import math
 from collections.abc import Coroutine, Iterator
 
 from gateway.alerts.door import AlertDoor
-from gateway.api.context import ApiContext
 from gateway.channels.attendants import Attendants
 from gateway.channels.balance import BalanceQuery, BalanceWatch
 from gateway.channels.budgets import Budgets
@@ -21,6 +20,7 @@ from gateway.channels.supervise import Channels
 from gateway.channels.traces import Traces
 from gateway.channels.ussd import UssdSessions
 from gateway.clock import Clock, SystemClock, format_ms
+from gateway.http.product import Product
 from gateway.ids import make_id
 from gateway.model.events import reached_status
 from gateway.pipeline.alarms import tell_alarm
@@ -382,7 +382,7 @@ class Gateway:
         return self._not_ready
 
     async def _serve_http(self) -> None:
-        context = ApiContext(
+        context = Product(
             store=self.store,
             intake=self.intake,
             batches=Batches(self.store, self._clock, self.intake),

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from gateway.api.context import ApiContext
-from gateway.api.http.connections import GUARD, Limits
-from gateway.api.http.listener import Listener
-from gateway.api.http.masking import Masking
 from gateway.api.server import adopt_limits, build_app, make_runner
+from gateway.http.connections import GUARD, Limits
+from gateway.http.listener import Listener
+from gateway.http.masking import Masking
+from gateway.http.product import Product
 from gateway.runtime.descriptors import limit_connections, raise_limit
 from gateway.runtime.tls import load_tls, renew_tls
 from gateway.settings.http import HttpSettings
@@ -53,7 +53,7 @@ class HttpSide:
         if self._tls is not None:
             renew_tls(self._tls, self._settings)
 
-    async def open(self, context: ApiContext) -> None:
+    async def open(self, context: Product) -> None:
         """Listen.
 
         Raises:

@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.api.auth import REMEMBERED_S
-from gateway.api.http.body import SINGLE_MAX_OCTETS
 from gateway.api.routes import ROUTES
+from gateway.http.body import SINGLE_MAX_OCTETS
 from gateway.ids import make_id
 from gateway.model.message import Scope
 from gateway.store.keys import make_secret, revoke_key

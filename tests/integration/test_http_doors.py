@@ -18,10 +18,10 @@ import pytest
 from aiohttp import web
 
 from gateway.api.calls.system import PAGE
-from gateway.api.http.bodies import BODIES, FREE_OCTETS, Bodies
-from gateway.api.http.body import check_size, spoil_halves
-from gateway.api.http.connections import GUARD, Guard, Limits
-from gateway.api.http.inflate import MOST_RATIO
+from gateway.http.bodies import BODIES, FREE_OCTETS, Bodies
+from gateway.http.body import check_size, spoil_halves
+from gateway.http.connections import GUARD, Guard, Limits
+from gateway.http.inflate import MOST_RATIO
 from gateway.model.message import Scope
 from gateway.store.keys import make_secret
 from tests.support.api import ApiRig, open_api
@@ -328,7 +328,7 @@ async def test_a_bomb_is_not_unpacked_beyond_what_a_body_may_have(
     rig: ApiRig, monkeypatch: pytest.MonkeyPatch
 ):
     n_kept = 0
-    grow = "gateway.api.http.bodies.Held.grow"
+    grow = "gateway.http.bodies.Held.grow"
 
     def note(held: object, n_octets: int) -> None:
         nonlocal n_kept
@@ -362,7 +362,7 @@ async def test_a_body_of_escapes_that_is_cut_off_is_not_searched_one_by_one(
         def finditer(self, octets: bytes) -> list[object]:
             raise AssertionError("each of ten million was looked at, and everybody waits")
 
-    monkeypatch.setattr("gateway.api.http.body._ESCAPE", Never())
+    monkeypatch.setattr("gateway.http.body._ESCAPE", Never())
     for path, n in (("/v1/messages", 400_000), ("/v1/messages/batch", 10_000_000)):
         status, problem = await rig.call("POST", path, data=BytesIO(b'{"text":"' + rb"\n" * n))
         assert (status, problem["code"]) == (400, "malformed_json")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.http.masking import mask_json
+from gateway.http.masking import mask_json
 from gateway.model.message import Scope
 from tests.support.api import ApiRig, open_api
 

@@ -14,13 +14,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.alerts.door import AlertDoor
-from gateway.api.context import ApiContext
-from gateway.api.http.connections import Limits
-from gateway.api.http.masking import Masking
 from gateway.api.server import build_app, make_runner
 from gateway.clock import SystemClock
 from gateway.consents.desk import ConsentDesk
 from gateway.errors import NotFound
+from gateway.http.connections import Limits
+from gateway.http.masking import Masking
+from gateway.http.product import Product
 from gateway.ids import KeyId, make_id
 from gateway.model.actor import Actor
 from gateway.model.message import ApiKey, Scope
@@ -193,7 +193,7 @@ async def open_api(
     intake = Intake(store, clock, IntakeSettings("CN", groups, VALID_FOR_S, text), router=router)
     side = WebhookSide(WebhookSettings(), store, clock, make_metrics())
     alerts = AlertDoor(store, clock, intake, make_metrics(), [table.receiver() for table in ALERTS])
-    context = ApiContext(
+    context = Product(
         store=store,
         intake=intake,
         batches=Batches(store, clock, intake),

@@ -13,8 +13,8 @@ import msgspec
 from aiohttp import web
 
 from gateway.alerts.door import AlertDoor
-from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
+from gateway.http.product import Product
 from gateway.model.message import Message
 from gateway.pipeline.intake.batches import Batches
 from gateway.policy.text import DEFAULT_RULES, TextRules
@@ -80,7 +80,7 @@ async def open_kannel_rig(
     async with running(folder / "ours.db", driver, clock=clock, text=text) as rig:
         names = {driver.channel_id: ("default",)}
         side = KannelSide(settings, rig.store, rig.clock, rig.intake, rig.channels, names, lambda _: None)
-        context = ApiContext(
+        context = Product(
             store=rig.store,
             intake=rig.intake,
             batches=Batches(rig.store, rig.clock, rig.intake),

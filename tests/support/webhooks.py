@@ -18,8 +18,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from standardwebhooks import Webhook as Verifier
 
 from gateway.alerts.door import AlertDoor
-from gateway.api.context import ApiContext
 from gateway.api.server import build_app, make_runner
+from gateway.http.product import Product
 from gateway.ids import KeyId, make_id
 from gateway.model.message import ApiKey, Message, Scope
 from gateway.model.request import MessageRequest
@@ -147,8 +147,8 @@ class _Server(TestServer):
         return make_runner(self.app)
 
 
-def _context(rig: Rig, side: WebhookSide) -> ApiContext:
-    return ApiContext(
+def _context(rig: Rig, side: WebhookSide) -> Product:
+    return Product(
         store=rig.store,
         intake=rig.intake,
         batches=rig.batches,

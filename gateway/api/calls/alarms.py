@@ -7,9 +7,9 @@ from functools import partial
 from aiohttp import web
 
 from gateway.api.accepted import answer_deed
-from gateway.api.context import Call
-from gateway.api.http.body import answer_value, read_empty_body
-from gateway.api.http.query import PageQuery, make_page, read_cursor, read_query
+from gateway.http.body import answer_value, read_empty_body
+from gateway.http.product import Call
+from gateway.http.query import PageQuery, make_page, read_cursor, read_query
 from gateway.pipeline.alarms import clear_by_id
 from gateway.store.alarms import list_alarms
 from gateway.views.shapes import AlarmPage

@@ -11,10 +11,10 @@ from aiohttp import web
 
 from gateway.alerts.payload import MOST_ALERTS, AlertmanagerPayload, GrafanaPayload, Report, read_report
 from gateway.api.accepted import answer_done, read_idempotency
-from gateway.api.context import Call
-from gateway.api.http.body import answer_value, check_size, decode_body, read_body
-from gateway.api.http.query import Instant, PageQuery, Word, make_page, read_cursor, read_query
 from gateway.clock import parse_instant
+from gateway.http.body import answer_value, check_size, decode_body, read_body
+from gateway.http.product import Call
+from gateway.http.query import Instant, PageQuery, Word, make_page, read_cursor, read_query
 from gateway.pipeline.intake.accept import once_of
 from gateway.store.alerts import Heard, list_heard
 

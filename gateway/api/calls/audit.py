@@ -7,10 +7,10 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta
 
-from gateway.api.context import Call
-from gateway.api.http.body import answer_value
-from gateway.api.http.query import Instant, PageQuery, make_page, read_cursor, read_query
 from gateway.errors import FieldError, InvalidRequest
+from gateway.http.body import answer_value
+from gateway.http.product import Call
+from gateway.http.query import Instant, PageQuery, make_page, read_cursor, read_query
 from gateway.model.msisdn import read_number
 from gateway.store.audit import AuditQuery, list_audit
 from gateway.views.audit import AuditPage, show_entries

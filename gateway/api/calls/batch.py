@@ -13,10 +13,10 @@ from aiohttp import web
 from msgspec import Meta
 
 from gateway.api.accepted import answer_accepted, read_idempotency
-from gateway.api.context import Call
-from gateway.api.http.body import BATCH_MAX_OCTETS, check_size, decode_body, read_body, spoil_halves
-from gateway.api.http.problem import Malformed
 from gateway.errors import FieldError, InvalidRequest, RequestError
+from gateway.http.body import BATCH_MAX_OCTETS, check_size, decode_body, read_body, spoil_halves
+from gateway.http.problem import Malformed
+from gateway.http.product import Call
 from gateway.model.request import MAX_BATCH, CommonFields, MessageRequest
 from gateway.pipeline.intake.batches import Rejected
 

@@ -8,9 +8,9 @@ import msgspec
 from aiohttp import web
 
 from gateway.api.accepted import REPLAYED, answer_act, answer_deed
-from gateway.api.context import Call
-from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.errors import NotFound
+from gateway.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
+from gateway.http.product import Call
 from gateway.model.channel_test import ChannelTest, ChannelTestRequest
 from gateway.pipeline.channel_tests import ChannelTester
 from gateway.pipeline.operator.verbs import pause_channel as keep_pause

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from gateway.api.context import Call
-from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body
+from gateway.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body
+from gateway.http.product import Call
 from gateway.model.request import CheckRequest
 from gateway.pipeline.intake.check import check_message
 

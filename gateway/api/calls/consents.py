@@ -11,19 +11,19 @@ from aiohttp import web
 from msgspec import Meta
 
 from gateway.api.accepted import answer_deed
-from gateway.api.context import Call
-from gateway.api.http.body import (
+from gateway.consents.desk import Rejected
+from gateway.consents.proof import Wanted
+from gateway.consents.signing import fingerprint, show_public
+from gateway.errors import FieldError, InvalidRequest, RequestError
+from gateway.http.body import (
     BATCH_MAX_OCTETS,
     answer_value,
     check_size,
     decode_body,
     read_body,
 )
-from gateway.api.http.query import PageQuery, Word, make_page, read_cursor, read_person, read_query
-from gateway.consents.desk import Rejected
-from gateway.consents.proof import Wanted
-from gateway.consents.signing import fingerprint, show_public
-from gateway.errors import FieldError, InvalidRequest, RequestError
+from gateway.http.product import Call
+from gateway.http.query import PageQuery, Word, make_page, read_cursor, read_person, read_query
 from gateway.model.consent import Consent, ConsentState
 from gateway.store.consents import ConsentFilter, list_consents, list_history, load_wordings
 from gateway.store.ports import Tx

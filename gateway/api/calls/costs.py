@@ -10,10 +10,10 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from gateway.api.context import Call
-from gateway.api.http.body import answer_value
-from gateway.api.http.query import read_query
 from gateway.errors import FieldError, InvalidRequest
+from gateway.http.body import answer_value
+from gateway.http.product import Call
+from gateway.http.query import read_query
 from gateway.store.costs import DIMENSIONS, Sum, sum_costs
 from gateway.store.keys import list_keys
 from gateway.store.ports import Tx

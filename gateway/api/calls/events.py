@@ -17,12 +17,12 @@ import msgspec
 from aiohttp import web
 
 from gateway.api.auth import KeyRing
-from gateway.api.context import Call
-from gateway.api.http.body import encode
-from gateway.api.http.masking import mask_json
-from gateway.api.http.problem import Forbidden, TooManyStreams, Unauthorized
-from gateway.api.http.query import EventQuery, read_person, read_query
 from gateway.errors import FieldError, InvalidRequest, StoreError
+from gateway.http.body import encode
+from gateway.http.masking import mask_json
+from gateway.http.problem import Forbidden, TooManyStreams, Unauthorized
+from gateway.http.product import Call
+from gateway.http.query import EventQuery, read_person, read_query
 from gateway.model.events import Event
 from gateway.model.message import Scope
 from gateway.store.events import Lines, last_seq, load_events_before, load_lines

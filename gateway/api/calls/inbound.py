@@ -7,10 +7,10 @@ from functools import partial
 from aiohttp import web
 
 from gateway.api.calls.messages import read_id
-from gateway.api.context import Call
-from gateway.api.http.body import answer_value
-from gateway.api.http.query import InboundQuery, make_page, read_cursor, read_query
 from gateway.errors import NotFound
+from gateway.http.body import answer_value
+from gateway.http.product import Call
+from gateway.http.query import InboundQuery, make_page, read_cursor, read_query
 from gateway.model.msisdn import read_number, spell_own
 from gateway.store.inbound import find_inbound, list_inbound
 from gateway.views.shapes import InboundPage, show_inbound

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import hdrs, web
 
-from gateway.api.context import Call
-from gateway.api.http.body import SINGLE_MAX_OCTETS, read_body
-from gateway.api.http.problem import PayloadTooLarge
+from gateway.http.body import SINGLE_MAX_OCTETS, read_body
+from gateway.http.problem import PayloadTooLarge
+from gateway.http.product import Call
 from gateway.kannel.accounts import KannelAccount
 from gateway.kannel.door import UNAUTHORIZED, Answer
 from gateway.kannel.parameters import parse_query, pick

@@ -8,11 +8,11 @@ import msgspec
 from aiohttp import web
 
 from gateway.api.accepted import answer_accepted, answer_act, answer_deed, read_idempotency
-from gateway.api.context import Call
-from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
-from gateway.api.http.problem import Forbidden
-from gateway.api.http.query import MessageQuery, make_page, read_cursor, read_person, read_query
 from gateway.errors import Conflict, NotFound
+from gateway.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
+from gateway.http.problem import Forbidden
+from gateway.http.product import Call
+from gateway.http.query import MessageQuery, make_page, read_cursor, read_person, read_query
 from gateway.ids import is_id
 from gateway.model.message import Scope
 from gateway.model.request import MessageRequest

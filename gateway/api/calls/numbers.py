@@ -8,10 +8,10 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from gateway.api.context import Call
-from gateway.api.http.body import answer_value
-from gateway.api.http.query import PageQuery, make_page, read_cursor, read_query
 from gateway.errors import FieldError, InvalidRequest, NotFound
+from gateway.http.body import answer_value
+from gateway.http.product import Call
+from gateway.http.query import PageQuery, make_page, read_cursor, read_query
 from gateway.model.msisdn import InvalidNumber, parse_number
 from gateway.pipeline.intake.admission import DEED_OCTETS
 from gateway.pipeline.operator.numbers import clear_number

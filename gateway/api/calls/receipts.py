@@ -12,9 +12,9 @@ from msgspec import Meta
 from drivers.base import ReceiptState
 from gateway.api.accepted import answer_deed
 from gateway.api.calls.messages import read_id, shower
-from gateway.api.context import Call
-from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body
-from gateway.api.http.query import Instant, PageQuery, Word, make_page, read_cursor, read_query
+from gateway.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body
+from gateway.http.product import Call
+from gateway.http.query import Instant, PageQuery, Word, make_page, read_cursor, read_query
 from gateway.pipeline.receipts.unmatched import match_by_hand
 from gateway.store.noting import NotingTx
 from gateway.store.ports import Tx

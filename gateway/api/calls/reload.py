@@ -7,8 +7,8 @@ from functools import partial
 from aiohttp import web
 
 from gateway.api.accepted import answer_act
-from gateway.api.context import Call
-from gateway.api.http.body import read_empty_body
+from gateway.http.body import read_empty_body
+from gateway.http.product import Call
 
 
 async def reload_config(call: Call) -> web.Response:

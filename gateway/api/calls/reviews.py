@@ -10,10 +10,10 @@ from msgspec import Meta
 
 from gateway.api.accepted import answer_deed
 from gateway.api.calls.messages import read_id
-from gateway.api.context import Call
-from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body
-from gateway.api.http.query import PageQuery, Word, make_page, read_cursor, read_query
 from gateway.errors import NotFound
+from gateway.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body
+from gateway.http.product import Call
+from gateway.http.query import PageQuery, Word, make_page, read_cursor, read_query
 from gateway.model.message import Category
 from gateway.pipeline.operator.reviews import Verdict, decide_review
 from gateway.store.ports import Tx

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.api.context import Call
-from gateway.api.http.body import answer_value
-from gateway.api.http.query import read_person
 from gateway.consents.subjects import erase_subject, export_subject
+from gateway.http.body import answer_value
+from gateway.http.product import Call
+from gateway.http.query import read_person
 from gateway.model.msisdn import Reading
 from gateway.pipeline.intake.admission import DEED_OCTETS
 

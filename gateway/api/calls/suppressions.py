@@ -7,10 +7,10 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from gateway.api.context import Call
-from gateway.api.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body
-from gateway.api.http.query import PageQuery, ScopeQuery, make_page, read_cursor, read_person, read_query
 from gateway.errors import FieldError, InvalidRequest, NotFound
+from gateway.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body
+from gateway.http.product import Call
+from gateway.http.query import PageQuery, ScopeQuery, make_page, read_cursor, read_person, read_query
 from gateway.model.msisdn import Reading, parse_address, read_number
 from gateway.model.opt_out import EVERYTHING, brand_scope, sender_scope
 from gateway.pipeline.intake.admission import DEED_OCTETS

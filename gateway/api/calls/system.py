@@ -8,11 +8,11 @@ from typing import TypeGuard
 
 from aiohttp import web
 
-from gateway.api.context import ApiContext, Call
-from gateway.api.http.body import answer, answer_value
-from gateway.api.http.problem import NotReady
 from gateway.clock import Clock
 from gateway.errors import StoreError, StoreFull
+from gateway.http.body import answer, answer_value
+from gateway.http.problem import NotReady
+from gateway.http.product import Call, Product
 from gateway.routing.channel import ChannelState
 from gateway.routing.limits import BreakerState
 from gateway.store.backlog import Backlog, count_backlog
@@ -117,7 +117,7 @@ async def get_docs(call: Call) -> web.Response:
     )
 
 
-def watch(context: ApiContext, backlog: list[Backlog]) -> None:
+def watch(context: Product, backlog: list[Backlog]) -> None:
     """Add the gauges that are read when somebody looks.
 
     Args:

@@ -11,17 +11,17 @@ from msgspec import UNSET
 
 from gateway.api.accepted import answer_act, answer_deed
 from gateway.api.calls.messages import read_id
-from gateway.api.context import Call
-from gateway.api.http.body import (
+from gateway.errors import FieldError, InvalidRequest, NotFound
+from gateway.http.body import (
     SINGLE_MAX_OCTETS,
     answer_value,
     decode_body,
     read_body,
     read_empty_body,
 )
-from gateway.api.http.problem import Forbidden
-from gateway.api.http.query import PageQuery, Word, make_page, read_cursor, read_query
-from gateway.errors import FieldError, InvalidRequest, NotFound
+from gateway.http.problem import Forbidden
+from gateway.http.product import Call
+from gateway.http.query import PageQuery, Word, make_page, read_cursor, read_query
 from gateway.ids import is_id
 from gateway.model.message import Scope
 from gateway.pipeline.intake.admission import DEED_OCTETS

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from gateway.api.calls.events import format_event, make_filter
-from gateway.api.http.query import EventQuery
 from gateway.errors import InvalidRequest
+from gateway.http.query import EventQuery
 from gateway.model.events import Event
 from gateway.model.message import MessageStatus
 

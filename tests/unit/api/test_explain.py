@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gateway.api.http.body import decode_body
-from gateway.api.http.explain import WORDS, escape, explain, to_pointer
-from gateway.api.http.problem import Malformed
-from gateway.api.http.query import MessageQuery
 from gateway.api.openapi import make_document
 from gateway.api.routes import ROUTES
 from gateway.errors import FieldError
+from gateway.http.body import decode_body
+from gateway.http.explain import WORDS, escape, explain, to_pointer
+from gateway.http.problem import Malformed
+from gateway.http.query import MessageQuery
 from gateway.model.request import END, MessageRequest
 
 pytestmark = pytest.mark.unit

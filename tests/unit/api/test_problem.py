@@ -9,7 +9,6 @@ from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
 from drivers.paced_log import LogQuota
-from gateway.api.http.problem import Forbidden, PayloadTooLarge, Unauthorized, supervise
 from gateway.errors import (
     Conflict,
     FieldError,
@@ -21,6 +20,7 @@ from gateway.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from gateway.http.problem import Forbidden, PayloadTooLarge, Unauthorized, supervise
 
 pytestmark = pytest.mark.unit
 
@@ -109,7 +109,7 @@ async def test_store_failure_tells_nothing_of_the_store():
 
 async def test_a_store_that_fails_every_call_does_not_fill_the_log(monkeypatch: pytest.MonkeyPatch):
     now = [0.0]
-    monkeypatch.setattr("gateway.api.http.problem._said", LogQuota(most=2, clock=lambda: now[0]))
+    monkeypatch.setattr("gateway.http.problem._said", LogQuota(most=2, clock=lambda: now[0]))
     with capture_logs() as logs:
         for _ in range(5):
             await refuse(StoreUnavailable("the server is away"))

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from gateway.api.http.query import (
+from gateway.errors import InvalidRequest
+from gateway.http.query import (
     EventQuery,
     InboundQuery,
     MessageQuery,
@@ -16,7 +17,6 @@ from gateway.api.http.query import (
     read_cursor,
     read_query,
 )
-from gateway.errors import InvalidRequest
 from gateway.ids import make_id
 from gateway.model.message import MessageStatus
 

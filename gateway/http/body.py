@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import hdrs, web
 
-from gateway.api.http.bodies import BODIES, FREE_OCTETS, HELD
-from gateway.api.http.connections import Connection
-from gateway.api.http.explain import explain
-from gateway.api.http.inflate import choose_inflater
-from gateway.api.http.problem import BadEncoding, Malformed, PayloadTooLarge, TooSlow
 from gateway.clock import Breath
 from gateway.errors import FieldError, InvalidRequest, Overloaded
+from gateway.http.bodies import BODIES, FREE_OCTETS, HELD
+from gateway.http.connections import Connection
+from gateway.http.explain import explain
+from gateway.http.inflate import choose_inflater
+from gateway.http.problem import BadEncoding, Malformed, PayloadTooLarge, TooSlow
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@
     ├── TooManyStreams                  503
     └── NotReady(reason)                503
 
-The codes of everything else are in `gateway.errors`, those of single fields in `gateway.api.http.explain`.
+The codes of everything else are in `gateway.errors`, those of single fields in `gateway.http.explain`.
 """
 
 from __future__ import annotations

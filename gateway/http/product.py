@@ -1,4 +1,4 @@
-"""What every handler gets: the parts of the product that the API stands on, and the call at hand."""
+"""What every handler gets, at whichever door of HTTP: the parts of the product, and the call at hand."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from gateway.alerts.door import AlertDoor
-from gateway.api.http.masking import Masking
 from gateway.clock import Clock
 from gateway.consents.desk import ConsentDesk
 from gateway.errors import Conflict
+from gateway.http.masking import Masking
 from gateway.kannel.door import SendDoor
 from gateway.model.actor import Actor, actor_of
 from gateway.model.audit import NO_DETAILS, Details
@@ -33,8 +33,8 @@ async def _nothing_to_reload(_by: Actor) -> Reloaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiContext:
-    """The product as the API sees it.
+class Product:
+    """The product as the API and the console see it.
 
     Args:
         batches: takes many messages in one call.
@@ -74,7 +74,7 @@ class Call:
     """
 
     request: web.Request
-    context: ApiContext
+    context: Product
     key: ApiKey | None = None
 
     @property

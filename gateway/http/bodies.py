@@ -13,9 +13,9 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.api.http.inflate import Inflater
 from gateway.clock import Breath
 from gateway.errors import Overloaded
+from gateway.http.inflate import Inflater
 
 MOST_OCTETS: Final = 64 << 20
 """Two of the largest batches, or sixty usual ones."""

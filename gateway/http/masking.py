@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from gateway.api.http.body import encode
+from gateway.http.body import encode
 from gateway.model.message import ApiKey, Scope
 from gateway.telemetry.redact import mask_number
 

@@ -16,7 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from drivers.origins import origin_of
-from gateway.api.http.connections import Connection, Guard
+from gateway.http.connections import Connection, Guard
 
 AT_ONCE: Final = 32
 """Connections that are taken between two turns of the loop."""
@@ -38,11 +38,11 @@ class _Arriving:
         self.task: asyncio.Task[None] | None = None
 
     def patience_rank(self) -> tuple[int, float] | None:
-        """See `gateway.api.http.connections.Guest`."""
+        """See `gateway.http.connections.Guest`."""
         return 0, self._since
 
     def drop(self) -> None:
-        """See `gateway.api.http.connections.Guest`."""
+        """See `gateway.http.connections.Guest`."""
         if self.task is not None:
             self.task.cancel()
 

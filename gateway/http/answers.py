@@ -7,9 +7,9 @@ import asyncio
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from gateway.api.http.bodies import BODIES, FREE_OCTETS, HELD, Held
-from gateway.api.http.connections import WRITE_S, Connection
 from gateway.errors import Overloaded
+from gateway.http.bodies import BODIES, FREE_OCTETS, HELD, Held
+from gateway.http.connections import WRITE_S, Connection
 
 
 @web.middleware

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.api.http.problem import Malformed, UnsupportedCoding
+from gateway.http.problem import Malformed, UnsupportedCoding
 
 CODINGS: Final = ("gzip", "deflate")
 _NAMES: Final = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}

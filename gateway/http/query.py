@@ -13,8 +13,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from gateway.api.http.explain import explain
 from gateway.errors import FieldError, InvalidRequest
+from gateway.http.explain import explain
 from gateway.ids import is_id
 from gateway.model.message import MessageStatus
 from gateway.model.msisdn import Reading, read_number
