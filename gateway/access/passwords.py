@@ -1,4 +1,4 @@
-"""Passwords of accounts: only scrypt hashes are kept, in the form ``$scrypt$ln=14,r=8,p=1$SALT$HASH``."""
+"""Passwords: of applications as scrypt hashes, ``$scrypt$ln=14,r=8,p=1$SALT$HASH``; of people as argon2id hashes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import hmac
 import os
 import re
 from typing import Final, NamedTuple
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
 
 _LN: Final = 14
 _R: Final = 8
@@ -78,3 +81,19 @@ def _encode(octets: bytes) -> str:
 
 def _decode(text: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4))
+
+
+_people = PasswordHasher()
+
+
+def hash_login(word: str) -> str:
+    """An argon2id hash of a person's password; takes tens of milliseconds, so call it in a thread."""
+    return _people.hash(word)
+
+
+def verify_login(kept: str, word: str) -> bool:
+    """Whether a person's password is the one that was hashed; slow as `hash_login`."""
+    try:
+        return _people.verify(kept, word)
+    except (VerificationError, InvalidHashError):
+        return False

@@ -52,7 +52,9 @@ _IN_TABLE: Final[Mapping[str, Mapping[str, Kind]]] = MappingProxyType(
         "inbound": {"text": Kind.CONTENT},
         "inbound_parts": {"payload": Kind.EQUAL},
         "reviews": {"reason": Kind.CONTENT},
+        "sessions": {"token_hash": Kind.PLAIN, "origin": Kind.CONTENT, "agent": Kind.CONTENT},
         "suppressions": {"reason": Kind.CONTENT},
+        "users": {"email": Kind.EQUAL},
         "webhook_secrets": {"secret": Kind.EQUAL},
     }
 )
