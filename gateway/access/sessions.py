@@ -77,8 +77,12 @@ class Sessions:
         await self._store.write(lambda tx: save_session(tx, session, _hash(token)))
         return token, session
 
-    async def find(self, token: str) -> SignedIn | None:
-        """Whose token that is; None for nobody's, one that is over, or one whose user may not come in any more."""
+    async def find(self, token: str, *, quiet: bool = False) -> SignedIn | None:
+        """Whose token that is; None for nobody's, one that is over, or one whose user may not come in any more.
+
+        Args:
+            quiet: a page asks by itself, which keeps no session alive.
+        """
         if not token or len(token) > _MOST_TOKEN_CHARS or not token.isascii():
             return None
         key, now = _hash(token), self._clock.monotonic()
@@ -94,7 +98,8 @@ class Sessions:
         _, session, user = known
         if user.disabled_at is not None or self._is_over(session):
             return None
-        await self._note_use(key, session)
+        if not quiet:
+            await self._note_use(key, session)
         return SignedIn(user, session, make_csrf(token))
 
     async def end(self, session_id: str) -> bool:

@@ -263,7 +263,17 @@ async def supervise(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def describe_unexpected(error: Exception, *, method: str, route: str | None) -> web.Response:
-    """The problem for what nobody foresaw; the log gets the whole of it."""
+    """The problem for what nobody foresaw."""
+    return make_problem(
+        500,
+        "internal",
+        "the gateway failed unexpectedly; its log tells more under this instance",
+        instance=f"urn:hongyan:incident:{note_unexpected(error, method=method, route=route)}",
+    )
+
+
+def note_unexpected(error: Exception, *, method: str, route: str | None) -> str:
+    """Give the log the whole of what nobody foresaw; the word under which it is found there."""
     incident = token_hex(8)
     _log.error(
         "api.unexpected",
@@ -273,9 +283,4 @@ def describe_unexpected(error: Exception, *, method: str, route: str | None) -> 
         error=type(error).__name__,
         exc_info=error,
     )
-    return make_problem(
-        500,
-        "internal",
-        "the gateway failed unexpectedly; its log tells more under this instance",
-        instance=f"urn:hongyan:incident:{incident}",
-    )
+    return incident

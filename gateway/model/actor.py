@@ -15,6 +15,8 @@ class ActorKind(StrEnum):
     """A program or person with an API key. The command line's verbs over HTTP are its key's."""
     USER = "user"
     """A person who signed in."""
+    STRANGER = "stranger"
+    """Somebody at the console who has not signed in."""
     ACCOUNT = "account"
     """An application at another door than the API: an SMPP account, a Kannel account."""
     COMMAND_LINE = "cli"

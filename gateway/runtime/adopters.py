@@ -24,6 +24,7 @@ from gateway.pipeline.sweep import Sweeper
 from gateway.policy.rules.order import opt_out_of
 from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
+from gateway.runtime.console import ADOPTED as CONSOLE_ADOPTED
 from gateway.runtime.esme import make_account
 from gateway.runtime.http import ADOPTED as HTTP_ADOPTED
 from gateway.runtime.http import HttpSide
@@ -144,4 +145,5 @@ def make_adopters(held: Holders) -> list[Adopter]:
         Adopter(("alerts",), lambda new: held.alerts.adopt(make_receivers(new))),
         Adopter(("log.level", "log.mask_numbers"), adopt_log),
         Adopter(HTTP_ADOPTED, lambda new: held.http.adopt(new.http)),
+        Adopter(CONSOLE_ADOPTED, lambda new: held.http.adopt_console(new.console)),
     ]

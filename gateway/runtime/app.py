@@ -22,8 +22,6 @@ from gateway.channels.ussd import UssdSessions
 from gateway.clock import Clock, SystemClock, format_ms
 from gateway.http.product import Product
 from gateway.ids import make_id
-from gateway.model.events import reached_status
-from gateway.pipeline.alarms import tell_alarm
 from gateway.pipeline.channel_tests import ChannelTester
 from gateway.pipeline.chores import make_chores
 from gateway.pipeline.inbound import Inbox
@@ -45,6 +43,7 @@ from gateway.routing.shares import Shares
 from gateway.routing.troubles import Troubles
 from gateway.runtime.adopters import Holders, make_adopters
 from gateway.runtime.esme import make_service, renew_certificates
+from gateway.runtime.figures import make_observer
 from gateway.runtime.http import HttpSide
 from gateway.runtime.kannel import Jobs, KannelSide
 from gateway.runtime.migrating import MigrationNotes
@@ -69,7 +68,6 @@ from gateway.runtime.stores import OpenStore, open_store
 from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.config import Settings
 from gateway.settings.store import beside_store
-from gateway.store.ports import CommitFigures
 from gateway.telemetry.metrics import Metrics, labeled, make_metrics
 from gateway.timeline.delivery_log import DeliveryLog
 from gateway.timeline.failures import FailureWatch
@@ -192,7 +190,7 @@ class Gateway:
         self._alerts = AlertDoor(store, clock, self.intake, metrics, make_receivers(settings))
         self.esme = make_service(settings, store, clock, self.intake, metrics, self.channels.take_back)
         self._retention = Retention(store, clock, self._make_chores(settings), metrics)
-        self._http = HttpSide(settings.http, mask_numbers=settings.log.mask_numbers)
+        self._http = HttpSide(settings.http, settings.console, mask_numbers=settings.log.mask_numbers)
         self._holders = holders = Holders(
             store=store,
             renewal=self._renewal,
@@ -249,21 +247,11 @@ class Gateway:
             refused=lambda limit, owner: labeled(metrics.limit_refusals, limit, owner).inc(),
         )
 
-        def observe(figures: CommitFigures) -> None:
-            limits.note(figures)
-            metrics.commit_operations.observe(figures.n_operations)
-            metrics.commit_seconds.observe(figures.seconds)
-            for event in figures.events:
-                if (reached := reached_status(event)) is not None:
-                    labeled(metrics.messages, *reached).inc()
-                else:
-                    tell_alarm(event, metrics)
-            for place, spent in figures.spent.items():
-                labeled(metrics.cost_micros, *place).inc(spent.micros)
-                labeled(metrics.cost_segments, *place).inc(spent.segments)
-
         store = await open_store(
-            settings.store, exclusive=True, on_commit=observe, on_migration=MigrationNotes().take
+            settings.store,
+            exclusive=True,
+            on_commit=make_observer(metrics, limits),
+            on_migration=MigrationNotes().take,
         )
         return cls(settings, store, clock, metrics, limits, file)
 

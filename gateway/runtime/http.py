@@ -8,12 +8,15 @@ from dataclasses import replace
 from aiohttp import web
 
 from gateway.api.server import adopt_limits, build_app, make_runner
+from gateway.console.page import Console
 from gateway.http.connections import GUARD, Limits
 from gateway.http.listener import Listener
 from gateway.http.masking import Masking
 from gateway.http.product import Product
+from gateway.runtime.console import add_console, make_session_limits
 from gateway.runtime.descriptors import limit_connections, raise_limit
 from gateway.runtime.tls import load_tls, renew_tls
+from gateway.settings.console import ConsoleSettings
 from gateway.settings.http import HttpSettings
 
 ADOPTED = (
@@ -27,16 +30,18 @@ ADOPTED = (
 
 
 class HttpSide:
-    """Serves the API from `open` to `close`.
+    """Serves the API and the console from `open` to `close`.
 
     Attributes:
         port: where it listens; None until it does.
         masking: from whom numbers are hidden.
     """
 
-    def __init__(self, settings: HttpSettings, *, mask_numbers: bool) -> None:
+    def __init__(self, settings: HttpSettings, console: ConsoleSettings, *, mask_numbers: bool) -> None:
         self.masking = Masking(on=mask_numbers)
         self._settings = settings
+        self._console_settings = console
+        self._console: Console | None = None
         self._app: web.Application | None = None
         self._runner: web.AppRunner | None = None
         self._listener: Listener | None = None
@@ -47,6 +52,11 @@ class HttpSide:
         """Go by other limits, from the next connection on."""
         if self._app is not None:
             adopt_limits(self._app, _limits(settings))
+
+    def adopt_console(self, settings: ConsoleSettings) -> None:
+        """Let sessions hold for other times, those that are open included."""
+        if self._console is not None:
+            self._console.sessions.limits = make_session_limits(settings)
 
     def renew(self) -> None:
         """Show the certificate that the files hold now, from the next connection on."""
@@ -61,7 +71,10 @@ class HttpSide:
             ValueError: the certificate and its key can't be used.
         """
         http = self._settings
-        self._app = build_app(replace(context, masking=self.masking), limits=_limits(http))
+        product = replace(context, masking=self.masking)
+        self._app = build_app(product, limits=_limits(http))
+        if self._console_settings.enabled:
+            self._console = add_console(self._app, product, self._console_settings)
         self._runner = make_runner(self._app)
         await self._runner.setup()
         if http.tls_cert and http.tls_key:

@@ -23,6 +23,7 @@ from gateway.settings.caps import CapSettings, RepeatSettings, cap_faults
 from gateway.settings.carriers import CarrierSettings
 from gateway.settings.class_lock import ClassLockSettings, PunctuationSettings
 from gateway.settings.consent import ConsentSettings
+from gateway.settings.console import ConsoleSettings
 from gateway.settings.content import ContentSettings
 from gateway.settings.forms import (
     Duration,
@@ -196,6 +197,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         http: the API.
+        console: the pages for people.
         store: where everything durable lives.
         log: what the daemon writes down.
         numbers: how numbers are read, and to which of them anything goes.
@@ -238,6 +240,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     http: HttpSettings = HttpSettings()
+    console: ConsoleSettings = ConsoleSettings()
     store: StoreSettings = StoreSettings()
     log: LogSettings = LogSettings()
     numbers: NumberSettings = NumberSettings()

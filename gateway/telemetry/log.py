@@ -123,5 +123,7 @@ def _chain(*, for_people: bool) -> list[Processor]:
 
 def _renderer(*, for_people: bool, colours: bool) -> Processor:
     if for_people:
-        return structlog.dev.ConsoleRenderer(colors=colours)
+        # Where rich is installed, structlog would show local variables: numbers, texts, secrets.
+        plain = structlog.dev.plain_traceback
+        return structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)
     return structlog.processors.JSONRenderer(ensure_ascii=False)

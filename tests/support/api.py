@@ -32,10 +32,12 @@ from gateway.policy.text import DEFAULT_RULES, TextRules
 from gateway.routing.channel import ChannelSnapshot, ChannelState, Pause, Standing, TraceReply, UssdReply
 from gateway.routing.routes.table import Routes, Rule
 from gateway.routing.rules import queues_of
+from gateway.runtime.console import add_console
 from gateway.runtime.stores import OpenStore
 from gateway.runtime.webhooks import WebhookSide
 from gateway.settings.alerts import AlertSettings
 from gateway.settings.carriers import CarrierSettings
+from gateway.settings.console import ConsoleSettings
 from gateway.settings.webhooks import WebhookSettings
 from gateway.store.keys import hash_secret, make_secret, save_key
 from gateway.telemetry.metrics import make_metrics
@@ -183,8 +185,9 @@ async def open_api(
     text: TextRules = DEFAULT_RULES,
     rules: Sequence[Rule] = (),
     masks: bool = False,
+    console: ConsoleSettings | None = None,
 ) -> AsyncIterator[ApiRig]:
-    """The API on a fresh store in ``folder``."""
+    """The API on a fresh store in ``folder``; with ``console`` its pages, too."""
     store = await open_at(folder / "hongyan.db")
     clock = SettableClock()
     reason: list[str] = []
@@ -206,7 +209,10 @@ async def open_api(
         ready=lambda: reason[0] if reason else None,
         masking=Masking(on=masks),
     )
-    server = _Server(build_app(context, heartbeat_s=heartbeat_s, limits=limits))
+    app = build_app(context, heartbeat_s=heartbeat_s, limits=limits)
+    if console is not None:
+        add_console(app, context, console)
+    server = _Server(app)
     try:
         async with TestClient(server) as client:
             rig = ApiRig(client, store, clock, intake, alerts, context.consents, reason=reason)

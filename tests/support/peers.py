@@ -8,7 +8,9 @@ import shutil
 import pytest
 
 _REMEDIES = {
+    "axe-core of npm": "run npm ci in tests/interop/node",
     "bearerbox": "apt install kannel",
+    "chromium": "apt install chromium",
     "curl": "apt install curl",
     "gammu": "apt install gammu",
     "mount": "let root mount a tmpfs",

@@ -1,0 +1,48 @@
+"""The menu: which pages there are, for whom. A family of pages adds its entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from gateway.access.permissions import Permission
+from gateway.access.principal import Principal
+from gateway.console.words import mark
+
+
+class Entry(NamedTuple):
+    """One page that the menu leads to.
+
+    Args:
+        name: which `gateway.console.page.Page.menu` marks it.
+        label: in English; said in the visitor's language.
+        path: below ``/console``.
+        permission: for whom, in any brand.
+    """
+
+    name: str
+    label: str
+    path: str
+    permission: Permission
+
+
+class Section(NamedTuple):
+    """Entries under a heading."""
+
+    label: str
+    entries: tuple[Entry, ...]
+
+
+_P = Permission
+MENU: Final = (Section(mark("Now"), (Entry("overview", mark("Overview"), "/", _P.CHANNELS_READ),)),)
+
+
+def choose_menu(principal: Principal) -> Sequence[Section]:
+    """What somebody may open; sections of nothing are left out."""
+    chosen = [
+        Section(
+            section.label, tuple(one for one in section.entries if principal.may_somewhere(one.permission))
+        )
+        for section in MENU
+    ]
+    return [section for section in chosen if section.entries]

@@ -1,0 +1,11 @@
+"""All pages of the console. A family of pages is one file in `gateway.console.pages`, and one line here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.console.page import Page
+from gateway.console.pages import components, overview, sign_in
+from gateway.console.server import LIVE
+
+PAGES: Final[tuple[Page, ...]] = (LIVE, *sign_in.PAGES, *overview.PAGES, *components.PAGES)
