@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.settings.forms import Duration
+from gateway.settings.forms import Duration, Flag, Text
 
 
 class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,11 +21,11 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
         develops: also show what developers of pages need, such as the page of components.
     """
 
-    enabled: bool = True
-    public_url: str = ""
+    enabled: Flag = True
+    public_url: Text = ""
     idle_s: Duration = msgspec.field(default=2 * 3_600.0, name="idle")
     session_s: Duration = msgspec.field(default=12 * 3_600.0, name="session")
-    develops: bool = False
+    develops: Flag = False
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """An address is one of the web, without a path."""

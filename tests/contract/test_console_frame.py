@@ -116,11 +116,15 @@ async def test_a_disabled_user_is_out_at_once_after_seconds(tmp_path: Path) -> N
             assert (await visitor.get("/")).status == 303
 
 
-async def test_the_components_are_shown_in_development_only(tmp_path: Path) -> None:
+async def test_the_components_are_shown_in_development(tmp_path: Path) -> None:
     async with open_console(tmp_path, develops=True) as rig, rig.visitor("admin") as visitor:
         page = await visitor.get("/_components")
-        assert page.status == 200, page.text
-        table = await visitor.get("/_components?format=csv")
-        assert table.status == 200
-    async with open_console(tmp_path, develops=False) as rig, rig.visitor("admin") as visitor:
+        assert page.status == 200
+        file = await visitor.get("/_components?format=csv")
+        assert file.headers["Content-Type"].startswith("text/csv")
+        assert file.text.splitlines()[0] == "\ufefftext,code,badge,figure,time,link,lines"
+
+
+async def test_the_components_are_not_shown_elsewhere(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
         assert (await visitor.get("/_components")).status == 404

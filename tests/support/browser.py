@@ -1,4 +1,4 @@
-"""A real browser, Debian's Chromium, driven by Playwright: what it shows, what it asks for, and what it complains about."""
+"""A real browser, Debian's Chromium, driven by Playwright: what it shows, asks for, and complains about."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from playwright.async_api import Browser, Page, Request, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
 from tests.support.peers import need_peer
 
@@ -79,10 +79,13 @@ async def open_window(
         page = await context.new_page()
         window = Window(page, base)
         page.set_default_timeout(20_000)
-        page.on(
-            "console", lambda said: said.type in {"error", "warning"} and window.complaints.append(said.text)
-        )
         page.on("pageerror", lambda error: window.complaints.append(str(error)))
+
+        def note_complaint(said: ConsoleMessage) -> None:
+            if said.type in {"error", "warning"}:
+                window.complaints.append(said.text)
+
+        page.on("console", note_complaint)
 
         def note(request: Request) -> None:
             if not request.url.startswith((base, "data:")):

@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.console.cells import Badge, Cell, Code, Lines, Link
 from gateway.console.charts import Series, draw_bars, draw_lines
 from gateway.console.forms import Form
-from gateway.console.listing import Column, Filter, Listing, load_table
+from gateway.console.listing import Column, Filter, Listing, show_list
 from gateway.console.page import Page, Visit
 from gateway.errors import NotFound
 
@@ -62,9 +62,10 @@ async def show_components(visit: Visit) -> web.StreamResponse:
     )
     pairs: list[tuple[str, Cell]] = [(title, cell(1)) for title, cell in cells.items()]
     story = [_Step(now, title, title, ("what it says",)) for title in ("good", "warn", "bad", "busy")]
-    return visit.render(
+    return await show_list(
+        visit,
+        listing,
         "components.html",
-        table=await load_table(visit, listing),
         bars=bars,
         lines=lines,
         pairs=pairs,
