@@ -34,7 +34,20 @@ class Section(NamedTuple):
 
 
 _P = Permission
-MENU: Final = (Section(mark("Now"), (Entry("overview", mark("Overview"), "/", _P.CHANNELS_READ),)),)
+MENU: Final = (
+    Section(mark("Now"), (Entry("overview", mark("Overview"), "/", _P.CHANNELS_READ),)),
+    Section(
+        mark("Network"),
+        (
+            Entry("channels", mark("Channels"), "/channels", _P.CHANNELS_READ),
+            Entry("alarms", mark("Alarms"), "/alarms", _P.ALARMS_READ),
+        ),
+    ),
+    Section(
+        mark("People reached"),
+        (Entry("suppressions", mark("Opt-outs"), "/suppressions", _P.SUPPRESSIONS_READ),),
+    ),
+)
 
 
 def choose_menu(principal: Principal) -> Sequence[Section]:

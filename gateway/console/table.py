@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.console.page import Page
-from gateway.console.pages import components, overview, sign_in
+from gateway.console.pages import alarms, channels, components, overview, sign_in, suppressions
 from gateway.console.server import LIVE
 
-PAGES: Final[tuple[Page, ...]] = (LIVE, *sign_in.PAGES, *overview.PAGES, *components.PAGES)
+PAGES: Final[tuple[Page, ...]] = (
+    LIVE,
+    *sign_in.PAGES,
+    *overview.PAGES,
+    *channels.PAGES,
+    *alarms.PAGES,
+    *suppressions.PAGES,
+    *components.PAGES,
+)

@@ -54,6 +54,10 @@ STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 class FakeChannels:
     """A directory of one channel, ``sim-1``, which believes what it is told."""
 
+    def change(self, name: str, **changes: Any) -> None:
+        """Let a channel be otherwise."""
+        self._channels[name] = msgspec.structs.replace(self._channels[name], **changes)
+
     def __init__(self) -> None:
         self._channels = {
             "sim-1": ChannelSnapshot(
@@ -138,6 +142,7 @@ class ApiRig:
     intake: Intake
     alerts: AlertDoor
     consents: ConsentDesk
+    channels: FakeChannels
     secret: str = ""
     reason: list[str] = field(default_factory=list)
 
@@ -196,6 +201,7 @@ async def open_api(
     intake = Intake(store, clock, IntakeSettings("CN", groups, VALID_FOR_S, text), router=router)
     side = WebhookSide(WebhookSettings(), store, clock, make_metrics())
     alerts = AlertDoor(store, clock, intake, make_metrics(), [table.receiver() for table in ALERTS])
+    channels = FakeChannels()
     context = Product(
         store=store,
         intake=intake,
@@ -203,7 +209,7 @@ async def open_api(
         alerts=alerts,
         webhooks=side.desk,
         consents=make_desk(store, clock, intake),
-        channels=FakeChannels(),
+        channels=channels,
         clock=clock,
         region="CN",
         ready=lambda: reason[0] if reason else None,
@@ -215,7 +221,7 @@ async def open_api(
     server = _Server(app)
     try:
         async with TestClient(server) as client:
-            rig = ApiRig(client, store, clock, intake, alerts, context.consents, reason=reason)
+            rig = ApiRig(client, store, clock, intake, alerts, context.consents, channels, reason=reason)
             rig.secret = await rig.make_key(Scope.ADMIN, name="admin")
             yield rig
     finally:
