@@ -40,12 +40,17 @@ MENU: Final = (
         mark("Network"),
         (
             Entry("channels", mark("Channels"), "/channels", _P.CHANNELS_READ),
+            Entry("routes", mark("Routes"), "/routes", _P.ROUTES_READ),
             Entry("alarms", mark("Alarms"), "/alarms", _P.ALARMS_READ),
+            Entry("webhooks", mark("Webhooks"), "/webhooks", _P.WEBHOOKS_READ),
         ),
     ),
     Section(
         mark("People reached"),
-        (Entry("suppressions", mark("Opt-outs"), "/suppressions", _P.SUPPRESSIONS_READ),),
+        (
+            Entry("suppressions", mark("Opt-outs"), "/suppressions", _P.SUPPRESSIONS_READ),
+            Entry("consents", mark("Consents"), "/consents", _P.CONSENTS_READ),
+        ),
     ),
 )
 

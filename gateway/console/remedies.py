@@ -95,6 +95,6 @@ def explain_channel(channel: ChannelSnapshot) -> Remedy | None:
 
 def _of_error(channel: ChannelSnapshot, otherwise: Remedy) -> Remedy:
     code = (channel.error or "").partition(":")[0]
-    if channel.state is ChannelState.STOPPED and code.startswith("smpp_"):
+    if channel.state is ChannelState.STOPPED and code.startswith("smpp_0x"):
         return _OF_CODE.get(code, _SMPP)
     return _OF_CODE.get(code, otherwise)

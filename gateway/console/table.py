@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.console.page import Page
-from gateway.console.pages import alarms, channels, components, overview, sign_in, suppressions
+from gateway.console.pages import (
+    alarms,
+    channels,
+    components,
+    consents,
+    overview,
+    routes,
+    sign_in,
+    suppressions,
+    webhooks,
+)
 from gateway.console.server import LIVE
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -14,6 +24,9 @@ PAGES: Final[tuple[Page, ...]] = (
     *overview.PAGES,
     *channels.PAGES,
     *alarms.PAGES,
+    *routes.PAGES,
+    *webhooks.PAGES,
     *suppressions.PAGES,
+    *consents.PAGES,
     *components.PAGES,
 )

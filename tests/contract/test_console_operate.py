@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from gateway.clock import SystemClock
@@ -112,3 +113,72 @@ async def test_an_opt_out_by_hand_has_its_evidence_and_is_taken_back(tmp_path: P
         assert (await visitor.get("/suppressions?number=xx")).status == 200
         await visitor.post("/suppressions/add", {"number": "12"})
         assert "said-bad" in (await visitor.get("/suppressions")).text
+
+
+async def test_a_webhook_shows_its_secret_once_is_tested_paused_resumed_and_removed(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        wrong = await visitor.post("/webhooks", {"name": "shop", "url": "nowhere"})
+        assert "fault" in wrong.text
+        made = await visitor.post(
+            "/webhooks",
+            {"name": "shop", "url": "https://example.com/sms", "types": "message.* inbound.received"},
+        )
+        assert "whsec_" in made.text
+        listed = (await visitor.get("/webhooks")).text
+        assert "whsec_" not in listed
+        assert "inbound.received" in listed
+        found = re.search(r"/console/webhooks/(\w+)\"", listed)
+        assert found is not None
+        path = f"/webhooks/{found[1]}"
+        assert (await visitor.post(f"{path}/pause")).location == f"/console{path}"
+        page = (await visitor.get(path)).text
+        for words in ("not called", "disabled by", "mend the receiver"):
+            assert words in page
+        await visitor.post(f"{path}/resume")
+        assert "mend the receiver" not in (await visitor.get(path)).text
+        await visitor.post(f"{path}/replay")
+        assert "0 events" in (await visitor.get(path)).text
+        assert (await visitor.get(f"{path}?status=dead")).status == 200
+        assert (await visitor.post(f"{path}/retry", {"id": "x"})).status == 404
+        await visitor.post(f"{path}/remove")
+        assert (await visitor.get(path)).status == 404
+
+
+async def test_routes_tell_where_a_message_would_go(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        assert "Where would a message go?" in (await visitor.get("/routes")).text
+        answered = (await visitor.get("/routes?to=%2B8613800138000&category=otp")).text
+        assert "sim-1" in answered
+        assert 'role="alert"' not in answered
+        for query in ("to=hello", "to=%2B8613800138000&category=nonsense"):
+            wrong = await visitor.get(f"/routes?{query}")
+            assert wrong.status == 200
+            assert 'role="alert"' in wrong.text
+
+
+async def test_a_number_shows_what_it_agreed_to_with_its_evidence(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        assert "No consent is on record" in (await visitor.get("/consents")).text
+        consent = {
+            "number": NUMBER,
+            "source": "form",
+            "wording": "Yes, send me offers",
+            "evidence": {"reference": "order 17"},
+        }
+        status, _ = await rig.api.call("POST", "/v1/consents", json=consent)
+        assert status == 200
+        for path in ("/consents", "/consents?number=%2B8613800138000"):
+            page = (await visitor.get(path)).text
+            for words in (NUMBER, "Yes, send me offers", "order 17", "given"):
+                assert words in page
+        assert "No consent" not in (await visitor.get("/consents?number=xx")).text
+
+
+async def test_numbers_are_masked_for_those_who_only_look(tmp_path: Path) -> None:
+    async with open_console(tmp_path, masks=True) as rig:
+        await rig.add_user("viewer", Role.VIEWER)
+        await rig.add_user("operator", Role.OPERATOR)
+        await rig.api.call("PUT", "/v1/suppressions/%2B8613800138000")
+        for name, whole in (("viewer", False), ("operator", True)):
+            async with rig.visitor(name) as visitor:
+                assert (NUMBER in (await visitor.get("/suppressions")).text) is whole

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -25,9 +25,7 @@ from gateway.http.query import PageQuery, Word, make_page, read_cursor, read_que
 from gateway.ids import is_id
 from gateway.model.message import Scope
 from gateway.pipeline.intake.admission import DEED_OCTETS
-from gateway.store.outbox_gone import Kept
 from gateway.store.ports import Tx
-from gateway.store.webhook_deliveries import Heard
 from gateway.store.webhook_secrets import owner_of_key, owner_of_webhook
 from gateway.views.webhooks import (
     DeliveryOut,
@@ -39,7 +37,7 @@ from gateway.views.webhooks import (
     WebhookPage,
     WebhookRequest,
 )
-from gateway.webhooks.bodies import unpack
+from gateway.webhooks.deliveries import show_delivery
 from gateway.webhooks.desk import Shown
 from gateway.webhooks.signing import read_secret
 
@@ -190,7 +188,7 @@ async def get_deliveries(call: Call) -> web.Response:
     rows = await call.context.store.read(
         lambda tx: desk.list_deliveries(tx, owner, status=query.status, limit=query.limit + 1, before=before)
     )
-    shown = [_show_delivery(row) for row in rows]
+    shown = [show_delivery(row) for row in rows]
     page, following = make_page(shown, query.limit, lambda delivery: delivery.id)
     return answer_value(DeliveryPage(items=list(page), next=following))
 
@@ -207,7 +205,7 @@ async def retry_delivery(call: Call) -> web.Response:
         raise NotFound("there is no delivery with this id")
 
     async def deed(tx: Tx) -> DeliveryOut:
-        return _show_delivery(await desk.retry(tx, owner, delivery_id, by))
+        return show_delivery(await desk.retry(tx, owner, delivery_id, by))
 
     answer = await answer_deed(call, body, deed)
     desk.wake()
@@ -242,29 +240,3 @@ def _show(shown: Shown) -> WebhookOut:
         if name not in {"pending", "secret"}
     }
     return WebhookOut(**fields, pending=shown.pending, secret=UNSET if shown.secret is None else shown.secret)
-
-
-def _show_delivery(row: Kept | Heard) -> DeliveryOut:
-    if isinstance(row, Heard):
-        return DeliveryOut(
-            id=row.id,
-            type=row.kind,
-            about=row.about,
-            status="delivered",
-            attempts=row.attempts,
-            created_at=row.created_at,
-            delivered_at=row.delivered_at,
-        )
-    owed, parcel = row.owed, unpack(row.owed.payload)
-    due_at: datetime | None = row.due_at
-    return DeliveryOut(
-        id=owed.id,
-        type=parcel.kind,
-        about=parcel.about,
-        status="pending" if row.dead_at is None else "dead",
-        attempts=owed.attempts,
-        created_at=owed.created_at,
-        next_at=due_at,
-        dead_at=row.dead_at,
-        fault=owed.fault,
-    )
