@@ -13,6 +13,7 @@ from gateway.access.permissions import Permission
 from gateway.access.principal import Principal
 from gateway.access.sessions import Sessions, SignedIn
 from gateway.console.forms import Form
+from gateway.console.glance import Glance
 from gateway.console.live import Live
 from gateway.console.menu import Section, choose_menu
 from gateway.console.render import SECURITY, Renderer
@@ -55,6 +56,7 @@ class Console:
     sessions: Sessions
     renderer: Renderer
     live: Live
+    glance: Glance
     terms: ConsoleTerms = field(default_factory=ConsoleTerms)
 
 

@@ -71,6 +71,7 @@ from gateway.settings.store import beside_store
 from gateway.telemetry.metrics import Metrics, labeled, make_metrics
 from gateway.timeline.delivery_log import DeliveryLog
 from gateway.timeline.failures import FailureWatch
+from gateway.timeline.tally import Tally
 
 _log = logging.getLogger(__name__)
 _STOPPING = "stopping"
@@ -279,6 +280,7 @@ class Gateway:
                 "alerts": self._alerts.run(),
                 "probes": self._probes.run(),
                 "failure watch": self._failures.run(),
+                "tally": Tally(self.store, self._clock).run(),
                 "budgets": self._budgets.run(self._lanes, self._scheduler.note_time),
             }
         )

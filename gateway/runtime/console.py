@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.access.sessions import SessionLimits, Sessions
+from gateway.console.glance import Glance
 from gateway.console.live import Live
 from gateway.console.page import Console, ConsoleTerms
 from gateway.console.render import Renderer
@@ -29,6 +30,7 @@ def add_console(app: web.Application, product: Product, settings: ConsoleSetting
         sessions=Sessions(product.store, product.clock, make_session_limits(settings)),
         renderer=Renderer(),
         live=Live(product.store),
+        glance=Glance(product),
         terms=ConsoleTerms(public_url=settings.public_url, develops=settings.develops),
     )
     serve_console(app, console, PAGES)

@@ -67,7 +67,7 @@ async def test_a_page_one_may_not_see_says_so(tmp_path: Path) -> None:
     async with open_console(tmp_path) as rig:
         await rig.add_user("nobody")
         async with rig.visitor("nobody", "zh") as visitor:
-            refused = await visitor.get("/")
+            refused = await visitor.get("/channels")
             assert refused.status == 403
             assert "channels.read" in refused.text
 

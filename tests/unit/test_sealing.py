@@ -175,6 +175,7 @@ PLAIN = {
     "store_rekeying": "table_name after_row",
     "suppression_readings": "scope",
     "suppressions": "source keyword scope",
+    "tallies": "type",
     "timeline_readers": "name",
     "touches": "message_id category brand template",
     "users": "id name display_name language password grants",
