@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.ids import make_id
 from gateway.model.events import make_event
 from gateway.runtime.stores import OpenStore
+from gateway.store.ports import Tx
 from gateway.store.tallies import Hour, add_tallies, list_tallies
 from gateway.timeline.tally import Tally
 from tests.support.api import SettableClock
@@ -19,7 +20,7 @@ NEXT = datetime(2026, 3, 1, 11, 0, 0, tzinfo=UTC)
 
 
 async def _record(store: OpenStore, *events: tuple[str, datetime]) -> None:
-    async def op(tx) -> None:  # type: ignore[no-untyped-def]
+    async def op(tx: Tx) -> None:
         for kind, at in events:
             tx.record(make_event(kind, at, make_id(), {"status": "x"}))
 
