@@ -35,7 +35,13 @@ class Section(NamedTuple):
 
 _P = Permission
 MENU: Final = (
-    Section(mark("Now"), (Entry("overview", mark("Overview"), "/", _P.CHANNELS_READ),)),
+    Section(
+        mark("Now"),
+        (
+            Entry("overview", mark("Overview"), "/", _P.CHANNELS_READ),
+            Entry("messages", mark("Messages"), "/messages", _P.MESSAGES_READ),
+        ),
+    ),
     Section(
         mark("Network"),
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
@@ -18,6 +18,7 @@ from gateway.http.explain import explain
 from gateway.ids import is_id
 from gateway.model.message import MessageStatus
 from gateway.model.msisdn import Reading, read_number
+from gateway.store.messages import MessageFilter
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 Item = TypeVar("Item")
@@ -130,6 +131,15 @@ def read_query(request: web.Request, shape: type[Q]) -> Q:
         if name in values:
             raise InvalidRequest(FieldError(name, "given_twice", f"give `{name}` once"))
         values[name] = _read_value(name, value)
+    return convert_query(values, shape)
+
+
+def convert_query(values: Mapping[str, str | int], shape: type[Q]) -> Q:
+    """Parameters that were read already, as a value of ``shape``.
+
+    Raises:
+        InvalidRequest: one is unknown or of the wrong form.
+    """
     try:
         return msgspec.convert(values, shape)
     except msgspec.ValidationError as error:
@@ -154,6 +164,24 @@ def read_person(text: str, region: str, pointer: str) -> Reading:
     if not reading.people:
         raise InvalidRequest(FieldError(pointer, "invalid_number", reading.fault))
     return reading
+
+
+def filter_of(query: MessageQuery, region: str) -> MessageFilter:
+    """The messages that a query is for.
+
+    Raises:
+        InvalidRequest: its number is nobody's.
+    """
+    return MessageFilter(
+        status=query.status,
+        to=None if query.to is None else read_person(query.to, region, "to").spellings,
+        tag=query.tag,
+        channel=query.channel,
+        reference=query.reference,
+        batch=query.batch,
+        since=query.since,
+        until=query.until,
+    )
 
 
 def make_page(

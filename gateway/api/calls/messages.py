@@ -12,13 +12,13 @@ from gateway.errors import Conflict, NotFound
 from gateway.http.body import SINGLE_MAX_OCTETS, answer_value, decode_body, read_body, read_empty_body
 from gateway.http.problem import Forbidden
 from gateway.http.product import Call
-from gateway.http.query import MessageQuery, make_page, read_cursor, read_person, read_query
+from gateway.http.query import MessageQuery, filter_of, make_page, read_cursor, read_query
 from gateway.ids import is_id
 from gateway.model.message import Scope
 from gateway.model.request import MessageRequest
 from gateway.pipeline.operator.recall import find_recall
 from gateway.pipeline.operator.verbs import cancel_waiting, send_again
-from gateway.store.messages import MessageFilter, find_message, list_whole
+from gateway.store.messages import find_message, list_whole
 from gateway.store.noting import NotingTx
 from gateway.store.ports import Tx
 from gateway.views.messages import load_list_view, load_message_view
@@ -48,18 +48,7 @@ async def get_messages(call: Call) -> web.Response:
     """Messages, newest first."""
     query = read_query(call.request, MessageQuery)
     before = read_cursor(query.cursor)
-    to = None if query.to is None else read_person(query.to, call.context.region, "to").spellings
-    wanted = MessageFilter(
-        status=query.status,
-        to=to,
-        tag=query.tag,
-        channel=query.channel,
-        reference=query.reference,
-        batch=query.batch,
-        since=query.since,
-        until=query.until,
-    )
-
+    wanted = filter_of(query, call.context.region)
     standings, now = call.context.channels.standings(), call.context.clock.now()
 
     async def load(tx: Tx) -> MessagePage:

@@ -1,0 +1,123 @@
+"""The pages of messages: the list finds them, one tells its story, and its buttons do what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.model.message import MessageStatus
+from gateway.model.user import Role
+from gateway.store.ports import Tx
+from tests.support.console import ConsoleRig, open_console
+
+NUMBER = "+8613800138000"
+OTHER = "+8613900139000"
+
+
+async def _set_status(rig: ConsoleRig, message_id: str, status: MessageStatus) -> None:
+    async def op(tx: Tx) -> None:
+        await tx.execute("UPDATE messages SET status = ? WHERE id = ?", (status.value, message_id))
+        await tx.execute("UPDATE segments SET status = ? WHERE message_id = ?", (status.value, message_id))
+
+    await rig.api.store.write(op)
+
+
+async def test_the_list_is_narrowed_by_every_filter_and_can_be_taken_out(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        await rig.api.send(NUMBER, "your parcel is here", reference="order-7", tags=["shop"])
+        await rig.api.send(OTHER, "another one")
+        page = (await visitor.get("/messages")).text
+        assert "your parcel is here" in page
+        assert "another one" in page
+        for query in (
+            "to=13800138000",
+            "tag=shop",
+            "reference=order-7",
+            f"to={NUMBER.replace('+', '%2B')}&status=queued&since=2020-01-01T00:00&until=2099-01-01T00:00",
+        ):
+            page = (await visitor.get(f"/messages?{query}")).text
+            assert "your parcel is here" in page, query
+            assert "another one" not in page, query
+        for query in ("status=failed", "channel=sim-9", "batch=none", "since=2099-01-01T00:00"):
+            assert "Nothing matches." in (await visitor.get(f"/messages?{query}")).text, query
+        for query in ("to=hello", "status=nonsense", "since=yesterday"):
+            assert 'role="alert"' in (await visitor.get(f"/messages?{query}")).text, query
+        file = (await visitor.get("/messages?format=csv")).text
+        assert "your parcel is here" in file
+        assert NUMBER in file
+
+
+async def test_long_lists_go_by_pages(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        for i in range(51):
+            await rig.api.send(NUMBER, f"text number {i}.")
+        first = (await visitor.get("/messages?status=queued")).text
+        assert "text number 50." in first
+        assert "text number 0." not in first
+        following = first.split('rel="next" href="/console')[1].split('"')[0].replace("&amp;", "&")
+        second = (await visitor.get(following)).text
+        assert "text number 0." in second
+        assert "text number 50." not in second
+
+
+async def test_one_message_tells_why_it_waits_and_is_taken_back(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        sent = await rig.api.send(NUMBER, "<b>hello</b>")
+        path = f"/messages/{sent['id']}"
+        page = (await visitor.get(path)).text
+        for words in ("&lt;b&gt;hello", "It was accepted.", "Why it waits", "Take this message back?"):
+            assert words in page
+        assert (await visitor.post(f"{path}/cancel")).location == f"/console{path}"
+        page = (await visitor.get(path)).text
+        for words in ("The message is canceled.", "It was taken back.", "by user:admin"):
+            assert words in page
+        assert "Take this message back?" not in page
+        await visitor.post(f"{path}/cancel")
+        assert "only a scheduled or queued one can be canceled" in (await visitor.get(path)).text
+        for missing in ("/messages/none", f"/messages/{'0' * len(sent['id'])}"):
+            assert (await visitor.get(missing)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("status", "warning"),
+    [
+        (MessageStatus.UNCERTAIN, "the person gets it twice, and it is paid for twice"),
+        (MessageStatus.FAILED, "Where the network was wrong, the person gets it twice"),
+    ],
+)
+async def test_sending_again_says_that_it_may_arrive_twice(
+    tmp_path: Path, status: MessageStatus, warning: str
+) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        sent = await rig.api.send(NUMBER, "hello")
+        path = f"/messages/{sent['id']}"
+        assert f"{path}/resend" not in (await visitor.get(path)).text
+        await _set_status(rig, sent["id"], status)
+        assert warning in (await visitor.get(path)).text
+        await visitor.post(f"{path}/resend")
+        page = (await visitor.get(path)).text
+        for words in ("The message is sent again.", "to be sent again by a person", "by user:admin"):
+            assert words in page
+        await visitor.post(f"{path}/resend")
+        assert "only these can be resent" in (await visitor.get(path)).text
+
+
+async def test_who_only_looks_has_no_buttons_and_sees_numbers_in_part(tmp_path: Path) -> None:
+    async with open_console(tmp_path, masks=True) as rig:
+        await rig.add_user("viewer", Role.VIEWER)
+        sent = await rig.api.send(NUMBER, "hello")
+        path = f"/messages/{sent['id']}"
+        async with rig.visitor("viewer") as visitor:
+            for page in ((await visitor.get("/messages")).text, (await visitor.get(path)).text):
+                assert NUMBER not in page
+                assert "+861******8000" in page
+            assert f"{path}/cancel" not in (await visitor.get(path)).text
+            for deed in ("cancel", "resend"):
+                assert (await visitor.post(f"{path}/{deed}")).status == 403
+
+
+async def test_the_pages_speak_chinese(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin", "zh") as visitor:
+        sent = await rig.api.send(NUMBER, "hello")
+        assert "已接收" in (await visitor.get(f"/messages/{sent['id']}")).text
