@@ -41,6 +41,7 @@ from gateway.cli import (
     subject,
     suppress,
     tail,
+    users,
     webhooks,
 )
 from gateway.cli.options import make_app
@@ -69,6 +70,7 @@ FAMILIES = (
     webhooks,
     reload,
     keys,
+    users,
     smpp_account,
     audit,
     db,

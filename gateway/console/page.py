@@ -12,6 +12,7 @@ from aiohttp import web
 from gateway.access.permissions import Permission
 from gateway.access.principal import Principal
 from gateway.access.sessions import Sessions, SignedIn
+from gateway.access.sign_in import SignIn
 from gateway.console.forms import Form
 from gateway.console.glance import Glance
 from gateway.console.live import Live
@@ -54,6 +55,7 @@ class Console:
 
     product: Product
     sessions: Sessions
+    sign_in: SignIn
     renderer: Renderer
     live: Live
     glance: Glance

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.access.sessions import SessionLimits, Sessions
+from gateway.access.sign_in import SignIn
 from gateway.console.glance import Glance
 from gateway.console.live import Live
 from gateway.console.page import Console, ConsoleTerms
@@ -25,9 +26,11 @@ def make_session_limits(settings: ConsoleSettings) -> SessionLimits:
 
 def add_console(app: web.Application, product: Product, settings: ConsoleSettings) -> Console:
     """Have an application serve the console, too."""
+    sessions = Sessions(product.store, product.clock, make_session_limits(settings))
     console = Console(
         product=product,
-        sessions=Sessions(product.store, product.clock, make_session_limits(settings)),
+        sessions=sessions,
+        sign_in=SignIn(product.store, product.clock, sessions),
         renderer=Renderer(),
         live=Live(product.store),
         glance=Glance(product),

@@ -53,6 +53,11 @@ async def list_users(tx: Tx, limit: int, after: str | None = None) -> list[User]
     return [_user(row) for row in rows]
 
 
+async def remove_user(tx: Tx, user_id: str) -> bool:
+    """Forget a user who has no session any more; False when there is none."""
+    return await tx.execute("DELETE FROM users WHERE id = ?", (user_id,)) > 0
+
+
 async def count_users(tx: Tx) -> int:
     """How many there are, disabled ones included."""
     ((n,),) = await tx.fetch("SELECT count(*) FROM users")

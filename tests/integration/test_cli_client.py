@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import pytest
+from aiohttp import ClientSession
 
 from gateway.cli.main import main
 from simulators.network import Network
@@ -283,6 +284,31 @@ async def test_a_key_made_beside_the_daemon_works_at_once(cli: Cli) -> None:
     assert (await cli("messages")).code == 0
     refused = await cli("send", "13900139000", "hello")
     assert (refused.code, "scope" in refused.err) == (1, True)
+
+
+async def test_a_user_made_beside_the_daemon_signs_in_until_disabled(cli: Cli) -> None:
+    config = ("--config", str(cli.daemon.config))
+    weak = await cli("users", "add", "anna", "--roles", "admin", *config, stdin="password1234\n")
+    assert (weak.code, weak.out, "guessed soon" in weak.err) == (1, "", True)
+    for name, roles in (("anna", "admin"), ("bob", "viewer,author@shop")):
+        made = await cli("users", "add", name, "--roles", roles, *config, stdin="four words do quite well\n")
+        assert made.code == 0, made.err
+    form = {"name": "bob", "password": "four words do quite well"}
+    page = f"{cli.daemon.base}/console/sign-in"
+    async with ClientSession() as browser:
+        async with browser.post(page, data=form, allow_redirects=False) as answer:
+            assert answer.status == 303
+        listed = await cli("users", "list", *config)
+        assert "viewer,author@shop" in listed.out
+        assert "127.0.0.1" in (await cli("users", "sessions", "bob", *config)).out
+        assert (await cli("users", "disable", "bob", *config)).code == 0
+        assert "127.0.0.1" not in (await cli("users", "sessions", "bob", *config)).out
+        async with browser.post(page, data=form, allow_redirects=False) as answer:
+            assert answer.status == 403
+    last = await cli("users", "remove", "anna", *config)
+    assert (last.code, "last admin" in last.err) == (1, True)
+    done = (await cli("audit", "list", *config)).out
+    assert "user.signed_in" in done or "user.disabled" in done
 
 
 async def test_https_is_checked_and_works_with_the_right_certificate(tmp_path: Path, monkeypatch) -> None:

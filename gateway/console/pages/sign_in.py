@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from functools import partial
 from typing import Final
 
 from aiohttp import web
 
-from gateway.access.passwords import verify_login
+from gateway.access.sign_in import Admitted, Refusal
 from gateway.console.page import ROOT, Page, Visit
 from gateway.console.server import COOKIE, read_next
 from gateway.http.product import name_origin
-from gateway.store.users import find_user
+
+_DEVICE: Final = "hongyan_device"
+_DEVICE_S: Final = 180 * 86_400
 
 
 async def show_sign_in(visit: Visit) -> web.StreamResponse:
@@ -22,17 +22,32 @@ async def show_sign_in(visit: Visit) -> web.StreamResponse:
 
 async def sign_in(visit: Visit) -> web.StreamResponse:
     """Open a session for whoever knows a name and its password."""
-    name, password = visit.form.text("name").lower(), visit.form.raw("password")
-    user = await visit.product.store.read(partial(find_user, id_or_name=name))
-    hashed = user.password if user is not None and user.disabled_at is None else None
-    if user is None or hashed is None or not await asyncio.to_thread(verify_login, hashed, password):
-        visit.form.faults["password"] = visit.t("The name or the password is wrong.")
-        return visit.render("sign_in.html", 403)
-    token, _ = await visit.console.sessions.open(
-        user, name_origin(visit.request), visit.request.headers.get("User-Agent", "")
+    request = visit.request
+    found = await visit.console.sign_in.attempt(
+        visit.form.text("name"),
+        visit.form.raw("password"),
+        address=request.remote or "unknown",
+        origin=name_origin(request),
+        agent=request.headers.get("User-Agent", ""),
+        device=request.cookies.get(_DEVICE, ""),
     )
-    response = web.Response(status=303, headers={"Location": read_next(visit.query.get("next", ""))})
-    response.set_cookie(COOKIE, token, path=ROOT, httponly=True, samesite="Lax", secure=visit.is_secure)
+    if isinstance(found, Refusal):
+        said = {
+            Refusal.WRONG: visit.t("The name or the password is wrong."),
+            Refusal.CROWDED: visit.t("Too many are signing in from here; try again in a minute."),
+        }
+        visit.form.faults["password"] = said[found]
+        return visit.render("sign_in.html", 403)
+    return admit(visit, found, read_next(visit.query.get("next", "")))
+
+
+def admit(visit: Visit, found: Admitted, address: str) -> web.Response:
+    """Lead somebody who got in to a page, with the cookies of the session and of the browser."""
+    response = web.Response(status=303, headers={"Location": address})
+    for name, value, age in ((COOKIE, found.token, None), (_DEVICE, found.device, _DEVICE_S)):
+        response.set_cookie(
+            name, value, path=ROOT, httponly=True, samesite="Lax", secure=visit.is_secure, max_age=age
+        )
     return response
 
 

@@ -33,7 +33,7 @@ def test_the_contract_is_complete() -> None:
         "serve", "check", "doctor", "send", "tail", "messages", "show", "cancel", "resend", "channels", "channel",
         "suppress list", "suppress add", "suppress remove", "keys create", "keys list", "keys revoke",
         "db migrate", "db backup", "db check", "simulate modems", "simulate smsc", "simulate reply",
-        "preview", "inbound",
+        "preview", "inbound", "users add", "users list", "users passwd", "users roles", "users disable",
     }  # fmt: skip
 
 
