@@ -121,3 +121,60 @@ async def test_the_pages_speak_chinese(tmp_path: Path) -> None:
     async with open_console(tmp_path) as rig, rig.visitor("admin", "zh") as visitor:
         sent = await rig.api.send(NUMBER, "hello")
         assert "已接收" in (await visitor.get(f"/messages/{sent['id']}")).text
+
+
+def _once(page: str) -> str:
+    return page.split('name="once" value="')[1].split('"', maxsplit=1)[0]
+
+
+async def _texts(rig: ConsoleRig) -> list[str]:
+    _, page = await rig.api.call("GET", "/v1/messages")
+    return [one["text"] for one in page["items"]]
+
+
+async def test_a_preview_shows_the_phone_the_segments_and_the_rules_and_sends_nothing(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        once = _once((await visitor.get("/send?to=13800138000")).text)
+        fields = {"once": once, "to": NUMBER, "text": "您好 t.cn/abc <b>" + "字" * 80, "category": "otp"}
+        page = (await visitor.post("/send/preview", fields)).text
+        for words in ("<mark>t.cn/abc</mark>", "&lt;b&gt;", "ucs2", "What rules would say", "<dd>2</dd>"):
+            assert words in page, words
+        assert _once(page) == once
+        assert "Write a number to see" in (await visitor.post("/send/preview", {"text": "hello"})).text
+        wrong = await visitor.post("/send/preview", {"to": "hello", "text": "hello"})
+        assert wrong.status == 422
+        assert 'id="fault-to"' in wrong.text
+        assert not await _texts(rig)
+
+
+async def test_a_double_press_sends_once_and_the_story_names_who_sent(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        fields = {"once": _once((await visitor.get("/send")).text), "to": NUMBER, "text": "hello"}
+        first, second = await visitor.post("/send", fields), await visitor.post("/send", fields)
+        assert first.location == second.location
+        assert "by user:admin" in (await visitor.get(first.location.removeprefix("/console"))).text
+        assert await _texts(rig) == ["hello"]
+        other = await visitor.post("/send", fields | {"text": "something else"})
+        assert other.status == 409
+        assert "something else" in other.text
+        again = fields | {"text": "something else", "once": _once(other.text)}
+        assert (await visitor.post("/send", again)).status == 303
+        assert sorted(await _texts(rig)) == ["hello", "something else"]
+
+
+async def test_what_would_be_refused_stays_in_the_form(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        for fields, words in (
+            ({"to": "hello", "text": "my long text"}, "my long text"),
+            ({"to": NUMBER, "text": ""}, "write a text"),
+            ({"to": NUMBER, "text": "hello", "channel": "sim-9"}, 'role="alert"'),
+            ({"to": NUMBER, "text": "hello", "category": "nonsense"}, 'role="alert"'),
+        ):
+            answer = await visitor.post("/send", fields)
+            assert answer.status == 422
+            assert words in answer.text
+        assert not await _texts(rig)
+        await rig.add_user("viewer", Role.VIEWER)
+        async with rig.visitor("viewer") as viewer:
+            assert (await viewer.get("/send")).status == 403
+            assert (await viewer.post("/send", {"to": NUMBER, "text": "hello"})).status == 403

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from drivers.codec.segment import Plan
 from gateway.clock import Clock
 from gateway.ids import BatchId
+from gateway.model.actor import Actor
 from gateway.model.message import ApiKey, Category, Message, MessageStatus
 from gateway.model.request import MessageRequest, PreviewRequest
 from gateway.pipeline.intake.admission import Room
@@ -128,6 +129,7 @@ class Intake:
         *,
         key: ApiKey | None,
         idempotency: Idempotency | None = None,
+        by: Actor | None = None,
     ) -> AcceptedMessage | bytes:
         """Take one message.
 
@@ -135,6 +137,7 @@ class Intake:
             request: well-formed JSON; what it means is checked here.
             key: who sends it; None for the gateway itself.
             idempotency: makes a repeated request harmless.
+            by: who sends it, for the timeline; None for whom the key says.
 
         Returns:
             The message, committed; or the first answer's body when the Idempotency-Key came before.
@@ -149,6 +152,8 @@ class Intake:
             return answer
         self.limits.admit(key)
         draft = self.draft(request, key=key)
+        if by is not None:
+            draft = draft._replace(by=by)
         if idempotency is None:
             with self.hold(key, [draft]):
                 return await self._store.write_jointly(
