@@ -18,8 +18,10 @@ from gateway.store.ports import Tx
 from gateway.store.users import (
     change_user,
     count_users,
+    end_session,
     end_sessions,
     find_user,
+    list_sessions,
     list_users,
     remove_user,
     save_user,
@@ -29,6 +31,8 @@ LEAST_PASSWORD_CHARS: Final = 12
 MOST_PASSWORD_CHARS: Final = 256
 MOST_USERS: Final = 1_000
 MOST_GRANTS: Final = 100
+MOST_SESSIONS: Final = 100
+"""Of one user, that are looked at."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 _COMMON: Final = (
     "password",
@@ -253,3 +257,16 @@ async def _keep_an_admin(tx: Tx, before: User, after: User | None) -> None:
 
 def _is_admin(user: User) -> bool:
     return user.disabled_at is None and Grant(role=Role.ADMIN) in user.grants
+
+
+async def end_one_session(tx: Tx, name: str, session_id: str, by: Actor, at: datetime) -> None:
+    """End one session of a user.
+
+    Raises:
+        NotFound: there is no such user, or the session is over or somebody else's.
+    """
+    user = await _need(tx, name)
+    if session_id not in {one.id for one in await list_sessions(tx, user.id, MOST_SESSIONS)}:
+        raise NotFound("this session is over")
+    await end_session(tx, session_id)
+    await record_audit(tx, by, "user.sessions_ended", user.name, {"n": 1, "session": session_id}, at=at)

@@ -109,6 +109,16 @@ class SignIn:
         )
         return Admitted(found, token, device if is_known else make_device(found))
 
+    async def confirm(self, user: User, password: str, *, address: str) -> bool:
+        """Whether somebody who is signed in knows their password still; as slow for guessers as `attempt`."""
+        if len(password) > MOST_PASSWORD_CHARS:
+            return False
+        try:
+            look = partial(self._look, user, password)
+            return await self._turnstile.admit(address, user.name, look) is not None
+        except Crowded:
+            return False
+
     async def _look(self, user: User | None, password: str) -> User | None:
         kept = self._nobodys if user is None else user.password or self._nobodys
         return user if await asyncio.to_thread(verify_login, kept, password) else None

@@ -59,6 +59,7 @@ MENU: Final = (
             Entry("consents", mark("Consents"), "/consents", _P.CONSENTS_READ),
         ),
     ),
+    Section(mark("Gateway"), (Entry("users", mark("Users"), "/users", _P.USERS_MANAGE),)),
 )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.console.page import Page
 from gateway.console.pages import (
+    account,
     alarms,
     channels,
     components,
@@ -16,6 +17,7 @@ from gateway.console.pages import (
     send,
     sign_in,
     suppressions,
+    users,
     webhooks,
 )
 from gateway.console.server import LIVE
@@ -23,6 +25,8 @@ from gateway.console.server import LIVE
 PAGES: Final[tuple[Page, ...]] = (
     LIVE,
     *sign_in.PAGES,
+    *account.PAGES,
+    *users.PAGES,
     *overview.PAGES,
     *messages.PAGES,
     *send.PAGES,
