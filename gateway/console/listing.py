@@ -133,6 +133,17 @@ async def load_table(visit: Visit, listing: Listing[Item], limit: int = PAGE) ->
     )
 
 
+def at_utc(text: str) -> str:
+    """What a field for a time holds, which has no zone, as a time in UTC.
+
+    >>> at_utc("2026-01-02T03:04"), at_utc("2026-01-02T03:04:05Z")
+    ('2026-01-02T03:04:00Z', '2026-01-02T03:04:05Z')
+    """
+    if text.endswith("Z"):
+        return text
+    return f"{text}Z" if text.count(":") > 1 else f"{text}:00Z"
+
+
 def may_export(visit: Visit) -> bool:
     """Whether the visitor may take whole lists out."""
     return visit.principal.may_somewhere(Permission.LISTS_EXPORT)

@@ -41,6 +41,7 @@ MENU: Final = (
             Entry("overview", mark("Overview"), "/", _P.CHANNELS_READ),
             Entry("messages", mark("Messages"), "/messages", _P.MESSAGES_READ),
             Entry("send", mark("Send"), "/send", _P.MESSAGES_SEND),
+            Entry("inbound", mark("Inbound"), "/inbound", _P.INBOUND_READ),
         ),
     ),
     Section(

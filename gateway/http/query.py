@@ -17,7 +17,7 @@ from gateway.errors import FieldError, InvalidRequest
 from gateway.http.explain import explain
 from gateway.ids import is_id
 from gateway.model.message import MessageStatus
-from gateway.model.msisdn import Reading, read_number
+from gateway.model.msisdn import Reading, read_number, spell_own
 from gateway.store.messages import MessageFilter
 
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -164,6 +164,13 @@ def read_person(text: str, region: str, pointer: str) -> Reading:
     if not reading.people:
         raise InvalidRequest(FieldError(pointer, "invalid_number", reading.fault))
     return reading
+
+
+def spell_sought(address: str, region: str) -> tuple[str, ...]:
+    """How an address may stand in the store: as it was written, in any reading of it, or doubtful, as it came."""
+    reading = read_number(address, region)
+    came = (spelling for person in reading.people for spelling in spell_own(person))
+    return tuple(dict.fromkeys((address, *reading.spellings, *came)))
 
 
 def filter_of(query: MessageQuery, region: str) -> MessageFilter:

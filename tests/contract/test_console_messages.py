@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model.message import MessageStatus
+from gateway.ids import InboundId, make_id
+from gateway.model.message import NEAR_OPT_OUT, InboundMessage, MessageStatus
 from gateway.model.user import Role
+from gateway.store.inbound import save_inbound
 from gateway.store.ports import Tx
 from tests.support.console import ConsoleRig, open_console
 
@@ -178,3 +180,83 @@ async def test_what_would_be_refused_stays_in_the_form(tmp_path: Path) -> None:
         async with rig.visitor("viewer") as viewer:
             assert (await viewer.get("/send")).status == 403
             assert (await viewer.post("/send", {"to": NUMBER, "text": "hello"})).status == 403
+
+
+async def _receive(rig: ConsoleRig, text: str, sender: str = NUMBER, flag: str | None = None) -> None:
+    inbound = InboundMessage(
+        id=InboundId(make_id()),
+        sender=sender,
+        recipient="10690001",
+        channel="sim-1",
+        text=text,
+        encoding="gsm7",
+        parts=1,
+        complete=True,
+        received_at=rig.api.clock.now(),
+        flag=flag,
+    )
+    await rig.api.store.write(lambda tx: save_inbound(tx, inbound))
+
+
+async def test_what_people_wrote_is_listed_and_what_sounds_like_no_goes_on_the_list(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        assert "Nobody has written yet." in (await visitor.get("/inbound")).text
+        await _receive(rig, "where is my parcel?")
+        await _receive(rig, "please no more of this", OTHER, NEAR_OPT_OUT)
+        page = (await visitor.get("/inbound")).text
+        for words in ("where is my parcel?", "please no more", "sounds like no", "/suppressions/add"):
+            assert words in page
+        for query in ("flag=near_opt_out", "from=13900139000", "to=10690001&from=%2B8613900139000"):
+            page = (await visitor.get(f"/inbound?{query}")).text
+            assert "please no more" in page, query
+            assert "where is my parcel?" not in page, query
+        assert "Nothing matches." in (await visitor.get("/inbound?since=2099-01-01T00:00")).text
+        assert 'role="alert"' in (await visitor.get("/inbound?flag=nonsense")).text
+        assert "where is my parcel?" in (await visitor.get("/inbound?format=csv")).text
+
+
+async def test_a_conversation_has_both_ways_newest_first_and_is_answered_once(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        await rig.api.send(NUMBER, "your parcel is here")
+        await _receive(rig, "which door?")
+        await _receive(rig, "somebody else", OTHER)
+        path = "/conversations/%2B8613800138000"
+        page = (await visitor.get(path)).text
+        assert page.index("which door?") < page.index("your parcel is here")
+        assert "somebody else" not in page
+        assert '<option value="sim-1" selected>' in page
+        fields = {"once": _once(page), "text": "the red one", "channel": "sim-1"}
+        assert (await visitor.post(path, fields)).location == f"/console{path}"
+        await visitor.post(path, fields)
+        page = (await visitor.get(path)).text
+        assert page.count("the red one") == 1
+        assert page.index("the red one") < page.index("which door?")
+        empty = await visitor.post(path, {"text": ""})
+        assert empty.status == 422
+        assert "write a text" in empty.text
+
+
+async def test_a_long_conversation_goes_by_pages_without_loss(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        for i in range(20):
+            await rig.api.send(NUMBER, f"ours {i}.")
+            await _receive(rig, f"theirs {i}.")
+        path = "/conversations/%2B8613800138000"
+        first = (await visitor.get(path)).text
+        following = first.split('rel="next" href="')[1].split('"', maxsplit=1)[0]
+        second = (await visitor.get(path + following)).text
+        for words in [f"{who} {i}." for who in ("ours", "theirs") for i in range(20)]:
+            assert (f">{words}<" in first) != (f">{words}<" in second), words
+
+
+async def test_who_sees_numbers_in_part_reads_no_whole_one_in_what_came(tmp_path: Path) -> None:
+    async with open_console(tmp_path, masks=True) as rig:
+        await rig.add_user("viewer", Role.VIEWER)
+        await _receive(rig, "which door?")
+        async with rig.visitor("viewer") as visitor:
+            page = (await visitor.get("/inbound")).text
+            assert "which door?" in page
+            assert "13800138000" not in page
+            path = "/conversations/%2B8613800138000"
+            assert "Answer" not in (await visitor.get(path)).text
+            assert (await visitor.post(path, {"text": "hello"})).status == 403

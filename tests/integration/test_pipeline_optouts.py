@@ -10,8 +10,8 @@ import pytest
 
 from drivers.base import Encoding, InboundPart
 from drivers.codec.gsm7 import encode_gsm7
-from gateway.api.calls.inbound import spell_sought
 from gateway.clock import format_ms
+from gateway.http.query import spell_sought
 from gateway.model.message import Suppression
 from gateway.model.msisdn import read_number
 from gateway.pipeline.operator.suppress import find_entry, read_older_entries

@@ -10,8 +10,7 @@ from gateway.api.calls.messages import read_id
 from gateway.errors import NotFound
 from gateway.http.body import answer_value
 from gateway.http.product import Call
-from gateway.http.query import InboundQuery, make_page, read_cursor, read_query
-from gateway.model.msisdn import read_number, spell_own
+from gateway.http.query import InboundQuery, make_page, read_cursor, read_query, spell_sought
 from gateway.store.inbound import find_inbound, list_inbound
 from gateway.views.shapes import InboundPage, show_inbound
 
@@ -40,10 +39,3 @@ async def get_inbound_message(call: Call) -> web.Response:
     if inbound is None:
         raise NotFound("there is no inbound message with this id")
     return answer_value(show_inbound(inbound))
-
-
-def spell_sought(address: str, region: str) -> tuple[str, ...]:
-    """How an address may stand in the store: as it was written, in any reading of it, or doubtful, as it came."""
-    reading = read_number(address, region)
-    came = (spelling for person in reading.people for spelling in spell_own(person))
-    return tuple(dict.fromkeys((address, *reading.spellings, *came)))

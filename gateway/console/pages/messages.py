@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
 
 from gateway.access.permissions import Permission
 from gateway.console.cells import Badge, Cell, Lines, Link
-from gateway.console.listing import Column, Filter, Listing, show_list
+from gateway.console.listing import Column, Filter, Listing, at_utc, show_list
 from gateway.console.numbers import show_number
 from gateway.console.page import Page, Visit
 from gateway.console.story import STATUSES, tell_story
@@ -111,6 +112,7 @@ async def show_one(visit: Visit) -> web.StreamResponse:
         "messages/one.html",
         message=message,
         number=show_number(visit, message.to),
+        talk=f"/console/conversations/{quote(message.to, safe='')}" if _may_talk(visit, message) else "",
         state=Badge(*STATUSES[message.status]),
         warning=_WARNINGS.get(message.status, ""),
         pairs=_pairs(visit, message),
@@ -151,12 +153,15 @@ async def resend(visit: Visit) -> web.StreamResponse:
     return visit.go(path, visit.t("The message is sent again."))
 
 
+def _may_talk(visit: Visit, message: MessageOut) -> bool:
+    return visit.may(Permission.INBOUND_READ) and show_number(visit, message.to) == message.to
+
+
 def _read_filter(visit: Visit) -> MessageFilter:
     """What the address narrows the list to. Raises InvalidRequest."""
     values = {one.name: text for one in _FILTERS if (text := visit.query.get(one.name, "").strip())}
     for name in _TIMES & values.keys():
-        # The browser's field has no zone.
-        values[name] += "" if values[name].endswith("Z") else "Z" if values[name].count(":") > 1 else ":00Z"
+        values[name] = at_utc(values[name])
     return filter_of(convert_query(values, MessageQuery), visit.product.region)
 
 
