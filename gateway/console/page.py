@@ -13,6 +13,7 @@ from gateway.access.permissions import Permission
 from gateway.access.principal import Principal
 from gateway.access.sessions import Sessions, SignedIn
 from gateway.access.sign_in import SignIn
+from gateway.access.welcome import Welcome
 from gateway.console.forms import Form
 from gateway.console.glance import Glance
 from gateway.console.live import Live
@@ -56,6 +57,7 @@ class Console:
     product: Product
     sessions: Sessions
     sign_in: SignIn
+    welcome: Welcome
     renderer: Renderer
     live: Live
     glance: Glance

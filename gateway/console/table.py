@@ -20,12 +20,14 @@ from gateway.console.pages import (
     suppressions,
     users,
     webhooks,
+    welcome,
 )
 from gateway.console.server import LIVE
 
 PAGES: Final[tuple[Page, ...]] = (
     LIVE,
     *sign_in.PAGES,
+    *welcome.PAGES,
     *account.PAGES,
     *users.PAGES,
     *overview.PAGES,

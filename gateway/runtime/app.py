@@ -226,6 +226,10 @@ class Gateway:
         """Where the API listens; None until it does."""
         return self._http.port
 
+    async def offer_welcome(self) -> str | None:
+        """See `gateway.runtime.http.HttpSide.offer_welcome`."""
+        return await self._http.offer_welcome()
+
     @classmethod
     async def open(
         cls, settings: Settings, *, clock: Clock | None = None, file: ConfigFile | None = None

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.access.sessions import SessionLimits, Sessions
 from gateway.access.sign_in import SignIn
+from gateway.access.welcome import Welcome
 from gateway.console.glance import Glance
 from gateway.console.live import Live
 from gateway.console.page import Console, ConsoleTerms
@@ -31,6 +32,7 @@ def add_console(app: web.Application, product: Product, settings: ConsoleSetting
         product=product,
         sessions=sessions,
         sign_in=SignIn(product.store, product.clock, sessions),
+        welcome=Welcome(product.store, product.clock),
         renderer=Renderer(),
         live=Live(product.store),
         glance=Glance(product),

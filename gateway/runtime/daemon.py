@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from gateway.errors import FaultyConfig, StoreError
 from gateway.model.actor import SYSTEM
 from gateway.routing.channel import ChannelDirectory, ChannelState
 from gateway.runtime.app import Gateway
-from gateway.runtime.first_start import describe_start, find_command, make_first_key
+from gateway.runtime.first_start import describe_start, describe_welcome, find_command, make_first_key
 from gateway.runtime.notify import notify, watchdog_interval_s
 from gateway.runtime.reload import ConfigFile
 from gateway.runtime.signals import Signals
@@ -86,6 +86,7 @@ async def _run(
             _warn_of_keys(settings, {key.name for key in await gateway.store.read(list_keys)})
         notify("READY=1", f"STATUS={describe_channels(gateway.channels)}")
         _log.info("ready", listen=str(settings.http.listen), port=gateway.http_port)
+        await _welcome(gateway, settings)
         keeper = asyncio.create_task(keep_notified(gateway.store, gateway.channels), name="service-manager")
         stack.callback(keeper.cancel)
         await signals.stopping.wait()
@@ -180,13 +181,26 @@ async def _greet(gateway: Gateway, settings: Settings, *, simulated: bool) -> No
     listen = settings.http.listen
     url = f"http://{listen.host}:{gateway.http_port or listen.port}"
     lines = describe_start(url, secret, simulated=simulated, command=find_command())
-    # As the log, stdout may be gone or stand still: that holds up nobody.
-    stdout = Outlet(_STDOUT)
-    stdout.put("".join(f"{line}\n" for line in lines).encode())
-    if not await asyncio.to_thread(stdout.drain, LAST_WORDS_S) and secret is not None:
+    if not await _print(lines) and secret is not None:
         _log.warning(
             "the first API key could not be shown; make another: hongyan keys create --name NAME --scopes admin"
         )
+
+
+async def _welcome(gateway: Gateway, settings: Settings) -> None:
+    """While there is no user: say where the first one is made."""
+    if (path := await gateway.offer_welcome()) is not None:
+        listen = settings.http.listen
+        scheme = "https" if settings.http.tls_cert else "http"
+        url = settings.console.public_url or f"{scheme}://{listen.host}:{gateway.http_port or listen.port}"
+        await _print(describe_welcome(url.rstrip("/") + path))
+
+
+async def _print(lines: Sequence[str]) -> bool:
+    """Whether it could be said on stdout, which may be gone or stand still as the log may: that holds up nobody."""
+    stdout = Outlet(_STDOUT)
+    stdout.put("".join(f"{line}\n" for line in lines).encode())
+    return await asyncio.to_thread(stdout.drain, LAST_WORDS_S)
 
 
 async def keep_notified(store: Store, channels: ChannelDirectory) -> None:

@@ -82,6 +82,20 @@ def find_command() -> str:
     return str(started_as) if here else "hongyan"
 
 
+def describe_welcome(address: str) -> list[str]:
+    """Where the first admin is made.
+
+    Args:
+        address: a link that holds once.
+    """
+    return [
+        "make the first user of the console; the link holds once, for 24 hours:",
+        "",
+        f"    {address}",
+        "",
+    ]
+
+
 def describe_start(url: str, secret: str | None, *, simulated: bool, command: str = "hongyan") -> list[str]:
     """What to type next.
 

@@ -58,6 +58,11 @@ class HttpSide:
         if self._console is not None:
             self._console.sessions.limits = make_session_limits(settings)
 
+    async def offer_welcome(self) -> str | None:
+        """The path of a link that makes the first admin; None without a console, or when there is a user."""
+        token = None if self._console is None else await self._console.welcome.offer()
+        return token and f"/console/welcome?token={token}"
+
     def renew(self) -> None:
         """Show the certificate that the files hold now, from the next connection on."""
         if self._tls is not None:

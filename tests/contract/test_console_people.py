@@ -91,3 +91,12 @@ async def test_everybody_changes_their_own_password_and_ends_their_own_sessions_
         assert 'data-theme="dark"' in dark
         assert "您的账户" in dark
         assert "您的账户" in (await elsewhere.get("/account")).text
+
+
+async def test_the_page_of_the_first_admin_is_closed_where_there_is_a_user(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor() as visitor:
+        fields = {"name": "mallory", "password": NEW}
+        for path in ("/welcome", "/welcome?token=", "/welcome?token=x"):
+            assert (await visitor.get(path)).status == 403
+            assert (await visitor.post(path, fields)).status == 403
+        assert (await visitor.sign_in("mallory", NEW)).status == 403

@@ -20,6 +20,7 @@ from gateway.access.people import (
 from gateway.access.sessions import Sessions
 from gateway.access.sign_in import Admitted, Refusal, SignIn, is_device_of
 from gateway.access.turnstile import Turnstile
+from gateway.access.welcome import Welcome
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.model.actor import SYSTEM
 from gateway.store.audit import AuditQuery, list_audit
@@ -122,6 +123,26 @@ async def test_another_password_ends_sessions_and_marks_of_browsers(store):
     assert await sessions.find(found.token) is None
     assert not is_device_of(anna, found.device)
     assert await sign_in.attempt("anna", PASSWORD, address="203.0.113.7") is Refusal.WRONG
+
+
+async def test_the_link_of_the_first_admin_holds_once_for_a_day_and_not_when_there_is_a_user(store):
+    clock = SettableClock()
+    welcome = Welcome(store, clock)
+    assert not welcome.holds("")
+    old = await welcome.offer()
+    assert old is not None
+    clock.jump(25 * 3_600)
+    assert not welcome.holds(old)
+    first, token = await welcome.offer(), await welcome.offer()
+    assert first is not None
+    assert token is not None
+    assert not welcome.holds(first)
+    assert not welcome.holds(token + "x")
+    assert welcome.holds(token)
+    user = await welcome.take("anna", HASH, SYSTEM)
+    assert [one.role.value for one in user.grants] == ["admin"]
+    assert not welcome.holds(token)
+    assert await welcome.offer() is None
 
 
 async def test_the_last_admin_stays_and_the_first_is_made_once(store):

@@ -308,7 +308,24 @@ async def test_a_user_made_beside_the_daemon_signs_in_until_disabled(cli: Cli) -
     last = await cli("users", "remove", "anna", *config)
     assert (last.code, "last admin" in last.err) == (1, True)
     done = (await cli("audit", "list", *config)).out
-    assert "user.signed_in" in done or "user.disabled" in done
+    assert "user.signed_in" in done
+    assert "user.sign_in_failed" in done
+
+
+async def test_the_link_that_serve_prints_makes_the_first_admin_once(cli: Cli) -> None:
+    def find_link() -> str:
+        log = (cli.daemon.folder / "daemon.log").read_text("utf-8", "replace")
+        found = re.search(r"http://\S+/console/welcome\?token=\S+", log)
+        return found[0] if found else ""
+
+    await until(find_link, DEADLINE_S)
+    link, form = find_link(), {"name": "anna", "password": "four words do quite well"}
+    async with ClientSession() as browser:
+        for expected in (303, 403):
+            async with browser.post(link, data=form, allow_redirects=False) as answer:
+                assert answer.status == expected
+    listed = await cli("users", "list", "--config", str(cli.daemon.config))
+    assert re.search(r"anna +admin +good", listed.out)
 
 
 async def test_https_is_checked_and_works_with_the_right_certificate(tmp_path: Path, monkeypatch) -> None:

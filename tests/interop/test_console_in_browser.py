@@ -15,7 +15,7 @@ from tests.support.console import PASSWORD, open_console
 from tests.support.peers import need_peer
 
 AXE: Final = Path(__file__).parent / "node/node_modules/axe-core/axe.min.js"
-_UNSEEN: Final = frozenset({"/live", "/{tail:.*}"})
+_UNSEEN: Final = frozenset({"/live", "/{tail:.*}", "/welcome"})
 """No pages to look at."""
 
 
