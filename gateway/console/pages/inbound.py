@@ -116,7 +116,7 @@ async def answer(visit: Visit) -> web.StreamResponse:
     except RequestError as error:
         form.faults["text"] = str(error)
         return await _show(visit, error.http_status)
-    said = t("The message is accepted and will be sent.")
+    said = t("The message is accepted.")
     return visit.go(f"/conversations/{quote(number, safe='')}", said)
 
 

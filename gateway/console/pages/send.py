@@ -75,8 +75,8 @@ async def send(visit: Visit) -> web.StreamResponse:
         visit.form.faults["form"] = str(error)
         return _show(visit, error.http_status)
     if visit.may(Permission.MESSAGES_READ):
-        return visit.go(f"/messages/{message_id}", visit.t("The message is accepted and will be sent."))
-    return visit.go("/send", visit.t("The message is accepted and will be sent."))
+        return visit.go(f"/messages/{message_id}", visit.t("The message is accepted."))
+    return visit.go("/send", visit.t("The message is accepted."))
 
 
 def _read_fields(visit: Visit) -> dict[str, str | int]:
