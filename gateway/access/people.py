@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.access.sessions import MOST_OF_USER
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.ids import make_id
 from gateway.model.actor import Actor
@@ -31,8 +32,6 @@ LEAST_PASSWORD_CHARS: Final = 12
 MOST_PASSWORD_CHARS: Final = 256
 MOST_USERS: Final = 1_000
 MOST_GRANTS: Final = 100
-MOST_SESSIONS: Final = 100
-"""Of one user, that are looked at."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 _COMMON: Final = (
     "password",
@@ -266,7 +265,7 @@ async def end_one_session(tx: Tx, name: str, session_id: str, by: Actor, at: dat
         NotFound: there is no such user, or the session is over or somebody else's.
     """
     user = await _need(tx, name)
-    if session_id not in {one.id for one in await list_sessions(tx, user.id, MOST_SESSIONS)}:
+    if session_id not in {one.id for one in await list_sessions(tx, user.id, MOST_OF_USER)}:
         raise NotFound("this session is over")
     await end_session(tx, session_id)
     await record_audit(tx, by, "user.sessions_ended", user.name, {"n": 1, "session": session_id}, at=at)

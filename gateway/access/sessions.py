@@ -17,10 +17,18 @@ from gateway.clock import Clock
 from gateway.ids import make_id
 from gateway.model.user import Session, User
 from gateway.store.ports import Store, Tx
-from gateway.store.users import end_session, find_session, save_session, touch_session
+from gateway.store.users import (
+    end_session,
+    find_session,
+    keep_newest_sessions,
+    save_session,
+    touch_session,
+)
 
 REMEMBERED_S: Final = 5.0
 """How long an answer of the store is trusted: a session that another process ended is over by then."""
+MOST_OF_USER: Final = 100
+"""Sessions of one user; another one ends the oldest."""
 _SEEN_EVERY_S: Final = 60.0
 _MOST_REMEMBERED: Final = 1_024
 _MOST_AGENT_CHARS: Final = 200
@@ -74,7 +82,12 @@ class Sessions:
         token, now = secrets.token_urlsafe(32), self._clock.now()
         ends_at = now + timedelta(seconds=self.limits.absolute_s)
         session = Session(make_id(), user.id, now, now, ends_at, origin, agent[:_MOST_AGENT_CHARS])
-        await self._store.write(lambda tx: save_session(tx, session, _hash(token)))
+
+        async def op(tx: Tx) -> None:
+            await save_session(tx, session, _hash(token))
+            await keep_newest_sessions(tx, user.id, MOST_OF_USER)
+
+        await self._store.write(op)
         return token, session
 
     async def find(self, token: str, *, quiet: bool = False) -> SignedIn | None:

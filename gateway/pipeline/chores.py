@@ -33,6 +33,7 @@ from gateway.store.retention import RECEIPT_MAY_COME
 from gateway.store.reviews import forget_reviews
 from gateway.store.routes import forget_sticky
 from gateway.store.touches import forget_touches
+from gateway.store.users import forget_sessions
 from gateway.store.webhook_deliveries import forget_heard
 from gateway.store.webhooks import forget_callbacks
 
@@ -105,6 +106,7 @@ def make_chores(keeping: Keeping) -> list[Chore]:
         Chore("alerts", _by_age(KEEP_ALERTS, forget_alerts)),
         Chore("set_aside", _by_age(KEEP_ASIDE, forget_aside)),
         Chore("touches", _by_age(_seconds(keeping.touches), forget_touches)),
+        Chore("sessions", _by_age(timedelta(0), forget_sessions)),
         Chore("sticky_channels", _by_age(timedelta(0), forget_sticky)),
         Chore("inbound_parts", _by_age(KEEP_PARTS, forget_parts)),
         Chore("smpp_submits", partial(_along, KEEP_SUBMITS, forget_submits)),

@@ -117,6 +117,14 @@ async def end_sessions(tx: Tx, user_id: str, but: str | None = None) -> int:
     return await tx.execute("DELETE FROM sessions WHERE user_id = ? AND id <> ?", (user_id, but or ""))
 
 
+async def keep_newest_sessions(tx: Tx, user_id: str, most: int) -> int:
+    """End the oldest sessions of a user, so that at most so many stay; how many it ended."""
+    newest = "SELECT id FROM sessions WHERE user_id = ? ORDER BY id DESC LIMIT ?"
+    return await tx.execute(
+        f"DELETE FROM sessions WHERE user_id = ? AND id NOT IN ({newest})", (user_id, user_id, most)
+    )
+
+
 async def forget_sessions(tx: Tx, before: datetime, limit: int) -> int:
     """Drop sessions that ended before an instant, at most ``limit``; how many."""
     return await tx.execute(

@@ -8,10 +8,11 @@ import pytest
 from gateway.access.passwords import hash_login, verify_login
 from gateway.access.permissions import Permission
 from gateway.access.principal import principal_of_user
-from gateway.access.sessions import Sessions, is_csrf
+from gateway.access.sessions import MOST_OF_USER, Sessions, is_csrf
 from gateway.errors import Conflict
 from gateway.ids import make_id
 from gateway.model.user import Grant, Role, User
+from gateway.pipeline.chores import Keeping, make_chores
 from gateway.store.users import change_user, end_sessions, find_user, list_sessions, list_users, save_user
 from tests.support.api import SettableClock
 from tests.support.stores import OpenStore
@@ -104,3 +105,22 @@ def test_passwords_of_people_are_kept_as_argon2_hashes():
     assert not verify_login(kept, "correct hors")
     assert not verify_login("$argon2id$nonsense", "correct horse")
     assert not verify_login("", "")
+
+
+async def test_sessions_that_are_over_go_from_the_store_and_one_user_has_so_many_at_most(store):
+    clock = SettableClock()
+    sessions = Sessions(store, clock)
+    anna = await make_user(store, clock, "anna")
+    bob = await make_user(store, clock, "bob")
+    bobs, _ = await sessions.open(bob, "203.0.113.7", "Firefox")
+    opened = [await sessions.open(anna, "203.0.113.7", "Firefox") for _ in range(MOST_OF_USER + 2)]
+    kept = await store.read(lambda tx: list_sessions(tx, anna.id, 1_000))
+    assert {one.id for one in kept} == {session.id for _, session in opened[2:]}
+    assert await sessions.find(bobs) is not None
+    (chore,) = [one for one in make_chores(Keeping()) if one.kind == "sessions"]
+    await chore.step(store, clock.now(), "")
+    assert len(await store.read(lambda tx: list_sessions(tx, anna.id, 1_000))) == MOST_OF_USER
+    clock.jump(13 * 3_600)
+    await chore.step(store, clock.now(), "")
+    assert await store.read(lambda tx: list_sessions(tx, anna.id, 1_000)) == []
+    assert await store.read(lambda tx: list_sessions(tx, bob.id, 1_000)) == []

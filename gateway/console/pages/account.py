@@ -11,12 +11,12 @@ from aiohttp import web
 
 from gateway.access.passwords import hash_login
 from gateway.access.people import (
-    MOST_SESSIONS,
     check_password,
     end_one_session,
     set_password,
     show_grants,
 )
+from gateway.access.sessions import MOST_OF_USER
 from gateway.console.page import ROOT, Page, Visit
 from gateway.console.words import LANGUAGES
 from gateway.errors import InvalidRequest
@@ -91,7 +91,7 @@ async def choose_looks(visit: Visit) -> web.StreamResponse:
 
 async def _show(visit: Visit, status: int = 200) -> web.StreamResponse:
     user, t = _user(visit), visit.t
-    sessions = await visit.product.store.read(partial(list_sessions, user_id=user.id, limit=MOST_SESSIONS))
+    sessions = await visit.product.store.read(partial(list_sessions, user_id=user.id, limit=MOST_OF_USER))
     return visit.render(
         "account.html",
         status,

@@ -11,7 +11,6 @@ from aiohttp import web
 
 from gateway.access.passwords import hash_login
 from gateway.access.people import (
-    MOST_SESSIONS,
     add_user,
     check_password,
     disable_user,
@@ -25,6 +24,7 @@ from gateway.access.people import (
     show_grants,
 )
 from gateway.access.permissions import Permission
+from gateway.access.sessions import MOST_OF_USER
 from gateway.console.cells import Badge, Lines, Link
 from gateway.console.listing import Column, Listing, show_list
 from gateway.console.page import Page, Visit
@@ -153,7 +153,7 @@ async def _list(visit: Visit, status: int = 200) -> web.StreamResponse:
 
 
 async def _show(visit: Visit, user: User, status: int = 200) -> web.StreamResponse:
-    sessions = await visit.product.store.read(partial(list_sessions, user_id=user.id, limit=MOST_SESSIONS))
+    sessions = await visit.product.store.read(partial(list_sessions, user_id=user.id, limit=MOST_OF_USER))
     shown = _roles_of(visit, user.grants)
     return visit.render("users/one.html", status, user=user, sessions=sessions, state=_state(user), **shown)
 
