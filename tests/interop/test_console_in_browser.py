@@ -10,11 +10,9 @@ from playwright.async_api import expect
 
 from gateway.console.page import Page
 from gateway.console.table import PAGES
-from tests.support.browser import PHONE, WIDE, Window, open_browser, open_window
+from tests.support.browser import PHONE, WIDE, find_barriers, open_browser, open_window
 from tests.support.console import PASSWORD, open_console
-from tests.support.peers import need_peer
 
-AXE: Final = Path(__file__).parent / "node/node_modules/axe-core/axe.min.js"
 _UNSEEN: Final = frozenset({"/live", "/{tail:.*}", "/welcome"})
 """No pages to look at."""
 
@@ -25,17 +23,6 @@ def _plain_pages() -> list[Page]:
     ]
 
 
-async def _barriers(window: Window) -> list[str]:
-    """What axe finds that is serious or worse: rule and place."""
-    await window.page.evaluate(AXE.read_text("utf-8"))
-    found = await window.page.evaluate(
-        "async () => (await axe.run()).violations"
-        ".filter(one => ['serious', 'critical'].includes(one.impact))"
-        ".map(one => one.id + ': ' + one.nodes.map(node => node.html.slice(0, 160)).slice(0, 3).join(' | '))"
-    )
-    return [f"{window.page.url}: {one}" for one in found]
-
-
 @pytest.mark.parametrize(
     ("language", "size", "dark"),
     [("en", WIDE, False), ("en", PHONE, True), ("zh", WIDE, True), ("zh", PHONE, False)],
@@ -44,17 +31,16 @@ async def _barriers(window: Window) -> list[str]:
 async def test_every_page_can_be_used_and_asks_nobody_else(
     tmp_path: Path, language: str, size: dict[str, int], dark: bool
 ) -> None:
-    need_peer("axe-core of npm", present=AXE.exists())
     async with open_console(tmp_path, develops=True) as rig, open_browser() as browser:
         await rig.api.send(text="验证码 123456")
         async with open_window(browser, rig.base, size=size, language=language, dark=dark) as window:
             await window.go("/sign-in")
-            barriers = await _barriers(window)
+            barriers = await find_barriers(window)
             await window.sign_in("admin", PASSWORD)
             assert window.page.url == f"{rig.base}/console/"
             for page in _plain_pages():
                 await window.go(page.path)
-                barriers += await _barriers(window)
+                barriers += await find_barriers(window)
                 sideways = await window.page.evaluate("document.documentElement.scrollWidth > innerWidth")
                 assert not sideways, f"{page.path} is wider than the window"
                 assert await window.page.locator("h1").count() == 1, page.path

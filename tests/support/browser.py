@@ -6,6 +6,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
@@ -15,6 +16,7 @@ from tests.support.peers import need_peer
 CHROMIUM: Final = shutil.which("chromium")
 WIDE: Final = {"width": 1280, "height": 900}
 PHONE: Final = {"width": 390, "height": 844}
+_AXE: Final = Path(__file__).parents[1] / "interop/node/node_modules/axe-core/axe.min.js"
 
 
 @dataclass
@@ -95,3 +97,17 @@ async def open_window(
         yield window
     finally:
         await context.close()
+
+
+async def find_barriers(window: Window) -> list[str]:
+    """What axe finds on the page that is serious or worse: rule and place."""
+    need_peer("axe-core of npm", present=_AXE.exists())
+    # What fades in has little contrast for a moment.
+    await window.page.evaluate("Promise.all(document.getAnimations().map(one => one.finished)).then(() => 0)")
+    await window.page.evaluate(_AXE.read_text("utf-8"))
+    found = await window.page.evaluate(
+        "async () => (await axe.run()).violations"
+        ".filter(one => ['serious', 'critical'].includes(one.impact))"
+        ".map(one => one.id + ': ' + one.nodes.map(node => node.html.slice(0, 160)).slice(0, 3).join(' | '))"
+    )
+    return [f"{window.page.url}: {one}" for one in found]
