@@ -16,6 +16,7 @@ import typer
 from gateway.api.openapi import make_document
 from gateway.api.routes import ROUTES
 from gateway.cli.main import app
+from gateway.console.table import PAGES as CONSOLE
 from gateway.errors import GatewayError, MigrationError, RequestError, SettingsError, StaleWrite, StoreLocked
 from gateway.http import problem
 from gateway.model.message import MessageStatus
@@ -242,6 +243,8 @@ def _subclasses(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
 
 
 def test_error_codes_are_those_of_the_manual() -> None:
+    assert ROUTES, "the API's classes of errors are loaded"
+    assert CONSOLE, "and the console's"
     codes = {
         (str(error.http_status), error.code)
         for error in _subclasses(GatewayError)
