@@ -21,6 +21,7 @@ from tests.bench.attackers import ATTACKERS
 from tests.bench.attacks import attacks
 from tests.bench.audit import audit
 from tests.bench.consents import consents
+from tests.bench.console import console
 from tests.bench.esme import esme
 from tests.bench.figures import Figure, describe_machine, show
 from tests.bench.hours import hours
@@ -51,6 +52,7 @@ BENCHES: dict[str, Bench] = {
     "codec": lambda folder, options: _codec(),
     "smpp-codec": lambda folder, options: _smpp_codec(),
     "consents": consents,
+    "console": lambda folder, options: console(folder, options.finished),
     "routing": lambda folder, options: routing(),
     "hours": lambda folder, options: hours(folder),
     "policy": lambda folder, options: policy(folder),
@@ -95,6 +97,7 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, default=Path("var/bench"), help="on the disk to be measured")
     parser.add_argument("--consents", type=int, default=1_000_000, help="in the store, for consents")
+    parser.add_argument("--finished", type=int, default=100_000, help="messages in the store, for console")
     parser.add_argument(
         "--messages", type=int, default=10_000, help="for smpp-single, smpp-batch, peer-kannel"
     )
