@@ -14,7 +14,6 @@ from gateway.cli.options import Config, Json, example, make_app
 from gateway.cli.output import Failure, local_time, print_json, print_table, say
 from gateway.cli.serve import read_store
 from gateway.cli.whoever import whoever_runs_this
-from gateway.model.events import key_event
 from gateway.model.message import ApiKey, Scope
 from gateway.settings.store import StoreSettings, show_store, store_target
 from gateway.store.ports import Tx
@@ -142,20 +141,16 @@ def find_kept_store(config: Path | None) -> StoreSettings:
 
 
 async def _create(store: StoreSettings, name: str, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:
-    from gateway.clock import SystemClock  # noqa: PLC0415 - the store takes a while to load
+    from gateway.access.keys import add_key  # noqa: PLC0415 - the store takes a while to load
+    from gateway.clock import SystemClock  # noqa: PLC0415
     from gateway.ids import KeyId, make_id  # noqa: PLC0415
     from gateway.runtime.stores import opened_store  # noqa: PLC0415
-    from gateway.store.keys import hash_secret, make_secret, save_key  # noqa: PLC0415
+    from gateway.store.keys import hash_secret, make_secret  # noqa: PLC0415
 
     key = ApiKey(id=KeyId(make_id()), name=name, scopes=scopes, created_at=SystemClock().now())
-    secret = make_secret()
-
-    async def op(tx: Tx) -> None:
-        await save_key(tx, key, hash_secret(secret))
-        await _record(tx, "key.made", key, key.created_at)
-
+    secret, by = make_secret(), whoever_runs_this()
     async with opened_store(store) as opened:
-        await opened.write(op)
+        await opened.write(lambda tx: add_key(tx, key, hash_secret(secret), by=by))
     return key, secret
 
 
@@ -170,6 +165,7 @@ async def _list(store: StoreSettings) -> list[ApiKey]:
 async def _show(
     store: StoreSettings, key: str, *, webhook_secret: bool, rotate: bool
 ) -> tuple[ApiKey | None, str | None]:
+    from gateway.access.keys import record_key  # noqa: PLC0415
     from gateway.clock import SystemClock  # noqa: PLC0415
     from gateway.runtime.stores import opened_store  # noqa: PLC0415
     from gateway.store.audit import record_audit  # noqa: PLC0415
@@ -185,7 +181,7 @@ async def _show(
             return found, None
         owner = owner_of_key(found.id)
         if rotate:
-            await _record(tx, "key.webhook_secret_rotated", found, now)
+            await record_key(tx, "key.webhook_secret_rotated", found, by=whoever_runs_this(), at=now)
             return found, show_secret(await add_secret(tx, owner, now, old_until=now + OVERLAP))
         await record_audit(tx, whoever_runs_this(), "key.webhook_secret_shown", found.id, at=now)
         return found, show_secret((await need_secrets(tx, owner, now))[0])
@@ -195,25 +191,10 @@ async def _show(
 
 
 async def _revoke(store: StoreSettings, key: str) -> bool:
+    from gateway.access.keys import end_key  # noqa: PLC0415
     from gateway.clock import SystemClock  # noqa: PLC0415
     from gateway.runtime.stores import opened_store  # noqa: PLC0415
-    from gateway.store.keys import list_keys, revoke_key  # noqa: PLC0415
 
-    now = SystemClock().now()
-
-    async def op(tx: Tx) -> bool:
-        good = [one for one in await list_keys(tx) if key in {one.id, one.name} and one.revoked_at is None]
-        for one in good:
-            await _record(tx, "key.revoked", one, now)
-        return await revoke_key(tx, key, now)
-
+    by, now = whoever_runs_this(), SystemClock().now()
     async with opened_store(store) as opened:
-        return await opened.write(op)
-
-
-async def _record(tx: Tx, kind: str, key: ApiKey, at: datetime) -> None:
-    from gateway.store.audit import record_audit  # noqa: PLC0415
-
-    by = whoever_runs_this()
-    tx.record(key_event(kind, key, at, by))
-    await record_audit(tx, by, kind, key.id, {"name": key.name, "scopes": sorted(key.scopes)}, at=at)
+        return await opened.write(lambda tx: end_key(tx, key, by=by, at=now))

@@ -42,6 +42,7 @@ MENU: Final = (
             Entry("messages", mark("Messages"), "/messages", _P.MESSAGES_READ),
             Entry("send", mark("Send"), "/send", _P.MESSAGES_SEND),
             Entry("inbound", mark("Inbound"), "/inbound", _P.INBOUND_READ),
+            Entry("reviews", mark("Reviews"), "/reviews", _P.REVIEWS_READ),
         ),
     ),
     Section(
@@ -60,7 +61,14 @@ MENU: Final = (
             Entry("consents", mark("Consents"), "/consents", _P.CONSENTS_READ),
         ),
     ),
-    Section(mark("Gateway"), (Entry("users", mark("Users"), "/users", _P.USERS_MANAGE),)),
+    Section(
+        mark("Gateway"),
+        (
+            Entry("users", mark("Users"), "/users", _P.USERS_MANAGE),
+            Entry("keys", mark("API keys"), "/keys", _P.KEYS_MANAGE),
+            Entry("audit", mark("Audit trail"), "/audit", _P.AUDIT_READ),
+        ),
+    ),
 )
 
 
