@@ -21,6 +21,7 @@ from gateway.cli import (
     audit,
     channels,
     check_message,
+    completion,
     consent,
     costs,
     db,
@@ -76,6 +77,7 @@ FAMILIES = (
     db,
     doctor,
     simulate,
+    completion,
 )
 """In the order of the help; each adds its commands with ``register(app)``."""
 

@@ -49,7 +49,8 @@ def make_app(text: str, line: str) -> typer.Typer:
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        add_completion=False,
+        add_completion=False,  # its options would ask which shell started us; see `hongyan completion`
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
 
 

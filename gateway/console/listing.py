@@ -47,13 +47,15 @@ class Filter(NamedTuple):
         name: in the address.
         label: in English.
         kind: of the field: ``search``, ``text``, ``datetime-local``, or ``select``.
-        choices: value -> label in English, for ``select``; an empty one for all is added.
+        choices: value -> label in English, for ``select``; an empty one is added.
+        otherwise: what the list shows where nothing is chosen.
     """
 
     name: str
     label: str
     kind: str = "text"
     choices: tuple[tuple[str, str], ...] = ()
+    otherwise: str = "all"
 
 
 @dataclass(kw_only=True)

@@ -55,7 +55,7 @@ async def show_reviews(visit: Visit) -> web.StreamResponse:
         load=load,
         key=lambda one: one.id,
         filters=(
-            Filter("state", "Decided", "select", _STATES),
+            Filter("state", "State", "select", _STATES, otherwise=mark("open")),
             Filter("rule", "Rule", "search"),
             Filter("batch", "Batch"),
         ),
