@@ -207,7 +207,10 @@ async def enable_user(tx: Tx, name: str, by: Actor, at: datetime) -> User:
     Raises:
         NotFound: there is no such user.
     """
-    changed = msgspec.structs.replace(await _need(tx, name), disabled_at=None)
+    user = await _need(tx, name)
+    if user.disabled_at is None:
+        return user
+    changed = msgspec.structs.replace(user, disabled_at=None)
     await change_user(tx, changed)
     await record_audit(tx, by, "user.enabled", changed.name, at=at)
     return changed

@@ -129,3 +129,12 @@ async def test_an_empty_queue_says_so(tmp_path: Path) -> None:
     async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
         assert "Nothing waits for a person." in (await visitor.get("/reviews")).text
         assert "Nothing matches." in (await visitor.get("/reviews?state=rejected")).text
+
+
+async def test_enabling_somebody_who_may_come_in_is_no_deed(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as rig, rig.visitor("admin") as visitor:
+        user = await rig.add_user("vera", Role.VIEWER)
+        for deed in ("enable", "disable", "enable", "enable"):
+            assert (await visitor.post(f"/users/{user.id}/{deed}")).status == 303
+        trail = (await visitor.get("/audit?format=csv&subject=vera")).text
+        assert (trail.count("user.disabled"), trail.count("user.enabled")) == (1, 1)
