@@ -39,6 +39,7 @@ GARBAGE_AFTER = 20_000
 LAST_WORDS_S = 2.0
 """At the end, for whoever reads the log and stdout."""
 _STDOUT = 1
+_STDERR = 2
 
 _log = structlog.get_logger("gateway.daemon")
 
@@ -193,14 +194,16 @@ async def _welcome(gateway: Gateway, settings: Settings) -> None:
         listen = settings.http.listen
         scheme = "https" if settings.http.tls_cert else "http"
         url = settings.console.public_url or f"{scheme}://{listen.host}:{gateway.http_port or listen.port}"
-        await _print(describe_welcome(url.rstrip("/") + path))
+        # Where stdout has the delivery log, programs read it, and nothing else may stand there.
+        stream = _STDERR if settings.log.delivery == "-" else _STDOUT
+        await _print(describe_welcome(url.rstrip("/") + path), stream)
 
 
-async def _print(lines: Sequence[str]) -> bool:
-    """Whether it could be said on stdout, which may be gone or stand still as the log may: that holds up nobody."""
-    stdout = Outlet(_STDOUT)
-    stdout.put("".join(f"{line}\n" for line in lines).encode())
-    return await asyncio.to_thread(stdout.drain, LAST_WORDS_S)
+async def _print(lines: Sequence[str], stream: int = _STDOUT) -> bool:
+    """Whether it could be said there; it may be gone or stand still as the log may: that holds up nobody."""
+    outlet = Outlet(stream)
+    outlet.put("".join(f"{line}\n" for line in lines).encode())
+    return await asyncio.to_thread(outlet.drain, LAST_WORDS_S)
 
 
 async def keep_notified(store: Store, channels: ChannelDirectory) -> None:
