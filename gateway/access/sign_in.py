@@ -13,7 +13,7 @@ import hmac
 import secrets
 from collections import OrderedDict
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 from gateway.access.passwords import hash_login, verify_login
@@ -69,7 +69,6 @@ class SignIn:
         self._clock = clock
         self._sessions = sessions
         self._turnstile = turnstile or Turnstile(clock)
-        self._nobodys = hash_login(secrets.token_urlsafe(32))
         self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     async def attempt(
@@ -120,8 +119,8 @@ class SignIn:
             return False
 
     async def _look(self, user: User | None, password: str) -> User | None:
-        kept = self._nobodys if user is None else user.password or self._nobodys
-        return user if await asyncio.to_thread(verify_login, kept, password) else None
+        kept = None if user is None else user.password
+        return user if await asyncio.to_thread(_is_right, kept, password) else None
 
     async def _tell_failure(self, user: User | None, address: str, origin: str) -> None:
         """Once a minute for a name and an address; a name that nobody has may be a password in the wrong field."""
@@ -135,6 +134,18 @@ class SignIn:
             self._told.popitem(last=False)
         who, now = Actor(ActorKind.STRANGER, "", f"console {origin}"), self._clock.now()
         await self._store.write(lambda tx: record_audit(tx, who, "user.sign_in_failed", subject, at=now))
+
+
+def _is_right(kept: str | None, password: str) -> bool:
+    """Whether a password is the one that was hashed; as slow where there is none."""
+    nobodys = _hash_of_nobody()  # also where it is not needed: the first try after a start is as slow for all
+    return verify_login(kept or nobodys, password)
+
+
+@cache
+def _hash_of_nobody() -> str:
+    """Of a password that nobody has; it takes a while, so not every start pays for it."""
+    return hash_login(secrets.token_urlsafe(32))
 
 
 def make_device(user: User) -> str:

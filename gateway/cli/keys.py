@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -17,6 +18,8 @@ from gateway.cli.whoever import whoever_runs_this
 from gateway.model.message import ApiKey, Scope
 from gateway.settings.store import StoreSettings, show_store, store_target
 from gateway.store.ports import Tx
+
+T = TypeVar("T")
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +45,7 @@ def create(
     if not name.strip():
         raise typer.BadParameter("is empty", param_hint="--name")
     store = read_store(config)
-    key, secret = asyncio.run(_create(store, name, wanted))
+    key, secret = _create(store, name, wanted)
     if as_json:
         print_json({"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "secret": secret})
         return
@@ -56,7 +59,7 @@ def list_all(config: Config = None, as_json: Json = False) -> None:
 
     Shows revoked keys, too. Secrets are never shown.
     """
-    keys = asyncio.run(_list(find_kept_store(config)))
+    keys = _list(find_kept_store(config))
     if as_json:
         for k in keys:
             print_json(k)
@@ -85,9 +88,7 @@ def show(
     """
     if rotate and not webhook_secret:
         raise typer.BadParameter("goes with --webhook-secret", param_hint="--rotate")
-    found, secret = asyncio.run(
-        _show(find_kept_store(config), key, webhook_secret=webhook_secret, rotate=rotate)
-    )
+    found, secret = _show(find_kept_store(config), key, webhook_secret=webhook_secret, rotate=rotate)
     if found is None:
         raise Failure(f"there is no key {key}; see hongyan keys list")
     scopes = sorted(found.scopes)
@@ -111,7 +112,7 @@ def revoke(
 
     A running gateway refuses it within seconds.
     """
-    if not asyncio.run(_revoke(find_kept_store(config), key)):
+    if not _revoke(find_kept_store(config), key):
         raise Failure(f"there is no key {key} that is still good; see hongyan keys list")
     print(f"{key}  revoked")
 
@@ -140,61 +141,79 @@ def find_kept_store(config: Path | None) -> StoreSettings:
     return store
 
 
-async def _create(store: StoreSettings, name: str, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:
+def _create(store: StoreSettings, name: str, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:
     from gateway.access.keys import add_key  # noqa: PLC0415 - the store takes a while to load
-    from gateway.clock import SystemClock  # noqa: PLC0415
     from gateway.ids import KeyId, make_id  # noqa: PLC0415
-    from gateway.runtime.stores import opened_store  # noqa: PLC0415
     from gateway.store.keys import hash_secret, make_secret  # noqa: PLC0415
 
-    key = ApiKey(id=KeyId(make_id()), name=name, scopes=scopes, created_at=SystemClock().now())
     secret, by = make_secret(), whoever_runs_this()
-    async with opened_store(store) as opened:
-        await opened.write(lambda tx: add_key(tx, key, hash_secret(secret), by=by))
-    return key, secret
+
+    async def op(tx: Tx, now: datetime) -> ApiKey:
+        key = ApiKey(id=KeyId(make_id()), name=name, scopes=scopes, created_at=now)
+        await add_key(tx, key, hash_secret(secret), by=by)
+        return key
+
+    return write_kept(store, op), secret
 
 
-async def _list(store: StoreSettings) -> list[ApiKey]:
-    from gateway.runtime.stores import opened_store  # noqa: PLC0415
-    from gateway.store.keys import list_keys  # noqa: PLC0415
+def _list(store: StoreSettings) -> list[ApiKey]:
+    from gateway.store.keys import list_keys  # noqa: PLC0415 - the store takes a while to load
 
-    async with opened_store(store) as opened:
-        return await opened.read(list_keys)
+    return read_kept(store, list_keys)
 
 
-async def _show(
+def _show(
     store: StoreSettings, key: str, *, webhook_secret: bool, rotate: bool
 ) -> tuple[ApiKey | None, str | None]:
-    from gateway.access.keys import record_key  # noqa: PLC0415
-    from gateway.clock import SystemClock  # noqa: PLC0415
-    from gateway.runtime.stores import opened_store  # noqa: PLC0415
+    from gateway.access.keys import record_key  # noqa: PLC0415 - the store takes a while to load
     from gateway.store.audit import record_audit  # noqa: PLC0415
     from gateway.store.keys import list_keys  # noqa: PLC0415
     from gateway.store.webhook_secrets import OVERLAP, add_secret, need_secrets, owner_of_key  # noqa: PLC0415
     from gateway.webhooks.signing import show_secret  # noqa: PLC0415
 
-    now = SystemClock().now()
+    by = whoever_runs_this()
 
-    async def op(tx: Tx) -> tuple[ApiKey | None, str | None]:
+    async def op(tx: Tx, now: datetime) -> tuple[ApiKey | None, str | None]:
         found = next((one for one in await list_keys(tx) if key in {one.id, one.name}), None)
         if found is None or not webhook_secret:
             return found, None
         owner = owner_of_key(found.id)
         if rotate:
-            await record_key(tx, "key.webhook_secret_rotated", found, by=whoever_runs_this(), at=now)
+            await record_key(tx, "key.webhook_secret_rotated", found, by=by, at=now)
             return found, show_secret(await add_secret(tx, owner, now, old_until=now + OVERLAP))
-        await record_audit(tx, whoever_runs_this(), "key.webhook_secret_shown", found.id, at=now)
+        await record_audit(tx, by, "key.webhook_secret_shown", found.id, at=now)
         return found, show_secret((await need_secrets(tx, owner, now))[0])
 
-    async with opened_store(store) as opened:
-        return await opened.write(op)
+    return write_kept(store, op)
 
 
-async def _revoke(store: StoreSettings, key: str) -> bool:
-    from gateway.access.keys import end_key  # noqa: PLC0415
-    from gateway.clock import SystemClock  # noqa: PLC0415
+def _revoke(store: StoreSettings, key: str) -> bool:
+    from gateway.access.keys import end_key  # noqa: PLC0415 - the store takes a while to load
+
+    by = whoever_runs_this()
+    return write_kept(store, lambda tx, now: end_key(tx, key, by=by, at=now))
+
+
+def read_kept(store: StoreSettings, op: Callable[[Tx], Awaitable[T]]) -> T:
+    """Run an operation that changes nothing on the store itself."""
+    from gateway.runtime.stores import opened_store  # noqa: PLC0415 - the store takes a while to load
+
+    async def run() -> T:
+        async with opened_store(store) as opened:
+            return await opened.read(op)
+
+    return asyncio.run(run())
+
+
+def write_kept(store: StoreSettings, op: Callable[[Tx, datetime], Awaitable[T]]) -> T:
+    """Run an operation on the store itself; it is given the time."""
+    from gateway.clock import SystemClock  # noqa: PLC0415 - the store takes a while to load
     from gateway.runtime.stores import opened_store  # noqa: PLC0415
 
-    by, now = whoever_runs_this(), SystemClock().now()
-    async with opened_store(store) as opened:
-        return await opened.write(lambda tx: end_key(tx, key, by=by, at=now))
+    now = SystemClock().now()
+
+    async def run() -> T:
+        async with opened_store(store) as opened:
+            return await opened.write(lambda tx: op(tx, now))
+
+    return asyncio.run(run())

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.keys import find_kept_store
+from gateway.cli.keys import find_kept_store, read_kept, write_kept
 from gateway.cli.options import Config, Json, example, make_app
 from gateway.cli.output import Failure, local_time, print_json, print_table, say
 from gateway.cli.serve import read_store
@@ -21,8 +19,6 @@ from gateway.store.ports import Tx
 if TYPE_CHECKING:
     from gateway.model.user import User
 
-T = TypeVar("T")
-_MOST_SESSIONS = 100
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the user signs in with.")]
 Roles = Annotated[
@@ -83,7 +79,7 @@ def add(
         )
         await add_user(tx, user, whoever_runs_this(), now)
 
-    _write(read_store(config), op)
+    write_kept(read_store(config), op)
     say(f"{name} may sign in at the console, as {roles}")
 
 
@@ -92,7 +88,7 @@ def list_all(config: Config = None, as_json: Json = False) -> None:
     from gateway.access.people import MOST_USERS, show_grants  # noqa: PLC0415 - takes a while to load
     from gateway.store.users import list_users  # noqa: PLC0415
 
-    users = _read(find_kept_store(config), lambda tx: list_users(tx, MOST_USERS))
+    users = read_kept(find_kept_store(config), lambda tx: list_users(tx, MOST_USERS))
     if as_json:
         for user in users:
             print_json(_out(user))
@@ -135,7 +131,7 @@ def passwd(name: Name, config: Config = None) -> None:
     word = _ask_password()
     check_password(word, user.name)
     kept, by = hash_login(word), whoever_runs_this()
-    _write(store, lambda tx, now: set_password(tx, user.name, kept, by, now))
+    write_kept(store, lambda tx, now: set_password(tx, user.name, kept, by, now))
     print(f"{user.name}  has another password")
 
 
@@ -148,7 +144,7 @@ def roles(
     from gateway.access.people import read_grants, set_grants, show_grants  # noqa: PLC0415 - takes a while to load
 
     grants, by = read_grants(_words(roles)), whoever_runs_this()
-    changed = _write(find_kept_store(config), lambda tx, now: set_grants(tx, name, grants, by, now))
+    changed = write_kept(find_kept_store(config), lambda tx, now: set_grants(tx, name, grants, by, now))
     print(f"{changed.name}  {','.join(show_grants(changed.grants)) or 'no role'}")
 
 
@@ -157,7 +153,7 @@ def disable(name: Name, config: Config = None) -> None:
     from gateway.access.people import disable_user  # noqa: PLC0415 - takes a while to load
 
     by = whoever_runs_this()
-    _write(find_kept_store(config), lambda tx, now: disable_user(tx, name, by, now))
+    write_kept(find_kept_store(config), lambda tx, now: disable_user(tx, name, by, now))
     print(f"{name}  disabled")
 
 
@@ -166,7 +162,7 @@ def enable(name: Name, config: Config = None) -> None:
     from gateway.access.people import enable_user  # noqa: PLC0415 - takes a while to load
 
     by = whoever_runs_this()
-    _write(find_kept_store(config), lambda tx, now: enable_user(tx, name, by, now))
+    write_kept(find_kept_store(config), lambda tx, now: enable_user(tx, name, by, now))
     print(f"{name}  enabled")
 
 
@@ -175,7 +171,7 @@ def remove(name: Name, config: Config = None) -> None:
     from gateway.access.people import drop_user  # noqa: PLC0415 - takes a while to load
 
     by = whoever_runs_this()
-    _write(find_kept_store(config), lambda tx, now: drop_user(tx, name, by, now))
+    write_kept(find_kept_store(config), lambda tx, now: drop_user(tx, name, by, now))
     print(f"{name}  removed")
 
 
@@ -187,15 +183,16 @@ def sessions(
 ) -> None:
     """List a user's sessions, the newest first; or end them."""
     from gateway.access.people import end_all_sessions  # noqa: PLC0415 - takes a while to load
+    from gateway.access.sessions import MOST_OF_USER  # noqa: PLC0415
     from gateway.store.users import list_sessions  # noqa: PLC0415
 
     store, by = find_kept_store(config), whoever_runs_this()
     user = _find(store, name)
     if end:
-        n = _write(store, lambda tx, now: end_all_sessions(tx, user.name, by, now))
+        n = write_kept(store, lambda tx, now: end_all_sessions(tx, user.name, by, now))
         print(f"{user.name}  {n} session{'s' * (n != 1)} ended")
         return
-    found = _read(store, lambda tx: list_sessions(tx, user.id, _MOST_SESSIONS))
+    found = read_kept(store, lambda tx: list_sessions(tx, user.id, MOST_OF_USER))
     if as_json:
         for one in found:
             print_json(one._asdict())
@@ -240,30 +237,7 @@ def _ask_password() -> str:
 def _find(store: StoreSettings, name: str) -> User:
     from gateway.store.users import find_user  # noqa: PLC0415 - takes a while to load
 
-    user = _read(store, lambda tx: find_user(tx, name))
+    user = read_kept(store, lambda tx: find_user(tx, name))
     if user is None:
         raise Failure(f"there is no user {name}; see hongyan users list")
     return user
-
-
-def _read(store: StoreSettings, op: Callable[[Tx], Awaitable[T]]) -> T:
-    from gateway.runtime.stores import opened_store  # noqa: PLC0415 - the store takes a while to load
-
-    async def run() -> T:
-        async with opened_store(store) as opened:
-            return await opened.read(op)
-
-    return asyncio.run(run())
-
-
-def _write(store: StoreSettings, op: Callable[[Tx, datetime], Awaitable[T]]) -> T:
-    from gateway.clock import SystemClock  # noqa: PLC0415 - the store takes a while to load
-    from gateway.runtime.stores import opened_store  # noqa: PLC0415
-
-    now = SystemClock().now()
-
-    async def run() -> T:
-        async with opened_store(store) as opened:
-            return await opened.write(lambda tx: op(tx, now))
-
-    return asyncio.run(run())

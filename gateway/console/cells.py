@@ -37,6 +37,20 @@ class Lines(NamedTuple):
     texts: tuple[str, ...]
 
 
+class Step(NamedTuple):
+    """One thing that happened, for `ui.story`.
+
+    Args:
+        tone: as of a badge.
+        notes: lines below the title; empty ones are left out.
+    """
+
+    at: datetime
+    title: str
+    tone: str
+    notes: tuple[str, ...]
+
+
 Cell = str | int | float | datetime | Link | Badge | Code | Lines | None
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -50,7 +50,7 @@ class Chart(NamedTuple):
 
     Args:
         points: what stands below each point of time.
-        lines: for `kind` ``line``: the points of each series' line, in pieces where a value is missing.
+        lines: the tone and the points of each series' line, in pieces where a value is missing.
     """
 
     title: str
@@ -63,7 +63,6 @@ class Chart(NamedTuple):
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
-    base: int = HEIGHT - _BOTTOM
 
     @property
     def is_empty(self) -> bool:

@@ -19,6 +19,8 @@ Item = TypeVar("Item")
 
 PAGE: Final = 50
 """Rows on a page."""
+TEXT_CHARS: Final = 80
+"""Of a text on a page."""
 CHUNK: Final = 500
 MOST_ROWS: Final = 100_000
 """Of one file; its last line says so when there were more."""
@@ -67,7 +69,6 @@ class Listing(Generic[Item]):
         load: up to so many rows behind a place, None for the first, in an order that does not change.
         key: a row's place.
         by_id: places are ids.
-        actions: what a row's buttons need, as the page's template knows it; not in files.
     """
 
     name: str
@@ -108,7 +109,7 @@ class Table:
 
 async def show_list(visit: Visit, listing: Listing[Item], template: str, **values: Any) -> web.StreamResponse:
     """The page of a listing; or its file, where the address asks for one."""
-    if visit.query.get("format") == "csv":
+    if is_file(visit):
         return await send_csv(visit, listing)
     return visit.render(template, table=await load_table(visit, listing), **values)
 
@@ -133,6 +134,18 @@ async def load_table(visit: Visit, listing: Listing[Item], limit: int = PAGE) ->
         csv_href=visit.address(format="csv", cursor=None) if may_export(visit) else None,
         empty=listing.empty,
     )
+
+
+def is_file(visit: Visit) -> bool:
+    """Whether the address asks for a list as a file."""
+    return visit.query.get("format") == "csv"
+
+
+def cut_text(visit: Visit, text: str | None) -> str | None:
+    """A text as a list has it: its beginning on the page, and all of it in a file."""
+    if text is None or len(text) <= TEXT_CHARS or is_file(visit):
+        return text
+    return f"{text[:TEXT_CHARS]}…"
 
 
 def at_utc(text: str) -> str:

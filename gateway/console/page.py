@@ -181,3 +181,18 @@ class Page:
     of_brand: bool = False
     is_open: bool = False
     menu: str = ""
+
+
+def make_deeds(
+    path: str, deeds: Mapping[str, Handler], *, permission: Permission, menu: str
+) -> tuple[Page, ...]:
+    """The forms of a page's buttons: each is posted to a path of its own.
+
+    Args:
+        path: of what they are done to.
+        deeds: the last part of each path -> what it does.
+    """
+    return tuple(
+        Page(method="POST", path=f"{path}/{name}", handler=handler, permission=permission, menu=menu)
+        for name, handler in deeds.items()
+    )

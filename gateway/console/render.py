@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import jinja2
 from markupsafe import Markup
 
-from gateway.console.cells import cell_text, kind_of_cell
+from gateway.console.cells import kind_of_cell
 from gateway.console.words import LANGUAGES, Translator
 
 SECURITY: Final = {
@@ -59,7 +59,7 @@ class Renderer:
             "LANGUAGES": LANGUAGES,
             "kind_of_cell": kind_of_cell,
         }
-        self._environment.filters |= {"time": show_time, "figure": show_figure, "celltext": cell_text}
+        self._environment.filters |= {"time": show_time, "figure": show_figure}
 
     def render(self, template: str, t: Translator, **values: Any) -> str:
         """A page of ``templates``.

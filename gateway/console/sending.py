@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
 
 from gateway.console.page import Visit
+from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest, RequestError
+from gateway.http.query import convert_query
 from gateway.ids import is_id, make_id
 from gateway.model.request import MessageRequest
 from gateway.pipeline.intake.accept import Idempotency
@@ -51,6 +54,47 @@ async def send_once(visit: Visit, wanted: MessageRequest) -> str:
     if isinstance(accepted, bytes):
         return msgspec.json.decode(accepted, type=_Kept).id
     return accepted.message.id
+
+
+class Unsent(NamedTuple):
+    """A form that sent nothing; what is wrong is among its faults.
+
+    Args:
+        status: of the answer.
+        once: what the form is to be known by from now on.
+    """
+
+    status: int
+    once: str
+
+
+async def send_form(visit: Visit, fields: Mapping[str, str | int], place: str) -> str | Unsent:
+    """Send what a form says, once; the message's id.
+
+    Args:
+        place: the field that is blamed for what is no field's fault.
+    """
+    form = visit.form
+    try:
+        check_text(fields)
+        return await send_once(visit, convert_query(fields, MessageRequest))
+    except InvalidRequest as error:
+        form.blame(error)
+        return Unsent(422, name_form(visit))
+    except IdempotencyMismatch:
+        form.faults[place] = visit.t(
+            "This form was sent already, with another message. Press Send again to send this one as well."
+        )
+        return Unsent(409, make_id())
+    except RequestError as error:
+        form.faults[place] = str(error)
+        return Unsent(error.http_status, name_form(visit))
+
+
+def check_text(fields: Mapping[str, str | int]) -> None:
+    """Refuse a form without a text. Raises InvalidRequest."""
+    if not fields["text"]:
+        raise InvalidRequest(FieldError("/text", "missing", "write a text"))
 
 
 def _render(accepted: AcceptedMessage | AcceptedBatch) -> bytes:

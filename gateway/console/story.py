@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
+from gateway.console.cells import Step
 from gateway.console.words import Translator, mark
 from gateway.model.message import MessageStatus as M
 from gateway.views.shapes import EventOut
-
-
-class Step(NamedTuple):
-    """One thing that happened, for `ui.story`."""
-
-    at: datetime
-    title: str
-    tone: str
-    notes: tuple[str, ...]
 
 
 class _Told(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ Word = Annotated[str, Meta(max_length=64)]
 Reference = Annotated[str, Meta(max_length=200)]
 Cursor = Annotated[str, Meta(max_length=200)]
 _LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)|^ ")
+_SEQ_DIGITS = 19
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -173,6 +174,14 @@ def spell_sought(address: str, region: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((address, *reading.spellings, *came)))
 
 
+def spell_subject(text: str, region: str) -> str:
+    """What a deed was done to, as the trail has it: a number may be given in any spelling."""
+    if text.startswith(" "):
+        text = f"+{text[1:]}"  # a plus sign that was not written as %2B
+    reading = read_number(text, region)
+    return reading.spelling if reading.people else text
+
+
 def filter_of(query: MessageQuery, region: str) -> MessageFilter:
     """The messages that a query is for.
 
@@ -205,6 +214,24 @@ def make_page(
     return page, urlsafe_b64encode(name(page[-1]).encode()).decode().rstrip("=")
 
 
+def read_seq(place: str | None) -> int | None:
+    """The place of a list that is ordered by numbers; see `read_cursor`.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    if place is None:
+        return None
+    if not (place.isascii() and place.isdecimal() and len(place) < _SEQ_DIGITS):
+        raise _wrong_cursor()
+    return int(place)
+
+
+def _wrong_cursor() -> InvalidRequest:
+    detail = "give the `next` of the answer before, unchanged, or leave it out"
+    return InvalidRequest(FieldError("cursor", "invalid_cursor", detail))
+
+
 def read_cursor(cursor: str | None, *, ids: bool = True) -> str | None:
     """Where the page before ended.
 
@@ -221,6 +248,5 @@ def read_cursor(cursor: str | None, *, ids: bool = True) -> str | None:
     except (Base64Error, ValueError):
         name = ""
     if not name or (ids and not is_id(name)):
-        detail = "give the `next` of the answer before, unchanged, or leave it out"
-        raise InvalidRequest(FieldError("cursor", "invalid_cursor", detail))
+        raise _wrong_cursor()
     return name

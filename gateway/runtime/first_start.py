@@ -10,16 +10,14 @@ from pathlib import Path
 import msgspec
 
 from drivers.modem.find.usb import Stick
+from gateway.access.keys import add_key
 from gateway.clock import Clock
 from gateway.doctor.sticks import describe_stick, likely_port
 from gateway.ids import KeyId, make_id
 from gateway.model.actor import SYSTEM
-from gateway.model.audit import Details
-from gateway.model.events import key_event
 from gateway.model.message import ApiKey, Scope
 from gateway.settings.config import ModemSettings, Settings
-from gateway.store.audit import record_audit
-from gateway.store.keys import hash_secret, list_keys, make_secret, save_key
+from gateway.store.keys import hash_secret, list_keys, make_secret
 from gateway.store.ports import Store, Tx
 
 _EXAMPLE_NUMBER = "+8613900139000"
@@ -66,10 +64,7 @@ async def make_first_key(store: Store, clock: Clock, name: str = "first") -> str
     async def save_if_none(tx: Tx) -> bool:
         if await list_keys(tx):
             return False
-        await save_key(tx, key, hash_secret(secret))
-        tx.record(key_event("key.made", key, key.created_at, SYSTEM))
-        details: Details = {"name": key.name, "scopes": sorted(key.scopes)}
-        await record_audit(tx, SYSTEM, "key.made", key.id, details, at=key.created_at)
+        await add_key(tx, key, hash_secret(secret), by=SYSTEM)
         return True
 
     return secret if await store.write(save_if_none) else None

@@ -7,11 +7,17 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta
 
-from gateway.errors import FieldError, InvalidRequest
 from gateway.http.body import answer_value
 from gateway.http.product import Call
-from gateway.http.query import Instant, PageQuery, make_page, read_cursor, read_query
-from gateway.model.msisdn import read_number
+from gateway.http.query import (
+    Instant,
+    PageQuery,
+    make_page,
+    read_cursor,
+    read_query,
+    read_seq,
+    spell_subject,
+)
 from gateway.store.audit import AuditQuery, list_audit
 from gateway.views.audit import AuditPage, show_entries
 
@@ -42,30 +48,9 @@ async def get_audit(call: Call) -> web.Response:
     Entries are links of one chain of hashes; `hongyan audit verify` says whether one was changed or is missing.
     """
     query = read_query(call.request, AuditFilter)
-    before = _read_seq(query.cursor)
-    wanted = AuditQuery(
-        query.since, query.until, query.actor, query.action, _read_subject(query.subject, call.context.region)
-    )
+    before = read_seq(read_cursor(query.cursor, ids=False))
+    subject = None if query.subject is None else spell_subject(query.subject, call.context.region)
+    wanted = AuditQuery(query.since, query.until, query.actor, query.action, subject)
     found = await call.context.store.read(lambda tx: list_audit(tx, wanted, query.limit + 1, before))
     page, following = make_page(found, query.limit, lambda entry: str(entry.seq))
     return answer_value(AuditPage(items=show_entries(page), next=following))
-
-
-def _read_subject(text: str | None, region: str) -> str | None:
-    """A number may be given in any spelling; whatever is none is what it is."""
-    if text is None:
-        return None
-    if text.startswith(" "):
-        text = f"+{text[1:]}"  # a plus sign that was not written as %2B
-    reading = read_number(text, region)
-    return reading.spelling if reading.people else text
-
-
-def _read_seq(cursor: str | None) -> int | None:
-    text = read_cursor(cursor, ids=False)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        detail = "give the `next` of the answer before, unchanged, or leave it out"
-        raise InvalidRequest(FieldError("cursor", "invalid_cursor", detail))
-    return int(text)

@@ -14,8 +14,8 @@ from gateway.console.cells import Code
 from gateway.console.listing import Column, Filter, Listing, show_list
 from gateway.console.numbers import show_number
 from gateway.console.page import Page, Visit
+from gateway.http.query import read_seq, spell_subject
 from gateway.model.audit import AuditEntry
-from gateway.model.msisdn import read_number
 from gateway.store.audit import AuditQuery, list_audit
 
 _MOST_CHARS: Final = 300
@@ -29,12 +29,11 @@ async def show_audit(visit: Visit) -> web.StreamResponse:
         for name in ("actor", "action", "subject")
     }
     if (subject := wanted["subject"]) is not None:
-        reading = read_number(subject, visit.product.region)
-        wanted["subject"] = reading.spelling if reading.people else subject
+        wanted["subject"] = spell_subject(subject, visit.product.region)
     query = AuditQuery(actor=wanted["actor"], action=wanted["action"], subject=wanted["subject"])
 
     async def load(limit: int, after: str | None) -> Sequence[AuditEntry]:
-        before = int(after) if after is not None and after.isdecimal() and len(after) < 19 else None
+        before = read_seq(after)
         return await visit.product.store.read(
             partial(list_audit, query=query, limit=limit, before_seq=before)
         )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
 from gateway.access.permissions import Permission
-from gateway.console.cells import Badge, Cell, Lines, Link
+from gateway.console.cells import Badge, Cell, Lines, Link, Step
 from gateway.console.listing import Column, Listing, show_list
-from gateway.console.page import Page, Visit
+from gateway.console.page import Page, Visit, make_deeds
 from gateway.console.remedies import explain_channel
 from gateway.console.words import Translator
 from gateway.errors import InvalidRequest, NotFound
@@ -37,15 +36,6 @@ TONES: Final[Mapping[ChannelState, str]] = {
 _STEPS: Final = 20
 """Of the last events of a channel."""
 _TEST_WAIT_S: Final = 10
-
-
-class Step(NamedTuple):
-    """One thing that happened to a channel, for `ui.story`."""
-
-    at: datetime
-    title: str
-    tone: str
-    notes: tuple[str, ...]
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -89,7 +79,7 @@ async def show_channels(visit: Visit) -> web.StreamResponse:
         load=load,
         key=lambda one: one.name,
         by_id=False,
-        empty="No channel is configured: add one to the config, or run `hongyan init`.",
+        empty="No channel is configured: add one to the config.",
     )
     return await show_list(visit, listing, "channels/list.html")
 
@@ -245,7 +235,7 @@ def _step(event: Event) -> Step:
 
 
 _P = Permission
-_DEEDS: Final[Mapping[str, Callable[[Visit], Awaitable[web.StreamResponse]]]] = {
+_DEEDS: Final = {
     "pause": pause,
     "drain": drain,
     "resume": resume,
@@ -257,14 +247,5 @@ _DEEDS: Final[Mapping[str, Callable[[Visit], Awaitable[web.StreamResponse]]]] = 
 PAGES: Final = (
     Page(path="/channels", handler=show_channels, permission=_P.CHANNELS_READ, menu="channels"),
     Page(path="/channels/{name}", handler=show_channel, permission=_P.CHANNELS_READ, menu="channels"),
-    *(
-        Page(
-            method="POST",
-            path=f"/channels/{{name}}/{deed}",
-            handler=handler,
-            permission=_P.CHANNELS_OPERATE,
-            menu="channels",
-        )
-        for deed, handler in _DEEDS.items()
-    ),
+    *make_deeds("/channels/{name}", _DEEDS, permission=_P.CHANNELS_OPERATE, menu="channels"),
 )

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.console.cells import Badge, Cell, Code, Lines, Link
+from gateway.console.cells import Badge, Cell, Code, Lines, Link, Step
 from gateway.console.charts import Series, draw_bars, draw_lines
 from gateway.console.forms import Form
 from gateway.console.listing import Column, Filter, Listing, show_list
 from gateway.console.page import Page, Visit
 from gateway.errors import NotFound
-
-
-class _Step(NamedTuple):
-    at: datetime
-    title: str
-    tone: str
-    notes: tuple[str, ...]
 
 
 async def show_components(visit: Visit) -> web.StreamResponse:
@@ -61,7 +53,7 @@ async def show_components(visit: Visit) -> web.StreamResponse:
         filters=(Filter("q", "Search", "search"), Filter("kind", "Choice", "select", (("a", "A"),))),
     )
     pairs: list[tuple[str, Cell]] = [(title, cell(1)) for title, cell in cells.items()]
-    story = [_Step(now, title, title, ("what it says",)) for title in ("good", "warn", "bad", "busy")]
+    story = [Step(now, title, title, ("what it says",)) for title in ("good", "warn", "bad", "busy")]
     return await show_list(
         visit,
         listing,

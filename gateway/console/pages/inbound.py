@@ -11,22 +11,18 @@ from aiohttp import web
 
 from gateway.access.permissions import Permission
 from gateway.console.cells import Badge, Cell, Code, Link
-from gateway.console.listing import Column, Filter, Listing, at_utc, load_table, show_list
+from gateway.console.listing import Column, Filter, Listing, at_utc, cut_text, load_table, show_list
 from gateway.console.numbers import show_number
 from gateway.console.page import Page, Visit
-from gateway.console.sending import name_form, send_once
+from gateway.console.sending import Unsent, name_form, send_form
 from gateway.console.story import STATUSES
 from gateway.console.words import mark
-from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest, RequestError
+from gateway.errors import FieldError, InvalidRequest
 from gateway.http.query import InboundQuery, convert_query, spell_sought
-from gateway.ids import make_id
 from gateway.model.message import NEAR_OPT_OUT, InboundMessage, Keyword
-from gateway.model.request import MessageRequest
 from gateway.store.inbound import list_inbound
 from gateway.views.conversations import Turn, load_conversation
 
-_TEXT_CHARS: Final = 80
-"""Of a text on the page; a file has all of it."""
 _LONGEST_NUMBER: Final = 64
 _TURNS: Final = 30
 """On a page of a conversation."""
@@ -51,7 +47,6 @@ async def show_inbound_list(visit: Visit) -> web.StreamResponse:
         query = _read_query(visit)
     except InvalidRequest as error:
         fault = error.errors[0].detail
-    is_file = visit.query.get("format") == "csv"
 
     async def load(limit: int, after: str | None) -> Sequence[InboundMessage]:
         if query is None:
@@ -68,8 +63,7 @@ async def show_inbound_list(visit: Visit) -> web.StreamResponse:
         return await visit.product.store.read(search)
 
     def text(one: InboundMessage) -> Cell:
-        shown = one.data.hex() if one.text is None and one.data is not None else one.text
-        return shown if is_file or shown is None or len(shown) <= _TEXT_CHARS else f"{shown[:_TEXT_CHARS]}…"
+        return cut_text(visit, one.data.hex() if one.text is None and one.data is not None else one.text)
 
     listing = Listing[InboundMessage](
         name="inbound",
@@ -97,27 +91,14 @@ async def show_conversation(visit: Visit) -> web.StreamResponse:
 
 async def answer(visit: Visit) -> web.StreamResponse:
     """Send an answer; the same form again sends nothing."""
-    number, form, t = _read_number(visit), visit.form, visit.t
-    fields: dict[str, str | int] = {"to": number, "text": form.raw("text")}
-    if channel := form.text("channel"):
+    number = _read_number(visit)
+    fields: dict[str, str | int] = {"to": number, "text": visit.form.raw("text")}
+    if channel := visit.form.text("channel"):
         fields["channel"] = channel
-    try:
-        if not fields["text"]:
-            raise InvalidRequest(FieldError("/text", "missing", "write a text"))
-        await send_once(visit, convert_query(fields, MessageRequest))
-    except InvalidRequest as error:
-        form.blame(error)
-        return await _show(visit, 422)
-    except IdempotencyMismatch:
-        form.faults["text"] = t(
-            "This form was sent already, with another message. Press Send again to send this one as well."
-        )
-        return await _show(visit, 409, once=make_id())
-    except RequestError as error:
-        form.faults["text"] = str(error)
-        return await _show(visit, error.http_status)
-    said = t("The message is accepted.")
-    return visit.go(f"/conversations/{quote(number, safe='')}", said)
+    sent = await send_form(visit, fields, "text")
+    if isinstance(sent, Unsent):
+        return await _show(visit, sent.status, sent.once)
+    return visit.go(f"/conversations/{quote(number, safe='')}", visit.t("The message is accepted."))
 
 
 async def _show(visit: Visit, status: int = 200, once: str = "") -> web.Response:

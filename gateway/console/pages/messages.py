@@ -11,9 +11,9 @@ from aiohttp import web
 
 from gateway.access.permissions import Permission
 from gateway.console.cells import Badge, Cell, Lines, Link
-from gateway.console.listing import Column, Filter, Listing, at_utc, show_list
+from gateway.console.listing import Column, Filter, Listing, at_utc, cut_text, is_file, show_list
 from gateway.console.numbers import show_number
-from gateway.console.page import Page, Visit
+from gateway.console.page import Page, Visit, make_deeds
 from gateway.console.story import STATUSES, tell_story
 from gateway.console.words import mark
 from gateway.errors import Conflict, InvalidRequest, NotFound
@@ -28,8 +28,6 @@ from gateway.store.ports import Tx
 from gateway.views.messages import load_list_view, load_message_view
 from gateway.views.shapes import MessageOut
 
-_TEXT_CHARS: Final = 80
-"""Of a text on the page; a file has all of it."""
 _FILTERS: Final = (
     Filter("to", "Number", "search"),
     Filter("status", "State", "select", tuple((status, word) for status, (word, _) in STATUSES.items())),
@@ -57,7 +55,6 @@ async def show_messages(visit: Visit) -> web.StreamResponse:
         wanted = _read_filter(visit)
     except InvalidRequest as error:
         fault = error.errors[0].detail
-    is_file = visit.query.get("format") == "csv"
     standings, now = product.channels.standings(), product.clock.now()
 
     async def load(limit: int, after: str | None) -> Sequence[MessageOut]:
@@ -71,10 +68,6 @@ async def show_messages(visit: Visit) -> web.StreamResponse:
 
         return await product.store.read(op)
 
-    def text(message: MessageOut) -> Cell:
-        shown = message.text if message.text is not None else message.data
-        return shown if is_file or shown is None or len(shown) <= _TEXT_CHARS else f"{shown[:_TEXT_CHARS]}…"
-
     listing = Listing[MessageOut](
         name="messages",
         columns=(
@@ -82,13 +75,13 @@ async def show_messages(visit: Visit) -> web.StreamResponse:
                 "to", "Number", lambda m: Link(show_number(visit, m.to), f"/console/messages/{m.id}"), True
             ),
             Column("status", "State", lambda m: Badge(*STATUSES[m.status])),
-            Column("text", "Text", text),
+            Column("text", "Text", lambda m: cut_text(visit, m.data if m.text is None else m.text)),
             Column("channel", "Channel", lambda m: m.channel),
             Column("segments", "Segments", lambda m: len(m.segments)),
             Column("why", "Why", _why),
             Column("created_at", "Accepted", lambda m: m.created_at),
             Column("reference", "Reference", lambda m: m.reference),
-            *([Column[MessageOut]("id", "Id", lambda m: m.id)] if is_file else []),
+            *([Column[MessageOut]("id", "Id", lambda m: m.id)] if is_file(visit) else []),
         ),
         load=load,
         key=lambda one: one.id,
@@ -218,18 +211,7 @@ _P = Permission
 PAGES: Final = (
     Page(path="/messages", handler=show_messages, permission=_P.MESSAGES_READ, menu="messages"),
     Page(path="/messages/{id}", handler=show_one, permission=_P.MESSAGES_READ, menu="messages"),
-    Page(
-        method="POST",
-        path="/messages/{id}/cancel",
-        handler=cancel,
-        permission=_P.MESSAGES_MANAGE,
-        menu="messages",
-    ),
-    Page(
-        method="POST",
-        path="/messages/{id}/resend",
-        handler=resend,
-        permission=_P.MESSAGES_MANAGE,
-        menu="messages",
+    *make_deeds(
+        "/messages/{id}", {"cancel": cancel, "resend": resend}, permission=_P.MESSAGES_MANAGE, menu="messages"
     ),
 )

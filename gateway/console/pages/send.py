@@ -8,13 +8,12 @@ from aiohttp import web
 
 from gateway.access.permissions import Permission
 from gateway.console.page import Page, Visit
-from gateway.console.sending import name_form, send_once, split_links
+from gateway.console.sending import Unsent, check_text, name_form, send_form, split_links
 from gateway.console.words import mark
-from gateway.errors import FieldError, IdempotencyMismatch, InvalidRequest, RequestError
+from gateway.errors import InvalidRequest
 from gateway.http.query import convert_query
-from gateway.ids import make_id
 from gateway.model.message import Category
-from gateway.model.request import CheckRequest, MessageRequest, PreviewRequest
+from gateway.model.request import CheckRequest, PreviewRequest
 from gateway.pipeline.intake.check import check_message
 from gateway.policy.decision import Outcome
 from gateway.policy.links import find_links
@@ -36,7 +35,7 @@ async def preview(visit: Visit) -> web.StreamResponse:
     """What would go out, and what rules would say of it. Nothing is sent."""
     product, fields = visit.product, _read_fields(visit)
     try:
-        _check_text(fields)
+        check_text(fields)
         seen = product.intake.preview(convert_query(fields, PreviewRequest), key=None)
         check = None
         if fields.get("to"):
@@ -59,21 +58,9 @@ async def preview(visit: Visit) -> web.StreamResponse:
 
 async def send(visit: Visit) -> web.StreamResponse:
     """Send it; the same form again leads to the same message."""
-    fields = _read_fields(visit)
-    try:
-        _check_text(fields)
-        message_id = await send_once(visit, convert_query(fields, MessageRequest))
-    except InvalidRequest as error:
-        visit.form.blame(error)
-        return _show(visit, 422)
-    except IdempotencyMismatch:
-        visit.form.faults["form"] = visit.t(
-            "This form was sent already, with another message. Press Send again to send this one as well."
-        )
-        return _show(visit, 409, once=make_id())
-    except RequestError as error:
-        visit.form.faults["form"] = str(error)
-        return _show(visit, error.http_status)
+    message_id = await send_form(visit, _read_fields(visit), "form")
+    if isinstance(message_id, Unsent):
+        return _show(visit, message_id.status, once=message_id.once)
     if visit.may(Permission.MESSAGES_READ):
         return visit.go(f"/messages/{message_id}", visit.t("The message is accepted."))
     return visit.go("/send", visit.t("The message is accepted."))
@@ -83,11 +70,6 @@ def _read_fields(visit: Visit) -> dict[str, str | int]:
     form = visit.form
     fields: dict[str, str | int] = {"text": form.raw("text")}
     return fields | {name: value for name in ("to", "category", "channel") if (value := form.text(name))}
-
-
-def _check_text(fields: dict[str, str | int]) -> None:
-    if not fields["text"]:
-        raise InvalidRequest(FieldError("/text", "missing", "write a text"))
 
 
 def _show(visit: Visit, status: int = 200, *, to: str = "", once: str = "", **values: object) -> web.Response:

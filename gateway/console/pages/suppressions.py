@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
 from gateway.access.permissions import Permission
-from gateway.console.cells import Badge, Code
+from gateway.console.cells import Badge, Code, Step
 from gateway.console.listing import Column, Filter, Listing, show_list
 from gateway.console.numbers import show_number
-from gateway.console.page import Page, Visit
+from gateway.console.page import Page, Visit, make_deeds
 from gateway.errors import FieldError, InvalidRequest
 from gateway.http.query import read_person
 from gateway.model.events import Event
@@ -31,15 +30,6 @@ _SOURCE: Final = "console"
 _SEPARATOR: Final = "\n"
 _MOST_OF_NUMBER: Final = 50
 """Of the entries of one number."""
-
-
-class Step(NamedTuple):
-    """What happened to a number's entry, for `ui.story`."""
-
-    at: datetime
-    title: str
-    tone: str
-    notes: tuple[str, ...]
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -187,17 +177,9 @@ PAGES: Final = (
     Page(
         path="/suppressions", handler=show_suppressions, permission=_P.SUPPRESSIONS_READ, menu="suppressions"
     ),
-    Page(
-        method="POST",
-        path="/suppressions/add",
-        handler=add,
-        permission=_P.SUPPRESSIONS_MANAGE,
-        menu="suppressions",
-    ),
-    Page(
-        method="POST",
-        path="/suppressions/remove",
-        handler=remove,
+    *make_deeds(
+        "/suppressions",
+        {"add": add, "remove": remove},
         permission=_P.SUPPRESSIONS_MANAGE,
         menu="suppressions",
     ),

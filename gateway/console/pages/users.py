@@ -27,7 +27,7 @@ from gateway.access.permissions import Permission
 from gateway.access.sessions import MOST_OF_USER
 from gateway.console.cells import Badge, Lines, Link
 from gateway.console.listing import Column, Listing, show_list
-from gateway.console.page import Page, Visit
+from gateway.console.page import Handler, Page, Visit, make_deeds
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.ids import make_id
 from gateway.model.user import Grant, Role, User
@@ -185,18 +185,21 @@ def _roles_of(visit: Visit, grants: Sequence[Grant]) -> dict[str, Any]:
     }
 
 
-def _page(method: str, path: str, handler: Callable[[Visit], Awaitable[web.StreamResponse]]) -> Page:
+def _page(method: str, path: str, handler: Handler) -> Page:
     return Page(method=method, path=path, handler=handler, permission=Permission.USERS_MANAGE, menu="users")
 
 
+_DEEDS: Final = {
+    "roles": change_roles,
+    "password": change_password,
+    "disable": disable,
+    "enable": enable,
+    "end": end_sessions,
+    "remove": remove,
+}
 PAGES: Final = (
     _page("GET", "/users", show_users),
     _page("POST", "/users", add),
     _page("GET", "/users/{id}", show_user),
-    _page("POST", "/users/{id}/roles", change_roles),
-    _page("POST", "/users/{id}/password", change_password),
-    _page("POST", "/users/{id}/disable", disable),
-    _page("POST", "/users/{id}/enable", enable),
-    _page("POST", "/users/{id}/end", end_sessions),
-    _page("POST", "/users/{id}/remove", remove),
+    *make_deeds("/users/{id}", _DEEDS, permission=Permission.USERS_MANAGE, menu="users"),
 )

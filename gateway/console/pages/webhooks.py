@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.access.permissions import Permission
 from gateway.console.cells import Badge, Cell, Code, Link
 from gateway.console.listing import Column, Filter, Listing, show_list
-from gateway.console.page import Page, Visit
+from gateway.console.page import Page, Visit, make_deeds
 from gateway.console.words import mark
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.ids import is_id
@@ -218,7 +218,7 @@ def _state(webhook: Webhook) -> Cell:
 
 
 _P = Permission
-_DEEDS: Final[Mapping[str, Callable[[Visit], Awaitable[web.StreamResponse]]]] = {
+_DEEDS: Final = {
     "pause": pause,
     "resume": resume,
     "remove": remove,
@@ -230,14 +230,5 @@ PAGES: Final = (
     Page(path="/webhooks", handler=show_webhooks, permission=_P.WEBHOOKS_READ, menu="webhooks"),
     Page(method="POST", path="/webhooks", handler=add, permission=_P.WEBHOOKS_MANAGE, menu="webhooks"),
     Page(path="/webhooks/{id}", handler=show_webhook, permission=_P.WEBHOOKS_READ, menu="webhooks"),
-    *(
-        Page(
-            method="POST",
-            path=f"/webhooks/{{id}}/{deed}",
-            handler=handler,
-            permission=_P.WEBHOOKS_MANAGE,
-            menu="webhooks",
-        )
-        for deed, handler in _DEEDS.items()
-    ),
+    *make_deeds("/webhooks/{id}", _DEEDS, permission=_P.WEBHOOKS_MANAGE, menu="webhooks"),
 )
